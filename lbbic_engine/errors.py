@@ -1,0 +1,37 @@
+"""What can go wrong, in words a user understands. Imports nothing."""
+
+
+class LbbicError(Exception):
+    """A failure with a short ``title`` for a heading and a ``detail`` that says what to do."""
+
+    def __init__(self, title: str, detail: str = "") -> None:
+        super().__init__(f"{title}: {detail}" if detail else title)
+        self.title = title
+        self.detail = detail
+
+
+class NotLbbicError(LbbicError):
+    """The data does not begin like an .lbb file."""
+
+
+class UnsupportedVersionError(LbbicError):
+    """The file needs a newer version of this program."""
+
+
+class CorruptDataError(LbbicError):
+    """The file is truncated, damaged, or contradicts itself."""
+
+
+class UnsupportedImageError(LbbicError):
+    """The picture cannot be read, or is of a kind that is not coded."""
+
+
+class UnknownWeightsError(LbbicError):
+    """The weights that a file or a user names are not installed, or are damaged."""
+
+
+class Cancelled(LbbicError):
+    """The caller asked to stop."""
+
+    def __init__(self) -> None:
+        super().__init__("Cancelled")
