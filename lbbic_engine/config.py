@@ -1,0 +1,58 @@
+"""Sizes of the networks and the meaning of quality. No torch, no sibling imports.
+
+``quality`` runs from 1 to 8 in steps of 1/8. The integers are CompressAI's (and the paper's)
+eight rate points; λ is geometric in between.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+
+MIN_QUALITY = 1.0
+MAX_QUALITY = 8.0
+QUALITY_STEPS = 8  # per unit of quality
+QUALITY_COUNT = int((MAX_QUALITY - MIN_QUALITY) * QUALITY_STEPS) + 1
+
+# Weights of the mean squared error on the 0…1 range, for R in bits per pixel.
+LAMBDAS = (117.045, 227.5875, 435.6675, 845.325, 1625.625, 3140.7075, 6060.33, 11704.5)
+
+# Blocks a context is made of, as (row, column) offsets: left, upper left, upper, upper right.
+NEIGHBOURS = ((0, -1), (-1, -1), (-1, 0), (-1, 1))
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Sizes of the production model (see ``model.py`` for what each one is)."""
+
+    block_size: int = 8
+    hidden: int = 512
+    features: int = 128
+    slice_hidden: int = 256
+    latent_slices: tuple[int, ...] = (8, 24, 40, 56)
+    scale_levels: int = 64
+    min_scale: float = 0.05
+    max_scale: float = 64.0
+
+    @property
+    def pixels(self) -> int:
+        """Values in a block, all three colours counted."""
+        return 3 * self.block_size**2
+
+    @property
+    def latents(self) -> int:
+        return sum(self.latent_slices)
+
+
+def quality_index(quality: float) -> int:
+    """The place of ``quality`` among the ``QUALITY_COUNT`` steps; ValueError outside 1…8."""
+    if not MIN_QUALITY <= quality <= MAX_QUALITY:
+        raise ValueError(f"quality must be from 1 to 8, not {quality}")
+    return round((quality - MIN_QUALITY) * QUALITY_STEPS)
+
+
+def lmbda(quality: float) -> float:
+    """λ of a quality, geometric between the eight rate points."""
+    left = min(bisect_right(range(1, 9), quality), 7)
+    low, high = LAMBDAS[left - 1], LAMBDAS[left]
+    return low * (high / low) ** (quality - left)

@@ -1,0 +1,81 @@
+"""Exact products of 8-bit activations with 7-bit weights, and the proof that they are exact.
+
+A sum of integer products has one right answer, whatever the order. Weights are -64…63 and
+every row satisfies Σ|w|·128 < 2²⁴ (checked at export), so the same integers come out of
+
+- ``int8``: int8 × int8 → int32 (oneDNN on CPUs, tensor cores on CUDA),
+- ``float32`` and ``float64``: floating-point products in which every partial sum is exact.
+
+The surprise: on CPUs without VNNI the int8 product saturates in the middle for full-range
+operands. With seven-bit weights it does not, but that is measured, not documented; so a kernel
+has to pass ``self_check`` on the machine at hand before it is used.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+ACTIVATION_BOUND = 128
+WEIGHT_LOW, WEIGHT_HIGH = -64, 63
+SUM_BOUND = 2**24
+KERNELS = ("int8", "float32", "float64")
+_CUDA_ROWS = 32  # torch._int_mm on CUDA wants more than 16 rows
+
+Product = Callable[[Tensor], Tensor]
+
+
+def make_product(weight: Tensor, kernel: str) -> Product:
+    """A function from int8 (n, K) to int32 (n, outputs) for int8 weights (outputs, K)."""
+    if kernel == "int8":
+        return _int8_product(weight)
+    dtype = torch.float32 if kernel == "float32" else torch.float64
+    transposed = weight.t().to(dtype).contiguous()
+    return lambda values: torch.mm(values.to(dtype), transposed).to(torch.int32)
+
+
+def _int8_product(weight: Tensor) -> Product:
+    transposed = weight.contiguous().t()
+    if weight.device.type != "cuda":
+        return lambda values: torch._int_mm(values, transposed)
+
+    def padded(values: Tensor) -> Tensor:
+        missing = max(0, _CUDA_ROWS - len(values))
+        full = torch.nn.functional.pad(values, (0, 0, 0, missing))
+        return torch._int_mm(full, transposed)[: len(values)]
+
+    return padded
+
+
+def choose_kernel(device: str) -> str:
+    """The fastest kernel that proves itself here; LBBIC_KERNEL names another to try first."""
+    wanted = os.environ.get("LBBIC_KERNEL")
+    if wanted is not None and wanted not in KERNELS:
+        raise ValueError(f"LBBIC_KERNEL must be one of {', '.join(KERNELS)}, not {wanted}")
+    candidates = (wanted, *KERNELS) if wanted else KERNELS
+    return next(kernel for kernel in candidates if self_check(kernel, device))
+
+
+@cache
+def self_check(kernel: str, device: str) -> bool:
+    """Whether products of worst-case operands equal the int64 ones, at short and long sums."""
+    random = np.random.default_rng(0)
+    for length in (8, 192, 1280, 2048):
+        values = random.choice(np.array([-128, 127], np.int8), (24, length))
+        values[:2] = [[-128], [127]]
+        weights = random.choice(np.array([WEIGHT_LOW, WEIGHT_HIGH], np.int8), (16, length))
+        weights[:2] = [[WEIGHT_LOW], [WEIGHT_HIGH]]
+        true = values.astype(np.int64) @ weights.astype(np.int64).T
+        try:
+            product = make_product(torch.from_numpy(weights).to(device), kernel)
+            found = product(torch.from_numpy(values).to(device)).cpu().numpy()
+        except RuntimeError:  # this build or device has no such product
+            return False
+        if not np.array_equal(found, true):
+            return False
+    return True

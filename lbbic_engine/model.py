@@ -1,0 +1,220 @@
+"""The networks in floating point: analysis transform, context model, synthesis transform.
+
+Everything a decoder runs has an exact twin in ``integer.py``; this module is what training
+optimises and where the encoder's analysis transform lives. No optimiser and no losses here.
+
+Units: a pixel value v enters as (v - 128) / 64, so the outside of a picture is 0. Latents are
+in the same unit, before division by the quantisation step. Activations are clipped rectifiers,
+because the integer twin stores them in 8 bits.
+
+Shapes: C pictures (or crops) of n blocks each; ``rate`` is (C, 8), the interpolation weights of
+``rate_weights``.
+
+The chain for one block (Kamisli 2024, with the latents in slices as in Minnen & Singh 2020):
+
+    features     f       = φ(x_hat, context)             cached, read by later blocks
+    context      p, h    = context_model(context, features of the neighbours)
+    analysis     y       = g_a(x, context)               encoder only
+    per slice    μ, σ    = slice_model(h, y_hat of the slices before)
+                 y_hat   = μ + Δ·round((y - μ) / Δ)
+    synthesis    x_hat   = g_s(y_hat, context)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lbbic_engine.config import LAMBDAS, NEIGHBOURS, ModelConfig
+
+PIXEL_OFFSET = 128
+PIXEL_UNIT = 64
+WEIGHT_LEVELS = 63  # weights are -63…63: seven bits, see kernels.py
+ACTIVATION_LEVELS = 255
+LATENT_LEVELS = 127
+
+
+def rate_weights(qualities: Iterable[float]) -> Tensor:
+    """Weights (C, 8) that interpolate tables over the eight rate points at the qualities."""
+    points = torch.arange(1.0, len(LAMBDAS) + 1)
+    return (1 - (torch.tensor(list(qualities))[:, None] - points).abs()).clamp(min=0)
+
+
+class RoundThrough(torch.autograd.Function):
+    """Rounding whose gradient is that of the identity."""
+
+    @staticmethod
+    def forward(ctx: object, value: Tensor) -> Tensor:
+        return value.round()
+
+    @staticmethod
+    def backward(ctx: object, gradient: Tensor) -> Tensor:
+        return gradient
+
+
+def round_through(value: Tensor) -> Tensor:
+    rounded: Tensor = RoundThrough.apply(value)
+    return rounded
+
+
+class Dense(nn.Module):
+    """A layer over one or more inputs, with a bias (and, without rectifier, a gain) per rate.
+
+    With ``quantised`` set, weights and activations take the values the integer twin has.
+    """
+
+    def __init__(self, inputs: tuple[int, ...], outputs: int, *, rectified: bool = True) -> None:
+        super().__init__()
+        self.inputs = inputs
+        self.rectified = rectified
+        self.quantised = False
+        self.weight = nn.Parameter(torch.empty(outputs, sum(inputs)))
+        self.bias = nn.Parameter(torch.zeros(len(LAMBDAS), outputs))
+        if not rectified:
+            self.log_gain = nn.Parameter(torch.zeros(len(LAMBDAS), outputs))
+        # Value of one integer step of each input, and of the output if it is rectified.
+        self.register_buffer("input_step", torch.ones(sum(inputs)))
+        self.register_buffer("output_step", torch.tensor(1.0))
+        nn.init.kaiming_uniform_(self.weight, nonlinearity="relu")
+
+    def integer_weight(self) -> tuple[Tensor, Tensor]:
+        """Weights in integer steps (not yet rounded) and the value of a step, (outputs, 1)."""
+        scaled = self.weight * self.input_step
+        step = scaled.abs().amax(dim=1, keepdim=True).clamp(min=1e-12) / WEIGHT_LEVELS
+        return scaled / step, step
+
+    def effective_weight(self) -> Tensor:
+        if not self.quantised:
+            return self.weight
+        scaled, step = self.integer_weight()
+        return round_through(scaled) * step / self.input_step
+
+    def forward(self, *values: Tensor, rate: Tensor) -> Tensor:
+        dtype = values[0].dtype
+        weights = self.effective_weight().to(dtype).split(self.inputs, dim=1)
+        result = functional.linear(values[0], weights[0])
+        for value, weight in zip(values[1:], weights[1:], strict=True):
+            result = result + functional.linear(value, weight)
+        bias = (rate @ self.bias)[:, None].to(dtype)
+        if not self.rectified:
+            return result * (rate @ self.log_gain).exp()[:, None].to(dtype) + bias
+        result = functional.relu(result + bias)
+        if self.quantised:
+            step = self.output_step.to(dtype)
+            result = round_through(result / step).clamp(max=ACTIVATION_LEVELS) * step
+        return result
+
+
+class BlockNetwork(nn.Module):
+    """The production model; the attributes are named as in the module's chain."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        pixels, hidden, features = config.pixels, config.hidden, config.features
+        around = len(NEIGHBOURS)
+        slices = config.latent_slices
+        self.feature_layer = Dense((pixels, around * pixels), features)
+        self.context_1 = Dense((around * pixels, around * features), hidden)
+        self.context_2 = Dense((hidden,), hidden)
+        self.analysis_1 = Dense((pixels, hidden), hidden)
+        self.analysis_2 = Dense((hidden,), hidden)
+        self.analysis_3 = Dense((hidden,), config.latents, rectified=False)
+        before = [sum(slices[:i]) for i in range(len(slices))]
+        self.slice_hidden = nn.ModuleList(
+            Dense((hidden, n) if n else (hidden,), config.slice_hidden) for n in before
+        )
+        self.slice_parameters = nn.ModuleList(
+            Dense((config.slice_hidden,), 2 * n, rectified=False) for n in slices
+        )
+        self.synthesis_1 = Dense((hidden, config.latents), hidden)
+        self.synthesis_2 = Dense((hidden,), hidden)
+        self.synthesis_3 = Dense((hidden,), pixels, rectified=False)
+        # The linear path, set in closed form before training.
+        self.prediction = nn.Parameter(torch.zeros(pixels, around * pixels))
+        self.prediction_features = nn.Parameter(torch.zeros(pixels, around * features))
+        self.analysis_linear = nn.Parameter(torch.zeros(config.latents, pixels))
+        self.synthesis_linear = nn.Parameter(torch.zeros(pixels, config.latents))
+        steps = [math.log(255 / PIXEL_UNIT * math.sqrt(12 * 2.16 / value)) for value in LAMBDAS]
+        self.log_step = nn.Parameter(torch.tensor(steps)[:, None].repeat(1, config.latents))
+        # What one integer step of a latent is worth where it enters a non-linear layer.
+        self.register_buffer("latent_step", torch.full((config.latents,), 1 / 16))
+        self.quantised = False
+        for layer in (self.analysis_3, self.synthesis_3, *self.slice_parameters):
+            nn.init.zeros_(layer.weight)
+
+    def latent_steps(self, rate: Tensor) -> Tensor:
+        """Quantisation step Δ of every latent, (C, 1, latents)."""
+        return (rate @ self.log_step).exp()[:, None]
+
+    def features(self, x_hat: Tensor, context: Tensor, rate: Tensor) -> Tensor:
+        """φ: (C, n, 3B²) and (C, n, 4·3B²) to (C, n, features)."""
+        result: Tensor = self.feature_layer(x_hat, context, rate=rate)
+        return result
+
+    def context_model(
+        self, context: Tensor, features: Tensor, rate: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The linear prediction p (C, n, 3B²), float32, and the hidden state h."""
+        dtype = context.dtype
+        p = functional.linear(context, self.prediction.to(dtype)).float()
+        p = p + functional.linear(features, self.prediction_features.to(dtype))
+        h = self.context_2(self.context_1(context, features, rate=rate), rate=rate)
+        return p, h
+
+    def analysis_transform(self, x: Tensor, p: Tensor, h: Tensor, rate: Tensor) -> Tensor:
+        """y of blocks x (C, n, 3B²), float32."""
+        residual = (x - p).to(h.dtype)
+        hidden = self.analysis_2(self.analysis_1(residual, h, rate=rate), rate=rate)
+        linear = functional.linear(residual, self.analysis_linear.to(h.dtype)).float()
+        return linear + self.analysis_3(hidden, rate=rate)
+
+    def entropy_parameters(
+        self, index: int, h: Tensor, y_hat: Tensor, rate: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Means (in latent units) and scale levels (0…levels - 1, not rounded) of a slice.
+
+        ``y_hat`` holds the slices before, as ``coarse`` gives them.
+        """
+        values = (h, y_hat) if index else (h,)
+        hidden = self.slice_hidden[index](*values, rate=rate)
+        scale_levels, means = self.slice_parameters[index](hidden, rate=rate).float().chunk(2, -1)
+        return means, scale_levels
+
+    def scales(self, scale_levels: Tensor) -> Tensor:
+        """Scale of the distribution, in quantisation steps, at (real) scale levels."""
+        config = self.config
+        slope = math.log(config.max_scale / config.min_scale) / (config.scale_levels - 1)
+        clamped = scale_levels.clamp(0, config.scale_levels - 1)
+        return config.min_scale * torch.exp(clamped * slope)
+
+    def coarse(self, y_hat: Tensor, dtype: torch.dtype, first: int = 0) -> Tensor:
+        """Latents, from channel ``first`` on, as the non-linear layers see them."""
+        if self.quantised:
+            step = self.latent_step[first : first + y_hat.shape[-1]]
+            levels = round_through(y_hat / step).clamp(-LATENT_LEVELS, LATENT_LEVELS)
+            y_hat = levels * step
+        return y_hat.to(dtype)
+
+    def synthesis_transform(
+        self, y_hat: Tensor, coarse: Tensor, p: Tensor, h: Tensor, rate: Tensor
+    ) -> Tensor:
+        """x_hat (C, n, 3B²), float32, neither rounded nor clamped."""
+        hidden = self.synthesis_2(self.synthesis_1(h, coarse, rate=rate), rate=rate)
+        linear = functional.linear(y_hat.to(h.dtype), self.synthesis_linear.to(h.dtype))
+        return p + linear + self.synthesis_3(hidden, rate=rate)
+
+
+def to_unit(pixels: Tensor) -> Tensor:
+    """8-bit values to the networks' unit, float32."""
+    return (pixels.float() - PIXEL_OFFSET) / PIXEL_UNIT
+
+
+def to_pixels(x_hat: Tensor) -> Tensor:
+    """x_hat rounded to the nearest 8-bit value, still in the networks' unit."""
+    rounded = (x_hat * PIXEL_UNIT).round()
+    return rounded.clamp(-PIXEL_OFFSET, 255 - PIXEL_OFFSET) / PIXEL_UNIT

@@ -1,0 +1,38 @@
+"""What a training run is made of: frozen values read from a TOML file. No torch."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lbbic_engine.config import ModelConfig
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One run; ``steps`` counts optimiser steps, sizes are in blocks, rates are per step."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    steps: int = 20000
+    crops: int = 8
+    crop_blocks: int = 32
+    rollout_steps: int = 4
+    learning_rate: float = 5e-4
+    matrix_learning_rate: float = 0.01
+    warm_up_steps: int = 100
+    decay_share: float = 0.4
+    ema_decay: float = 0.998
+    quantise_share: float = 0.1
+    seed: int = 1
+    validate_every: int = 1000
+    save_every_s: float = 120.0
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Reads a recipe; unknown names raise TypeError."""
+    values = tomllib.loads(path.read_text(encoding="utf-8"))
+    model = dict(values.pop("model", {}))
+    if "latent_slices" in model:
+        model["latent_slices"] = tuple(model["latent_slices"])
+    return Recipe(model=ModelConfig(**model), **values)

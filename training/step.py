@@ -1,0 +1,97 @@
+"""One optimiser step: the loss on contexts that the closed loop itself has made.
+
+ACL training (Kamisli 2024) takes contexts from the last iteration's reconstructions; here they
+are exact: the crops are coded in wavefront order without gradients, and the networks are then
+evaluated once more, all blocks in parallel, on the contexts that came out.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from lbbic_engine import wavefront
+from lbbic_engine.config import lmbda
+from lbbic_engine.model import PIXEL_UNIT, BlockNetwork, round_through
+from training.losses import bits
+
+# R + λD grows about as λ^0.44 along the curve: dividing by it weighs all rates alike.
+LOSS_EXPONENT = -0.44
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Per crop: bits per pixel and mean squared error on the 0…1 range; ``total`` to minimise."""
+
+    total: Tensor
+    bpp: Tensor
+    mse: Tensor
+
+
+def half_precision_copy(network: BlockNetwork) -> BlockNetwork:
+    """A copy whose matrices are bfloat16, for the closed loop; see ``refresh_copy``."""
+    twin = copy.deepcopy(network).requires_grad_(False)
+    for name, value in twin.named_parameters():
+        if _is_matrix(name):
+            value.data = value.data.bfloat16()
+    return twin
+
+
+@torch.no_grad()
+def refresh_copy(twin: BlockNetwork, network: BlockNetwork) -> None:
+    pairs = zip(twin.parameters(), network.parameters(), strict=True)
+    for mine, theirs in pairs:
+        mine.copy_(theirs)
+
+
+def _is_matrix(name: str) -> bool:
+    return "bias" not in name and "log_" not in name
+
+
+def open_loop_losses(
+    network: BlockNetwork,
+    x: Tensor,
+    x_hat: Tensor,
+    rate: Tensor,
+    qualities: list[float],
+    grid: tuple[int, int],
+) -> Losses:
+    """Losses of blocks x (C, n, 3B²) whose neighbours were reconstructed as x_hat."""
+    config = network.config
+    crops, blocks, _ = x.shape
+    around = torch.from_numpy(wavefront.neighbours(*grid)).flatten().to(x.device)
+
+    def neighbours_of(values: Tensor) -> Tensor:
+        outside = values.new_zeros(crops, 1, values.shape[-1])
+        gathered = torch.cat([values, outside], 1).index_select(1, around)
+        return gathered.view(crops, blocks, -1)
+
+    context = neighbours_of(x_hat)
+    features = neighbours_of(network.features(x_hat, context, rate))
+    p, h = network.context_model(context, features, rate)
+    y = network.analysis_transform(x.float(), p, h, rate)
+    counted = x.new_zeros(crops, dtype=torch.float32)
+    parts: list[Tensor] = []
+    coarse: list[Tensor] = []
+    first = 0
+    steps = network.latent_steps(rate)
+    for i, width in enumerate(config.latent_slices):
+        before = torch.cat(coarse, -1) if coarse else y.new_zeros(0)
+        means, levels = network.entropy_parameters(i, h, before, rate)
+        step = steps[..., first : first + width]
+        values = (y[..., first : first + width] - means) / step
+        noisy = values + torch.rand_like(values) - 0.5
+        counted = counted + bits(noisy, network.scales(levels)).sum((1, 2))
+        part = means + round_through(values) * step
+        parts.append(part)
+        coarse.append(network.coarse(part, x.dtype, first))
+        first += width
+    out = network.synthesis_transform(torch.cat(parts, -1), torch.cat(coarse, -1), p, h, rate)
+    mse = (out - x.float()).square().mean((1, 2)) * (PIXEL_UNIT / 255) ** 2
+    bpp = counted / (blocks * config.block_size**2)
+    weights = torch.tensor([lmbda(q) for q in qualities], device=x.device)
+    total = ((bpp + weights * mse) * weights**LOSS_EXPONENT).mean()
+    return Losses(total, bpp.detach(), mse.detach())

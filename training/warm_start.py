@@ -1,0 +1,56 @@
+"""A codec without a gradient step: the linear path in closed form.
+
+Least squares predict a block from its context, the principal components of what is left are
+the latents, and their spread sets the scales. Training starts from here.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from lbbic_engine import wavefront
+from lbbic_engine.model import PIXEL_UNIT, BlockNetwork
+
+# Contexts in the fit carry noise of this strength (in 8-bit steps), as decoded ones do.
+CONTEXT_NOISE = 4.0
+RIDGE = 1e-4
+
+
+@torch.no_grad()
+def fit(network: BlockNetwork, x: Tensor, grid: tuple[int, int]) -> None:
+    """Sets the linear path and the scales' biases from blocks x (C, rows·columns, 3B²)."""
+    config = network.config
+    around = torch.from_numpy(wavefront.neighbours(*grid))
+    inside = (around < grid[0] * grid[1]).all(dim=1)
+    noisy = x.double() + torch.randn_like(x, dtype=torch.double) * (CONTEXT_NOISE / PIXEL_UNIT)
+    context = noisy[:, around[inside]].flatten(0, 1).flatten(1)
+    target = x[:, inside].double().flatten(0, 1)
+    gram = context.T @ context / len(target)
+    gram += RIDGE * gram.diagonal().mean() * torch.eye(len(gram), dtype=torch.double)
+    prediction = torch.linalg.solve(gram, context.T @ target / len(target)).T
+    residual = target - context @ prediction.T
+    energy, components = torch.linalg.eigh(residual.T @ residual / len(residual))
+    strongest = energy.argsort(descending=True)[: config.latents]
+    basis = components[:, strongest].T
+    network.prediction.copy_(prediction)
+    network.analysis_linear.copy_(basis)
+    network.synthesis_linear.copy_(basis.T)
+    network.latent_step.copy_(latent_step(energy[strongest].sqrt()))
+    slope = math.log(config.max_scale / config.min_scale) / (config.scale_levels - 1)
+    deviation = energy[strongest].sqrt().split(config.latent_slices)
+    log_step = network.log_step.double().split(config.latent_slices, dim=1)
+    for layer, spread, log in zip(network.slice_parameters, deviation, log_step, strict=True):
+        # A logistic distribution of scale s has the standard deviation π s / √3.
+        scale = spread * math.sqrt(3) / math.pi
+        level = (torch.log(scale) - log - math.log(config.min_scale)) / slope
+        layer.bias[:, : len(spread)] = level.clamp(0, config.scale_levels - 1).float()
+        # A unit of these outputs is a level: give them the reach of one.
+        layer.log_gain[:, : len(spread)] = math.log(4.0)
+
+
+def latent_step(deviation: Tensor) -> Tensor:
+    """Integer step of the latents in the non-linear layers: eight deviations fit in 127."""
+    return (deviation * 8 / 127).float()
