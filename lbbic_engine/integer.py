@@ -6,7 +6,7 @@ without rounding, so every machine computes the same. Formats:
     pixels       int8    value - 128; 0 outside the picture
     activations  int8    level - 128, level 0…255; -128 (level 0) for features outside
     coarse       int8    latents -127…127 for the non-linear layers
-    y_hat        float64 integers, |y_hat| ≤ 2²⁰, in 1/8 of an 8-bit step
+    y_hat        float64 integers, |y_hat| ≤ 2¹⁸, in 1/8 of an 8-bit step
     weights      int8    -64…63; the two linear matrices on wider numbers are named below
     accumulator  int32   |sum| < 2²⁴ by the bound of ``kernels``, |bias| < 2²⁴
     multiplier   float64 a multiple of 2⁻³² with |accumulator + bias| · multiplier · 2³² < 2⁵³
@@ -23,11 +23,9 @@ depend on the quality (57 rows). Matrices that share their input are stacked:
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -39,11 +37,20 @@ PIXELS_PER_LATENT = 0.125
 PREDICTION_BITS = 12  # fraction bits of the linear prediction's weights
 SYNTHESIS_BITS = 14  # fraction bits of synthesis_linear's weights
 MULTIPLIER_BITS = 32
-LATENT_BOUND = 2.0**20
+LATENT_BOUND = 2.0**18
+STEP_BITS = 8  # fraction bits of the quantisation steps
 LIMB = 128
 OUTSIDE_FEATURE = -128
 
-Exchange = Callable[[int, Tensor, Tensor], Tensor]
+
+class Exchange(Protocol):
+    """Where symbols come from: made from the picture, or taken from the stream."""
+
+    def begin(self, front: Tensor, prediction: Tensor, h: Tensor) -> None:
+        """Tells which blocks (n,) are next, with their linear prediction and hidden state."""
+
+    def symbols(self, index: int, means: Tensor, levels: Tensor) -> Tensor:
+        """int32 symbols (n, width) of a slice, given means (y_hat's unit) and scale levels."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +95,7 @@ class IntegerModel:
     def __init__(self, network: IntegerNetwork, index: int) -> None:
         self.config = network.config
         self.network = network
-        self.steps = network.tensors["steps"][index].double() / 256
+        self.steps = network.tensors["steps"][index].double() / 2**STEP_BITS
 
         def rated(name: str) -> Rated:
             bias = network.tensors[f"{name}.bias"][index]
@@ -105,6 +112,22 @@ class IntegerModel:
         self._parameters = [rated(f"slice_parameters.{i}") for i in slices]
         self._synthesis = [rated(f"synthesis_{i}") for i in (1, 2, 3)]
 
+    def empty_state(self, blocks: int) -> Tensor:
+        """State (blocks + 1, 3B²+F) int8 of which the last row is the outside of the picture."""
+        config = self.config
+        width = config.pixels + config.features
+        state = torch.zeros((blocks + 1, width), dtype=torch.int8, device=self.network.device)
+        state[-1, config.pixels :] = OUTSIDE_FEATURE
+        return state
+
+    def code_front(self, front: Tensor, around: Tensor, exchange: Exchange) -> Tensor:
+        """State (n, 3B²+F) of blocks ``front`` from that of their neighbours (n, 4·(3B²+F))."""
+        prediction, h, feature = self.context_model(around)
+        exchange.begin(front, prediction, h)
+        y_hat, coarse, synthesis = self.latents(h, exchange)
+        x_hat = self.synthesis_transform(y_hat, coarse, prediction, synthesis)
+        return torch.cat([x_hat, self.features(x_hat, feature)], dim=1)
+
     def context_model(self, around: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """From the neighbours' pixels and features (n, 4·(3B²+F)):
 
@@ -118,7 +141,7 @@ class IntegerModel:
         return high * LIMB + low + self.network.tensors["prediction_bias"], h, feature
 
     def latents(self, h: Tensor, exchange: Exchange) -> tuple[Tensor, Tensor, Tensor]:
-        """Goes through the slices; ``exchange(slice, means, scale_levels)`` gives the symbols.
+        """Goes through the slices; ``exchange`` gives the symbols.
 
         Returns y_hat (n, latents), its coarse form and synthesis_1's share of h.
         """
@@ -138,7 +161,7 @@ class IntegerModel:
             levels, means = parameters.split(width, dim=1)
             levels = levels.clamp_(0, config.scale_levels - 1).to(torch.uint8)
             last = first + width
-            symbols = exchange(i, means, levels)
+            symbols = exchange.symbols(i, means, levels)
             part = y_hat[:, first:last]
             torch.mul(symbols, self.steps[first:last], out=part)
             part.round_().add_(means).clamp_(-LATENT_BOUND, LATENT_BOUND)

@@ -1,0 +1,103 @@
+"""The sender's and the receiver's side of the block loop: where symbols come from.
+
+The sender makes them from the picture with the float analysis transform and codes them; the
+receiver takes them from the stream. Payload is cut into segments of consecutive fronts, each an
+entropy-coded stream of its own, so that a truncated file shows what has arrived.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS
+from lbbic_engine.container import Segment
+from lbbic_engine.entropy import SymbolDecoder, SymbolEncoder
+from lbbic_engine.errors import CorruptDataError
+from lbbic_engine.integer import LATENT_UNIT, PREDICTION_BITS
+from lbbic_engine.model import PIXEL_UNIT, rate_weights, to_unit
+from lbbic_engine.weights import Network
+
+SEGMENT_BYTES = 1 << 14  # a segment is closed at the first front that finds it this long
+_SYMBOL_BOUND = 2.0**30
+
+
+class LatentWriter:
+    """Codes the blocks (n, 3B²) of one tile at a quality index; ``segments`` at the end."""
+
+    def __init__(
+        self, network: Network, index: int, tile: int, blocks: NDArray[np.uint8]
+    ) -> None:
+        device = network.integer.device
+        self._network = network
+        self._tile = tile
+        self._x = to_unit(torch.from_numpy(blocks).to(device))
+        self._rate = rate_weights([MIN_QUALITY + index / QUALITY_STEPS]).to(device)
+        self._steps = network.integer.at_quality(index).steps.float()
+        self._encoder = SymbolEncoder(network.tables)
+        self._front_count = 0
+        self._segments: list[Segment] = []
+        self._y = torch.empty(0)
+
+    def begin(self, front: Tensor, prediction: Tensor, h: Tensor) -> None:
+        if self._encoder.size >= SEGMENT_BYTES:
+            self._close()
+        self._front_count += 1
+        analysis = self._network.analysis
+        p = prediction.float() / (PIXEL_UNIT << PREDICTION_BITS)
+        hidden = (h.float() + 128) * analysis.context_2.output_step
+        dtype = analysis.analysis_1.weight.dtype
+        x = self._x.index_select(0, front)
+        y = analysis.analysis_transform(x[None], p[None], hidden[None].to(dtype), self._rate)[0]
+        self._y = y * LATENT_UNIT
+        self._first = 0
+
+    def symbols(self, index: int, means: Tensor, levels: Tensor) -> Tensor:
+        last = self._first + means.shape[1]
+        part = slice(self._first, last)
+        self._first = last
+        values = (self._y[:, part] - means) / self._steps[part]
+        symbols = values.round_().clamp_(-_SYMBOL_BOUND, _SYMBOL_BOUND).to(torch.int32)
+        self._encoder.encode(levels.cpu().numpy().ravel(), symbols.cpu().numpy().ravel())
+        return symbols
+
+    def segments(self) -> list[Segment]:
+        """The tile's segments; call once, after the last front."""
+        self._close()
+        return self._segments
+
+    def _close(self) -> None:
+        stream = self._encoder.finish()
+        self._segments.append(Segment(self._tile, self._front_count, stream))
+        self._encoder = SymbolEncoder(self._network.tables)
+        self._front_count = 0
+
+
+class EndOfSegments(CorruptDataError):
+    """The next front is not in the data."""
+
+
+class LatentReader:
+    """Takes the symbols of one tile from its segments; EndOfSegments where they end."""
+
+    def __init__(self, network: Network, segments: Iterable[Segment]) -> None:
+        self._network = network
+        self._segments = iter(segments)
+        self._fronts_left = 0
+
+    def begin(self, front: Tensor, prediction: Tensor, h: Tensor) -> None:
+        if not self._fronts_left:
+            segment = next(self._segments, None)
+            if segment is None:
+                raise EndOfSegments("Truncated file", "the rest of the picture is missing")
+            self._decoder = SymbolDecoder(self._network.tables, segment.stream)
+            self._fronts_left = segment.front_count
+        self._fronts_left -= 1
+
+    def symbols(self, index: int, means: Tensor, levels: Tensor) -> Tensor:
+        symbols = self._decoder.decode(levels.cpu().numpy().ravel())
+        return torch.from_numpy(symbols.reshape(tuple(levels.shape))).to(levels.device)

@@ -1,0 +1,174 @@
+"""Weights files: find, verify, load, save. One safetensors file is one model.
+
+It holds ``integer.*`` (the exact decoder, tables included), ``analysis.*`` (the float analysis
+transform, half precision) and one metadata entry, JSON: name, id, config, training record. The
+id, by which ``.lbb`` files name their weights, is the first eight bytes of a SHA-256 over the
+configuration and the integer tensors: whatever the decoder uses.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib.resources
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from lbbic_engine.config import ModelConfig
+from lbbic_engine.errors import UnknownWeightsError
+from lbbic_engine.integer import IntegerNetwork
+from lbbic_engine.kernels import choose_kernel
+from lbbic_engine.model import BlockNetwork
+from lbbic_engine.tables import ProbabilityTables, build_tables
+
+DEFAULT = "photo"
+FOLDER_VARIABLE = "LBBIC_WEIGHTS"  # a folder searched before the bundled one
+METADATA_KEY = "lbbic"
+INTEGER, ANALYSIS = "integer.", "analysis."
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a weights file says of itself."""
+
+    path: Path
+    name: str
+    id: bytes
+    config: ModelConfig
+    record: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Network:
+    """A model ready to code: exact decoder, probability tables, float analysis transform."""
+
+    description: Description
+    integer: IntegerNetwork
+    tables: ProbabilityTables
+    analysis: BlockNetwork  # only its analysis transform has values
+
+
+def installed() -> Iterator[Description]:
+    """Every readable weights file, those of the user's folder first."""
+    folders = [Path(str(importlib.resources.files("resources") / "weights"))]
+    if FOLDER_VARIABLE in os.environ:
+        folders.insert(0, Path(os.environ[FOLDER_VARIABLE]))
+    for folder in folders:
+        for path in sorted(folder.glob("*.safetensors")):
+            description = _describe(path)
+            if description is not None:
+                yield description
+
+
+def by_name(name: str) -> Description:
+    """The weights of that name; UnknownWeightsError if there are none."""
+    for description in installed():
+        if description.name == name:
+            return description
+    raise UnknownWeightsError("Unknown weights", f"no weights named {name} are installed")
+
+
+def by_id(identity: bytes) -> Description:
+    """The weights a file names; UnknownWeightsError if they are not installed."""
+    for description in installed():
+        if description.id == identity:
+            return description
+    raise UnknownWeightsError(
+        "Unknown weights",
+        f"the file was made with weights {identity.hex()}, which are not installed",
+    )
+
+
+@cache
+def load(path: Path, device: str) -> Network:
+    """Loads and verifies a weights file; UnknownWeightsError if it is damaged."""
+    description = _describe(path)
+    if description is None:
+        raise UnknownWeightsError("Damaged weights", f"{path.name} cannot be read")
+    tensors = load_file(path)
+    integer = _part(tensors, INTEGER)
+    if identify(description.config, integer) != description.id:
+        raise UnknownWeightsError("Damaged weights", f"{path.name} does not match its checksum")
+    counts, widths = integer.pop("table_counts"), integer.pop("table_widths")
+    with torch.device("meta"):
+        analysis = BlockNetwork(description.config)
+    analysis.load_state_dict(_analysis_values(tensors, device), strict=False, assign=True)
+    return Network(
+        description,
+        IntegerNetwork(description.config, integer, choose_kernel(device), device),
+        build_tables(counts.numpy(), widths.numpy()),
+        analysis,
+    )
+
+
+def save(
+    path: Path,
+    name: str,
+    config: ModelConfig,
+    integer: dict[str, Tensor],
+    analysis: dict[str, Tensor],
+    record: dict[str, Any],
+) -> None:
+    """Writes a weights file, aside and then renamed."""
+    metadata = {
+        "name": name,
+        "id": identify(config, integer).hex(),
+        "config": dataclasses.asdict(config),
+        "record": record,
+    }
+    tensors = {INTEGER + key: value.contiguous() for key, value in integer.items()}
+    tensors |= {ANALYSIS + key: value.half().contiguous() for key, value in analysis.items()}
+    aside = path.with_suffix(".tmp")
+    save_file(tensors, aside, {METADATA_KEY: json.dumps(metadata)})
+    os.replace(aside, path)
+
+
+def identify(config: ModelConfig, integer: dict[str, Tensor]) -> bytes:
+    """Eight bytes that stand for everything a decoder uses."""
+    digest = hashlib.sha256(json.dumps(dataclasses.asdict(config)).encode())
+    for name in sorted(integer):
+        value = integer[name].contiguous().numpy()
+        digest.update(f"{name} {value.dtype.str} {value.shape}".encode())
+        digest.update(value.tobytes())
+    return digest.digest()[:8]
+
+
+def _analysis_values(tensors: dict[str, Tensor], device: str) -> dict[str, Tensor]:
+    """Matrices in bfloat16 where that is fast; the encoder alone depends on them."""
+    fast = device == "cuda" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    matrix_type = torch.bfloat16 if fast else torch.float32
+    return {
+        name: value.to(device, matrix_type if name.endswith(("weight", "linear")) else torch.float)
+        for name, value in _part(tensors, ANALYSIS).items()
+    }
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def _describe(path: Path) -> Description | None:
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            metadata = json.loads(file.metadata()[METADATA_KEY])
+        config = metadata["config"]
+        config["latent_slices"] = tuple(config["latent_slices"])
+        return Description(
+            path,
+            metadata["name"],
+            bytes.fromhex(metadata["id"]),
+            ModelConfig(**config),
+            metadata["record"],
+        )
+    except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError):
+        return None

@@ -1,0 +1,202 @@
+"""The float network written as integers, with the proof that no sum is rounded.
+
+Formats are those of ``lbbic_engine.integer``. Every bound that its docstring states is checked
+here on the actual weights; ``BoundError`` says which layer breaks one.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lbbic_engine import integer, kernels, tables
+from lbbic_engine.config import QUALITY_COUNT, QUALITY_STEPS, ModelConfig
+from lbbic_engine.model import PIXEL_UNIT, BlockNetwork, Dense, rate_weights
+
+RATES = rate_weights(1 + i / QUALITY_STEPS for i in range(QUALITY_COUNT)).double()
+BIAS_BOUND = 2**23
+OFFSET = 128
+
+
+class BoundError(ValueError):
+    """A layer whose sums could be rounded."""
+
+
+@torch.no_grad()
+def integer_tensors(network: BlockNetwork) -> dict[str, Tensor]:
+    """All tensors of the integer twin, tables included."""
+    config = network.config
+    found: dict[str, Tensor] = {}
+    weights: dict[str, Tensor] = {}
+
+    def add(name: str, layer: Dense, unit: Tensor | float = 1.0, *, offset: Tensor) -> None:
+        weights[name], bias, multiplier = _layer(name, layer, unit, offset)
+        found[f"{name}.bias"], found[f"{name}.multiplier"] = bias, multiplier
+
+    def offsets(*parts: tuple[int, int]) -> Tensor:
+        return torch.cat([torch.full((n,), float(v)) for n, v in parts])
+
+    pixels, features, hidden = config.pixels, config.features, config.hidden
+    around_pixels, around_features = 4 * pixels, 4 * features
+    activation = lambda n: offsets((n, OFFSET))  # noqa: E731
+    add("feature", network.feature_layer, offset=offsets((pixels + around_pixels, 0)))
+    context = offsets((around_pixels, 0), (around_features, OFFSET))
+    add("context_1", network.context_1, offset=context)
+    add("context_2", network.context_2, offset=activation(hidden))
+    before = 0
+    for i, n in enumerate(config.latent_slices):
+        add(
+            f"slice_hidden.{i}",
+            network.slice_hidden[i],
+            offset=offsets((hidden, OFFSET), (before, 0)),
+        )
+        unit = torch.ones(2 * n)
+        unit[n:] = integer.LATENT_UNIT
+        add(
+            f"slice_parameters.{i}",
+            network.slice_parameters[i],
+            unit,
+            offset=activation(config.slice_hidden),
+        )
+        before += n
+    latents = offsets((hidden, OFFSET), (config.latents, 0))
+    add("synthesis_1", network.synthesis_1, offset=latents)
+    add("synthesis_2", network.synthesis_2, offset=activation(hidden))
+    add("synthesis_3", network.synthesis_3, PIXEL_UNIT, offset=activation(hidden))
+
+    # Stacks of matrices that share their input.
+    high, low, found["prediction_bias"] = _prediction(network)
+    feature = torch.zeros(features, around_pixels + around_features)
+    feature[:, :around_pixels] = weights["feature"][:, pixels:]
+    stack = torch.cat([weights.pop("context_1"), high, low, feature])
+    found["context.weight"] = _interleave(stack, config)
+    found["feature.weight"] = weights.pop("feature")[:, :pixels]
+    branches = [f"slice_hidden.{i}" for i in range(len(config.latent_slices))] + ["synthesis_1"]
+    found["branches.weight"] = torch.cat([weights[name][:, :hidden] for name in branches])
+    for name in branches:
+        rest = weights.pop(name)[:, hidden:]
+        if rest.shape[1]:
+            found[f"{name}.weight"] = rest
+    for name, value in weights.items():
+        found[f"{name}.weight"] = value
+    for name in [name for name in found if name.endswith(".weight")]:
+        found[name] = _checked_weight(name, found[name])
+
+    steps = (RATES @ network.log_step.double()).exp() * integer.LATENT_UNIT
+    found["steps"] = (steps * 2**integer.STEP_BITS).round().clamp(min=1).to(torch.int32)
+    scale = 2.0**integer.MULTIPLIER_BITS / integer.LATENT_UNIT
+    found["coarse_multiplier"] = (scale / network.latent_step.double()).round().to(torch.int64)
+    found["synthesis_linear"] = _synthesis_linear(network)
+    counts, widths = logistic_counts(config)
+    found["table_counts"], found["table_widths"] = torch.from_numpy(counts), torch.from_numpy(widths)
+    return found
+
+
+def analysis_tensors(network: BlockNetwork) -> dict[str, Tensor]:
+    """The float part: the analysis transform, and the step of the hidden state that it reads."""
+    state = network.state_dict()
+    found = {name: value for name, value in state.items() if name.startswith("analysis")}
+    return found | {"context_2.output_step": state["context_2.output_step"]}
+
+
+def _layer(
+    name: str, layer: Dense, unit: Tensor | float, offset: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Integer weight (float tensor), bias (57, outputs) and multiplier ((57,) outputs)."""
+    scaled = layer.weight.double() * layer.input_step.double()
+    step = scaled.abs().amax(dim=1) / kernels.WEIGHT_HIGH
+    bias = RATES @ layer.bias.double()
+    if layer.rectified:
+        gain = 1 / layer.output_step.double().expand(1, len(step))
+        shift = float(OFFSET)
+    else:
+        gain = (RATES @ layer.log_gain.double()).exp() * unit
+        bias = bias * unit / gain
+        shift = 0.0
+    # A row of tiny weights must not make its bias overflow.
+    target = bias - shift / gain
+    step = torch.maximum(step, target.abs().amax(dim=0) / (BIAS_BOUND / 2))
+    weight = (scaled / step[:, None]).round()
+    integer_bias = (target / step + weight @ offset.double()).round()
+    if integer_bias.abs().max() >= BIAS_BOUND:
+        raise BoundError(f"{name}: a bias is beyond {BIAS_BOUND}")
+    multiplier = (step * gain * 2**integer.MULTIPLIER_BITS).round()
+    largest = weight.abs().sum(dim=1) * kernels.ACTIVATION_BOUND + integer_bias.abs()
+    if (largest * multiplier).max() >= 2**53:
+        raise BoundError(f"{name}: a product does not fit in 53 bits")
+    if layer.rectified:
+        multiplier = multiplier[0]
+    return weight.float(), integer_bias.to(torch.int32), multiplier.to(torch.int64)
+
+
+def _checked_weight(name: str, weight: Tensor) -> Tensor:
+    if weight.min() < kernels.WEIGHT_LOW or weight.max() > kernels.WEIGHT_HIGH:
+        raise BoundError(f"{name}: a weight is beyond seven bits")
+    if weight.abs().sum(dim=1).max() * kernels.ACTIVATION_BOUND >= kernels.SUM_BOUND:
+        raise BoundError(f"{name}: a sum can reach 2^24")
+    return weight.to(torch.int8).contiguous()
+
+
+def _prediction(network: BlockNetwork) -> tuple[Tensor, Tensor, Tensor]:
+    """The two limbs of the linear prediction and its bias, in 2⁻¹² of an 8-bit step."""
+    step = network.feature_layer.output_step.double() * PIXEL_UNIT
+    parts = [network.prediction.double(), network.prediction_features.double() * step]
+    wide = (torch.cat(parts, dim=1) * 2**integer.PREDICTION_BITS).round()
+    bias = wide[:, parts[0].shape[1] :].sum(dim=1) * OFFSET
+    bound = (wide.abs().sum(dim=1) + integer.LIMB * wide.shape[1]) * 128 + bias.abs()
+    if bound.max() >= 2**31:
+        raise BoundError("prediction: a sum does not fit in 32 bits")
+    high = ((wide + integer.LIMB // 2) / integer.LIMB).floor()
+    low = wide - integer.LIMB * high
+    return high.float(), low.float(), bias.to(torch.int32)
+
+
+def _interleave(stack: Tensor, config: ModelConfig) -> Tensor:
+    """Columns from [pixels of all neighbours | features of all] to neighbour by neighbour."""
+    pixels = stack[:, : 4 * config.pixels].view(len(stack), 4, -1)
+    features = stack[:, 4 * config.pixels :].view(len(stack), 4, -1)
+    return torch.cat([pixels, features], dim=2).flatten(1)
+
+
+def _synthesis_linear(network: BlockNetwork) -> Tensor:
+    """Weights in 2⁻¹⁴, so that y_hat (1/8 steps) gives 8-bit steps after a shift."""
+    wide = (network.synthesis_linear.double() * 2**integer.SYNTHESIS_BITS).round()
+    largest = wide.abs().sum(dim=1).max() * integer.LATENT_BOUND
+    # Beside the other terms in one float64 sum of multiples of 2⁻³².
+    if largest * integer.PIXELS_PER_LATENT / 2**integer.SYNTHESIS_BITS >= 2**20:
+        raise BoundError("synthesis_linear: a sum does not fit")
+    return wide.to(torch.int32)
+
+
+def logistic_counts(config: ModelConfig) -> tuple[np.ndarray, np.ndarray]:
+    """Probability rows of the logistic distributions that the rate term assumes.
+
+    Counts (levels, widest) and widths (levels,) as ``tables.build_tables`` takes them.
+    """
+    scales = np.geomspace(config.min_scale, config.max_scale, config.scale_levels)
+    counts = np.zeros((len(scales), tables.WIDTHS[-1]), np.int32)
+    widths = np.zeros(len(scales), np.int32)
+    for level, scale in enumerate(scales):
+        tail = 2 / (1 + np.exp((np.array(tables.WIDTHS) / 2 - 1) / scale))
+        widths[level] = tables.WIDTHS[min(int((tail > 2**-12).sum()), len(tables.WIDTHS) - 1)]
+        row = _logistic(scale, widths[level])
+        counts[level, : widths[level]] = to_counts(row)
+    return counts, widths
+
+
+def _logistic(scale: float, width: int) -> np.ndarray:
+    """Probabilities of the folded symbols 0…width - 2 and of the escape."""
+    symbols = tables.unfold(np.arange(width - 1))
+    magnitude = (np.abs(symbols) - 0.5) / scale
+    upper = 1 / (1 + np.exp(np.minimum(magnitude, 700)))
+    lower = 1 / (1 + np.exp(np.minimum(magnitude + 1 / scale, 700)))
+    row = upper - lower
+    return np.append(row, max(1 - row.sum(), 0))
+
+
+def to_counts(row: np.ndarray) -> np.ndarray:
+    """Positive integers that sum to ``tables.TOTAL``, as near to the probabilities as can be."""
+    counts = np.maximum(np.round(row / row.sum() * tables.TOTAL), 1).astype(np.int64)
+    counts[np.argmax(counts)] += tables.TOTAL - counts.sum()
+    return counts.astype(np.int32)
