@@ -21,7 +21,7 @@ from typing import Any
 
 import safetensors
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save as serialise
 from torch import Tensor
 
 from lbbic_engine.config import ModelConfig
@@ -111,7 +111,7 @@ def load(path: Path, device: str) -> Network:
     )
 
 
-def save(
+def save_weights(
     path: Path,
     name: str,
     config: ModelConfig,
@@ -129,7 +129,7 @@ def save(
     tensors = {INTEGER + key: value.contiguous() for key, value in integer.items()}
     tensors |= {ANALYSIS + key: value.half().contiguous() for key, value in analysis.items()}
     aside = path.with_suffix(".tmp")
-    save_file(tensors, aside, {METADATA_KEY: json.dumps(metadata)})
+    aside.write_bytes(serialise(tensors, {METADATA_KEY: json.dumps(metadata)}))
     os.replace(aside, path)
 
 

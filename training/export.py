@@ -178,7 +178,8 @@ def logistic_counts(config: ModelConfig) -> tuple[np.ndarray, np.ndarray]:
     counts = np.zeros((len(scales), tables.WIDTHS[-1]), np.int32)
     widths = np.zeros(len(scales), np.int32)
     for level, scale in enumerate(scales):
-        tail = 2 / (1 + np.exp((np.array(tables.WIDTHS) / 2 - 1) / scale))
+        reach = np.minimum((np.array(tables.WIDTHS) / 2 - 1) / scale, 700)
+        tail = 2 / (1 + np.exp(reach))
         widths[level] = tables.WIDTHS[min(int((tail > 2**-12).sum()), len(tables.WIDTHS) - 1)]
         row = _logistic(scale, widths[level])
         counts[level, : widths[level]] = to_counts(row)

@@ -12,12 +12,14 @@ import csv
 import dataclasses
 import json
 import os
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from tqdm import tqdm
 
@@ -25,12 +27,14 @@ from lbbic_engine.blocks import split_blocks
 from lbbic_engine.config import MAX_QUALITY, MIN_QUALITY, QUALITY_STEPS, ModelConfig
 from lbbic_engine.model import PIXEL_UNIT, BlockNetwork, rate_weights, to_unit
 from training import closed_loop, dataset, warm_start
+from training.quantise import calibrate, quantise
 from training.recipe import Recipe
 from training.step import half_precision_copy, open_loop_losses, refresh_copy
 
 LOG_EVERY = 50
 WARM_START_CROPS = 128
-VALIDATION_CROPS, VALIDATION_BLOCKS = 12, (32, 48)
+VALIDATION_CROPS = 12
+START = "start.safetensors"
 RATE_POINTS = range(1, 9)
 
 
@@ -106,9 +110,14 @@ def _is_head(name: str) -> bool:
     return name.startswith(("slice_parameters", "synthesis_3", "analysis_3"))
 
 
-def start_run(recipe: Recipe, run: Path) -> None:
-    """Makes the folder of a new run; FileExistsError if there is one already."""
+def start_run(recipe: Recipe, run: Path, start: Path | None = None) -> None:
+    """Makes the folder of a new run; FileExistsError if there is one already.
+
+    ``start`` names float weights (``save_float``) to begin with instead of the closed form.
+    """
     run.mkdir(parents=True)
+    if start is not None:
+        shutil.copy(start, run / START)
     text = json.dumps(dataclasses.asdict(recipe), indent=2)
     (run / "recipe.json").write_text(text + "\n", encoding="utf-8")
 
@@ -120,68 +129,88 @@ def read_run(run: Path) -> Recipe:
     return Recipe(model=ModelConfig(**model), **values)
 
 
-def train(
-    run: Path, data: Path, *, device: str = "cpu", start: dict[str, Tensor] | None = None
-) -> None:
-    """Goes on with a run from its checkpoint, or from ``start``, or from the closed form."""
+def save_float(network: BlockNetwork, path: Path) -> None:
+    """The state that further training starts from, in half precision."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file({k: v.half().contiguous() for k, v in network.state_dict().items()}, path)
+
+
+def load_float(network: BlockNetwork, path: Path) -> None:
+    network.load_state_dict({name: value.float() for name, value in load_file(path).items()})
+
+
+def train(run: Path, data: Path, *, device: str = "cpu") -> None:
+    """Goes on with a run from its checkpoint, its start, or the closed form, up to its end."""
     recipe = read_run(run)
+    grid = (recipe.crop_blocks, recipe.crop_blocks)
     side = recipe.crop_blocks * recipe.model.block_size
     pictures = dataset.load(data, side)
     torch.manual_seed(recipe.seed)
     trainer = Trainer(recipe, BlockNetwork(recipe.model), device)
     if (run / "checkpoint.pt").exists():
         trainer.restore(run)
-    elif start is not None:
-        trainer.network.load_state_dict(start)
-        trainer.average.load_state_dict(start)
     else:
-        random = np.random.default_rng(recipe.seed)
-        crops = dataset.draw_crops(pictures.pictures, WARM_START_CROPS, side, random)
-        x = to_unit(to_blocks(list(crops), recipe.model.block_size))
-        warm_start.fit(trainer.network, x, (recipe.crop_blocks, recipe.crop_blocks))
-        trainer.average.load_state_dict(trainer.network.state_dict())
-    validation = validation_blocks(pictures, recipe.model.block_size)
+        _begin(trainer, run, pictures)
+    validation = validation_blocks(pictures, recipe)
     rollout = half_precision_copy(trainer.network)
     saved = logged = time.monotonic()
     bar = tqdm(total=recipe.steps, initial=trainer.step, unit="step", mininterval=5, smoothing=0.1)
     while trainer.step < recipe.steps:
         if trainer.step >= recipe.steps * (1 - recipe.quantise_share):
-            set_quantised(trainer.network)
-            set_quantised(trainer.average)
-            set_quantised(rollout)
+            _quantise(trainer, rollout, pictures)
         refresh_copy(rollout, trainer.network)
         for batch, qualities, x_hat in _rolled_out(trainer, rollout, pictures.pictures):
-            losses = open_loop_losses(
-                trainer.network,
-                batch,
-                x_hat,
-                rate_weights(qualities).to(device),
-                qualities,
-                (recipe.crop_blocks, recipe.crop_blocks),
-            )
+            rate = rate_weights(qualities).to(device)
+            losses = open_loop_losses(trainer.network, batch, x_hat, rate, qualities, grid)
             trainer.update(losses.total)
             bar.update()
             if trainer.step % LOG_EVERY == 0:
-                psnr = -10 * losses.mse.log10().mean().item()
                 now = time.monotonic()
                 row = {
                     "step": trainer.step,
                     "loss": round(losses.total.item(), 6),
                     "bpp": round(losses.bpp.mean().item(), 4),
-                    "psnr": round(psnr, 3),
+                    "psnr": round(-10 * losses.mse.log10().mean().item(), 3),
                     "seconds": round(now - logged, 2),
                 }
                 logged = now
                 bar.set_postfix({k: row[k] for k in ("loss", "bpp", "psnr")}, refresh=False)
                 _append(run / "log.csv", row)
             if trainer.step % recipe.validate_every == 0 or trainer.step == recipe.steps:
-                figures = validate(trainer.average, validation)
+                figures = validate(trainer.average, validation, grid)
                 _append(run / "validation.csv", {"step": trainer.step, **figures})
                 bar.write(f"step {trainer.step}: {figures}")
         if time.monotonic() - saved > recipe.save_every_s or trainer.step >= recipe.steps:
             trainer.save(run)
             saved = time.monotonic()
     bar.close()
+
+
+def _begin(trainer: Trainer, run: Path, pictures: dataset.Dataset) -> None:
+    recipe = trainer.recipe
+    if (run / START).exists():
+        load_float(trainer.network, run / START)
+    else:
+        random = np.random.default_rng(recipe.seed)
+        side = recipe.crop_blocks * recipe.model.block_size
+        crops = dataset.draw_crops(pictures.pictures, WARM_START_CROPS, side, random)
+        x = to_unit(to_blocks(list(crops), recipe.model.block_size))
+        warm_start.fit(trainer.network, x, (recipe.crop_blocks, recipe.crop_blocks))
+    trainer.average.load_state_dict(trainer.network.state_dict())
+
+
+def _quantise(trainer: Trainer, rollout: BlockNetwork, pictures: dataset.Dataset) -> None:
+    """From here on the networks compute as their integer twins do."""
+    if trainer.network.quantised:
+        return
+    if trainer.network.context_1.output_step == 1:  # not resumed in this phase
+        crops = calibration_blocks(pictures, trainer.recipe).to(trainer.device)
+        blocks = trainer.recipe.crop_blocks
+        calibrate(trainer.network, crops, (blocks, blocks))
+    for network in (trainer.average, rollout):
+        network.load_state_dict(dict(trainer.network.named_buffers()), strict=False)
+    for network in (trainer.network, trainer.average, rollout):
+        quantise(network)
 
 
 def to_blocks(crops: Sequence[dataset.Pixels], block_size: int) -> Tensor:
@@ -212,33 +241,34 @@ def _rolled_out(
         yield x[first:last], qualities[first:last], x_hat[first:last]
 
 
-def validation_blocks(pictures: dataset.Dataset, block_size: int) -> Tensor:
+def validation_blocks(pictures: dataset.Dataset, recipe: Recipe) -> Tensor:
     """Blocks of the held-out pictures' centres."""
-    height, width = (n * block_size for n in VALIDATION_BLOCKS)
-    crops = dataset.centre_crops(pictures.held_out, VALIDATION_CROPS, height, width)
-    return to_blocks(crops, block_size)
+    side = recipe.crop_blocks * recipe.model.block_size
+    crops = dataset.centre_crops(pictures.held_out, VALIDATION_CROPS, side, side)
+    return to_blocks(crops, recipe.model.block_size)
 
 
-def validate(network: BlockNetwork, blocks: Tensor) -> dict[str, float]:
-    """Mean bpp and PSNR at the eight rate points in the closed loop, and their log R + λD."""
+def calibration_blocks(pictures: dataset.Dataset, recipe: Recipe) -> Tensor:
+    """One crop of the training pictures for each rate point, in the networks' unit."""
+    side = recipe.crop_blocks * recipe.model.block_size
+    random = np.random.default_rng(recipe.seed)
+    crops = dataset.draw_crops(pictures.pictures, len(RATE_POINTS), side, random)
+    return to_unit(to_blocks(list(crops), recipe.model.block_size))
+
+
+def validate(network: BlockNetwork, blocks: Tensor, grid: tuple[int, int]) -> dict[str, float]:
+    """Mean bpp and PSNR at the eight rate points in the closed loop."""
     figures: dict[str, float] = {}
     device = network.prediction.device
     x = to_unit(blocks).to(device)
     for quality in RATE_POINTS:
         rate = rate_weights([quality] * len(x)).to(device)
-        result = closed_loop.run(network, x, rate, VALIDATION_BLOCKS, count=True)
+        result = closed_loop.run(network, x, rate, grid, count=True)
         mse = ((result.x_hat - x) * PIXEL_UNIT).square().mean((1, 2)).clamp(min=1e-3)
         psnr = 10 * (255**2 / mse).log10().mean().item()
         bpp = result.bits.mean().item() / network.config.block_size**2
         figures |= {f"bpp{quality}": round(bpp, 5), f"psnr{quality}": round(psnr, 4)}
     return figures
-
-
-def set_quantised(network: BlockNetwork) -> None:
-    """Weights and activations take the integer twin's values from here on."""
-    for module in network.modules():
-        if hasattr(module, "quantised"):
-            module.quantised = True
 
 
 def _append(path: Path, row: dict[str, float]) -> None:

@@ -1,0 +1,71 @@
+"""``python -m training``: train, resume, export."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    options = _parser().parse_args(arguments)
+    options.action(options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    train = commands.add_parser("train", help="start a run from a recipe")
+    train.add_argument("recipe", type=Path, help="a TOML file, see training/recipes")
+    train.add_argument("--start", type=Path, help="float weights to begin with (else closed form)")
+    train.set_defaults(action=_train)
+
+    resume = commands.add_parser("resume", help="go on with a run that was stopped")
+    resume.set_defaults(action=_resume)
+    for command in (train, resume):
+        command.add_argument("--data", type=Path, required=True, help="folder of pictures")
+        command.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+        command.add_argument("--threads", type=int, help="CPU threads (default: torch's choice)")
+
+    export = commands.add_parser("export", help="make a weights file that the codec runs")
+    export.add_argument("name", help="name of the model, as in `lbbic compress --weights NAME`")
+    export.add_argument("--data", type=Path, required=True, help="folder the run was trained on")
+    export.add_argument("-o", "--output", type=Path, required=True, help="folder of the file")
+    export.add_argument("--float", type=Path, help="also write the float weights, half precision")
+    export.set_defaults(action=_export)
+
+    for command in (train, resume, export):
+        command.add_argument("--run", type=Path, required=True, help="folder of the run")
+    return parser
+
+
+def _train(options: argparse.Namespace) -> None:
+    from training.recipe import load_recipe
+    from training.train import start_run
+
+    start_run(load_recipe(options.recipe), options.run, options.start)
+    _resume(options)
+
+
+def _resume(options: argparse.Namespace) -> None:
+    import torch
+
+    from training.train import train
+
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    train(options.run, options.data, device=options.device)
+
+
+def _export(options: argparse.Namespace) -> None:
+    from training.finish import export_run
+
+    path = export_run(options.run, options.data, options.name, options.output, options.float)
+    print(path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""From a run's checkpoint to a weights file: calibration, export, probability tables."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lbbic_engine import weights
+from lbbic_engine.model import BlockNetwork
+from training import dataset
+from training.export import analysis_tensors, integer_tensors
+from training.quantise import calibrate
+from training.recipe import Recipe
+from training.train import calibration_blocks, read_run, save_float
+
+
+def export_run(
+    run: Path, data: Path, name: str, folder: Path, float_path: Path | None = None
+) -> Path:
+    """Writes NAME.safetensors of a run's averaged weights to ``folder``."""
+    recipe = read_run(run)
+    state = torch.load(run / "checkpoint.pt", map_location="cpu", weights_only=True)
+    network = BlockNetwork(recipe.model)
+    network.load_state_dict(state["average"])
+    if float_path is not None:
+        save_float(network, float_path)
+    pictures = dataset.load(data, recipe.crop_blocks * recipe.model.block_size)
+    if network.context_1.output_step == 1:  # no quantisation-aware phase has set them
+        calibrate(
+            network,
+            calibration_blocks(pictures, recipe),
+            (recipe.crop_blocks, recipe.crop_blocks),
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.safetensors"
+    record = training_record(run, recipe, int(state["step"]))
+    weights.save_weights(
+        path, name, recipe.model, integer_tensors(network), analysis_tensors(network), record
+    )
+    return path
+
+
+def training_record(run: Path, recipe: Recipe, step: int) -> dict[str, Any]:
+    """What the weights file says of how it came about."""
+    record: dict[str, Any] = {"recipe": dataclasses.asdict(recipe), "step": step}
+    if (run / "validation.csv").exists():
+        with (run / "validation.csv").open(encoding="utf-8") as file:
+            record["validation"] = list(csv.DictReader(file))[-1]
+    if (run / "log.csv").exists():
+        with (run / "log.csv").open(encoding="utf-8") as file:
+            seconds = sum(float(row["seconds"]) for row in csv.DictReader(file))
+        record["hours"] = round(seconds / 3600, 2)
+    return record
