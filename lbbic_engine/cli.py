@@ -1,7 +1,8 @@
 """The ``lbbic`` command line: which arguments there are. What they do is in ``commands``.
 
 ``lbbic --help`` is there at once because nothing heavy is imported before a command runs.
-Exit codes: 0 done, 1 a decoded picture differs, 2 something failed, 130 interrupted.
+Exit codes: 0 done, 1 a decoded picture differs, 2 something failed, 130 interrupted, 141 nobody
+reads the output any more.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # The reader has gone; without this Python would complain when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 2
+        return 141
     except FAILURES as error:
         complain(reason(error))
         return 2
@@ -59,7 +60,8 @@ class _Version(argparse.Action):
         super().__init__(option_strings, dest, nargs=0, default=argparse.SUPPRESS, help=help)
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        parser.exit(message=f"lbbic {commands.version()}\n")
+        print(f"lbbic {commands.version()}")
+        parser.exit()
 
 
 def _add_compress(subparsers: Any) -> None:

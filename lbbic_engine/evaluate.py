@@ -151,12 +151,13 @@ def _average(rows: Sequence[Measurement]) -> Average:
 
 
 def mean_curve(rows: Sequence[Average], source: str) -> Curve:
-    """Return the rate-distortion curve through ``rows``."""
+    """Return the rate-distortion curve through ``rows``, less those without any error."""
+    lossy = [row for row in rows if math.isfinite(row.psnr)]
     return metrics.Curve(
         name="lbbic",
         source=source,
-        bpp=tuple(row.bpp for row in rows),
-        psnr=tuple(row.psnr for row in rows),
+        bpp=tuple(row.bpp for row in lossy),
+        psnr=tuple(row.psnr for row in lossy),
     )
 
 
@@ -165,11 +166,11 @@ def compare(curve: Curve, anchor: Curve) -> Comparison:
 
     Bands are cut to the range that both curves have.
     """
-    low = max(min(curve.psnr), min(anchor.psnr))
-    high = min(max(curve.psnr), max(anchor.psnr))
+    low = max(min(each.psnr, default=math.inf) for each in (curve, anchor))
+    high = min(max(each.psnr, default=-math.inf) for each in (curve, anchor))
 
     def band(name: str, start: float, stop: float) -> Band:
-        if not (start < stop < math.inf):
+        if start >= stop:
             return Band(name, start, stop, None)
         bd_rate = metrics.bd_rate(anchor.bpp, anchor.psnr, curve.bpp, curve.psnr, start, stop)
         return Band(name, start, stop, bd_rate)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from lbbic_engine.errors import LbbicError
 
 if TYPE_CHECKING:
-    from lbbic_engine.evaluate import Average, Comparison, Measurement
+    from lbbic_engine.evaluate import Average, Band, Comparison, Measurement
     from lbbic_engine.metrics import Curve
 
 EVALUATION_HEADINGS = (
@@ -65,12 +65,16 @@ def comparison_table(comparisons: Sequence[Comparison]) -> str:
     lines = [
         (
             row.anchor,
-            f"{row.overall.low:.2f}-{row.overall.high:.2f}",
+            _range(row.overall),
             *(_signed(band.bd_rate) for band in (row.overall, *row.bands)),
         )
         for row in comparisons
     ]
     return text_table(("BD-rate % against", "range dB", "whole range", *names), lines)
+
+
+def _range(band: Band) -> str:
+    return "-" if band.bd_rate is None else f"{band.low:.2f}-{band.high:.2f}"
 
 
 def _signed(per_cent: float | None) -> str:

@@ -109,7 +109,14 @@ def test_bands_end_where_a_curve_ends(evaluate: Any, metrics: Any) -> None:
 def test_curves_that_never_meet_have_no_bd_rate(evaluate: Any, metrics: Any) -> None:
     comparison = evaluate.compare(curve(metrics, low=20, high=25), curve(metrics))
     assert comparison.overall.bd_rate is None
-    assert report.comparison_table([comparison]).splitlines()[1].split()[-6:] == ["-"] * 6
+    assert report.comparison_table([comparison]).splitlines()[1].split()[-7:] == ["-"] * 7
+
+
+def test_lossless_points_are_on_no_curve(evaluate: Any, metrics: Any, rows: list[Any]) -> None:
+    lossless = [replace(row, psnr=math.inf) for row in rows]
+    empty = evaluate.mean_curve(evaluate.averages(lossless), "two pictures")
+    assert empty.psnr == empty.bpp == ()
+    assert evaluate.compare(empty, curve(metrics)).overall.bd_rate is None
 
 
 def test_document_begins_like_an_anchor_and_is_strict_json(
