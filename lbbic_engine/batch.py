@@ -35,6 +35,11 @@ def find_files(place: Path, suffixes: frozenset[str]) -> list[Path]:
     return sorted(file for file in files if file.suffix.lower() in suffixes and file.is_file())
 
 
+def name_within(file: Path, place: Path) -> Path:
+    """Return where ``file`` is below the folder ``place``, or its name if it is ``place``."""
+    return Path(file.name) if file == place else file.relative_to(place)
+
+
 def plan_jobs(
     inputs: Sequence[str], out: str | None, suffixes: frozenset[str], new_suffix: str
 ) -> list[Job]:
@@ -73,8 +78,7 @@ def _jobs(
         if not files:
             yield Job(place, place, LbbicError("Nothing to do", f"no {_listed(suffixes)} files"))
         for file in files:
-            inner = Path(file.name) if file == place else file.relative_to(place)
-            output = file if folder is None else folder / inner
+            output = file if folder is None else folder / name_within(file, place)
             yield Job(file, output.with_suffix(new_suffix))
 
 
@@ -96,7 +100,7 @@ def _without_clashes(jobs: Iterable[Job]) -> Iterator[Job]:
 
 def _key(path: Path) -> str:
     """Return one string for all spellings of a path, on file systems that ignore case too."""
-    absolute = os.path.abspath(path)
+    absolute = str(path.resolve())
     return absolute.casefold() if sys.platform in ("win32", "darwin") else absolute
 
 

@@ -138,7 +138,7 @@ def _add_eval(subparsers: Any) -> None:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers")
     parser.add_argument(
-        "--plot", type=Path, metavar="FILE", help="draw the curves (.png, .svg, .pdf)"
+        "--plot", type=_plot, metavar="FILE", help="draw the curves (.png, .svg, .pdf)"
     )
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the .lbb files")
     _add_options(parser, "device", "overwrite")
@@ -176,6 +176,12 @@ def _quality(text: str) -> float:
 
 def _qualities(text: str) -> list[float]:
     return sorted({_quality(part) for part in text.split(",")})
+
+
+def _plot(text: str) -> Path:
+    if not text.endswith((".png", ".svg", ".pdf")):
+        raise argparse.ArgumentTypeError(f"{text} does not end with .png, .svg or .pdf")
+    return Path(text)
 
 
 def _positive(kind: type[int] | type[float]) -> Callable[[str], float]:

@@ -21,6 +21,7 @@ from lbbic_engine.batch import (
     PICTURE_SUFFIXES,
     Job,
     find_files,
+    name_within,
     plan_jobs,
     refuse_existing,
 )
@@ -70,11 +71,12 @@ def evaluate(args: Namespace) -> int:
 
     for path in filter(None, (args.json, args.plot)):
         refuse_existing(path, overwrite=args.overwrite)
+        path.parent.mkdir(parents=True, exist_ok=True)
     if args.plot:
         report.require_matplotlib()
     anchors = [metrics.load_curve(path) for path in args.anchor]
     files = find_files(args.folder, PICTURE_SUFFIXES)
-    names = [file.relative_to(args.folder).as_posix() for file in files]
+    names = [name_within(file, args.folder).as_posix() for file in files]
     rows = _measure(files, names, args.qualities, args)
     if not rows:
         raise LbbicError("Nothing was measured", f"no picture could be read in {args.folder}")
@@ -107,6 +109,8 @@ def demo(args: Namespace) -> int:
             if Path(item.name).suffix.lower() in PICTURE_SUFFIXES
         ]
         rows = _measure(samples, [path.name for path in samples], [DEMO_QUALITY], args)
+    if not samples:
+        raise LbbicError("No sample pictures", "the installation is incomplete")
     print(report.demo_table(rows))
     code = _measured_verdict(len(samples), rows)
     if code == 0:

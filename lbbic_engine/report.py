@@ -152,7 +152,7 @@ def require_matplotlib() -> Any:
 
 
 def plot_curves(curve: Curve, anchors: Sequence[Curve], suffix: str) -> bytes:
-    """Return a plot of PSNR over bits per pixel in the format of ``suffix``, .png for one."""
+    """Return a plot of PSNR over bits per pixel in the format of ``suffix`` (.png, .svg, .pdf)."""
     figure = require_matplotlib()(figsize=(8, 6), layout="constrained")
     axes = figure.add_subplot()
     for anchor in anchors:
@@ -162,5 +162,5 @@ def plot_curves(curve: Curve, anchors: Sequence[Curve], suffix: str) -> bytes:
     axes.grid(alpha=0.3)
     axes.legend()
     image = io.BytesIO()
-    figure.savefig(image, format=suffix.removeprefix(".") or "png", dpi=150)
+    figure.savefig(image, format=suffix.removeprefix("."), dpi=150)
     return image.getvalue()

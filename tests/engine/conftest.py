@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 import lbbic_engine
 from lbbic_engine.errors import CorruptDataError, NotLbbicError, UnsupportedImageError
@@ -42,22 +42,22 @@ def codec(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 @pytest.fixture
-def search(codec: ModuleType) -> Any:  # noqa: ARG001
+def search(codec: ModuleType) -> Any:
     return sys.modules["lbbic_engine.search"]
 
 
 @pytest.fixture
-def evaluate(codec: ModuleType) -> Any:  # noqa: ARG001
+def evaluate(codec: ModuleType) -> Any:
     return sys.modules["lbbic_engine.evaluate"]
 
 
 @pytest.fixture
-def pixels(codec: ModuleType) -> Any:  # noqa: ARG001
+def pixels(codec: ModuleType) -> Any:
     return sys.modules["lbbic_engine.pixels"]
 
 
 @pytest.fixture
-def metrics(codec: ModuleType) -> Any:  # noqa: ARG001
+def metrics(codec: ModuleType) -> Any:
     return sys.modules["lbbic_engine.metrics"]
 
 
@@ -81,7 +81,7 @@ def _install(monkeypatch: pytest.MonkeyPatch, name: str, module: ModuleType) -> 
     monkeypatch.setattr(lbbic_engine, name, module, raising=False)
 
 
-def _module(name: str, **contents: Any) -> Any:
+def _module(name: str, **contents: Any) -> ModuleType:
     module = ModuleType(f"lbbic_engine.{name}")
     vars(module).update(contents)
     return module
@@ -139,7 +139,7 @@ def _fake_codec() -> ModuleType:
             notices = ("only a part could be decoded",)
         raw = raw.ljust(height * width * 3, b"\0")
         rows = np.frombuffer(raw, np.uint8).reshape(height, width, 3)
-        picture = sys.modules["lbbic_engine.pixels"].load_picture(  # type: ignore[attr-defined]
+        picture = sys.modules["lbbic_engine.pixels"].load_picture(
             from_array(_dequantise(rows, step))
         )
         return replace(picture, notices=notices)
@@ -179,7 +179,7 @@ def _fake_pixels() -> ModuleType:
         if not isinstance(source, Image.Image):
             try:
                 source = Image.open(source)
-            except Image.UnidentifiedImageError:
+            except UnidentifiedImageError:
                 raise UnsupportedImageError("Not a picture", "of a known format") from None
         with source:
             return Picture(np.asarray(source.convert("RGB")))
@@ -230,7 +230,7 @@ def _fake_metrics() -> ModuleType:
         "metrics",
         Curve=Curve,
         psnr=psnr,
-        ms_ssim=lambda a, b: None if min(a.shape[:2]) < 176 else 0.5,  # noqa: ARG005
+        ms_ssim=lambda a, b: None if min(a.shape[:2]) < 176 else 0.5,
         bd_rate=bd_rate,
         load_curve=load_curve,
     )
