@@ -1,0 +1,108 @@
+"""Which files a command works on, and where their results go. Opens no picture."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lbbic_engine.errors import LbbicError
+
+LBBIC_SUFFIXES = frozenset({".lbb"})
+PICTURE_SUFFIXES = frozenset(
+    {".png", ".jpg", ".jpeg", ".webp", ".avif", ".jp2"}
+    | {".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pnm"}
+)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One input and where its result goes; ``problem`` says why it cannot be done."""
+
+    input: Path
+    output: Path
+    problem: LbbicError | None = None
+
+
+def find_files(place: Path, suffixes: frozenset[str]) -> list[Path]:
+    """Return ``place`` itself, or the visible files with ``suffixes`` in and below a folder."""
+    if not place.is_dir():
+        return [place]
+    files = (file for file in place.rglob("*") if not file.name.startswith("."))
+    return sorted(file for file in files if file.suffix.lower() in suffixes and file.is_file())
+
+
+def name_within(file: Path, place: Path) -> Path:
+    """Return where ``file`` is below the folder ``place``, or its name if it is ``place``."""
+    return Path(file.name) if file == place else file.relative_to(place)
+
+
+def plan_jobs(
+    inputs: Sequence[str], out: str | None, suffixes: frozenset[str], new_suffix: str
+) -> list[Job]:
+    """Return a job for each file in ``inputs``; those whose output is taken have a problem.
+
+    ``out`` is a folder, or a file when there is one input; without it, results lie beside their
+    inputs. A folder's own folders are kept. LbbicError when ``out`` cannot hold the results.
+    """
+    places = [Path(place) for place in inputs]
+    if out is not None and _names_a_file(out):
+        if len(places) > 1 or places[0].is_dir():
+            raise LbbicError("Not a folder", f"{out} cannot hold the results of several inputs")
+        return list(_without_clashes([Job(places[0], Path(out))]))
+    folder = None if out is None else Path(out)
+    return list(_without_clashes(_jobs(places, folder, suffixes, new_suffix)))
+
+
+def refuse_existing(path: Path, *, overwrite: bool) -> None:
+    """Raise FileExistsError early, before work is spent on a file that may not be replaced."""
+    if path.exists() and not overwrite:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+
+
+def _names_a_file(out: str) -> bool:
+    path = Path(out)
+    if path.exists():
+        return not path.is_dir()
+    return bool(path.suffix) and not out.endswith(("/", os.sep))
+
+
+def _jobs(
+    places: Iterable[Path], folder: Path | None, suffixes: frozenset[str], new_suffix: str
+) -> Iterator[Job]:
+    for place in places:
+        files = find_files(place, suffixes)
+        if not files:
+            yield Job(place, place, LbbicError("Nothing to do", f"no {_listed(suffixes)} files"))
+        for file in files:
+            output = file if folder is None else folder / name_within(file, place)
+            yield Job(file, output.with_suffix(new_suffix))
+
+
+def _without_clashes(jobs: Iterable[Job]) -> Iterator[Job]:
+    taken: dict[str, Job] = {}
+    for job in jobs:
+        if job.problem:
+            yield job
+            continue
+        first = taken.setdefault(_key(job.output), job)
+        if _key(job.input) == _key(job.output):
+            yield replace(job, problem=LbbicError("Output is the input", "choose another with -o"))
+        elif first is job:
+            yield job
+        elif first.input != job.input:
+            detail = f"{job.output} is the output of {first.input} already"
+            yield replace(job, problem=LbbicError("Two inputs, one output", detail))
+
+
+def _key(path: Path) -> str:
+    """Return one string for all spellings of a path, on file systems that ignore case too."""
+    absolute = str(path.resolve())
+    return absolute.casefold() if sys.platform in ("win32", "darwin") else absolute
+
+
+def _listed(suffixes: frozenset[str]) -> str:
+    return ", ".join(sorted(suffixes))

@@ -1,0 +1,316 @@
+"""What each ``lbbic`` command does: calls the engine and prints. Arguments come from ``cli``.
+
+A batch goes on after a bad file and says so at the end. Results go to standard output, one line
+or JSON object a file; errors, notices and progress to standard error.
+"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from lbbic_engine import report
+from lbbic_engine.batch import (
+    LBBIC_SUFFIXES,
+    PICTURE_SUFFIXES,
+    Job,
+    find_files,
+    name_within,
+    plan_jobs,
+    refuse_existing,
+)
+from lbbic_engine.console import FAILURES, ShowProgress, complain, progress_bar, reason
+from lbbic_engine.errors import LbbicError
+
+if TYPE_CHECKING:
+    from lbbic_engine.codec import Compressed
+    from lbbic_engine.evaluate import Measurement
+    from lbbic_engine.pixels import Picture
+
+DEMO_QUALITY = 4.0
+
+Row = dict[str, Any]
+
+
+def compress(args: Namespace) -> int:
+    """Write an .lbb file for each picture."""
+    jobs = plan_jobs(args.inputs, args.output, PICTURE_SUFFIXES, ".lbb")
+    rows = _run_batch(jobs, args, _compress_one, _compress_line)
+    if rows and not args.json:
+        before = sum(row["original_bytes"] for row in rows)
+        after = sum(row["bytes"] for row in rows)
+        seconds = sum(row["seconds"] for row in rows)
+        print(f"{_count(rows)}: {_saving(before, after)}, {seconds:.1f} s")
+    return _verdict(jobs, rows)
+
+
+def decompress(args: Namespace) -> int:
+    """Write a picture for each .lbb file."""
+    jobs = plan_jobs(args.inputs, args.output, LBBIC_SUFFIXES, ".png")
+    rows = _run_batch(jobs, args, _decompress_one, _decompress_line)
+    if rows and not args.json:
+        print(f"{_count(rows)}, {sum(row['seconds'] for row in rows):.1f} s")
+    return _verdict(jobs, rows)
+
+
+def info(args: Namespace) -> int:
+    """Print what is in each .lbb file."""
+    jobs = [Job(Path(place), Path(place)) for place in args.inputs]
+    return _verdict(jobs, _run_batch(jobs, args, _info_one, _info_lines))
+
+
+def evaluate(args: Namespace) -> int:
+    """Measure a folder's pictures at several qualities; print and write what came out."""
+    from lbbic_engine import evaluate, metrics, pixels
+
+    for path in filter(None, (args.json, args.plot)):
+        refuse_existing(path, overwrite=args.overwrite)
+        path.parent.mkdir(parents=True, exist_ok=True)
+    if args.plot:
+        report.require_matplotlib()
+    anchors = [metrics.load_curve(path) for path in args.anchor]
+    files = find_files(args.folder, PICTURE_SUFFIXES)
+    names = [name_within(file, args.folder).as_posix() for file in files]
+    rows = _measure(files, names, args.qualities, args)
+    if not rows:
+        raise LbbicError("Nothing was measured", f"no picture could be read in {args.folder}")
+
+    means = evaluate.averages(rows)
+    source = f"lbbic {version()}, {means[0].pictures} pictures of {args.folder.resolve().name}"
+    curve = evaluate.mean_curve(means, source)
+    comparisons = [evaluate.compare(curve, anchor) for anchor in anchors]
+    print(report.evaluation_table(rows, means))
+    if comparisons:
+        print(f"\n{report.comparison_table(comparisons)}")
+    if args.json:
+        document = report.evaluation_document(curve, rows, means, comparisons)
+        text = report.json_text(document, indent=1)
+        pixels.write_atomically(args.json, text.encode(), overwrite=args.overwrite)
+    if args.plot:
+        plot = report.plot_curves(curve, anchors, args.plot.suffix)
+        pixels.write_atomically(args.plot, plot, overwrite=args.overwrite)
+    return _measured_verdict(len(files), rows)
+
+
+def demo(args: Namespace) -> int:
+    """Code the bundled sample pictures and check that they come back pixel for pixel."""
+    from importlib.resources import as_file, files
+
+    with ExitStack() as stack:
+        samples = [
+            stack.enter_context(as_file(item))
+            for item in sorted(files("resources").joinpath("samples").iterdir(), key=str)
+            if Path(item.name).suffix.lower() in PICTURE_SUFFIXES
+        ]
+        rows = _measure(samples, [path.name for path in samples], [DEMO_QUALITY], args)
+    if not samples:
+        raise LbbicError("No sample pictures", "the installation is incomplete")
+    print(report.demo_table(rows))
+    code = _measured_verdict(len(samples), rows)
+    if code == 0:
+        print("Every decoded picture is what the encoder saw, pixel for pixel.")
+    return code
+
+
+def version() -> str:
+    """Return the installed version."""
+    from importlib import metadata
+
+    try:
+        return metadata.version("lbbic")
+    except metadata.PackageNotFoundError:
+        return "(not installed)"
+
+
+# The batch: one job after the other, whatever happens to each.
+
+
+def _run_batch(
+    jobs: Sequence[Job],
+    args: Namespace,
+    work: Callable[[Job, Namespace, ShowProgress], Row],
+    line: Callable[[Row], str],
+) -> list[Row]:
+    rows = []
+    for number, job in enumerate(jobs, 1):
+        try:
+            if job.problem:
+                raise job.problem
+            with progress_bar(f"{number}/{len(jobs)} {job.input.name}") as progress:
+                row = {"input": str(job.input), **work(job, args, progress)}
+        except FAILURES as error:
+            message = reason(error, job.input)
+            complain(f"{job.input}: {message}")
+            if args.json:
+                print(report.json_text({"input": str(job.input), "error": message}), flush=True)
+            continue
+        for notice in row.get("notices", ()):
+            complain(f"{job.input}: note: {notice}")
+        print(report.json_text(row) if args.json else line(row), flush=True)
+        rows.append(row)
+    return rows
+
+
+def _verdict(jobs: Sequence[Job], rows: Sequence[Row]) -> int:
+    return _failure_verdict(len(jobs) - len(rows), len(jobs))
+
+
+def _failure_verdict(failed: int, total: int) -> int:
+    if failed:
+        complain(f"{failed} of {total} failed")
+    return 2 if failed else 0
+
+
+def _compress_one(job: Job, args: Namespace, progress: ShowProgress) -> Row:
+    from lbbic_engine import metrics, pixels
+
+    original_bytes = job.input.stat().st_size
+    refuse_existing(job.output, overwrite=args.overwrite)
+    picture = pixels.load_picture(job.input)
+    started = perf_counter()
+    quality, compressed = _encode(picture, args, progress)
+    seconds = perf_counter() - started
+    job.output.parent.mkdir(parents=True, exist_ok=True)
+    pixels.write_atomically(job.output, compressed.data, overwrite=args.overwrite)
+    height, width = picture.pixels.shape[:2]
+    return {
+        "output": str(job.output),
+        "bytes": len(compressed.data),
+        "bpp": 8 * len(compressed.data) / (width * height),
+        "psnr": metrics.psnr(picture.pixels, compressed.reconstruction),
+        "seconds": seconds,
+        "quality": quality,
+        "width": width,
+        "height": height,
+        "original_bytes": original_bytes,
+        "notices": picture.notices,
+    }
+
+
+def _encode(picture: Picture, args: Namespace, progress: ShowProgress) -> tuple[float, Compressed]:
+    from lbbic_engine import codec, search
+
+    max_bytes = args.target_bytes
+    if args.target_bpp:
+        max_bytes = search.bytes_for_bpp(picture, args.target_bpp)
+    if max_bytes is None and args.target_psnr is None:
+        options = {"device": args.device, "progress": progress}
+        return args.quality, codec.compress(picture, args.quality, **options)
+    return search.search_quality(
+        picture,
+        max_bytes=max_bytes,
+        min_psnr=args.target_psnr,
+        device=args.device,
+        progress=progress,
+    )
+
+
+def _compress_line(row: Row) -> str:
+    return (
+        f"{row['input']} -> {row['output']}: {_saving(row['original_bytes'], row['bytes'])}, "
+        f"{row['bpp']:.3f} bpp, {row['psnr']:.2f} dB, quality {row['quality']:g}, "
+        f"{row['seconds']:.1f} s"
+    )
+
+
+def _saving(before: int, after: int) -> str:
+    return f"{before} -> {after} bytes ({report.saving_per_cent(before, after):.1f} % saved)"
+
+
+def _count(rows: Sequence[Row]) -> str:
+    return "1 file" if len(rows) == 1 else f"{len(rows)} files"
+
+
+def _decompress_one(job: Job, args: Namespace, progress: ShowProgress) -> Row:
+    from lbbic_engine import codec, pixels
+
+    data = job.input.read_bytes()
+    refuse_existing(job.output, overwrite=args.overwrite)
+    started = perf_counter()
+    picture = codec.decompress(data, device=args.device, partial=args.partial, progress=progress)
+    seconds = perf_counter() - started
+    job.output.parent.mkdir(parents=True, exist_ok=True)
+    pixels.save_image(picture, job.output, overwrite=args.overwrite)
+    height, width = picture.pixels.shape[:2]
+    return {
+        "output": str(job.output),
+        "bytes": len(data),
+        "bpp": 8 * len(data) / (width * height),
+        "seconds": seconds,
+        "width": width,
+        "height": height,
+        "notices": picture.notices,
+    }
+
+
+def _decompress_line(row: Row) -> str:
+    size = f"{row['width']} x {row['height']}"
+    return f"{row['input']} -> {row['output']}: {size} pixels, {row['seconds']:.1f} s"
+
+
+def _info_one(job: Job, _args: Namespace, _progress: ShowProgress) -> Row:
+    from lbbic_engine import codec
+
+    facts = asdict(codec.read_info(job.input.read_bytes()))
+    return {"bytes": facts["total_bytes"], **facts}
+
+
+def _info_lines(row: Row) -> str:
+    facts = {name: value for name, value in row.items() if name not in ("input", "bytes")}
+    width = max(map(len, facts))
+    lines = [f"  {name.replace('_', ' '):{width}}  {_shown(facts[name])}" for name in facts]
+    return "\n".join([f"{row['input']}:", *lines])
+
+
+def _shown(value: object) -> str:
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:.6g}"
+        case dict():
+            return ", ".join(f"{name} {_shown(part)}" for name, part in value.items()) or "none"
+    return str(value)
+
+
+def _measure(
+    files: Sequence[Path], names: Sequence[str], qualities: Sequence[float], args: Namespace
+) -> list[Measurement]:
+    """Return the measurements of those pictures that go well at every quality."""
+    from tqdm import tqdm
+
+    from lbbic_engine import evaluate
+
+    rows: list[Measurement] = []
+    with (
+        nullcontext(args.keep) if args.keep else TemporaryDirectory(prefix="lbbic-") as folder,
+        tqdm(total=len(files) * len(qualities), leave=False, disable=None) as bar,
+    ):
+        options = {"device": args.device, "overwrite": args.overwrite}
+        evaluate.warm_up(args.device)
+        for file, name in zip(files, names, strict=True):
+            measured = []
+            try:
+                for row in evaluate.measure(file, name, qualities, Path(folder), **options):
+                    measured.append(row)
+                    bar.update()
+            except FAILURES as error:
+                bar.clear()
+                complain(f"{file}: {reason(error, file)}")
+            else:
+                rows += measured
+    return rows
+
+
+def _measured_verdict(total: int, rows: Sequence[Measurement]) -> int:
+    different = [row for row in rows if not row.exact]
+    for row in different:
+        complain(f"{row.picture}: decoded pixels differ from the encoder's, q {row.quality:g}")
+    failed = total - len({row.picture for row in rows})
+    return _failure_verdict(failed, total) or int(bool(different))

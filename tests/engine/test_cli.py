@@ -1,0 +1,579 @@
+from __future__ import annotations
+
+import errno
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import lbbic_engine
+from lbbic_engine.cli import main
+from lbbic_engine.errors import LbbicError
+
+Draw = Callable[..., Path]
+Capture = pytest.CaptureFixture[str]
+
+pytestmark = pytest.mark.usefixtures("codec")
+ROOT = Path(__file__).parents[2]
+
+
+def run(*arguments: object) -> int:
+    return main([str(argument) for argument in arguments])
+
+
+def json_lines(capsys: Capture) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def files_below(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+# Start-up
+
+
+def test_help_is_there_at_once_without_heavy_imports() -> None:
+    code = (
+        "import sys, time; start = time.process_time(); from lbbic_engine import cli\n"
+        "try: cli.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print(time.process_time() - start)\n"
+        "print(sorted({'torch', 'numpy', 'PIL', 'tqdm'} & set(sys.modules)))\n"
+    )
+    command = [sys.executable, "-W", "error", "-c", code]
+    out = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    *text, seconds, heavy = out.splitlines()
+    assert "compress" in "".join(text)
+    assert heavy == "[]"
+    assert float(seconds) < 0.3
+
+
+@pytest.mark.parametrize("command", ["compress", "decompress", "info", "eval", "demo"])
+def test_every_command_has_help(command: str, capsys: Capture) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        run(command, "--help")
+    assert f"lbbic {command}" in capsys.readouterr().out
+
+
+def test_version_is_shown(capsys: Capture) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        run("--version")
+    assert capsys.readouterr().out.startswith("lbbic ")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["shrink"],
+        ["compress"],
+        ["compress", "a.png", "-q", "0.9"],
+        ["compress", "a.png", "-q", "8.01"],
+        ["compress", "a.png", "-q", "nan"],
+        ["compress", "a.png", "-q", "good"],
+        ["compress", "a.png", "-q", "4", "--target-bytes", "100"],
+        ["compress", "a.png", "--target-bytes", "0"],
+        ["compress", "a.png", "--target-bytes", "1.5"],
+        ["compress", "a.png", "--target-bpp", "-1"],
+        ["compress", "a.png", "--target-psnr", "inf"],
+        ["compress", "a.png", "--device", "tpu"],
+        ["eval", "folder", "-q", "1,,2"],
+        ["eval", "folder", "--plot", "curves.doc"],
+    ],
+)
+def test_wrong_usage_ends_with_2(arguments: list[str], capsys: Capture) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        run(*arguments)
+    assert "usage: lbbic" in capsys.readouterr().err
+
+
+# compress
+
+
+def test_output_lies_beside_the_input(draw: Draw, tmp_path: Path, capsys: Capture) -> None:
+    assert run("compress", draw("a.png")) == 0
+    assert files_below(tmp_path) == {"a.png", "a.lbb"}
+    out, err = capsys.readouterr()
+    assert "a.lbb" in out
+    assert "% saved" in out.splitlines()[0]
+    assert out.splitlines()[1].startswith("1 file: ")
+    assert err == ""
+
+
+def test_json_says_what_was_done(draw: Draw, tmp_path: Path, capsys: Capture) -> None:
+    source = draw("a.png")
+    assert run("compress", source, "-q", "3.3", "--json", "--device", "cpu") == 0
+    (row,) = json_lines(capsys)
+    assert row["input"] == str(source)
+    assert row["output"] == str(tmp_path / "a.lbb")
+    assert row["bytes"] == (tmp_path / "a.lbb").stat().st_size
+    assert row["bpp"] == 8 * row["bytes"] / (24 * 16)
+    assert row["psnr"] > 10
+    assert row["seconds"] > 0
+    assert row["quality"] == 3.25
+    assert row["original_bytes"] == source.stat().st_size
+
+
+def test_device_and_quality_reach_the_codec(draw: Draw, codec: Any) -> None:
+    assert run("compress", draw("a.png"), "-q", "7.5", "--device", "cpu") == 0
+    assert (codec.calls[0]["quality"], codec.calls[0]["device"]) == (7.5, "cpu")
+
+
+def test_default_quality_is_4(draw: Draw, codec: Any) -> None:
+    assert run("compress", draw("a.png")) == 0
+    assert codec.calls[0]["quality"] == 4
+
+
+def test_target_bytes_are_kept(draw: Draw, tmp_path: Path) -> None:
+    assert run("compress", draw("a.png"), "--target-bytes", 500) == 0
+    assert 400 < (tmp_path / "a.lbb").stat().st_size <= 500
+
+
+def test_target_bpp_is_kept(draw: Draw, capsys: Capture) -> None:
+    assert run("compress", draw("a.png"), "--target-bpp", 10, "--json") == 0
+    (row,) = json_lines(capsys)
+    assert 8 < row["bpp"] <= 10
+
+
+def test_target_psnr_is_reached(draw: Draw, capsys: Capture) -> None:
+    assert run("compress", draw("a.png"), "--target-psnr", 30, "--json") == 0
+    (row,) = json_lines(capsys)
+    assert 30 <= row["psnr"] < 31
+
+
+def test_target_out_of_reach_is_one_line(draw: Draw, tmp_path: Path, capsys: Capture) -> None:
+    assert run("compress", draw("a.png"), "--target-bytes", 5) == 2
+    error, summary = capsys.readouterr().err.splitlines()
+    assert "a.png: Target too small: 5 bytes" in error
+    assert summary == "lbbic: 1 of 1 failed"
+    assert files_below(tmp_path) == {"a.png"}
+
+
+def test_output_may_be_a_file_for_one_picture(draw: Draw, tmp_path: Path) -> None:
+    assert run("compress", draw("a.png"), "-o", tmp_path / "new" / "b.lbb") == 0
+    assert files_below(tmp_path) == {"a.png", "new/b.lbb"}
+
+
+@pytest.mark.parametrize("name", ["out", "out.d/"])
+def test_output_may_be_a_new_folder(draw: Draw, tmp_path: Path, name: str) -> None:
+    assert run("compress", draw("a.png"), "-o", f"{tmp_path}/{name}") == 0
+    assert (tmp_path / name / "a.lbb").is_file()
+
+
+def test_folders_keep_their_structure(draw: Draw, tmp_path: Path) -> None:
+    for name in ("in/a.png", "in/deep/er/b.PNG", "in/deep/c.png", "in/.hidden.png"):
+        draw(name)
+    (tmp_path / "in" / "notes.txt").write_text("no picture")
+    assert run("compress", tmp_path / "in", "-o", tmp_path / "out") == 0
+    assert files_below(tmp_path / "out") == {"a.lbb", "deep/er/b.lbb", "deep/c.lbb"}
+
+
+def test_folder_without_output_is_filled_in_place(draw: Draw, tmp_path: Path) -> None:
+    draw("in/deep/a.png")
+    assert run("compress", tmp_path / "in") == 0
+    assert files_below(tmp_path / "in") == {"deep/a.png", "deep/a.lbb"}
+
+
+def test_folder_without_pictures_is_an_error(tmp_path: Path, capsys: Capture) -> None:
+    assert run("compress", tmp_path) == 2
+    assert "Nothing to do" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("out", ["one.lbb", "there.txt"])
+def test_several_inputs_do_not_fit_one_file(
+    draw: Draw, tmp_path: Path, capsys: Capture, out: str
+) -> None:
+    (tmp_path / "there.txt").write_text("keep me")
+    assert run("compress", draw("a.png"), draw("b.png"), "-o", tmp_path / out) == 2
+    assert "Not a folder" in capsys.readouterr().err
+    assert files_below(tmp_path) == {"a.png", "b.png", "there.txt"}
+
+
+def test_nothing_is_overwritten_unasked(draw: Draw, tmp_path: Path, capsys: Capture) -> None:
+    source, output = draw("a.png"), tmp_path / "a.lbb"
+    output.write_text("precious")
+    assert run("compress", source) == 2
+    assert output.read_text() == "precious"
+    assert "--overwrite" in capsys.readouterr().err
+    assert run("compress", source, "--overwrite") == 0
+    assert output.read_bytes().startswith(b"FAKE")
+
+
+def test_existing_output_costs_no_encoding(draw: Draw, tmp_path: Path, codec: Any) -> None:
+    (tmp_path / "a.lbb").write_text("precious")
+    assert run("compress", draw("a.png")) == 2
+    assert codec.calls == []
+
+
+@pytest.mark.parametrize("options", [[], ["--overwrite"]])
+def test_two_inputs_with_one_output_do_not_clobber_each_other(
+    draw: Draw, tmp_path: Path, capsys: Capture, options: list[str]
+) -> None:
+    assert run("compress", draw("a.png"), draw("a.jpg"), *options, "--json") == 2
+    first, second = json_lines(capsys)
+    assert first["input"].endswith("a.png")
+    assert "Two inputs, one output" in second["error"]
+    assert files_below(tmp_path) == {"a.png", "a.jpg", "a.lbb"}
+
+
+def test_an_input_given_twice_is_done_once(draw: Draw, tmp_path: Path, codec: Any) -> None:
+    source = draw("a.png")
+    assert run("compress", source, tmp_path) == 0
+    assert len(codec.calls) == 1
+
+
+def test_an_output_on_its_own_input_is_refused(draw: Draw, capsys: Capture) -> None:
+    source = draw("a.png")
+    before = source.read_bytes()
+    assert run("compress", source, "-o", source, "--overwrite") == 2
+    assert "Output is the input" in capsys.readouterr().err
+    assert source.read_bytes() == before
+
+
+def test_a_batch_goes_on_after_bad_files(draw: Draw, tmp_path: Path, capsys: Capture) -> None:
+    bad = tmp_path / "bad.png"
+    bad.write_text("not a picture")
+    missing = tmp_path / "missing.png"
+    assert run("compress", draw("a.png"), bad, missing, draw("b.png"), "--json") == 2
+    out, err = capsys.readouterr()
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [Path(row["input"]).name for row in rows] == ["a.png", "bad.png", "missing.png", "b.png"]
+    assert ["error" in row for row in rows] == [False, True, True, False]
+    first, second, summary = err.splitlines()
+    assert first.startswith(f"lbbic: {bad}: ")
+    assert second.startswith(f"lbbic: {missing}: ")
+    assert second.count(str(missing)) == 1
+    assert summary == "lbbic: 2 of 4 failed"
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (LbbicError("Bad thing", "try\nthat"), "Bad thing: try that"),
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
+        (PermissionError(errno.EACCES, "Permission denied", "/x"), "Permission denied: /x"),
+        (MemoryError(), "Out of memory"),
+    ],
+)
+def test_failures_are_one_clear_line(
+    draw: Draw, codec: Any, capsys: Capture, error: Exception, line: str
+) -> None:
+    def compress(*_: Any, **__: Any) -> None:
+        raise error
+
+    codec.compress = compress
+    source = draw("a.png")
+    assert run("compress", source) == 2
+    assert capsys.readouterr().err.splitlines()[0] == f"lbbic: {source}: {line}"
+
+
+def test_interruption_leaves_nothing_behind(
+    draw: Draw, codec: Any, tmp_path: Path, capsys: Capture
+) -> None:
+    def compress(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    codec.compress = compress
+    assert run("compress", draw("a.png"), draw("b.png")) == 130
+    assert files_below(tmp_path) == {"a.png", "b.png"}
+    assert capsys.readouterr().err == "lbbic: interrupted\n"
+
+
+def test_a_reader_who_leaves_is_no_error() -> None:
+    code = (
+        "import sys; from lbbic_engine import cli, commands\n"
+        "commands.info = lambda args: print('x' * 1_000_000) or 0\n"
+        "sys.exit(cli.main(['info', 'a.lbb']))\n"
+    )
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-W", "error", "-c", code]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, cwd=ROOT, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_a_terminal_shows_progress(
+    draw: Draw, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert run("compress", draw("a.png")) == 0
+    assert "1/1 a.png" in capsys.readouterr().err
+
+
+def test_a_pipe_gets_no_progress(draw: Draw, codec: Any) -> None:
+    assert run("compress", draw("a.png")) == 0
+    assert codec.calls[0]["progress"] is None
+
+
+# decompress
+
+
+@pytest.fixture
+def packed(draw: Draw, tmp_path: Path) -> Path:
+    source = draw("a.png")
+    assert run("compress", source) == 0
+    source.unlink()
+    return tmp_path / "a.lbb"
+
+
+def test_decompress_writes_a_png_beside(packed: Path, codec: Any, capsys: Capture) -> None:
+    capsys.readouterr()
+    assert run("decompress", packed, "--json", "--device", "cpu") == 0
+    (row,) = json_lines(capsys)
+    assert row["output"] == str(packed.with_suffix(".png"))
+    assert row["bytes"] == packed.stat().st_size
+    assert (row["width"], row["height"]) == (24, 16)
+    assert "psnr" not in row
+    assert codec.calls[-1]["device"] == "cpu"
+    with Image.open(row["output"]) as image:
+        decoded = codec.decompress(packed.read_bytes())
+        assert np.array_equal(np.asarray(image.convert("RGB")), decoded.pixels)
+
+
+def test_decompress_says_what_it_did(packed: Path, capsys: Capture) -> None:
+    capsys.readouterr()
+    assert run("decompress", packed) == 0
+    first, summary = capsys.readouterr().out.splitlines()
+    assert "a.png: 24 x 16 pixels" in first
+    assert summary.startswith("1 file, ")
+
+
+def test_extension_gives_the_format(packed: Path, tmp_path: Path) -> None:
+    assert run("decompress", packed, "-o", tmp_path / "b.bmp") == 0
+    with Image.open(tmp_path / "b.bmp") as image:
+        assert image.format == "BMP"
+
+
+def test_decompress_takes_folders(packed: Path, tmp_path: Path) -> None:
+    (tmp_path / "in" / "deep").mkdir(parents=True)
+    packed.rename(tmp_path / "in" / "deep" / "b.lbb")
+    assert run("decompress", tmp_path / "in", "-o", tmp_path / "out") == 0
+    assert files_below(tmp_path / "out") == {"deep/b.png"}
+
+
+def test_decompress_overwrites_nothing_unasked(packed: Path) -> None:
+    output = packed.with_suffix(".png")
+    output.write_text("precious")
+    assert run("decompress", packed) == 2
+    assert output.read_text() == "precious"
+    assert run("decompress", packed, "--overwrite") == 0
+    assert output.read_bytes().startswith(b"\x89PNG")
+
+
+def test_foreign_and_truncated_files_are_told_apart(
+    packed: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    (tmp_path / "b.lbb").write_text("something else")
+    (tmp_path / "c.lbb").write_bytes(packed.read_bytes()[:-40])
+    assert run("decompress", packed, tmp_path / "b.lbb", tmp_path / "c.lbb") == 2
+    foreign, truncated, summary = capsys.readouterr().err.splitlines()
+    assert "Not an .lbb file" in foreign
+    assert "Truncated file: try --partial" in truncated
+    assert summary == "lbbic: 2 of 3 failed"
+    assert files_below(tmp_path) == {"a.lbb", "a.png", "b.lbb", "c.lbb"}
+
+
+def test_partial_shows_what_is_left_and_says_so(packed: Path, capsys: Capture) -> None:
+    packed.write_bytes(packed.read_bytes()[:-40])
+    assert run("decompress", packed, "--partial") == 0
+    assert packed.with_suffix(".png").is_file()
+    assert "a.lbb: note: only a part could be decoded" in capsys.readouterr().err
+
+
+# info
+
+
+def test_info_lists_the_facts(packed: Path, capsys: Capture) -> None:
+    capsys.readouterr()
+    assert run("info", packed) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(f"{packed}:\n")
+    lines = {line[2:21].strip(): line[21:].strip() for line in out.splitlines()[1:]}
+    assert lines["width"] == "24"
+    assert lines["weights installed"] == "yes"
+    assert lines["metadata bytes"] == "icc 7"
+
+
+def test_info_as_json(packed: Path, tmp_path: Path, capsys: Capture) -> None:
+    capsys.readouterr()
+    assert run("info", packed, tmp_path / "no.lbb", "--json") == 2
+    facts, error = json_lines(capsys)
+    assert facts["bytes"] == facts["total_bytes"] == packed.stat().st_size
+    assert facts["metadata_bytes"] == {"icc": 7}
+    assert error == {"input": str(tmp_path / "no.lbb"), "error": "No such file or directory"}
+
+
+# eval
+
+
+@pytest.fixture
+def gallery(draw: Draw, tmp_path: Path) -> Path:
+    draw("in/a.png", seed=1)
+    draw("in/deep/a.png", seed=2)
+    return tmp_path / "in"
+
+
+def test_eval_prints_pictures_and_means(gallery: Path, capsys: Capture) -> None:
+    assert run("eval", gallery, "-q", "6,2,6") == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[0][:3] == ["picture", "q", "bytes"]
+    assert [line[:2] for line in lines[1:5]] == [
+        ["a.png", "2"],
+        ["a.png", "6"],
+        ["deep/a.png", "2"],
+        ["deep/a.png", "6"],
+    ]
+    assert [line[:4] for line in lines[5:]] == [
+        ["mean", "of", "2", "2"],
+        ["mean", "of", "2", "6"],
+    ]
+
+
+def test_eval_leaves_nothing_unless_asked(gallery: Path, tmp_path: Path) -> None:
+    before = files_below(tmp_path)
+    assert run("eval", gallery, "-q", "4") == 0
+    assert files_below(tmp_path) == before
+    assert run("eval", gallery, "-q", "4,4.5", "--keep", tmp_path / "kept") == 0
+    assert files_below(tmp_path / "kept") == {
+        f"{folder}/{name}.lbb" for folder in ("q4", "q4.5") for name in ("a.png", "deep/a.png")
+    }
+
+
+def test_eval_measures_all_eight_qualities(gallery: Path, tmp_path: Path, capsys: Capture) -> None:
+    report = tmp_path / "new" / "report.json"
+    assert run("eval", gallery, "--json", report) == 0
+    document = json.loads(report.read_text())
+    assert [row["quality"] for row in document["qualities"]] == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert len(document["pictures"]) == 16
+    assert document["pictures"][0]["ms_ssim"] is None
+    assert "2 pictures of in" in document["source"]
+    capsys.readouterr()
+    anchors = ["--anchor", report, report]
+    assert run("eval", gallery, "-q", "1,2,3,4", *anchors) == 0
+    out = capsys.readouterr().out
+    assert "27-30" in out
+    assert out.splitlines()[-1].split()[2] in ("+0.00", "-0.00")
+
+
+def test_eval_replaces_no_report_unasked(gallery: Path, tmp_path: Path, codec: Any) -> None:
+    report = tmp_path / "report.json"
+    report.write_text("precious")
+    assert run("eval", gallery, "-q", "4", "--json", report) == 2
+    assert report.read_text() == "precious"
+    assert codec.calls == []
+    assert run("eval", gallery, "-q", "4", "--json", report, "--overwrite") == 0
+    assert json.loads(report.read_text())["name"] == "lbbic"
+
+
+def test_eval_leaves_out_a_bad_picture_and_says_so(gallery: Path, capsys: Capture) -> None:
+    (gallery / "bad.png").write_text("not a picture")
+    assert run("eval", gallery, "-q", "4") == 2
+    out, err = capsys.readouterr()
+    assert "mean of 2" in out
+    assert "bad.png" in err.splitlines()[0]
+    assert err.splitlines()[-1] == "lbbic: 1 of 3 failed"
+
+
+def test_eval_takes_a_single_picture(gallery: Path, capsys: Capture) -> None:
+    assert run("eval", gallery / "a.png", "-q", "4") == 0
+    assert capsys.readouterr().out.splitlines()[1].startswith("a.png")
+
+
+def test_eval_of_nothing_is_an_error(tmp_path: Path, capsys: Capture) -> None:
+    assert run("eval", tmp_path) == 2
+    assert "Nothing was measured" in capsys.readouterr().err
+
+
+def test_eval_ends_with_1_when_a_decoded_picture_differs(
+    gallery: Path, codec: Any, capsys: Capture
+) -> None:
+    _let_decoder_differ(codec)
+    assert run("eval", gallery, "-q", "4") == 1
+    out, err = capsys.readouterr()
+    assert "NO" in out.split()
+    assert "differ" in err
+
+
+def test_eval_wants_matplotlib_before_the_work(
+    gallery: Path, codec: Any, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    assert run("eval", gallery, "--plot", tmp_path / "plot.png") == 2
+    assert "pip install matplotlib" in capsys.readouterr().err
+    assert codec.calls == []
+
+
+def test_eval_writes_the_plot(
+    gallery: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lbbic_engine import report
+
+    monkeypatch.setattr(report, "require_matplotlib", lambda: None)
+    monkeypatch.setattr(report, "plot_curves", lambda _curve, _anchors, suffix: suffix.encode())
+    assert run("eval", gallery, "-q", "4", "--plot", tmp_path / "plot.svg") == 0
+    assert (tmp_path / "plot.svg").read_bytes() == b".svg"
+
+
+# demo
+
+
+@pytest.fixture
+def samples(draw: Draw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("resources/samples/sea.png", "resources/samples/hill.jpg"):
+        draw(name)
+    (tmp_path / "resources" / "samples" / "ATTRIBUTION.md").write_text("whose they are")
+    (tmp_path / "resources" / "__init__.py").touch()
+    for name in [name for name in sys.modules if name.split(".")[0] == "resources"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.syspath_prepend(tmp_path)
+    return tmp_path / "resources" / "samples"
+
+
+@pytest.mark.usefixtures("samples")
+def test_demo_prints_a_line_per_sample(tmp_path: Path, codec: Any, capsys: Capture) -> None:
+    assert run("demo", "--keep", tmp_path / "kept") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split()[:4] == ["file", "before", "after", "saved"]
+    assert [line.split()[0] for line in lines[1:3]] == ["hill.jpg", "sea.png"]
+    assert "pixel for pixel" in lines[3]
+    assert files_below(tmp_path / "kept") == {"q4/hill.jpg.lbb", "q4/sea.png.lbb"}
+    assert {call.get("quality", 4) for call in codec.calls} == {4}
+
+
+@pytest.mark.usefixtures("samples")
+def test_demo_ends_with_1_when_a_decoded_picture_differs(codec: Any, capsys: Capture) -> None:
+    _let_decoder_differ(codec)
+    assert run("demo") == 1
+    out, err = capsys.readouterr()
+    assert "pixel for pixel" not in out
+    assert len(err.splitlines()) == 2
+
+
+def test_demo_without_samples_is_an_error(samples: Path, capsys: Capture) -> None:
+    for sample in samples.iterdir():
+        sample.unlink()
+    assert run("demo") == 2
+    assert "No sample pictures" in capsys.readouterr().err
+
+
+def _let_decoder_differ(codec: Any) -> None:
+    honest = codec.compress
+
+    def compress(*arguments: Any, **options: Any) -> Any:
+        compressed = honest(*arguments, **options)
+        return type(compressed)(compressed.data, compressed.reconstruction ^ 1)
+
+    codec.compress = compress
+
+
+def test_the_package_is_the_one_under_test() -> None:
+    assert Path(next(iter(lbbic_engine.__path__))) == ROOT / "lbbic_engine"
