@@ -1,0 +1,85 @@
+"""LBBIC: a learned block-based image codec. This module is the public face of the engine.
+
+    from lbbic_engine import compress, decompress, load_picture
+
+    compressed = compress(load_picture("photo.png"), quality=4)
+    picture = decompress(compressed.data)
+
+Importing it is cheap: torch is imported when something is first coded.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import TYPE_CHECKING, Any
+
+from lbbic_engine.errors import (
+    Cancelled,
+    CorruptDataError,
+    LbbicError,
+    NotLbbicError,
+    UnknownWeightsError,
+    UnsupportedImageError,
+    UnsupportedVersionError,
+)
+
+if TYPE_CHECKING:
+    from lbbic_engine.codec import (
+        Compressed,
+        Front,
+        Info,
+        Progress,
+        compress,
+        decode_progressively,
+        decompress,
+        read_info,
+    )
+    from lbbic_engine.pixels import Picture, load_picture, save_image, to_image
+
+# Threads that wait for work by spinning slow each other down on a busy machine; torch reads
+# this when it is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+_HOMES = {
+    "lbbic_engine.codec": (
+        "Compressed",
+        "Front",
+        "Info",
+        "Progress",
+        "compress",
+        "decode_progressively",
+        "decompress",
+        "read_info",
+    ),
+    "lbbic_engine.pixels": ("Picture", "load_picture", "save_image", "to_image"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Cancelled",
+    "Compressed",
+    "CorruptDataError",
+    "Front",
+    "Info",
+    "LbbicError",
+    "NotLbbicError",
+    "Picture",
+    "Progress",
+    "UnknownWeightsError",
+    "UnsupportedImageError",
+    "UnsupportedVersionError",
+    "compress",
+    "decode_progressively",
+    "decompress",
+    "load_picture",
+    "read_info",
+    "save_image",
+    "to_image",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME_OF:
+        return getattr(importlib.import_module(_HOME_OF[name]), name)
+    raise AttributeError(f"module {__name__} has no attribute {name}")

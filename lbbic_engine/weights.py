@@ -64,10 +64,15 @@ def installed() -> Iterator[Description]:
     if FOLDER_VARIABLE in os.environ:
         folders.insert(0, Path(os.environ[FOLDER_VARIABLE]))
     for folder in folders:
-        for path in sorted(folder.glob("*.safetensors")):
-            description = _describe(path)
-            if description is not None:
-                yield description
+        yield from describe_folder(folder)
+
+
+def describe_folder(folder: Path) -> Iterator[Description]:
+    """Every readable weights file of a folder, by name."""
+    for path in sorted(folder.glob("*.safetensors")):
+        description = _describe(path)
+        if description is not None:
+            yield description
 
 
 def by_name(name: str) -> Description:
@@ -96,7 +101,7 @@ def load(path: Path, device: str) -> Network:
     if description is None:
         raise UnknownWeightsError("Damaged weights", f"{path.name} cannot be read")
     tensors = load_file(path)
-    integer = _part(tensors, INTEGER)
+    integer = part(tensors, INTEGER)
     if identify(description.config, integer) != description.id:
         raise UnknownWeightsError("Damaged weights", f"{path.name} does not match its checksum")
     counts, widths = integer.pop("table_counts"), integer.pop("table_widths")
@@ -149,11 +154,12 @@ def _analysis_values(tensors: dict[str, Tensor], device: str) -> dict[str, Tenso
     matrix_type = torch.bfloat16 if fast else torch.float32
     return {
         name: value.to(device, matrix_type if name.endswith(("weight", "linear")) else torch.float)
-        for name, value in _part(tensors, ANALYSIS).items()
+        for name, value in part(tensors, ANALYSIS).items()
     }
 
 
-def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names begin with ``prefix``, without it."""
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 

@@ -1,0 +1,68 @@
+"""Fixtures for all tests: a tiny network in place of the shipped one, and pictures."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+GOLDEN = Path(__file__).parent / "golden"
+
+# Two threads on products this small collapse when anything else runs.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(scope="session")
+def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder whose default model is the tiny network (tests/golden/tiny.safetensors)."""
+    from safetensors.torch import load_file
+
+    from lbbic_engine import weights
+
+    folder = tmp_path_factory.mktemp("weights")
+    (description,) = weights.describe_folder(GOLDEN)
+    tensors = load_file(description.path)
+    weights.save_weights(
+        folder / "tiny.safetensors",
+        weights.DEFAULT,
+        description.config,
+        weights.part(tensors, weights.INTEGER),
+        weights.part(tensors, weights.ANALYSIS),
+        {},
+    )
+    return folder
+
+
+@pytest.fixture
+def tiny(tiny_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine's default model is the tiny one."""
+    monkeypatch.setenv("LBBIC_WEIGHTS", str(tiny_weights))
+
+
+@pytest.fixture
+def photograph() -> NDArray[np.uint8]:
+    """A part of a real photograph, (72, 104, 3): sizes that are no multiples of 16."""
+    from importlib.resources import files
+
+    with Image.open(str(files("resources") / "samples" / "chelsea.png")) as image:
+        return np.asarray(image.convert("RGB"))[40:112, 100:204]
+
+
+@pytest.fixture
+def draw(tmp_path: Path) -> Callable[..., Path]:
+    """Saves a small noisy gradient below ``tmp_path``."""
+
+    def save(name: str, width: int = 24, height: int = 16, seed: int = 1) -> Path:
+        noise = np.random.default_rng(seed).normal(0, 12, (height, width, 3))
+        slope = np.linspace(30, 220, width)[None, :, None]
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((slope + noise).clip(0, 255).astype(np.uint8)).save(path)
+        return path
+
+    return save

@@ -1,0 +1,38 @@
+import numpy as np
+import pytest
+import torch
+
+from lbbic_engine import kernels
+
+
+@pytest.mark.parametrize("kernel", kernels.KERNELS)
+@pytest.mark.parametrize("rows", [1, 2, 28, 97])
+def test_products_are_exact_for_the_largest_operands(kernel: str, rows: int) -> None:
+    if not kernels.self_check(kernel, "cpu"):
+        pytest.skip(f"{kernel} is not exact on this CPU and would not be chosen")
+    random = np.random.default_rng(rows)
+    for length in (8, 32, 72, 512, 1280):
+        values = random.choice(np.array([-128, 127], np.int8), (rows, length))
+        weights = random.choice(np.array([-64, 63], np.int8), (48, length))
+        product = kernels.make_product(torch.from_numpy(weights), kernel)
+        true = values.astype(np.int64) @ weights.astype(np.int64).T
+        assert np.array_equal(product(torch.from_numpy(values)).numpy(), true)
+
+
+def test_a_kernel_that_saturates_fails_its_self_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    def saturating(values: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+        return torch.mm(values.double(), weights.double()).clamp(-(2**20), 2**20).to(torch.int32)
+
+    monkeypatch.setattr(torch, "_int_mm", saturating)
+    kernels.self_check.cache_clear()
+    try:
+        assert not kernels.self_check("int8", "cpu")
+        assert kernels.choose_kernel("cpu") == "float32"
+    finally:
+        kernels.self_check.cache_clear()
+
+
+def test_an_unknown_kernel_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LBBIC_KERNEL", "int4")
+    with pytest.raises(ValueError, match="LBBIC_KERNEL"):
+        kernels.choose_kernel("cpu")
