@@ -66,3 +66,17 @@ def draw(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return save
+
+
+@pytest.fixture(scope="session")
+def shipped_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A part of a photograph coded with the shipped weights, at quality 6."""
+    from importlib.resources import files
+
+    from lbbic_engine import compress, load_picture
+
+    with Image.open(str(files("resources") / "samples" / "chelsea.png")) as image:
+        picture = load_picture(image.crop((80, 40, 200, 160)))
+    path = tmp_path_factory.mktemp("shipped") / "cat.lbb"
+    path.write_bytes(compress(picture, 6).data)
+    return path

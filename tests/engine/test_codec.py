@@ -1,0 +1,207 @@
+"""Both chains with a real (tiny) network: round trips, damage, progress, cancelling."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from lbbic_engine import codec, exchange
+from lbbic_engine.blocks import merge_blocks
+from lbbic_engine.codec import compress, decode_progressively, decompress, read_info
+from lbbic_engine.container import pack_container, parse_container
+from lbbic_engine.errors import (
+    Cancelled,
+    CorruptDataError,
+    LbbicError,
+    UnknownWeightsError,
+)
+from lbbic_engine.pixels import Picture
+
+pytestmark = pytest.mark.usefixtures("tiny")
+
+
+def picture_of(pixels: NDArray[np.uint8], **extra: object) -> Picture:
+    plain = Picture(
+        pixels=pixels, alpha=None, grey=False, icc=None, exif=None, xmp=None, notices=()
+    )
+    return replace(plain, **extra)
+
+
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.integers(1, 40),
+    st.integers(1, 40),
+    st.sampled_from([1.0, 2.125, 4.0, 7.875, 8.0]),
+    st.sampled_from(["noise", "flat", "extremes", "slope"]),
+)
+def test_any_picture_decodes_to_the_encoders_reconstruction(
+    height: int, width: int, quality: float, content: str
+) -> None:
+    random = np.random.default_rng(height * 64 + width)
+    pixels = {
+        "noise": random.integers(0, 256, (height, width, 3)),
+        "flat": np.full((height, width, 3), 77),
+        "extremes": random.choice([0, 255], (height, width, 3)),
+        "slope": np.linspace(0, 255, height * width * 3).reshape(height, width, 3),
+    }[content].astype(np.uint8)
+    compressed = compress(picture_of(pixels), quality)
+    assert np.array_equal(decompress(compressed.data).pixels, compressed.reconstruction)
+
+
+def test_fronts_put_together_are_the_picture(photograph: NDArray[np.uint8]) -> None:
+    compressed = compress(picture_of(photograph), 5)
+    height, width, _ = photograph.shape
+    rows, columns = -(-height // 8), -(-width // 8)
+    blocks = np.zeros((rows * columns, 192), np.uint8)
+    for front in decode_progressively(compressed.data):
+        blocks[front.rows * columns + front.columns] = front.blocks.reshape(-1, 192)
+    assert np.array_equal(merge_blocks(blocks, height, width, 8), compressed.reconstruction)
+
+
+def test_higher_quality_means_more_bytes_and_a_better_picture(
+    photograph: NDArray[np.uint8],
+) -> None:
+    results = [compress(picture_of(photograph), q) for q in (1, 4, 8)]
+    errors = [np.square(r.reconstruction.astype(float) - photograph).mean() for r in results]
+    assert sorted(errors, reverse=True) == errors
+    sizes = [len(r.data) for r in results]
+    assert sorted(sizes) == sizes
+
+
+def test_a_grey_picture_stays_grey(photograph: NDArray[np.uint8]) -> None:
+    grey = np.repeat(photograph[..., 1:2], 3, axis=2)
+    decoded = decompress(compress(picture_of(grey, grey=True)).data)
+    assert decoded.grey
+    assert (decoded.pixels == decoded.pixels[..., :1]).all()
+
+
+def test_alpha_and_metadata_come_back(photograph: NDArray[np.uint8]) -> None:
+    alpha = np.arange(photograph[..., 0].size).astype(np.uint8).reshape(photograph.shape[:2])
+    source = picture_of(photograph, alpha=alpha, icc=b"profile", exif=b"exif", xmp=b"<x/>")
+    decoded = decompress(compress(source).data)
+    assert decoded.alpha is not None
+    assert np.array_equal(decoded.alpha, alpha)
+    assert (decoded.icc, decoded.exif, decoded.xmp) == (b"profile", b"exif", b"<x/>")
+
+
+def test_tiles_and_segments_cover_the_picture(
+    photograph: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(codec, "TILE_PIXELS", 3000)
+    monkeypatch.setattr(exchange, "SEGMENT_BYTES", 64)
+    compressed = compress(picture_of(photograph), 6)
+    info = read_info(compressed.data)
+    assert info.tiles == 3
+    assert info.segments > 6
+    assert np.array_equal(decompress(compressed.data).pixels, compressed.reconstruction)
+
+
+def test_a_file_cut_at_any_segment_shows_what_it_has(
+    photograph: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(codec, "TILE_PIXELS", 3000)
+    monkeypatch.setattr(exchange, "SEGMENT_BYTES", 200)
+    compressed = compress(picture_of(photograph), 6)
+    container = parse_container(compressed.data)
+    known = []
+    for count in range(1, len(container.segments)):
+        data = pack_container(replace(container, segments=container.segments[:count]))
+        with pytest.raises(CorruptDataError, match="Truncated"):
+            decompress(data)
+        decoded = decompress(data, partial=True)
+        assert "incomplete" in decoded.notices[0]
+        same = (decoded.pixels == compressed.reconstruction).all(axis=2)
+        assert ((decoded.pixels == codec.GREY).all(axis=2) | same).all()
+        known.append(int(same.sum()))
+    assert sorted(known) == known
+    assert known[-1] > known[0]
+
+
+def test_a_picture_that_is_not_the_encoders_is_reported(photograph: NDArray[np.uint8]) -> None:
+    container = parse_container(compress(picture_of(photograph)).data)
+    data = pack_container(replace(container, pixels_crc=container.pixels_crc ^ 1))
+    with pytest.raises(CorruptDataError, match="Checksum"):
+        decompress(data)
+    with pytest.raises(CorruptDataError, match="Checksum"):
+        list(decode_progressively(data))
+
+
+@pytest.mark.parametrize("change", [-1, 1])
+def test_a_wrong_number_of_fronts_is_reported(photograph: NDArray[np.uint8], change: int) -> None:
+    container = parse_container(compress(picture_of(photograph)).data)
+    (segment,) = container.segments
+    wrong = replace(segment, front_count=segment.front_count + change)
+    with pytest.raises(CorruptDataError):
+        decompress(pack_container(replace(container, segments=(wrong,))))
+
+
+def test_every_flipped_byte_is_reported(photograph: NDArray[np.uint8]) -> None:
+    data = compress(picture_of(photograph[:16, :24]), 2).data
+    minor_version = 9  # a newer minor version is still readable
+    for place in set(range(len(data))) - {minor_version}:
+        damaged = bytearray(data)
+        damaged[place] ^= 0x11
+        with pytest.raises(LbbicError):
+            decompress(bytes(damaged))
+
+
+def test_every_truncation_is_reported(photograph: NDArray[np.uint8]) -> None:
+    data = compress(picture_of(photograph[:16, :24]), 2).data
+    for size in range(len(data)):
+        with pytest.raises(LbbicError):
+            decompress(data[:size])
+
+
+def test_progress_rises_to_the_end(photograph: NDArray[np.uint8]) -> None:
+    seen: list[codec.Progress] = []
+    data = compress(picture_of(photograph), progress=seen.append).data
+    decompress(data, progress=seen.append)
+    for stage in ("Encoding", "Decoding"):
+        done = [p.done for p in seen if p.stage == stage]
+        assert sorted(done) == done
+        assert done[-1] == seen[0].total == 9 * 13
+
+
+def test_cancelling_stops_at_the_next_front(photograph: NDArray[np.uint8]) -> None:
+    asked: list[None] = []
+
+    def cancelled() -> bool:
+        asked.append(None)
+        return len(asked) == 3
+
+    with pytest.raises(Cancelled):
+        compress(picture_of(photograph), cancelled=cancelled)
+    assert len(asked) == 3
+
+
+def test_unknown_weights_are_named(photograph: NDArray[np.uint8]) -> None:
+    container = parse_container(compress(picture_of(photograph)).data)
+    data = pack_container(replace(container, weights_id=b"whatever"))
+    with pytest.raises(UnknownWeightsError, match=b"whatever".hex()):
+        decompress(data)
+    assert not read_info(data).weights_installed
+    with pytest.raises(UnknownWeightsError, match="nothing"):
+        compress(picture_of(photograph), weights="nothing")
+
+
+@pytest.mark.parametrize("quality", [0.9, 8.1, float("nan")])
+def test_a_quality_out_of_range_is_refused(
+    photograph: NDArray[np.uint8], quality: float
+) -> None:
+    with pytest.raises(ValueError, match="quality"):
+        compress(picture_of(photograph), quality)
+
+
+def test_damaged_weights_are_refused(tiny_weights: Path, tmp_path: Path) -> None:
+    from lbbic_engine import weights
+
+    damaged = bytearray((tiny_weights / "tiny.safetensors").read_bytes())
+    place = len(damaged) - 1000  # among the integer tensors, at the end by name
+    damaged[place] ^= 1
+    (tmp_path / "bad.safetensors").write_bytes(bytes(damaged))
+    with pytest.raises(UnknownWeightsError, match="checksum"):
+        weights.load(tmp_path / "bad.safetensors", "cpu")

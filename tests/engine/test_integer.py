@@ -1,0 +1,109 @@
+"""The exact twin against plain arithmetic on Python-sized integers, written separately."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from lbbic_engine import integer, weights
+from lbbic_engine.kernels import KERNELS
+from lbbic_engine.wavefront import code_blocks, fronts, neighbours
+
+Integers = NDArray[np.int64]
+
+
+class Scripted:
+    """An exchange whose symbols are a fixed function of what it is given."""
+
+    def begin(self, front: torch.Tensor, prediction: torch.Tensor, h: torch.Tensor) -> None:
+        pass
+
+    def symbols(self, index: int, means: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
+        return scripted(means.long(), levels.long(), index).to(torch.int32)
+
+
+def scripted(means: torch.Tensor, levels: torch.Tensor, index: int) -> torch.Tensor:
+    return (means * 7 + levels * 3 + index) % 9 - 4
+
+
+def rounded(numerator: Integers, shift: int) -> Integers:
+    """numerator / 2^shift, half to even."""
+    floor = numerator >> shift
+    rest = numerator - (floor << shift)
+    half = 1 << (shift - 1)
+    return floor + ((rest > half) | ((rest == half) & (floor & 1 == 1)))
+
+
+class Plain:
+    """The formulas of ``integer``'s docstring in int64, one block at a time."""
+
+    def __init__(self, tensors: dict[str, torch.Tensor], index: int) -> None:
+        self.t = {name: value.numpy().astype(np.int64) for name, value in tensors.items()}
+        self.index = index
+
+    def layer(self, name: str, accumulator: Integers) -> Integers:
+        multiplier = self.t[f"{name}.multiplier"]
+        multiplier = multiplier[self.index] if multiplier.ndim == 2 else multiplier
+        return rounded((accumulator + self.t[f"{name}.bias"][self.index]) * multiplier, 32)
+
+    def block(self, config: weights.ModelConfig, around: Integers) -> Integers:
+        t, pixels, hidden = self.t, config.pixels, config.hidden
+        stack = t["context.weight"] @ around
+        high, low = stack[hidden : hidden + pixels], stack[hidden + pixels : hidden + 2 * pixels]
+        prediction = 128 * high + low + t["prediction_bias"]
+        h = self.layer("context_1", stack[:hidden]).clip(-128, 127)
+        h = self.layer("context_2", t["context_2.weight"] @ h).clip(-128, 127)
+        branches = t["branches.weight"] @ h
+        y_hat, coarse = np.zeros(0, np.int64), np.zeros(0, np.int64)
+        for i, n in enumerate(config.latent_slices):
+            accumulator = branches[i * config.slice_hidden : (i + 1) * config.slice_hidden]
+            if i:
+                accumulator = accumulator + t[f"slice_hidden.{i}.weight"] @ coarse
+            out = self.layer(f"slice_hidden.{i}", accumulator).clip(-128, 127)
+            out = self.layer(f"slice_parameters.{i}", t[f"slice_parameters.{i}.weight"] @ out)
+            levels, means = out[:n].clip(0, config.scale_levels - 1), out[n:]
+            symbols = scripted(torch.from_numpy(means), torch.from_numpy(levels), i).numpy()
+            place = slice(len(y_hat), len(y_hat) + n)
+            part = means + rounded(symbols * t["steps"][self.index][place], integer.STEP_BITS)
+            bound = int(integer.LATENT_BOUND)
+            y_hat = np.append(y_hat, part.clip(-bound, bound))
+            scaled = rounded(y_hat[place] * t["coarse_multiplier"][place], 32)
+            coarse = np.append(coarse, scaled.clip(-127, 127))
+        out = branches[len(config.latent_slices) * config.slice_hidden :]
+        out = self.layer("synthesis_1", out + t["synthesis_1.weight"] @ coarse).clip(-128, 127)
+        out = self.layer("synthesis_2", t["synthesis_2.weight"] @ out).clip(-128, 127)
+        total = t["synthesis_3.weight"] @ out + t["synthesis_3.bias"][self.index]
+        total = total * t["synthesis_3.multiplier"][self.index]
+        total += (t["synthesis_linear"] @ y_hat) << (32 - 3 - integer.SYNTHESIS_BITS)
+        total += prediction << (32 - integer.PREDICTION_BITS)
+        x_hat = rounded(total, 32).clip(-128, 127)
+        feature = stack[hidden + 2 * pixels :] + t["feature.weight"] @ x_hat
+        return np.append(x_hat, self.layer("feature", feature).clip(-128, 127))
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("index", [0, 33, 56])
+def test_the_integer_networks_equal_plain_integer_arithmetic(
+    tiny_weights: Path, kernel: str, index: int
+) -> None:
+    description = next(weights.describe_folder(tiny_weights))
+    tensors = weights.part(weights.load_file(description.path), weights.INTEGER)
+    config = description.config
+    rows, columns = 4, 5
+    network = integer.IntegerNetwork(config, tensors, kernel, "cpu")
+    coded = code_blocks(network.at_quality(index), rows, columns, Scripted())
+    found = np.zeros((rows * columns, config.pixels + config.features), np.int64)
+    for front, state in coded:
+        found[front] = state.numpy()
+
+    plain = Plain(tensors, index)
+    true = np.zeros((rows * columns + 1, config.pixels + config.features), np.int64)
+    true[-1, config.pixels :] = integer.OUTSIDE_FEATURE
+    around = neighbours(rows, columns)
+    for front in fronts(rows, columns):
+        for block in front:
+            true[block] = plain.block(config, true[around[block]].ravel())
+    assert np.array_equal(found, true[:-1])
+    assert len(np.unique(found[:, : config.pixels])) > 20  # the blocks are not trivial

@@ -1,0 +1,44 @@
+"""Makes the golden files anew: only when the format changes, together with its version."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+
+FOLDER = Path(__file__).parent
+os.environ["LBBIC_WEIGHTS"] = str(FOLDER)
+
+from lbbic_engine.codec import compress  # noqa: E402
+from lbbic_engine.pixels import Picture  # noqa: E402
+
+
+def main() -> None:
+    y, x = np.mgrid[0:45, 0:70]
+    waves = np.stack([x * 3 + y, (x * y) // 9, 255 - x * 2 - y], axis=2).clip(0, 255)
+    alpha = ((x + y) * 2).astype(np.uint8)
+    lines = []
+    for name, quality, grey, with_alpha in (
+        ("low", 1.0, False, False),
+        ("high", 7.625, False, True),
+        ("grey", 4.0, True, False),
+    ):
+        pixels = waves.astype(np.uint8)
+        pixels = np.repeat(pixels[..., :1], 3, axis=2) if grey else pixels
+        picture = Picture(
+            pixels=pixels,
+            alpha=alpha if with_alpha else None,
+            grey=grey,
+            icc=None,
+            exif=b"Exif\0\0kept" if with_alpha else None,
+            xmp=None,
+            notices=(),
+        )
+        compressed = compress(picture, quality, weights="tiny")
+        (FOLDER / f"{name}.lbb").write_bytes(compressed.data)
+        lines.append(f"{hashlib.sha256(compressed.reconstruction).hexdigest()}  {name}.lbb\n")
+    (FOLDER / "SHA256").write_text("".join(lines), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
