@@ -11,7 +11,7 @@ import torch
 
 from lbbic_engine import weights
 from lbbic_engine.model import BlockNetwork
-from training import dataset
+from training import dataset, precondition
 from training.export import analysis_tensors, integer_tensors
 from training.quantise import calibrate
 from training.recipe import Recipe
@@ -25,7 +25,9 @@ def export_run(
     recipe = read_run(run)
     state = torch.load(run / "checkpoint.pt", map_location="cpu", weights_only=True)
     network = BlockNetwork(recipe.model)
+    precondition.apply(network, torch.eye(4 * recipe.model.pixels))
     network.load_state_dict(state["average"])
+    network = precondition.plain_copy(network)
     if float_path is not None:
         save_float(network, float_path)
     pictures = dataset.load(data, recipe.crop_blocks * recipe.model.block_size)

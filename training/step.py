@@ -7,7 +7,6 @@ evaluated once more, all blocks in parallel, on the contexts that came out.
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 
 import torch
@@ -17,6 +16,7 @@ from lbbic_engine import wavefront
 from lbbic_engine.config import lmbda
 from lbbic_engine.model import PIXEL_UNIT, BlockNetwork, round_through
 from training.losses import bits
+from training.precondition import plain_copy
 
 # R + λD grows about as λ^0.44 along the curve: dividing by it weighs all rates alike.
 LOSS_EXPONENT = -0.44
@@ -32,23 +32,12 @@ class Losses:
 
 
 def half_precision_copy(network: BlockNetwork) -> BlockNetwork:
-    """A copy whose matrices are bfloat16, for the closed loop; see ``refresh_copy``."""
-    twin = copy.deepcopy(network).requires_grad_(False)
+    """A plain copy whose matrices are bfloat16, for the closed loop; see ``refresh_plain``."""
+    twin = plain_copy(network)
     for name, value in twin.named_parameters():
-        if _is_matrix(name):
+        if "bias" not in name and "log_" not in name:
             value.data = value.data.bfloat16()
     return twin
-
-
-@torch.no_grad()
-def refresh_copy(twin: BlockNetwork, network: BlockNetwork) -> None:
-    pairs = zip(twin.parameters(), network.parameters(), strict=True)
-    for mine, theirs in pairs:
-        mine.copy_(theirs)
-
-
-def _is_matrix(name: str) -> bool:
-    return "bias" not in name and "log_" not in name
 
 
 def open_loop_losses(

@@ -26,10 +26,11 @@ from tqdm import tqdm
 from lbbic_engine.blocks import split_blocks
 from lbbic_engine.config import MAX_QUALITY, MIN_QUALITY, QUALITY_STEPS, ModelConfig
 from lbbic_engine.model import PIXEL_UNIT, BlockNetwork, rate_weights, to_unit
-from training import closed_loop, dataset, warm_start
+from training import closed_loop, dataset, precondition, warm_start
 from training.quantise import calibrate, quantise
 from training.recipe import Recipe
-from training.step import half_precision_copy, open_loop_losses, refresh_copy
+from training.precondition import context_mixer, plain_copy, refresh_plain
+from training.step import half_precision_copy, open_loop_losses
 
 LOG_EVERY = 50
 WARM_START_CROPS = 128
@@ -41,15 +42,18 @@ RATE_POINTS = range(1, 9)
 class Trainer:
     """The state of a run; ``train`` advances it, ``save`` and ``restore`` keep it."""
 
-    def __init__(self, recipe: Recipe, network: BlockNetwork, device: str) -> None:
+    def __init__(
+        self, recipe: Recipe, network: BlockNetwork, mixer: Tensor, device: str
+    ) -> None:
         self.recipe = recipe
+        precondition.apply(network, mixer)
         self.network = network.to(device)
         self.average = copy.deepcopy(self.network).requires_grad_(False)
         self.device = device
         self.step = 0
         matrices, others = [], []
         for name, value in self.network.named_parameters():
-            hidden = name.endswith("weight") and not _is_head(name)
+            hidden = value.ndim == 2 and "bias" not in name and not _is_head(name)
             (matrices if hidden else others).append(value)
         self.optimisers = [
             torch.optim.Muon(
@@ -107,7 +111,10 @@ class Trainer:
 
 
 def _is_head(name: str) -> bool:
-    return name.startswith(("slice_parameters", "synthesis_3", "analysis_3"))
+    linear = ("parametrizations.prediction", "prediction_features", "analysis_linear")
+    return name.startswith(
+        ("slice_parameters", "synthesis_3", "analysis_3", "log_", "synthesis_linear", *linear)
+    )
 
 
 def start_run(recipe: Recipe, run: Path, start: Path | None = None) -> None:
@@ -145,12 +152,9 @@ def train(run: Path, data: Path, *, device: str = "cpu") -> None:
     grid = (recipe.crop_blocks, recipe.crop_blocks)
     side = recipe.crop_blocks * recipe.model.block_size
     pictures = dataset.load(data, side)
-    torch.manual_seed(recipe.seed)
-    trainer = Trainer(recipe, BlockNetwork(recipe.model), device)
+    trainer = Trainer(recipe, *_beginning(recipe, run, pictures), device)
     if (run / "checkpoint.pt").exists():
         trainer.restore(run)
-    else:
-        _begin(trainer, run, pictures)
     validation = validation_blocks(pictures, recipe)
     rollout = half_precision_copy(trainer.network)
     saved = logged = time.monotonic()
@@ -158,7 +162,7 @@ def train(run: Path, data: Path, *, device: str = "cpu") -> None:
     while trainer.step < recipe.steps:
         if trainer.step >= recipe.steps * (1 - recipe.quantise_share):
             _quantise(trainer, rollout, pictures)
-        refresh_copy(rollout, trainer.network)
+        refresh_plain(rollout, trainer.network)
         for batch, qualities, x_hat in _rolled_out(trainer, rollout, pictures.pictures):
             rate = rate_weights(qualities).to(device)
             losses = open_loop_losses(trainer.network, batch, x_hat, rate, qualities, grid)
@@ -177,7 +181,7 @@ def train(run: Path, data: Path, *, device: str = "cpu") -> None:
                 bar.set_postfix({k: row[k] for k in ("loss", "bpp", "psnr")}, refresh=False)
                 _append(run / "log.csv", row)
             if trainer.step % recipe.validate_every == 0 or trainer.step == recipe.steps:
-                figures = validate(trainer.average, validation, grid)
+                figures = validate(plain_copy(trainer.average), validation, grid)
                 _append(run / "validation.csv", {"step": trainer.step, **figures})
                 bar.write(f"step {trainer.step}: {figures}")
         if time.monotonic() - saved > recipe.save_every_s or trainer.step >= recipe.steps:
@@ -186,17 +190,22 @@ def train(run: Path, data: Path, *, device: str = "cpu") -> None:
     bar.close()
 
 
-def _begin(trainer: Trainer, run: Path, pictures: dataset.Dataset) -> None:
-    recipe = trainer.recipe
+def _beginning(
+    recipe: Recipe, run: Path, pictures: dataset.Dataset
+) -> tuple[BlockNetwork, Tensor]:
+    """The network of step 0 and the mixer of ``precondition``."""
+    torch.manual_seed(recipe.seed)
+    network = BlockNetwork(recipe.model)
+    random = np.random.default_rng(recipe.seed)
+    side = recipe.crop_blocks * recipe.model.block_size
+    crops = dataset.draw_crops(pictures.pictures, WARM_START_CROPS, side, random)
+    x = to_unit(to_blocks(list(crops), recipe.model.block_size))
+    grid = (recipe.crop_blocks, recipe.crop_blocks)
     if (run / START).exists():
-        load_float(trainer.network, run / START)
+        load_float(network, run / START)
     else:
-        random = np.random.default_rng(recipe.seed)
-        side = recipe.crop_blocks * recipe.model.block_size
-        crops = dataset.draw_crops(pictures.pictures, WARM_START_CROPS, side, random)
-        x = to_unit(to_blocks(list(crops), recipe.model.block_size))
-        warm_start.fit(trainer.network, x, (recipe.crop_blocks, recipe.crop_blocks))
-    trainer.average.load_state_dict(trainer.network.state_dict())
+        warm_start.fit(network, x, grid)
+    return network, context_mixer(x, grid)
 
 
 def _quantise(trainer: Trainer, rollout: BlockNetwork, pictures: dataset.Dataset) -> None:
