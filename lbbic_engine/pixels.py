@@ -296,15 +296,31 @@ def _to_plain_mode(image: Image.Image, raw_mode: str, notices: list[str]) -> Ima
     if ";16" in raw_mode:
         notices.append("Reduced from 16 to 8 bits per channel.")
     grey = image.mode in _GREY_MODES or raw_mode.startswith("LA;16")
-    return image.convert(("L" if grey else "RGB") + ("A" if image.has_transparency_data else ""))
+    mode = ("L" if grey else "RGB") + ("A" if image.has_transparency_data else "")
+    return image if image.mode == mode else _scale_transparency(image, raw_mode).convert(mode)
+
+
+def _scale_transparency(image: Image.Image, raw_mode: str) -> Image.Image:
+    """Pillow scales the pixels of such PNGs to 8 bits, but forgets their transparent colour."""
+    transparency = image.info.get("transparency")
+    factor = {"L;2": 85, "L;4": 17, "RGB;16B": 1 / 256}.get(raw_mode)
+    if transparency is None or factor is None:
+        return image
+    scaled = image.copy()
+    scaled.info["transparency"] = (
+        tuple(int(value * factor) for value in transparency)
+        if isinstance(transparency, tuple)
+        else int(transparency * factor)
+    )
+    return scaled
 
 
 def _narrow(image: Image.Image) -> Image.Image:
     """Grey of 16 bits, rounded to 8."""
-    values = np.asarray(image).astype(np.int64)
+    values = np.asarray(image)
     if values.min() < 0 or values.max() > 65_535:
         raise ValueError("Its pixels have more than 16 bits.")
-    grey = ((values * 255 + 32_767) // 65_535).astype(np.uint8)
+    grey = ((values.astype(np.int32) * 255 + 32_767) // 65_535).astype(np.uint8)
     if "transparency" not in image.info:
         return Image.fromarray(grey)
     opaque = np.where(values == image.info["transparency"], 0, 255).astype(np.uint8)

@@ -237,17 +237,35 @@ def test_16_bit_transparency_becomes_alpha() -> None:
     assert picture.alpha.tolist() == [[255, 0]]
 
 
-def png_16(colour_type: int, channels: int) -> io.BytesIO:
-    """A 2×1 PNG of 16 bits a channel, its left pixel all 0x8000 and its right one 0xFFFF."""
+def png_of(depth: int, colour_type: int, row: bytes, transparency: bytes = b"") -> io.BytesIO:
+    """A 2×1 PNG made by hand, for what Pillow reads and doesn't write."""
     file = io.BytesIO()
     file.write(b"\x89PNG\r\n\x1a\n")
-    header = struct.pack(">IIBBBBB", 2, 1, 16, colour_type, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", 2, 1, depth, colour_type, 0, 0, 0)
     PngImagePlugin.putchunk(file, b"IHDR", header)
-    row = b"\0" + b"\x80\x00" * channels + b"\xff\xff" * channels
-    PngImagePlugin.putchunk(file, b"IDAT", zlib.compress(row))
+    if transparency:
+        PngImagePlugin.putchunk(file, b"tRNS", transparency)
+    PngImagePlugin.putchunk(file, b"IDAT", zlib.compress(b"\0" + row))
     PngImagePlugin.putchunk(file, b"IEND")
     file.seek(0)
     return file
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        png_of(1, 0, b"\x80", b"\0\1"),
+        png_of(2, 0, b"\x90", b"\0\2"),
+        png_of(4, 0, b"\x9a", b"\0\x09"),
+        png_of(8, 0, b"\x09\x0a", b"\0\x09"),
+        png_of(16, 0, b"\x12\x34\x12\x35", b"\x12\x34"),
+        png_of(16, 2, b"\x12\x34" * 3 + b"\x22\x34" * 3, b"\x12\x34" * 3),
+    ],
+)
+def test_the_transparent_colour_of_every_png_depth_becomes_alpha(file: io.BytesIO) -> None:
+    picture = load_picture(file)
+    assert picture.alpha is not None
+    assert picture.alpha.tolist() == [[0, 255]]
 
 
 @pytest.mark.parametrize(
@@ -256,7 +274,7 @@ def png_16(colour_type: int, channels: int) -> io.BytesIO:
 def test_every_16_bit_png_is_reduced_with_a_notice(
     colour_type: int, channels: int, grey: bool
 ) -> None:
-    picture = load_picture(png_16(colour_type, channels))
+    picture = load_picture(png_of(16, colour_type, b"\x80\0" * channels + b"\xff\xff" * channels))
     assert picture.pixels.tolist() == [[[128] * 3, [255] * 3]]
     assert picture.grey == grey
     assert (picture.alpha is not None) == (colour_type in (4, 6))
