@@ -1,0 +1,94 @@
+"""``.lbb`` files in Pillow: after ``register()``, ``Image.open`` and ``Image.save`` know them.
+
+A thin adapter: opening reads the container alone, ``load`` decodes. Errors become Pillow's:
+SyntaxError if a file isn't ours, OSError otherwise.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any
+
+from PIL import Image, ImageFile
+
+from .container import SIGNATURE, parse_container
+from .errors import LbbicError, NotLbbicError
+from .pixels import attach_metadata, load_picture, to_image
+
+FORMAT = "LBBIC"
+
+
+def register() -> None:
+    """Make the format known to Pillow; calling it again does no harm."""
+    Image.register_open(FORMAT, LbbicImageFile, _accept)
+    Image.register_save(FORMAT, _save)
+    Image.register_extension(FORMAT, ".lbb")
+    Image.register_mime(FORMAT, "image/x-lbbic")
+
+
+class LbbicImageFile(ImageFile.ImageFile):
+    """An opened ``.lbb`` file; with ``ImageFile.LOAD_TRUNCATED_IMAGES`` a cut-off one, too."""
+
+    format = FORMAT
+    format_description = "Learned block-based image"
+
+    _data: bytes | None = None
+
+    def _open(self) -> None:
+        assert self.fp is not None
+        self._data = self.fp.read()
+        with _errors_of_pillow():
+            container = parse_container(self._data, partial=ImageFile.LOAD_TRUNCATED_IMAGES)
+        self._size = (container.width, container.height)
+        self._mode = ("L" if container.grey else "RGB") + (
+            "A" if container.alpha is not None else ""
+        )
+        attach_metadata(self, container.icc, container.exif, container.xmp)
+
+    def load(self) -> Any:
+        """Decode the pixels, once; OSError if they cannot be had."""
+        if self._data is not None:
+            from .codec import decompress
+
+            with _errors_of_pillow():
+                picture = decompress(self._data, partial=ImageFile.LOAD_TRUNCATED_IMAGES)
+            self.im = to_image(picture).im
+            self._data = None
+        return super().load()
+
+
+def _accept(prefix: bytes) -> bool:
+    return prefix.startswith(SIGNATURE)
+
+
+def _save(image: Image.Image, fp: IO[bytes], filename: str | bytes) -> None:
+    """Options: ``quality`` 1…8 (4), ``device``, and icc_profile, exif, xmp instead of its own."""
+    from .codec import compress
+
+    options = image.encoderinfo
+    replaced = options.keys() & {"icc_profile", "exif", "xmp"}
+    if replaced:
+        image = image.copy()
+    for key in replaced:
+        value = options[key]
+        image.info[key] = value.tobytes() if isinstance(value, Image.Exif) else value
+    with _errors_of_pillow():
+        picture = load_picture(image)
+        compressed = compress(
+            picture, options.get("quality", 4.0), device=options.get("device", "auto")
+        )
+    for notice in picture.notices:
+        warnings.warn(notice, stacklevel=3)
+    fp.write(compressed.data)
+
+
+@contextmanager
+def _errors_of_pillow() -> Iterator[None]:
+    try:
+        yield
+    except NotLbbicError as error:
+        raise SyntaxError(str(error)) from error
+    except LbbicError as error:
+        raise OSError(str(error)) from error

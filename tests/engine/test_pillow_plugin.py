@@ -1,0 +1,179 @@
+"""Pillow opens and saves ``.lbb`` files; here with a codec that stores pixels as they are."""
+
+import io
+import sys
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFile, UnidentifiedImageError
+
+from lbbic_engine.container import Container, Segment, pack_container, parse_container
+from lbbic_engine.errors import UnknownWeightsError
+from lbbic_engine.pillow_plugin import FORMAT, LbbicImageFile, register
+from lbbic_engine.pixels import Picture
+
+EXIF = Image.Exif()
+EXIF[271] = "Maker"
+METADATA: dict[str, bytes] = {
+    "icc_profile": b"profile",
+    "exif": EXIF.tobytes(),
+    "xmp": b"<xmp/>",
+}
+
+
+class StubCodec:
+    """Compresses with zlib and writes down how it was called."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Any, ...]] = []
+
+    def compress(
+        self, picture: Picture, quality: float = 4.0, *, device: str = "auto"
+    ) -> SimpleNamespace:
+        self.calls.append(("compress", quality, device))
+        raw = picture.pixels.tobytes()
+        height, width, _ = picture.pixels.shape
+        container = Container(
+            width=width,
+            height=height,
+            grey=picture.grey,
+            quality_eighths=round(quality * 8),
+            tile_block_rows=0,
+            weights_id=b"no model",
+            pixels_crc=zlib.crc32(raw),
+            segments=(Segment(0, 1, zlib.compress(raw)),),
+            alpha=picture.alpha,
+            icc=picture.icc,
+            exif=picture.exif,
+            xmp=picture.xmp,
+        )
+        return SimpleNamespace(data=pack_container(container))
+
+    def decompress(self, data: bytes, *, partial: bool = False) -> Picture:
+        self.calls.append(("decompress", partial))
+        container = parse_container(data, partial=partial)
+        raw = zlib.decompress(container.segments[0].stream) if container.segments else b""
+        raw = raw.ljust(container.height * container.width * 3, b"\x80")
+        pixels = np.frombuffer(raw, np.uint8).reshape(container.height, container.width, 3)
+        return Picture(pixels, container.alpha, container.grey)
+
+
+@pytest.fixture(autouse=True)
+def codec(monkeypatch: pytest.MonkeyPatch) -> StubCodec:
+    """A codec without networks, and Pillow's registry put back afterwards."""
+    stub = StubCodec()
+    monkeypatch.setitem(sys.modules, "lbbic_engine.codec", stub)
+    Image.init()
+    for name in ("ID", "OPEN", "SAVE", "EXTENSION", "MIME"):
+        monkeypatch.setattr(Image, name, getattr(Image, name).copy())
+    register()
+    return stub
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
+def test_what_is_saved_is_opened_again(tmp_path: Path, mode: str) -> None:
+    shape = (5, 7) if mode == "L" else (5, 7, len(mode))
+    image = Image.fromarray(np.random.default_rng(1).integers(0, 256, shape, np.uint8))
+    image.info.update(METADATA)
+    image.save(tmp_path / "picture.lbb")
+    with Image.open(tmp_path / "picture.lbb") as again:
+        assert isinstance(again, LbbicImageFile)
+        assert (again.format, again.mode, again.size) == (FORMAT, mode, (7, 5))
+        assert again.get_format_mimetype() == "image/x-lbbic"
+        assert again.info == METADATA
+        np.testing.assert_array_equal(np.asarray(again), np.asarray(image))
+
+
+def test_opening_does_not_decode_and_loading_decodes_once(tmp_path: Path, codec: StubCodec) -> None:
+    Image.new("RGB", (3, 2)).save(tmp_path / "picture.lbb", quality=6.5, device="cpu")
+    assert codec.calls.pop() == ("compress", 6.5, "cpu")
+    with Image.open(tmp_path / "picture.lbb") as image:
+        assert codec.calls == []
+        image.load()
+        image.load()
+    assert image.getpixel((0, 0)) == (0, 0, 0)
+    assert codec.calls == [("decompress", False)]
+
+
+def test_the_quality_is_4_unless_told(codec: StubCodec) -> None:
+    Image.new("L", (3, 2)).save(io.BytesIO(), FORMAT)
+    assert codec.calls == [("compress", 4.0, "auto")]
+
+
+def test_metadata_may_be_replaced_when_saving() -> None:
+    image = Image.new("RGB", (3, 2))
+    image.info.update(METADATA)
+    file = io.BytesIO()
+    image.save(file, FORMAT, icc_profile=None, exif=EXIF, xmp=b"<other/>")
+    assert Image.open(file).info == {"exif": METADATA["exif"], "xmp": b"<other/>"}
+    assert image.info == METADATA
+
+
+def test_what_saving_changes_is_said_in_a_warning() -> None:
+    with pytest.warns(UserWarning, match="CMYK"):
+        Image.new("CMYK", (3, 2)).save(io.BytesIO(), FORMAT)
+
+
+def test_what_cannot_be_saved_is_an_oserror(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="floating-point"):
+        Image.new("F", (3, 2)).save(tmp_path / "picture.lbb")
+    assert list(tmp_path.iterdir()) == []
+
+
+def stored() -> bytes:
+    file = io.BytesIO()
+    Image.effect_noise((9, 9), 50).save(file, FORMAT)
+    return file.getvalue()
+
+
+def test_other_files_are_not_ours() -> None:
+    with pytest.raises(UnidentifiedImageError):
+        Image.open(io.BytesIO(b"something else"), formats=[FORMAT])
+    with pytest.raises(SyntaxError):
+        LbbicImageFile(io.BytesIO(b"something else"))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: data[:-1],
+        lambda data: data[:15],
+        lambda data: data + b"more",
+        lambda data: data[:8] + b"\x02" + data[9:],
+    ],
+)
+def test_damaged_and_newer_files_are_an_oserror(damage: Callable[[bytes], bytes]) -> None:
+    with pytest.raises(OSError, match="file"):
+        Image.open(io.BytesIO(damage(stored())))
+
+
+def test_a_failure_of_the_codec_is_an_oserror(
+    codec: StubCodec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise UnknownWeightsError("Weights are missing", "Install them.")
+
+    image = Image.open(io.BytesIO(stored()))
+    monkeypatch.setattr(codec, "decompress", fail)
+    with pytest.raises(OSError, match="Weights are missing"):
+        image.load()
+
+
+def test_a_cut_off_file_opens_if_pillow_is_told_so(
+    codec: StubCodec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = stored()[:-1]
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    image = Image.open(io.BytesIO(data))
+    assert image.getpixel((0, 0)) == 128
+    assert codec.calls[-1] == ("decompress", True)
+
+
+def test_registering_twice_does_no_harm() -> None:
+    register()
+    assert Image.ID.count(FORMAT) == 1
