@@ -1,0 +1,49 @@
+# PYTHON=… chooses the interpreter; otherwise the first of these that is 3.11 or 3.12 is taken.
+PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3,$(shell \
+	$(name) -c 'import sys; assert (3, 11) <= sys.version_info < (3, 13); print("$(name)")' 2>/dev/null)))
+PIP_INSTALL = bin/python -m pip install --disable-pip-version-check -q
+EDITABLE = --no-deps --no-build-isolation -e .
+
+.PHONY: help run test test-train lint format clean
+
+help:  ## Show this list
+	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+run: .venv/stamp  ## Set up, then compress, decode and check the sample pictures
+	.venv/bin/lbbic demo
+
+test: export QT_QPA_PLATFORM = offscreen
+test: lint  ## Set up, then check format, lint and types, and run the tests
+	.venv/bin/python -m pytest -m "not train"
+
+test-train: .venv-train/stamp  ## Set up the training environment and run its tests
+	.venv-train/bin/python -m pytest tests/training
+
+lint: .venv/stamp  ## Check format, lint and types
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+
+format: .venv/stamp  ## Format the code and mend what ruff can mend
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
+
+clean:  ## Remove both environments and everything generated
+	rm -rf .venv .venv-train build dist *.egg-info .*_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/stamp: requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is needed (make PYTHON=…)"; exit 1; }
+	$(PYTHON) -m venv .venv
+	.venv/$(PIP_INSTALL) -r requirements.lock
+	.venv/$(PIP_INSTALL) $(EDITABLE)
+	touch $@
+
+# torch first, with all that it needs on this machine; the rest as listed and nothing more.
+.venv-train/stamp: requirements-train.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is needed (make PYTHON=…)"; exit 1; }
+	$(PYTHON) -m venv .venv-train
+	.venv-train/$(PIP_INSTALL) -c requirements-train.lock torch
+	.venv-train/$(PIP_INSTALL) --no-deps -r requirements-train.lock
+	.venv-train/$(PIP_INSTALL) $(EDITABLE)
+	touch $@
