@@ -55,4 +55,4 @@ def lmbda(quality: float) -> float:
     """λ of a quality, geometric between the eight rate points."""
     left = min(bisect_right(range(1, 9), quality), 7)
     low, high = LAMBDAS[left - 1], LAMBDAS[left]
-    return low * (high / low) ** (quality - left)
+    return low * float((high / low) ** (quality - left))

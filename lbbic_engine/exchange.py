@@ -29,9 +29,7 @@ _SYMBOL_BOUND = 2.0**30
 class LatentWriter:
     """Codes the blocks (n, 3B²) of one tile at a quality index; ``segments`` at the end."""
 
-    def __init__(
-        self, network: Network, index: int, tile: int, blocks: NDArray[np.uint8]
-    ) -> None:
+    def __init__(self, network: Network, index: int, tile: int, blocks: NDArray[np.uint8]) -> None:
         device = network.integer.device
         self._network = network
         self._tile = tile
@@ -60,7 +58,7 @@ class LatentWriter:
         last = self._first + means.shape[1]
         part = slice(self._first, last)
         self._first = last
-        values = (self._y[:, part] - means) / self._steps[part]
+        values: Tensor = (self._y[:, part] - means) / self._steps[part]
         symbols = values.round_().clamp_(-_SYMBOL_BOUND, _SYMBOL_BOUND).to(torch.int32)
         self._encoder.encode(levels.cpu().numpy().ravel(), symbols.cpu().numpy().ravel())
         return symbols

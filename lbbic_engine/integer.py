@@ -151,9 +151,7 @@ class IntegerModel:
         y_hat = torch.empty((len(h), config.latents), dtype=torch.double, device=h.device)
         coarse = torch.empty((len(h), config.latents), dtype=torch.int8, device=h.device)
         first = 0
-        for i, (width, accumulator) in enumerate(
-            zip(config.latent_slices, branches, strict=True)
-        ):
+        for i, (width, accumulator) in enumerate(zip(config.latent_slices, branches, strict=True)):
             if i:
                 accumulator = accumulator + product[f"slice_hidden.{i}"](coarse[:, :first])
             hidden = self._hidden[i].activation(accumulator)

@@ -21,7 +21,8 @@ from typing import Any
 
 import safetensors
 import torch
-from safetensors.torch import load_file, save as serialise
+from safetensors.torch import load_file
+from safetensors.torch import save as serialise
 from torch import Tensor
 
 from lbbic_engine.config import ModelConfig
@@ -135,7 +136,7 @@ def save_weights(
     tensors |= {ANALYSIS + key: value.half().contiguous() for key, value in analysis.items()}
     aside = path.with_suffix(".tmp")
     aside.write_bytes(serialise(tensors, {METADATA_KEY: json.dumps(metadata)}))
-    os.replace(aside, path)
+    aside.replace(path)
 
 
 def identify(config: ModelConfig, integer: dict[str, Tensor]) -> bytes:
