@@ -29,7 +29,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lbbic_engine.config import LAMBDAS, NEIGHBOURS, ModelConfig
+from lbbic_engine.config import LAMBDAS, ModelConfig
+from lbbic_engine.wavefront import NEIGHBOURS
 
 PIXEL_OFFSET = 128
 PIXEL_UNIT = 64
