@@ -47,7 +47,7 @@ def fitted_counts(
     counts = np.zeros(assumed.shape)
     for crop in crops:
         blocks = split_blocks(crop, config.block_size)
-        rows, columns = grid(*crop.shape[:2], config.block_size)
+        rows, columns = grid(crop.shape[0], crop.shape[1], config.block_size)
         for index in range(0, QUALITY_COUNT, QUALITY_STEPS):
             writer = _CountingWriter(network, index, 0, blocks)
             writer.count_into(counts)
