@@ -54,11 +54,12 @@ class Compressed:
 
 @dataclass(frozen=True)
 class Front:
-    """Blocks coded together: their rows and columns in the grid (n,), values (n, B, B, 3)."""
+    """Blocks coded together: rows and columns in the grid (n,), values (n, B, B, 3), bits (n,)."""
 
     rows: NDArray[np.int64]
     columns: NDArray[np.int64]
     blocks: Pixels
+    bits: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ def decompress(
     layout = job.layout
     blocks = np.full((layout.blocks, 3 * layout.block_size**2), GREY, np.uint8)
     follow = _Follower("Decoding", layout, progress, cancelled)
-    for indexes, values in job.fronts():
+    for indexes, values, _ in job.fronts(count_bits=False):
         blocks[indexes] = values
         follow(len(indexes))
     pixels = merge_blocks(blocks, container.height, container.width, layout.block_size)
@@ -187,12 +188,12 @@ def decode_progressively(
     layout = job.layout
     blocks = np.full((layout.blocks, 3 * layout.block_size**2), GREY, np.uint8)
     done = 0
-    for indexes, values in job.fronts():
+    for indexes, values, bits in job.fronts(count_bits=True):
         blocks[indexes] = values
         done += len(indexes)
         rows, columns = np.divmod(indexes, layout.columns)
         shape = (-1, layout.block_size, layout.block_size, 3)
-        yield Front(rows, columns, values.reshape(shape))
+        yield Front(rows, columns, values.reshape(shape), bits)
     if done == layout.blocks:
         pixels = merge_blocks(blocks, container.height, container.width, layout.block_size)
         if _checksum(pixels) != container.pixels_crc:
@@ -286,19 +287,22 @@ class _Decoding:
         if any(tile >= len(tiles) for tile in self.segments):
             raise CorruptDataError("Damaged file", "there is more data than picture")
 
-    def fronts(self) -> Iterator[tuple[NDArray[np.int64], Pixels]]:
-        """Raster indexes (n,) and values (n, 3B²) of the blocks of each front."""
+    def fronts(
+        self, *, count_bits: bool
+    ) -> Iterator[tuple[NDArray[np.int64], Pixels, NDArray[np.float32]]]:
+        """Raster indexes (n,), values (n, 3B²) and bits (n,) of the blocks of each front."""
         layout, container = self.layout, self.container
         index = container.quality_eighths - round(MIN_QUALITY * QUALITY_STEPS)
         model = self.network.integer.at_quality(index)
         for tile, part in enumerate(layout.tiles()):
-            reader = LatentReader(self.network, self.segments.get(tile, ()))
+            segments = self.segments.get(tile, ())
+            reader = LatentReader(self.network, segments, count_bits=count_bits)
             try:
                 for front, state in code_blocks(
                     model, layout.rows_of(part), layout.columns, reader
                 ):
                     values = _values(state, 3 * layout.block_size**2, container.grey)
-                    yield front + part.start, values
+                    yield front + part.start, values, reader.bits
             except EndOfSegments:
                 if not self.partial:
                     raise

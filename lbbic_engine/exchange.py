@@ -20,6 +20,7 @@ from lbbic_engine.entropy import SymbolDecoder, SymbolEncoder
 from lbbic_engine.errors import CorruptDataError
 from lbbic_engine.integer import LATENT_UNIT
 from lbbic_engine.model import PIXEL_UNIT, to_unit
+from lbbic_engine.tables import fold
 from lbbic_engine.weights import Network
 
 SEGMENT_BYTES = 1 << 14  # a segment is closed at the first front that finds it this long
@@ -102,8 +103,12 @@ class EndOfSegments(CorruptDataError):
 class LatentReader:
     """Takes the symbols of one tile from its segments; EndOfSegments where they end."""
 
-    def __init__(self, network: Network, segments: Iterable[Segment]) -> None:
+    def __init__(
+        self, network: Network, segments: Iterable[Segment], *, count_bits: bool = False
+    ) -> None:
         self._network = network
+        self._cost = network.tables.bits() if count_bits else None
+        self.bits = np.zeros(0, np.float32)  # of each block of the front just read, if counted
         self._segments = iter(segments)
         self._fronts_left = 0
 
@@ -115,7 +120,12 @@ class LatentReader:
             self._decoder = SymbolDecoder(self._network.tables, segment.stream)
             self._fronts_left = segment.front_count
         self._fronts_left -= 1
+        self.bits = np.zeros(len(front), np.float32)
 
     def symbols(self, index: int, means: Tensor, levels: Tensor) -> Tensor:
-        symbols = self._decoder.decode(levels.cpu().numpy().ravel())
-        return torch.from_numpy(symbols.reshape(tuple(levels.shape))).to(levels.device)
+        numbers = levels.cpu().numpy()
+        symbols = self._decoder.decode(numbers.ravel()).reshape(numbers.shape)
+        if self._cost is not None:
+            folded = fold(symbols.astype(np.int64)).clip(max=self._cost.shape[1] - 1)
+            self.bits += self._cost[numbers, folded].sum(axis=1)
+        return torch.from_numpy(symbols).to(levels.device)

@@ -64,6 +64,12 @@ def test_fronts_put_together_are_the_picture(photograph: NDArray[np.uint8]) -> N
     assert np.array_equal(merge_blocks(blocks, height, width, 8), compressed.reconstruction)
 
 
+def test_the_bits_of_all_blocks_are_the_payload(photograph: NDArray[np.uint8]) -> None:
+    data = compress(picture_of(photograph), 6).data
+    total = sum(front.bits.sum() for front in decode_progressively(data)) / 8
+    assert total == pytest.approx(read_info(data).payload_bytes, rel=0.01)
+
+
 def test_higher_quality_means_more_bytes_and_a_better_picture(
     photograph: NDArray[np.uint8],
 ) -> None:
