@@ -76,7 +76,7 @@ def _jobs(
     for place in places:
         files = find_files(place, suffixes)
         if not files:
-            yield Job(place, place, LbbicError("Nothing to do", f"no {_listed(suffixes)} files"))
+            yield Job(place, place, LbbicError("Nothing to do", _nothing_with(suffixes)))
         for file in files:
             output = file if folder is None else folder / name_within(file, place)
             yield Job(file, output.with_suffix(new_suffix))
@@ -104,5 +104,5 @@ def _key(path: Path) -> str:
     return absolute.casefold() if sys.platform in ("win32", "darwin") else absolute
 
 
-def _listed(suffixes: frozenset[str]) -> str:
-    return ", ".join(sorted(suffixes))
+def _nothing_with(suffixes: frozenset[str]) -> str:
+    return f"there is no file in this folder whose name ends with {', '.join(sorted(suffixes))}"

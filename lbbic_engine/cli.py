@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from lbbic_engine import commands
+from lbbic_engine.config import DEFAULT_WEIGHTS
 from lbbic_engine.console import FAILURES, complain, reason
 
 
@@ -88,7 +89,7 @@ def _add_compress(subparsers: Any) -> None:
     target.add_argument(
         "--target-psnr", type=_positive(float), metavar="X", help="smallest file with X dB"
     )
-    _add_options(parser, "device", "overwrite", "json")
+    _add_options(parser, "weights", "device", "overwrite", "json")
 
 
 def _add_decompress(subparsers: Any) -> None:
@@ -141,13 +142,13 @@ def _add_eval(subparsers: Any) -> None:
         "--plot", type=_plot, metavar="FILE", help="draw the curves (.png, .svg, .pdf)"
     )
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the .lbb files")
-    _add_options(parser, "device", "overwrite")
+    _add_options(parser, "weights", "device", "overwrite")
 
 
 def _add_demo(subparsers: Any) -> None:
     parser = _add_command(subparsers, "demo", commands.demo, "try the codec on its sample pictures")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the .lbb files")
-    _add_options(parser, "device", "overwrite")
+    _add_options(parser, "weights", "device", "overwrite")
 
 
 def _add_command(
@@ -159,8 +160,20 @@ def _add_command(
 
 
 def _add_options(parser: argparse.ArgumentParser, *names: str) -> None:
+    if "weights" in names:
+        parser.add_argument(
+            "--weights",
+            default=DEFAULT_WEIGHTS,
+            metavar="NAME",
+            help=f"the model to code with, default {DEFAULT_WEIGHTS}",
+        )
     if "device" in names:
-        parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+        parser.add_argument(
+            "--device",
+            choices=("auto", "cpu", "cuda"),
+            default="auto",
+            help="auto, the default, takes CUDA where it can",
+        )
     if "overwrite" in names:
         parser.add_argument("--overwrite", action="store_true", help="replace existing files")
     if "json" in names:

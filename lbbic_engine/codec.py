@@ -22,7 +22,8 @@ from lbbic_engine import weights as weights_files
 from lbbic_engine.blocks import grid, merge_blocks, split_blocks
 from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS, quality_index
 from lbbic_engine.container import VERSION, Container, Segment, pack_container, parse_container
-from lbbic_engine.errors import Cancelled, CorruptDataError, LbbicError, UnknownWeightsError
+from lbbic_engine.devices import choose_device, device_failures
+from lbbic_engine.errors import Cancelled, CorruptDataError, UnknownWeightsError
 from lbbic_engine.exchange import EndOfSegments, LatentReader, LatentWriter
 from lbbic_engine.model import PIXEL_OFFSET
 from lbbic_engine.pixels import Picture
@@ -86,6 +87,7 @@ ReportProgress = Callable[[Progress], None]
 IsCancelled = Callable[[], bool]
 
 
+@device_failures()
 def compress(
     picture: Picture,
     quality: float = 4.0,
@@ -98,7 +100,8 @@ def compress(
     """Codes a picture at a quality from 1 to 8, rounded to 1/8.
 
     ``weights`` names the model, ``device`` is auto, cpu or cuda. ValueError for a quality out of
-    range, UnknownWeightsError, Cancelled once ``cancelled`` returns True (asked at every front).
+    range, UnknownWeightsError, LbbicError if the device fails or memory is short, Cancelled once
+    ``cancelled`` returns True (asked at every front).
     """
     index = quality_index(quality)
     network = _load(weights_files.by_name(weights), device)
@@ -136,6 +139,7 @@ def compress(
     return Compressed(pack_container(container), reconstruction)
 
 
+@device_failures()
 def decompress(
     data: bytes,
     *,
@@ -147,7 +151,7 @@ def decompress(
     """The picture of a file. With ``partial``, missing blocks are grey and a notice says so.
 
     Raises NotLbbicError, UnsupportedVersionError, CorruptDataError (truncated or damaged, or the
-    pixels fail their checksum), UnknownWeightsError, Cancelled.
+    pixels fail their checksum), UnknownWeightsError, Cancelled; LbbicError as ``compress``.
     """
     container = parse_container(data, partial=partial)
     job = _Decoding(container, device, partial)
@@ -182,21 +186,24 @@ def decode_progressively(
 
     The checksum of the pixels is checked after the last front.
     """
-    container = parse_container(data, partial=partial)
-    job = _Decoding(container, device, partial)
-    layout = job.layout
-    blocks = np.full((layout.blocks, 3 * layout.block_size**2), GREY, np.uint8)
-    done = 0
-    for indexes, values in job.fronts():
-        blocks[indexes] = values
-        done += len(indexes)
-        rows, columns = np.divmod(indexes, layout.columns)
-        shape = (-1, layout.block_size, layout.block_size, 3)
-        yield Front(rows, columns, values.reshape(shape))
-    if done == layout.blocks:
-        pixels = merge_blocks(blocks, container.height, container.width, layout.block_size)
-        if zlib.crc32(pixels) != container.pixels_crc:
-            raise CorruptDataError("Checksum mismatch", "the decoded picture is not the encoder's")
+    with device_failures():
+        container = parse_container(data, partial=partial)
+        job = _Decoding(container, device, partial)
+        layout = job.layout
+        blocks = np.full((layout.blocks, 3 * layout.block_size**2), GREY, np.uint8)
+        done = 0
+        for indexes, values in job.fronts():
+            blocks[indexes] = values
+            done += len(indexes)
+            rows, columns = np.divmod(indexes, layout.columns)
+            shape = (-1, layout.block_size, layout.block_size, 3)
+            yield Front(rows, columns, values.reshape(shape))
+        if done == layout.blocks:
+            pixels = merge_blocks(blocks, container.height, container.width, layout.block_size)
+            if zlib.crc32(pixels) != container.pixels_crc:
+                raise CorruptDataError(
+                    "Checksum mismatch", "the decoded picture is not the encoder's"
+                )
 
 
 def read_info(data: bytes) -> Info:
@@ -339,8 +346,4 @@ def _values(state: torch.Tensor, pixels: int, grey: bool) -> Pixels:
 
 
 def _load(description: weights_files.Description, device: str) -> Network:
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    elif device == "cuda" and not torch.cuda.is_available():
-        raise LbbicError("No CUDA device", "this machine has none; use the CPU")
-    return weights_files.load(description.path, device)
+    return weights_files.load(description.path, choose_device(device))

@@ -40,6 +40,7 @@ Row = dict[str, Any]
 
 def compress(args: Namespace) -> int:
     """Write an .lbb file for each picture."""
+    _check_options(args.device, args.weights)
     jobs = plan_jobs(args.inputs, args.output, PICTURE_SUFFIXES, ".lbb")
     rows = _run_batch(jobs, args, _compress_one, _compress_line)
     if rows and not args.json:
@@ -52,6 +53,7 @@ def compress(args: Namespace) -> int:
 
 def decompress(args: Namespace) -> int:
     """Write a picture for each .lbb file."""
+    _check_options(args.device)
     jobs = plan_jobs(args.inputs, args.output, LBBIC_SUFFIXES, ".png")
     rows = _run_batch(jobs, args, _decompress_one, _decompress_line)
     if rows and not args.json:
@@ -67,14 +69,14 @@ def info(args: Namespace) -> int:
 
 def evaluate(args: Namespace) -> int:
     """Measure a folder's pictures at several qualities; print and write what came out."""
-    from lbbic_engine import evaluate, metrics, pixels
+    from lbbic_engine import evaluate, pixels
 
     for path in filter(None, (args.json, args.plot)):
         refuse_existing(path, overwrite=args.overwrite)
         path.parent.mkdir(parents=True, exist_ok=True)
     if args.plot:
         report.require_matplotlib()
-    anchors = [metrics.load_curve(path) for path in args.anchor]
+    anchors = [evaluate.load_anchor(path) for path in args.anchor]
     files = find_files(args.folder, PICTURE_SUFFIXES)
     names = [name_within(file, args.folder).as_posix() for file in files]
     rows = _measure(files, names, args.qualities, args)
@@ -157,6 +159,16 @@ def _run_batch(
     return rows
 
 
+def _check_options(device: str, weights: str | None = None) -> None:
+    """Raise once, before a batch, what would fail for each of its files."""
+    from lbbic_engine.devices import choose_device
+    from lbbic_engine.weights import by_name
+
+    choose_device(device)
+    if weights is not None:
+        by_name(weights)
+
+
 def _verdict(jobs: Sequence[Job], rows: Sequence[Row]) -> int:
     return _failure_verdict(len(jobs) - len(rows), len(jobs))
 
@@ -200,13 +212,16 @@ def _encode(picture: Picture, args: Namespace, progress: ShowProgress) -> tuple[
     if args.target_bpp:
         max_bytes = search.bytes_for_bpp(picture, args.target_bpp)
     if max_bytes is None and args.target_psnr is None:
-        options = {"device": args.device, "progress": progress}
-        return args.quality, codec.compress(picture, args.quality, **options)
+        compressed = codec.compress(
+            picture, args.quality, device=args.device, weights=args.weights, progress=progress
+        )
+        return args.quality, compressed
     return search.search_quality(
         picture,
         max_bytes=max_bytes,
         min_psnr=args.target_psnr,
         device=args.device,
+        weights=args.weights,
         progress=progress,
     )
 
@@ -262,21 +277,8 @@ def _info_one(job: Job, _args: Namespace, _progress: ShowProgress) -> Row:
 
 
 def _info_lines(row: Row) -> str:
-    facts = {name: value for name, value in row.items() if name not in ("input", "bytes")}
-    width = max(map(len, facts))
-    lines = [f"  {name.replace('_', ' '):{width}}  {_shown(facts[name])}" for name in facts]
+    lines = [f"  {name:8}  {value}" for name, value in report.info_facts(row)]
     return "\n".join([f"{row['input']}:", *lines])
-
-
-def _shown(value: object) -> str:
-    match value:
-        case bool():
-            return "yes" if value else "no"
-        case float():
-            return f"{value:.6g}"
-        case dict():
-            return ", ".join(f"{name} {_shown(part)}" for name, part in value.items()) or "none"
-    return str(value)
 
 
 def _measure(
@@ -292,8 +294,8 @@ def _measure(
         nullcontext(args.keep) if args.keep else TemporaryDirectory(prefix="lbbic-") as folder,
         tqdm(total=len(files) * len(qualities), leave=False, disable=None) as bar,
     ):
-        options = {"device": args.device, "overwrite": args.overwrite}
-        evaluate.warm_up(args.device)
+        options = {"device": args.device, "weights": args.weights, "overwrite": args.overwrite}
+        evaluate.warm_up(args.device, args.weights)
         for file, name in zip(files, names, strict=True):
             measured = []
             try:

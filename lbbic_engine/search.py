@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from lbbic_engine import codec, metrics
+from lbbic_engine.config import DEFAULT_WEIGHTS
 from lbbic_engine.errors import LbbicError
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def search_quality(
     max_bytes: int | None = None,
     min_psnr: float | None = None,
     device: str = "auto",
+    weights: str = DEFAULT_WEIGHTS,
     progress: Callable[[Progress], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> tuple[float, Compressed]:
@@ -44,7 +46,12 @@ def search_quality(
 
     def encode(quality: float) -> Compressed:
         return codec.compress(
-            picture, quality, device=device, progress=progress, cancelled=cancelled
+            picture,
+            quality,
+            device=device,
+            weights=weights,
+            progress=progress,
+            cancelled=cancelled,
         )
 
     if max_bytes is not None:

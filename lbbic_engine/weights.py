@@ -21,17 +21,18 @@ from typing import Any
 
 import safetensors
 import torch
-from safetensors.torch import load_file, save as serialise
+from safetensors.torch import load_file
+from safetensors.torch import save as serialise
 from torch import Tensor
 
-from lbbic_engine.config import ModelConfig
+from lbbic_engine.config import DEFAULT_WEIGHTS, ModelConfig
 from lbbic_engine.errors import UnknownWeightsError
 from lbbic_engine.integer import IntegerNetwork
 from lbbic_engine.kernels import choose_kernel
 from lbbic_engine.model import BlockNetwork
 from lbbic_engine.tables import ProbabilityTables, build_tables
 
-DEFAULT = "photo"
+DEFAULT = DEFAULT_WEIGHTS
 FOLDER_VARIABLE = "LBBIC_WEIGHTS"  # a folder searched before the bundled one
 METADATA_KEY = "lbbic"
 INTEGER, ANALYSIS = "integer.", "analysis."
@@ -80,7 +81,9 @@ def by_name(name: str) -> Description:
     for description in installed():
         if description.name == name:
             return description
-    raise UnknownWeightsError("Unknown weights", f"no weights named {name} are installed")
+    names = ", ".join(dict.fromkeys(description.name for description in installed()))
+    detail = f"no weights named {name} are installed, only these: {names}"
+    raise UnknownWeightsError("Unknown weights", detail if names else "none at all are installed")
 
 
 def by_id(identity: bytes) -> Description:
@@ -135,7 +138,7 @@ def save_weights(
     tensors |= {ANALYSIS + key: value.half().contiguous() for key, value in analysis.items()}
     aside = path.with_suffix(".tmp")
     aside.write_bytes(serialise(tensors, {METADATA_KEY: json.dumps(metadata)}))
-    os.replace(aside, path)
+    aside.replace(path)
 
 
 def identify(config: ModelConfig, integer: dict[str, Tensor]) -> bytes:
