@@ -129,7 +129,7 @@ def compress(
         quality_eighths=round(MIN_QUALITY * QUALITY_STEPS) + index,
         tile_block_rows=layout.tile_rows,
         weights_id=network.description.id,
-        pixels_crc=zlib.crc32(reconstruction),
+        pixels_crc=_checksum(reconstruction),
         segments=tuple(segments),
         alpha=picture.alpha,
         icc=picture.icc,
@@ -166,7 +166,7 @@ def decompress(
     if follow.done < layout.blocks:
         share = 100 * follow.done // layout.blocks
         notices = (f"The file is incomplete: {share} % of the picture could be decoded.",)
-    elif zlib.crc32(pixels) != container.pixels_crc:
+    elif _checksum(pixels) != container.pixels_crc:
         raise CorruptDataError("Checksum mismatch", "the decoded picture is not the encoder's")
     return Picture(
         pixels=pixels,
@@ -200,7 +200,7 @@ def decode_progressively(
             yield Front(rows, columns, values.reshape(shape))
         if done == layout.blocks:
             pixels = merge_blocks(blocks, container.height, container.width, layout.block_size)
-            if zlib.crc32(pixels) != container.pixels_crc:
+            if _checksum(pixels) != container.pixels_crc:
                 raise CorruptDataError(
                     "Checksum mismatch", "the decoded picture is not the encoder's"
                 )
@@ -343,6 +343,10 @@ def _values(state: torch.Tensor, pixels: int, grey: bool) -> Pixels:
         mean = (colours.sum(axis=2, keepdims=True) + 1) // 3
         values = np.broadcast_to(mean, colours.shape).reshape(values.shape)
     return values.astype(np.uint8)
+
+
+def _checksum(pixels: Pixels) -> int:
+    return zlib.crc32(pixels.tobytes())
 
 
 def _load(description: weights_files.Description, device: str) -> Network:

@@ -19,9 +19,6 @@ QUALITY_COUNT = int((MAX_QUALITY - MIN_QUALITY) * QUALITY_STEPS) + 1
 # Weights of the mean squared error on the 0…1 range, for R in bits per pixel.
 LAMBDAS = (117.045, 227.5875, 435.6675, 845.325, 1625.625, 3140.7075, 6060.33, 11704.5)
 
-# Blocks a context is made of, as (row, column) offsets: left, upper left, upper, upper right.
-NEIGHBOURS = ((0, -1), (-1, -1), (-1, 0), (-1, 1))
-
 
 @dataclass(frozen=True)
 class ModelConfig:
@@ -57,4 +54,4 @@ def lmbda(quality: float) -> float:
     """λ of a quality, geometric between the eight rate points."""
     left = min(bisect_right(range(1, 9), quality), 7)
     low, high = LAMBDAS[left - 1], LAMBDAS[left]
-    return low * (high / low) ** (quality - left)
+    return low * float((high / low) ** (quality - left))

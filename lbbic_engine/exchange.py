@@ -14,12 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS
 from lbbic_engine.container import Segment
 from lbbic_engine.entropy import SymbolDecoder, SymbolEncoder
 from lbbic_engine.errors import CorruptDataError
-from lbbic_engine.integer import LATENT_UNIT, PREDICTION_BITS
-from lbbic_engine.model import PIXEL_UNIT, rate_weights, to_unit
+from lbbic_engine.model import to_unit
 from lbbic_engine.weights import Network
 
 SEGMENT_BYTES = 1 << 14  # a segment is closed at the first front that finds it this long
@@ -29,38 +27,30 @@ _SYMBOL_BOUND = 2.0**30
 class LatentWriter:
     """Codes the blocks (n, 3B²) of one tile at a quality index; ``segments`` at the end."""
 
-    def __init__(
-        self, network: Network, index: int, tile: int, blocks: NDArray[np.uint8]
-    ) -> None:
-        device = network.integer.device
+    def __init__(self, network: Network, index: int, tile: int, blocks: NDArray[np.uint8]) -> None:
         self._network = network
+        self._index = index
         self._tile = tile
-        self._x = to_unit(torch.from_numpy(blocks).to(device))
-        self._rate = rate_weights([MIN_QUALITY + index / QUALITY_STEPS]).to(device)
+        self._x = to_unit(torch.from_numpy(blocks).to(network.integer.device))
         self._steps = network.integer.at_quality(index).steps.float()
         self._encoder = SymbolEncoder(network.tables)
         self._front_count = 0
         self._segments: list[Segment] = []
         self._y = torch.empty(0)
 
-    def begin(self, front: Tensor, prediction: Tensor, h: Tensor) -> None:
+    def begin(self, front: Tensor, *sources: Tensor) -> None:
         if self._encoder.size >= SEGMENT_BYTES:
             self._close()
         self._front_count += 1
-        analysis = self._network.analysis
-        p = prediction.float() / (PIXEL_UNIT << PREDICTION_BITS)
-        hidden = (h.float() + 128) * analysis.context_2.output_step
-        dtype = analysis.analysis_1.weight.dtype
         x = self._x.index_select(0, front)
-        y = analysis.analysis_transform(x[None], p[None], hidden[None].to(dtype), self._rate)[0]
-        self._y = y * LATENT_UNIT
+        self._y = self._network.analysis(x, *sources, index=self._index)
         self._first = 0
 
     def symbols(self, index: int, means: Tensor, levels: Tensor) -> Tensor:
         last = self._first + means.shape[1]
         part = slice(self._first, last)
         self._first = last
-        values = (self._y[:, part] - means) / self._steps[part]
+        values: Tensor = (self._y[:, part] - means) / self._steps[part]
         symbols = values.round_().clamp_(-_SYMBOL_BOUND, _SYMBOL_BOUND).to(torch.int32)
         self._encoder.encode(levels.cpu().numpy().ravel(), symbols.cpu().numpy().ravel())
         return symbols
@@ -89,7 +79,7 @@ class LatentReader:
         self._segments = iter(segments)
         self._fronts_left = 0
 
-    def begin(self, front: Tensor, prediction: Tensor, h: Tensor) -> None:
+    def begin(self, front: Tensor, *sources: Tensor) -> None:
         if not self._fronts_left:
             segment = next(self._segments, None)
             if segment is None:

@@ -29,8 +29,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from lbbic_engine.config import ModelConfig
+from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS, ModelConfig
 from lbbic_engine.kernels import Product, make_product
+from lbbic_engine.model import PIXEL_UNIT, BlockNetwork, rate_weights
 
 LATENT_UNIT = 512  # y_hat's integers per networks' unit: 8 per 8-bit step
 PIXELS_PER_LATENT = 0.125
@@ -46,8 +47,8 @@ OUTSIDE_FEATURE = -128
 class Exchange(Protocol):
     """Where symbols come from: made from the picture, or taken from the stream."""
 
-    def begin(self, front: Tensor, prediction: Tensor, h: Tensor) -> None:
-        """Tells which blocks (n,) are next, with their linear prediction and hidden state."""
+    def begin(self, front: Tensor, *sources: Tensor) -> None:
+        """Tells which blocks (n,) are next, and what the analysis transform needs to know."""
 
     def symbols(self, index: int, means: Tensor, levels: Tensor) -> Tensor:
         """int32 symbols (n, width) of a slice, given means (y_hat's unit) and scale levels."""
@@ -66,6 +67,22 @@ class Rated:
 
     def activation(self, accumulator: Tensor) -> Tensor:
         return self(accumulator).clamp_(-128, 127).to(torch.int8)
+
+
+class AnalysisTransform:
+    """The encoder's float transform, reading the exact networks' integers."""
+
+    def __init__(self, network: BlockNetwork) -> None:
+        self._network = network
+
+    def __call__(self, x: Tensor, prediction: Tensor, h: Tensor, *, index: int) -> Tensor:
+        """y (n, latents) in y_hat's unit, of blocks x (n, 3B²) in the networks' unit."""
+        network = self._network
+        rate = rate_weights([MIN_QUALITY + index / QUALITY_STEPS]).to(x.device)
+        p = prediction.float() / (PIXEL_UNIT << PREDICTION_BITS)
+        hidden = (h.float() + 128) * network.context_2.output_step
+        hidden = hidden.to(network.analysis_1.weight.dtype)
+        return network.analysis_transform(x[None], p[None], hidden[None], rate)[0] * LATENT_UNIT
 
 
 class IntegerNetwork:
@@ -151,9 +168,7 @@ class IntegerModel:
         y_hat = torch.empty((len(h), config.latents), dtype=torch.double, device=h.device)
         coarse = torch.empty((len(h), config.latents), dtype=torch.int8, device=h.device)
         first = 0
-        for i, (width, accumulator) in enumerate(
-            zip(config.latent_slices, branches, strict=True)
-        ):
+        for i, (width, accumulator) in enumerate(zip(config.latent_slices, branches, strict=True)):
             if i:
                 accumulator = accumulator + product[f"slice_hidden.{i}"](coarse[:, :first])
             hidden = self._hidden[i].activation(accumulator)

@@ -23,13 +23,14 @@ The chain for one block (Kamisli 2024, with the latents in slices as in Minnen &
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lbbic_engine.config import LAMBDAS, NEIGHBOURS, ModelConfig
+from lbbic_engine.config import LAMBDAS, ModelConfig
+from lbbic_engine.wavefront import NEIGHBOURS
 
 PIXEL_OFFSET = 128
 PIXEL_UNIT = 64
@@ -57,7 +58,7 @@ class RoundThrough(torch.autograd.Function):
 
 
 def round_through(value: Tensor) -> Tensor:
-    rounded: Tensor = RoundThrough.apply(value)
+    rounded: Tensor = RoundThrough.apply(value)  # type: ignore[no-untyped-call]
     return rounded
 
 
@@ -66,6 +67,10 @@ class Dense(nn.Module):
 
     With ``quantised`` set, weights and activations take the values the integer twin has.
     """
+
+    __call__: Callable[..., Tensor]
+    input_step: Tensor
+    output_step: Tensor
 
     def __init__(self, inputs: tuple[int, ...], outputs: int, *, rectified: bool = True) -> None:
         super().__init__()
@@ -112,6 +117,10 @@ class Dense(nn.Module):
 class BlockNetwork(nn.Module):
     """The production model; the attributes are named as in the module's chain."""
 
+    latent_step: Tensor
+    slice_hidden: Sequence[Dense]
+    slice_parameters: Sequence[Dense]
+
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
@@ -125,10 +134,10 @@ class BlockNetwork(nn.Module):
         self.analysis_2 = Dense((hidden,), hidden)
         self.analysis_3 = Dense((hidden,), config.latents, rectified=False)
         before = [sum(slices[:i]) for i in range(len(slices))]
-        self.slice_hidden = nn.ModuleList(
+        self.slice_hidden = nn.ModuleList(  # type: ignore[assignment]
             Dense((hidden, n) if n else (hidden,), config.slice_hidden) for n in before
         )
-        self.slice_parameters = nn.ModuleList(
+        self.slice_parameters = nn.ModuleList(  # type: ignore[assignment]
             Dense((config.slice_hidden,), 2 * n, rectified=False) for n in slices
         )
         self.synthesis_1 = Dense((hidden, config.latents), hidden)
@@ -153,8 +162,7 @@ class BlockNetwork(nn.Module):
 
     def features(self, x_hat: Tensor, context: Tensor, rate: Tensor) -> Tensor:
         """φ: (C, n, 3B²) and (C, n, 4·3B²) to (C, n, features)."""
-        result: Tensor = self.feature_layer(x_hat, context, rate=rate)
-        return result
+        return self.feature_layer(x_hat, context, rate=rate)
 
     def context_model(
         self, context: Tensor, features: Tensor, rate: Tensor

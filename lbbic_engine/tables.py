@@ -35,7 +35,7 @@ def build_tables(counts: NDArray[np.int32], widths: NDArray[np.int32]) -> Probab
     if (counts[used] < 1).any() or (np.where(used, counts, 0).sum(1) != TOTAL).any():
         raise ValueError("probability tables are damaged")
     classes = np.unique(widths)
-    rows = [counts[widths == w, :w].astype(np.float32) / TOTAL for w in classes]
+    rows = [(counts[widths == w, :w] / TOTAL).astype(np.float32) for w in classes]
     width_class = np.searchsorted(classes, widths)
     row = np.array([(widths[:i] == w).sum() for i, w in enumerate(widths)], dtype=np.intp)
     return ProbabilityTables(tuple(rows), width_class, row)

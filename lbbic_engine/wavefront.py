@@ -1,4 +1,4 @@
-"""The order in which blocks are coded, and the loop that codes them; imports only ``config``.
+"""The order in which blocks are coded, and the loop that codes them; knows no network.
 
 A block's context reaches one block to the upper right, so all blocks with the same
 ``column + 2·row`` are independent: they form a *front* and are coded in one batched pass.
@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from lbbic_engine.config import NEIGHBOURS
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+# Blocks a context is made of, as (row, column) offsets: left, upper left, upper, upper right.
+NEIGHBOURS = ((0, -1), (-1, -1), (-1, 0), (-1, 1))
 
 ExchangeT = TypeVar("ExchangeT", contravariant=True)
 

@@ -27,7 +27,7 @@ from torch import Tensor
 
 from lbbic_engine.config import DEFAULT_WEIGHTS, ModelConfig
 from lbbic_engine.errors import UnknownWeightsError
-from lbbic_engine.integer import IntegerNetwork
+from lbbic_engine.integer import AnalysisTransform, IntegerNetwork
 from lbbic_engine.kernels import choose_kernel
 from lbbic_engine.model import BlockNetwork
 from lbbic_engine.tables import ProbabilityTables, build_tables
@@ -56,7 +56,7 @@ class Network:
     description: Description
     integer: IntegerNetwork
     tables: ProbabilityTables
-    analysis: BlockNetwork  # only its analysis transform has values
+    analysis: AnalysisTransform
 
 
 def installed() -> Iterator[Description]:
@@ -115,7 +115,7 @@ def load(path: Path, device: str) -> Network:
         description,
         IntegerNetwork(description.config, integer, choose_kernel(device), device),
         build_tables(counts.numpy(), widths.numpy()),
-        analysis,
+        AnalysisTransform(analysis),
     )
 
 

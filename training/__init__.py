@@ -1,1 +1,1 @@
-"""How the weights are made: data, losses, the training loop, export. The program never imports it."""
+"""How the weights are made: data, losses, training, export. The engine never imports it."""

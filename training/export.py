@@ -89,7 +89,10 @@ def integer_tensors(network: BlockNetwork) -> dict[str, Tensor]:
     found["coarse_multiplier"] = (scale / network.latent_step.double()).round().to(torch.int64)
     found["synthesis_linear"] = _synthesis_linear(network)
     counts, widths = logistic_counts(config)
-    found["table_counts"], found["table_widths"] = torch.from_numpy(counts), torch.from_numpy(widths)
+    found["table_counts"], found["table_widths"] = (
+        torch.from_numpy(counts),
+        torch.from_numpy(widths),
+    )
     return found
 
 

@@ -25,6 +25,9 @@ FLOOR = 1e-2  # of the covariance's eigenvalues, where noise takes over
 class Precondition(nn.Module):
     """W = [V₁·S | V₂], S over the first columns."""
 
+    mixer: Tensor
+    inverse: Tensor
+
     def __init__(self, mixer: Tensor) -> None:
         super().__init__()
         self.register_buffer("mixer", mixer)

@@ -11,7 +11,6 @@ import copy
 import csv
 import dataclasses
 import json
-import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -27,9 +26,9 @@ from lbbic_engine.blocks import split_blocks
 from lbbic_engine.config import MAX_QUALITY, MIN_QUALITY, QUALITY_STEPS, ModelConfig
 from lbbic_engine.model import PIXEL_UNIT, BlockNetwork, rate_weights, to_unit
 from training import closed_loop, dataset, precondition, warm_start
+from training.precondition import context_mixer, plain_copy, refresh_plain
 from training.quantise import calibrate, quantise
 from training.recipe import Recipe
-from training.precondition import context_mixer, plain_copy, refresh_plain
 from training.step import half_precision_copy, open_loop_losses
 
 LOG_EVERY = 50
@@ -42,16 +41,15 @@ RATE_POINTS = range(1, 9)
 class Trainer:
     """The state of a run; ``train`` advances it, ``save`` and ``restore`` keep it."""
 
-    def __init__(
-        self, recipe: Recipe, network: BlockNetwork, mixer: Tensor, device: str
-    ) -> None:
+    def __init__(self, recipe: Recipe, network: BlockNetwork, mixer: Tensor, device: str) -> None:
         self.recipe = recipe
         precondition.apply(network, mixer)
         self.network = network.to(device)
         self.average = copy.deepcopy(self.network).requires_grad_(False)
         self.device = device
         self.step = 0
-        matrices, others = [], []
+        matrices: list[Tensor] = []
+        others: list[Tensor] = []
         for name, value in self.network.named_parameters():
             hidden = value.ndim == 2 and "bias" not in name and not _is_head(name)
             (matrices if hidden else others).append(value)
@@ -85,8 +83,8 @@ class Trainer:
         self.step += 1
         decay = min(self.recipe.ema_decay, (self.step + 1) / (self.step + 10))
         with torch.no_grad():
-            averages, values = list(self.average.parameters()), list(self.network.parameters())
-            torch._foreach_lerp_(averages, values, 1 - decay)
+            averages: list[Tensor] = list(self.average.parameters())
+            torch._foreach_lerp_(averages, list(self.network.parameters()), 1 - decay)
 
     def state(self) -> dict[str, object]:
         return {
@@ -99,7 +97,7 @@ class Trainer:
     def save(self, folder: Path) -> None:
         aside = folder / "checkpoint.tmp"
         torch.save(self.state(), aside)
-        os.replace(aside, folder / "checkpoint.pt")
+        aside.replace(folder / "checkpoint.pt")
 
     def restore(self, folder: Path) -> None:
         state = torch.load(folder / "checkpoint.pt", map_location=self.device, weights_only=True)
@@ -190,9 +188,7 @@ def train(run: Path, data: Path, *, device: str = "cpu") -> None:
     bar.close()
 
 
-def _beginning(
-    recipe: Recipe, run: Path, pictures: dataset.Dataset
-) -> tuple[BlockNetwork, Tensor]:
+def _beginning(recipe: Recipe, run: Path, pictures: dataset.Dataset) -> tuple[BlockNetwork, Tensor]:
     """The network of step 0 and the mixer of ``precondition``."""
     torch.manual_seed(recipe.seed)
     network = BlockNetwork(recipe.model)

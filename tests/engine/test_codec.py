@@ -31,7 +31,9 @@ def picture_of(pixels: NDArray[np.uint8], **extra: object) -> Picture:
     return replace(plain, **extra)
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     st.integers(1, 40),
     st.integers(1, 40),
@@ -189,9 +191,7 @@ def test_unknown_weights_are_named(photograph: NDArray[np.uint8]) -> None:
 
 
 @pytest.mark.parametrize("quality", [0.9, 8.1, float("nan")])
-def test_a_quality_out_of_range_is_refused(
-    photograph: NDArray[np.uint8], quality: float
-) -> None:
+def test_a_quality_out_of_range_is_refused(photograph: NDArray[np.uint8], quality: float) -> None:
     with pytest.raises(ValueError, match="quality"):
         compress(picture_of(photograph), quality)
 

@@ -46,7 +46,9 @@ def test_golden_files_decode_to_their_stored_pixels(monkeypatch: pytest.MonkeyPa
         assert hashlib.sha256(pixels.tobytes()).hexdigest() == digest, name
 
 
-@pytest.mark.parametrize("setting", SETTINGS, ids=lambda s: ",".join(f"{k}={v}" for k, v in s.items()))
+@pytest.mark.parametrize(
+    "setting", SETTINGS, ids=lambda s: ",".join(f"{k}={v}" for k, v in s.items())
+)
 def test_a_file_decodes_to_the_same_pixels(setting: dict[str, str], shipped_file: Path) -> None:
     """Golden files of the tiny network, and a photograph coded with the shipped one."""
     from lbbic_engine import decompress

@@ -17,7 +17,7 @@ Integers = NDArray[np.int64]
 class Scripted:
     """An exchange whose symbols are a fixed function of what it is given."""
 
-    def begin(self, front: torch.Tensor, prediction: torch.Tensor, h: torch.Tensor) -> None:
+    def begin(self, front: torch.Tensor, *sources: torch.Tensor) -> None:
         pass
 
     def symbols(self, index: int, means: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from lbbic_engine.config import NEIGHBOURS
-from lbbic_engine.wavefront import fronts, neighbours
+from lbbic_engine.wavefront import NEIGHBOURS, fronts, neighbours
 
 GRIDS = [(1, 1), (1, 7), (7, 1), (5, 2), (64, 96), (3, 40)]
 

@@ -1,0 +1,82 @@
+"""JPEG, WebP and AVIF as Pillow writes them, to compare with at the same number of bytes.
+
+Each is set to its best for PSNR without tuning: full colour resolution where the format has it
+(WebP has not), the slowest method that is still usual. Knows nothing of .lbb files.
+"""
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageFile
+
+from lbbic_engine.errors import UnsupportedImageError
+
+Picture = npt.NDArray[np.uint8]
+
+CODECS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "jpeg": {"subsampling": "4:4:4", "optimize": True, "progressive": True},
+        "webp": {"method": 6},
+        "avif": {"subsampling": "4:4:4"},
+    }
+)
+_QUALITIES = range(1, 101)
+
+
+@dataclass(frozen=True, eq=False)
+class BaselineResult:
+    """A picture coded by a `codec` at Pillow's `quality`: the whole file and what it decodes to."""
+
+    codec: str
+    quality: int
+    data: bytes
+    reconstruction: Picture
+
+
+def encode_at_quality(picture: Picture, codec: str, quality: int) -> BaselineResult:
+    """Code an RGB (height, width, 3) picture by a codec of `CODECS` at quality 1…100."""
+    data = _encode(picture, codec, quality)
+    return BaselineResult(codec, quality, data, _decode(data))
+
+
+def encode_at_size(picture: Picture, codec: str, max_bytes: int) -> BaselineResult | None:
+    """Code at the highest quality whose file has at most `max_bytes`.
+
+    None where even the lowest quality is larger. Found by bisection, about seven encodings; where
+    a codec's size does not rise steadily with its quality, a little more might have fitted.
+    """
+    best = None
+    low, high = _QUALITIES.start, _QUALITIES.stop  # below low: fits; from high on: does not
+    while low < high:
+        quality = (low + high) // 2
+        data = _encode(picture, codec, quality)
+        if len(data) <= max_bytes:
+            best, low = (quality, data), quality + 1
+        else:
+            high = quality
+    if best is None:
+        return None
+    quality, data = best
+    return BaselineResult(codec, quality, data, _decode(data))
+
+
+def _encode(picture: Picture, codec: str, quality: int) -> bytes:
+    # Pillow's JPEG encoder needs the whole file of an optimised picture in one such block.
+    ImageFile.MAXBLOCK = max(ImageFile.MAXBLOCK, 2 * picture.nbytes)
+    file = io.BytesIO()
+    try:
+        Image.fromarray(picture).save(file, codec, quality=quality, **CODECS[codec])
+    except (OSError, RuntimeError, ValueError) as error:  # larger than the format allows
+        title = f"{codec.upper()} cannot hold this picture"
+        raise UnsupportedImageError(title, str(error)) from error
+    return file.getvalue()
+
+
+def _decode(data: bytes) -> Picture:
+    with Image.open(io.BytesIO(data)) as image:
+        return np.asarray(image.convert("RGB"))

@@ -1,0 +1,175 @@
+"""A tiny run from nothing to weights, killed and resumed, and the consistency of its parts."""
+
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from lbbic_engine import codec, weights
+from lbbic_engine.blocks import split_blocks
+from lbbic_engine.config import LAMBDAS, quality_index
+from lbbic_engine.model import BlockNetwork, rate_weights, to_unit
+from lbbic_engine.pixels import load_picture
+from training import closed_loop, precondition, quantise, step
+from training.__main__ import main
+from training.recipe import load_recipe
+from training.train import Trainer, load_float, start_run, train
+
+TINY = Path(__file__).parents[2] / "training" / "recipes" / "tiny.toml"
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pictures")
+    with Image.open(str(files("resources") / "samples" / "chelsea.png")) as image:
+        for i in range(6):
+            image.crop((60 * i, 20 * i, 60 * i + 128, 20 * i + 96)).save(folder / f"{i}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, pictures: Path) -> Path:
+    run = tmp_path_factory.mktemp("runs") / "finished"
+    main(["train", str(TINY), "--data", str(pictures), "--run", str(run)])
+    return run
+
+
+@pytest.fixture(scope="session")
+def exported(finished: Path, pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("exported")
+    options = ["--run", str(finished), "--data", str(pictures), "-o", str(folder)]
+    main(["export", "mine", *options, "--float", str(folder / "float" / "mine.safetensors")])
+    return folder
+
+
+def photograph() -> Tensor:
+    """One crop of 8×8 blocks, of middling brightness."""
+    with Image.open(str(files("resources") / "samples" / "chelsea.png")) as image:
+        pixels = np.asarray(image.convert("RGB"))[100:164, 200:264]
+    return to_unit(torch.from_numpy(split_blocks(pixels, 8)))[None]
+
+
+def float_network(exported: Path, finished: Path) -> BlockNetwork:
+    network = BlockNetwork(load_recipe(TINY).model)
+    load_float(network, exported / "float" / "mine.safetensors")
+    return network
+
+
+def test_a_run_writes_its_log_and_validation(finished: Path) -> None:
+    header, last = (finished / "validation.csv").read_text(encoding="utf-8").splitlines()
+    figures = dict(zip(header.split(","), map(float, last.split(",")), strict=True))
+    assert figures["step"] == 8
+    assert figures["bpp8"] > figures["bpp1"] > 0
+    assert figures["psnr8"] > figures["psnr1"] > 15
+
+
+def test_a_killed_run_goes_on_as_if_it_had_not_been(
+    finished: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "killed"
+    start_run(load_recipe(TINY), run)
+    settings = (run / "recipe.json").read_text(encoding="utf-8")
+    (run / "recipe.json").write_text(settings.replace("120.0", "0.0"), encoding="utf-8")
+    update = Trainer.update
+
+    def killed(trainer: Trainer, total: Tensor) -> None:
+        if trainer.step == 5:
+            raise KeyboardInterrupt
+        update(trainer, total)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "update", killed)
+        with pytest.raises(KeyboardInterrupt):
+            train(run, pictures)
+    main(["resume", "--run", str(run), "--data", str(pictures)])
+    one = torch.load(run / "checkpoint.pt", weights_only=True)
+    other = torch.load(finished / "checkpoint.pt", weights_only=True)
+    for name, value in other["network"].items():
+        assert torch.equal(one["network"][name], value), name
+
+
+def test_a_run_starts_from_float_weights(exported: Path, pictures: Path, tmp_path: Path) -> None:
+    start = exported / "float" / "mine.safetensors"
+    run = tmp_path / "run"
+    options = ["--data", str(pictures), "--run", str(run), "--start", str(start)]
+    main(["train", str(TINY), *options])
+    assert (run / "checkpoint.pt").exists()
+
+
+def test_exported_weights_code_a_picture(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LBBIC_WEIGHTS", str(exported))
+    picture = load_picture(str(files("resources") / "samples" / "chelsea.png"))
+    small = load_picture(Image.fromarray(picture.pixels[:80, :100]))
+    compressed = codec.compress(small, 5, weights="mine")
+    decoded = codec.decompress(compressed.data)
+    assert np.array_equal(decoded.pixels, compressed.reconstruction)
+    assert next(weights.describe_folder(exported)).record["step"] == 8
+
+
+def test_the_parallel_pass_repeats_what_the_closed_loop_made(
+    exported: Path, finished: Path
+) -> None:
+    """The contexts of a training step are those that a decoder sees."""
+    network = float_network(exported, finished)
+    x, grid = photograph(), (8, 8)
+    rate = rate_weights([4.0])
+    coded = closed_loop.run(network, x, rate, grid, count=True)
+    torch.manual_seed(0)
+    losses = step.open_loop_losses(network, x, coded.x_hat, rate, [4.0], grid)
+    mse = ((coded.x_hat - x) * 64 / 255).square().mean()
+    assert losses.mse.item() == pytest.approx(mse.item(), rel=0.02)  # rounded to 8 bits or not
+    assert losses.bpp.item() == pytest.approx(coded.bits.mean().item() / 64, rel=0.1)
+
+
+def test_preconditioning_changes_no_output(exported: Path, finished: Path) -> None:
+    network, plain = (float_network(exported, finished) for _ in range(2))
+    x, grid = photograph(), (8, 8)
+    precondition.apply(network, precondition.context_mixer(x, grid))
+    again = precondition.plain_copy(network)
+    assert torch.allclose(again.context_1.weight, plain.context_1.weight, atol=1e-4)
+    assert torch.allclose(again.prediction, plain.prediction, atol=1e-4)
+    assert {n for n, _ in again.named_parameters()} == {n for n, _ in plain.named_parameters()}
+
+
+@pytest.mark.parametrize("quality", [1, 4, 8])
+def test_the_integer_twin_costs_less_than_a_few_percent(
+    exported: Path, finished: Path, monkeypatch: pytest.MonkeyPatch, quality: int
+) -> None:
+    monkeypatch.setenv("LBBIC_WEIGHTS", str(exported))
+    network = float_network(exported, finished)
+    x = photograph()
+    rate = rate_weights([float(quality)])
+    coded = closed_loop.run(network, x, rate, (8, 8), count=True)
+    mse = ((coded.x_hat - x) * 64).square().mean().item()
+    float_cost = coded.bits.sum().item() / 4096 + LAMBDAS[quality - 1] * mse / 255**2
+
+    pixels = (x[0] * 64 + 128).to(torch.uint8).numpy()
+    loaded = weights.load(weights.by_name("mine").path, "cpu")
+    from lbbic_engine.exchange import LatentWriter
+    from lbbic_engine.wavefront import code_blocks
+
+    index = quality_index(quality)
+    writer = LatentWriter(loaded, index, 0, pixels)
+    decoded = np.zeros_like(pixels, dtype=np.int16)
+    for front, state in code_blocks(loaded.integer.at_quality(index), 8, 8, writer):
+        decoded[front] = state[:, :192].numpy().astype(np.int16) + 128
+    payload = sum(len(segment.stream) for segment in writer.segments())
+    mse = np.square(decoded - pixels.astype(float)).mean()
+    integer_cost = payload * 8 / 4096 + LAMBDAS[quality - 1] * mse / 255**2
+    flush = 8 * 8 / 4096  # a stream ends on whole words
+    assert integer_cost == pytest.approx(float_cost, abs=0.03 * float_cost + flush)
+
+
+def test_a_quantised_copy_keeps_its_grid(exported: Path, finished: Path) -> None:
+    network = float_network(exported, finished)
+    x = photograph().repeat(8, 1, 1)
+    quantise.calibrate(network, x, (8, 8))
+    quantise.quantise(network)
+    layer = network.context_2
+    levels = layer.effective_weight() * layer.input_step / layer.integer_weight()[1]
+    assert torch.allclose(levels, levels.round(), atol=1e-3)
+    assert levels.abs().max() <= 63.01
