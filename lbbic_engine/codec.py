@@ -167,7 +167,7 @@ def decompress(
         share = 100 * follow.done // layout.blocks
         notices = (f"The file is incomplete: {share} % of the picture could be decoded.",)
     elif _checksum(pixels) != container.pixels_crc:
-        raise CorruptDataError("Checksum mismatch", "the decoded picture is not the encoder's")
+        raise CorruptDataError("Checksum mismatch", "The decoded picture is not the encoder's.")
     return Picture(
         pixels=pixels,
         alpha=container.alpha,
@@ -202,7 +202,7 @@ def decode_progressively(
             pixels = merge_blocks(blocks, container.height, container.width, layout.block_size)
             if _checksum(pixels) != container.pixels_crc:
                 raise CorruptDataError(
-                    "Checksum mismatch", "the decoded picture is not the encoder's"
+                    "Checksum mismatch", "The decoded picture is not the encoder's."
                 )
 
 
@@ -287,11 +287,11 @@ class _Decoding:
                 expected = self.layout.rows_of(part)  # every other front would be empty
             found = sum(segment.front_count for segment in self.segments.get(tile, ()))
             if found < expected:
-                raise CorruptDataError("Truncated file", "a part of the picture is missing")
+                raise CorruptDataError("Truncated file", "A part of the picture is missing.")
             if found > expected:
-                raise CorruptDataError("Damaged file", "there is more data than picture")
+                raise CorruptDataError("The file is damaged", "There is more data than picture.")
         if any(tile >= len(tiles) for tile in self.segments):
-            raise CorruptDataError("Damaged file", "there is more data than picture")
+            raise CorruptDataError("The file is damaged", "There is more data than picture.")
 
     def fronts(self) -> Iterator[tuple[NDArray[np.int64], Pixels]]:
         """Raster indexes (n,) and values (n, 3B²) of the blocks of each front."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,12 +21,14 @@ from lbbic_engine.batch import (
     PICTURE_SUFFIXES,
     Job,
     find_files,
+    list_jobs,
+    make_folder,
     name_within,
     plan_jobs,
     refuse_existing,
 )
 from lbbic_engine.console import FAILURES, ShowProgress, complain, progress_bar, reason
-from lbbic_engine.errors import LbbicError
+from lbbic_engine.errors import CorruptDataError, LbbicError
 
 if TYPE_CHECKING:
     from lbbic_engine.codec import Compressed
@@ -47,7 +49,7 @@ def compress(args: Namespace) -> int:
         before = sum(row["original_bytes"] for row in rows)
         after = sum(row["bytes"] for row in rows)
         seconds = sum(row["seconds"] for row in rows)
-        print(f"{_count(rows)}: {_saving(before, after)}, {seconds:.1f} s")
+        print(f"{report.count(len(rows), 'file')}: {_saving(before, after)}, {seconds:.1f} s")
     return _verdict(jobs, rows)
 
 
@@ -57,13 +59,13 @@ def decompress(args: Namespace) -> int:
     jobs = plan_jobs(args.inputs, args.output, LBBIC_SUFFIXES, ".png")
     rows = _run_batch(jobs, args, _decompress_one, _decompress_line)
     if rows and not args.json:
-        print(f"{_count(rows)}, {sum(row['seconds'] for row in rows):.1f} s")
+        print(f"{report.count(len(rows), 'file')}, {sum(row['seconds'] for row in rows):.1f} s")
     return _verdict(jobs, rows)
 
 
 def info(args: Namespace) -> int:
     """Print what is in each .lbb file."""
-    jobs = [Job(Path(place), Path(place)) for place in args.inputs]
+    jobs = list_jobs(args.inputs, LBBIC_SUFFIXES)
     return _verdict(jobs, _run_batch(jobs, args, _info_one, _info_lines))
 
 
@@ -73,18 +75,22 @@ def evaluate(args: Namespace) -> int:
 
     for path in filter(None, (args.json, args.plot)):
         refuse_existing(path, overwrite=args.overwrite)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
     if args.plot:
         report.require_matplotlib()
     anchors = [evaluate.load_anchor(path) for path in args.anchor]
     files = find_files(args.folder, PICTURE_SUFFIXES)
+    if not files:
+        raise LbbicError("Nothing to do", f"There is no picture in {args.folder}.")
     names = [name_within(file, args.folder).as_posix() for file in files]
     rows = _measure(files, names, args.qualities, args)
     if not rows:
-        raise LbbicError("Nothing was measured", f"no picture could be read in {args.folder}")
+        return _measured_verdict(len(files), rows)
 
     means = evaluate.averages(rows)
-    source = f"lbbic {version()}, {means[0].pictures} pictures of {args.folder.resolve().name}"
+    place = args.folder.resolve().name
+    pictures = report.count(means[0].pictures, "picture")
+    source = f"lbbic {version()}, weights {args.weights}, {pictures} of {place}"
     curve = evaluate.mean_curve(means, source)
     comparisons = [evaluate.compare(curve, anchor) for anchor in anchors]
     print(report.evaluation_table(rows, means))
@@ -112,7 +118,7 @@ def demo(args: Namespace) -> int:
         ]
         rows = _measure(samples, [path.name for path in samples], [DEMO_QUALITY], args)
     if not samples:
-        raise LbbicError("No sample pictures", "the installation is incomplete")
+        raise LbbicError("No sample pictures", "The installation is incomplete.")
     print(report.demo_table(rows))
     code = _measured_verdict(len(samples), rows)
     if code == 0:
@@ -188,7 +194,7 @@ def _compress_one(job: Job, args: Namespace, progress: ShowProgress) -> Row:
     started = perf_counter()
     quality, compressed = _encode(picture, args, progress)
     seconds = perf_counter() - started
-    job.output.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(job.output.parent)
     pixels.write_atomically(job.output, compressed.data, overwrite=args.overwrite)
     height, width = picture.pixels.shape[:2]
     return {
@@ -238,19 +244,20 @@ def _saving(before: int, after: int) -> str:
     return f"{before} -> {after} bytes ({report.saving_per_cent(before, after):.1f} % saved)"
 
 
-def _count(rows: Sequence[Row]) -> str:
-    return "1 file" if len(rows) == 1 else f"{len(rows)} files"
-
-
 def _decompress_one(job: Job, args: Namespace, progress: ShowProgress) -> Row:
     from lbbic_engine import codec, pixels
 
     data = job.input.read_bytes()
     refuse_existing(job.output, overwrite=args.overwrite)
     started = perf_counter()
-    picture = codec.decompress(data, device=args.device, partial=args.partial, progress=progress)
+    try:
+        picture = codec.decompress(
+            data, device=args.device, partial=args.partial, progress=progress
+        )
+    except CorruptDataError as error:
+        raise error if args.partial else _with_hint(error, data) from None
     seconds = perf_counter() - started
-    job.output.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(job.output.parent)
     pixels.save_image(picture, job.output, overwrite=args.overwrite)
     height, width = picture.pixels.shape[:2]
     return {
@@ -262,6 +269,17 @@ def _decompress_one(job: Job, args: Namespace, progress: ShowProgress) -> Row:
         "height": height,
         "notices": picture.notices,
     }
+
+
+def _with_hint(error: CorruptDataError, data: bytes) -> CorruptDataError:
+    """Add that ``--partial`` may help, unless not even the header can be read."""
+    from lbbic_engine import codec
+
+    with suppress(LbbicError):
+        codec.read_info(data)
+        hint = "With --partial you get what is left of the picture."
+        return CorruptDataError(error.title, f"{error.detail} {hint}")
+    return error
 
 
 def _decompress_line(row: Row) -> str:

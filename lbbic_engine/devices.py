@@ -24,7 +24,7 @@ def choose_device(wish: str) -> str:
     if wish == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if wish == "cuda" and not torch.cuda.is_available():
-        raise LbbicError("No CUDA device", "this machine has none that works; use the CPU")
+        raise LbbicError("No CUDA device", "This machine has none that works; use the CPU.")
     return wish
 
 
@@ -46,7 +46,7 @@ def _translate(error: RuntimeError | MemoryError) -> LbbicError | None:
     if isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(text):
         advice = "use the CPU" if on_gpu else "close other programs, or cut the picture into parts"
         where = "the GPU's memory" if on_gpu else "the memory"
-        return LbbicError("Out of memory", f"the picture does not fit into {where}; {advice}")
+        return LbbicError("Out of memory", f"The picture does not fit into {where}; {advice}.")
     if on_gpu:
-        return LbbicError("The GPU failed", f"{text.strip().splitlines()[0]}; use the CPU")
+        return LbbicError("The GPU failed", f"{text.strip().splitlines()[0]}; use the CPU.")
     return None

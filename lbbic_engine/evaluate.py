@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 from lbbic_engine import codec, metrics, pixels
-from lbbic_engine.batch import refuse_existing
+from lbbic_engine.batch import make_folder, refuse_existing
 from lbbic_engine.config import DEFAULT_WEIGHTS
 from lbbic_engine.errors import LbbicError
 
@@ -111,7 +111,7 @@ def measure(
         started = perf_counter()
         compressed = codec.compress(picture, quality, device=device, weights=weights)
         encode_seconds = perf_counter() - started
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         pixels.write_atomically(path, compressed.data, overwrite=overwrite)
         data = path.read_bytes()
         started = perf_counter()
@@ -166,7 +166,11 @@ def mean_curve(rows: Sequence[Average], source: str) -> Curve:
 
 
 def load_anchor(path: Path) -> Curve:
-    """Return the curve in ``path``; LbbicError if no BD-rate can be given against it."""
+    """Return the curve in ``path``; LbbicError if no BD-rate can be given against it.
+
+    OSError if the file cannot be opened.
+    """
+    path.open().close()
     anchor = metrics.load_curve(path)
     try:
         metrics.bd_rate(anchor.bpp, anchor.psnr, anchor.bpp, anchor.psnr)

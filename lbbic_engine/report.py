@@ -43,13 +43,14 @@ def info_facts(info: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("payload", f"{info['payload_bytes']} bytes"),
         ("metadata", ", ".join(metadata) or "none"),
         ("weights", f"{info['weights']}{known}"),
-        ("layout", f"{_count(info['tiles'], 'tile')}, {_count(info['segments'], 'segment')}"),
+        ("layout", f"{count(info['tiles'], 'tile')}, {count(info['segments'], 'segment')}"),
         ("format", f"version {info['version']}"),
         ("complete", "yes" if info["complete"] else "no, a part is missing or damaged"),
     ]
 
 
-def _count(number: int, noun: str) -> str:
+def count(number: int, noun: str) -> str:
+    """Return ``number`` and ``noun`` in the singular or plural."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
@@ -170,7 +171,7 @@ def require_matplotlib() -> Any:
         return importlib.import_module("matplotlib.figure").Figure
     except ImportError:
         raise LbbicError(
-            "matplotlib is missing", "install it (pip install matplotlib) or leave out --plot"
+            "matplotlib is missing", "Install it (pip install matplotlib) or leave out --plot."
         ) from None
 
 

@@ -1,7 +1,8 @@
 """The quality that meets a wish: a file size, or a PSNR. Each probe is a real encoding.
 
 Size and PSNR grow with quality, though not strictly: neighbours may swap places by a few bytes.
-So an answer always meets the wish, and is the best one but for such a swap.
+So an answer always meets the wish, and the next step in quality does not: it is the best one but
+for such a swap.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ def _largest_within(
     if best is None:
         raise LbbicError(
             "Target too small",
-            f"{max_bytes} bytes were asked for, the smallest possible file has {size} bytes",
+            f"{max_bytes} bytes were asked for, the smallest possible file has {size} bytes.",
         )
     return best
 
@@ -95,6 +96,6 @@ def _smallest_reaching(
     if best is None:
         raise LbbicError(
             "Target too high",
-            f"{min_psnr:g} dB were asked for, the highest PSNR possible is {psnr:.2f} dB",
+            f"{min_psnr:g} dB were asked for, the highest PSNR possible is {psnr:.2f} dB.",
         )
     return best

@@ -82,8 +82,8 @@ def by_name(name: str) -> Description:
         if description.name == name:
             return description
     names = ", ".join(dict.fromkeys(description.name for description in installed()))
-    detail = f"no weights named {name} are installed, only these: {names}"
-    raise UnknownWeightsError("Unknown weights", detail if names else "none at all are installed")
+    detail = f"No weights named {name} are installed, only these: {names}."
+    raise UnknownWeightsError("Unknown weights", detail if names else "None at all are installed.")
 
 
 def by_id(identity: bytes) -> Description:
@@ -93,7 +93,8 @@ def by_id(identity: bytes) -> Description:
             return description
     raise UnknownWeightsError(
         "Unknown weights",
-        f"the file was made with weights {identity.hex()}, which are not installed",
+        f"The file was made with weights {identity.hex()}, which are not installed; a newer "
+        "version of this program may have them.",
     )
 
 
@@ -102,11 +103,11 @@ def load(path: Path, device: str) -> Network:
     """Loads and verifies a weights file; UnknownWeightsError if it is damaged."""
     description = _describe(path)
     if description is None:
-        raise UnknownWeightsError("Damaged weights", f"{path.name} cannot be read")
+        raise UnknownWeightsError("Damaged weights", f"{path.name} cannot be read.")
     tensors = load_file(path)
     integer = part(tensors, INTEGER)
     if identify(description.config, integer) != description.id:
-        raise UnknownWeightsError("Damaged weights", f"{path.name} does not match its checksum")
+        raise UnknownWeightsError("Damaged weights", f"{path.name} does not match its checksum.")
     counts, widths = integer.pop("table_counts"), integer.pop("table_widths")
     with torch.device("meta"):
         analysis = BlockNetwork(description.config)
