@@ -12,7 +12,9 @@ from contextlib import contextmanager
 from lbbic_engine.errors import LbbicError
 
 _OUT_OF_MEMORY = re.compile(
-    r"out of memory|not enough memory|can.?t allocate memory|bad.?alloc|STATUS_ALLOC_FAILED", re.I
+    r"out of memory|not enough memory|can.?t allocate memory|bad.?alloc|STATUS_ALLOC_FAILED"
+    r"|could not create a primitive",  # that is what is left of oneDNN's lack of memory
+    re.I,
 )
 _GPU = re.compile(r"cuda|cublas|cudnn|nvrtc|nvidia", re.I)
 

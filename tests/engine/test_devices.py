@@ -18,6 +18,7 @@ from lbbic_engine.pixels import Picture
 OUT_OF_MEMORY = [
     (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 9 bytes."), "programs"),
     (RuntimeError("DefaultCPUAllocator: not enough memory: you tried 9 bytes."), "programs"),
+    (RuntimeError("could not create a primitive"), "programs"),
     (MemoryError(), "programs"),
     (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB."), "use the CPU"),
     (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling it"), "use the CPU"),
