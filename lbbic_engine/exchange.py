@@ -14,14 +14,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS, lmbda
 from lbbic_engine.container import Segment
 from lbbic_engine.entropy import SymbolDecoder, SymbolEncoder
 from lbbic_engine.errors import CorruptDataError
-from lbbic_engine.model import to_unit
+from lbbic_engine.integer import LATENT_UNIT
+from lbbic_engine.model import PIXEL_UNIT, to_unit
 from lbbic_engine.weights import Network
 
 SEGMENT_BYTES = 1 << 14  # a segment is closed at the first front that finds it this long
 _SYMBOL_BOUND = 2.0**30
+# Weight of the distortion in a symbol's choice, relative to λ: errors also spoil the contexts of
+# the blocks to come. Chosen on held-out training pictures, where it saves 2 % at every rate.
+_CHOICE_DISTORTION = 3.0
 
 
 class LatentWriter:
@@ -33,6 +38,13 @@ class LatentWriter:
         self._tile = tile
         self._x = to_unit(torch.from_numpy(blocks).to(network.integer.device))
         self._steps = network.integer.at_quality(index).steps.float()
+        self._bits = torch.from_numpy(network.tables.bits()).to(network.integer.device)
+        weight = lmbda(MIN_QUALITY + index / QUALITY_STEPS) * _CHOICE_DISTORTION
+        self._distortion_bits = (
+            weight
+            * network.description.config.block_size**2
+            * ((PIXEL_UNIT / LATENT_UNIT * self._steps).square() / (blocks.shape[1] * 255**2))
+        )
         self._encoder = SymbolEncoder(network.tables)
         self._front_count = 0
         self._segments: list[Segment] = []
@@ -51,9 +63,25 @@ class LatentWriter:
         part = slice(self._first, last)
         self._first = last
         values: Tensor = (self._y[:, part] - means) / self._steps[part]
-        symbols = values.round_().clamp_(-_SYMBOL_BOUND, _SYMBOL_BOUND).to(torch.int32)
+        chosen = self._choose(values, levels.long(), self._distortion_bits[part])
+        symbols = chosen.clamp_(-_SYMBOL_BOUND, _SYMBOL_BOUND).to(torch.int32)
         self._encoder.encode(levels.cpu().numpy().ravel(), symbols.cpu().numpy().ravel())
         return symbols
+
+    def _choose(self, values: Tensor, levels: Tensor, distortion_bits: Tensor) -> Tensor:
+        """The nearest symbol or the next towards zero, whichever costs less in R + λD.
+
+        The synthesis is nearly orthonormal, so a latent's squared error is its pixels'.
+        """
+        nearest = values.round()
+        smaller = nearest - nearest.sign()
+        saved = self._cost(nearest, levels) - self._cost(smaller, levels)
+        worse = (values - smaller).square() - (values - nearest).square()
+        return torch.where(saved > worse * distortion_bits, smaller, nearest)
+
+    def _cost(self, symbols: Tensor, levels: Tensor) -> Tensor:
+        folded = torch.where(symbols < 0, -2 * symbols - 1, 2 * symbols)
+        return self._bits[levels, folded.clamp_(max=self._bits.shape[1] - 1).long()]
 
     def segments(self) -> list[Segment]:
         """The tile's segments; call once, after the last front."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
 
 from lbbic_engine.errors import LbbicError
 
@@ -135,11 +136,8 @@ def _blur(x: _Floats) -> _Floats:
     offsets = np.arange(_WINDOW_TAPS) - _WINDOW_TAPS // 2
     window = np.exp(-(offsets**2) / (2 * _WINDOW_SIGMA**2))
     window /= window.sum()
-    for _ in range(2):
-        filtered = np.zeros((x.shape[0] - _WINDOW_TAPS + 1, x.shape[1]))
-        for k, tap in enumerate(window):
-            filtered += tap * x[k : k + len(filtered)]
-        x = filtered.T
+    for axis in (0, 1):
+        x = sliding_window_view(x, _WINDOW_TAPS, axis) @ window
     return x
 
 

@@ -152,12 +152,12 @@ def write_atomically(path: str | os.PathLike[str], data: bytes, *, overwrite: bo
         raise FileExistsError(errno.EEXIST, "It exists already and is not replaced", str(path))
     temporary = target.with_name(f".lbbic-{secrets.token_hex(8)}.tmp")
     try:
-        with open(temporary, "xb") as file:
+        with temporary.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         if overwrite:
-            os.replace(temporary, target)
+            temporary.replace(target)
         else:
             _move_to_free_name(temporary, target)
     finally:
@@ -391,10 +391,10 @@ def _move_to_free_name(temporary: Path, target: Path) -> None:
     except FileExistsError:
         raise
     except OSError:
-        with open(target, "xb"):
+        with target.open("xb"):
             pass
         try:
-            os.replace(temporary, target)
+            temporary.replace(target)
         except BaseException:
             target.unlink()
             raise

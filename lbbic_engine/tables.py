@@ -25,6 +25,20 @@ class ProbabilityTables:
     width_class: NDArray[np.intp]  # (levels,) which of the arrays
     row: NDArray[np.intp]  # (levels,) which row of it
 
+    def bits(self) -> NDArray[np.float32]:
+        """Cost of the folded symbols (levels, widest row); beyond a row, its escape's and more.
+
+        For a sender's decisions; no decoder depends on it.
+        """
+        cost = np.empty((len(self.row), self.rows[-1].shape[1]), np.float32)
+        for level, (number, row) in enumerate(zip(self.width_class, self.row, strict=True)):
+            known = -np.log2(self.rows[number][row])
+            escape = len(known) - 1
+            cost[level, :escape] = known[:-1]
+            beyond = np.arange(1, cost.shape[1] - escape + 1)
+            cost[level, escape:] = known[-1] + 2 * np.log2(beyond) + 5
+        return cost
+
 
 def build_tables(counts: NDArray[np.int32], widths: NDArray[np.int32]) -> ProbabilityTables:
     """Tables from counts (levels, ≥ widest row), of which each row uses its first ``width``.

@@ -7,15 +7,20 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from lbbic_engine import weights
 from lbbic_engine.model import BlockNetwork
 from training import dataset, precondition
 from training.export import analysis_tensors, integer_tensors
+from training.fit_tables import fitted_counts
 from training.quantise import calibrate
 from training.recipe import Recipe
 from training.train import calibration_blocks, read_run, save_float
+
+TABLE_ROUNDS = 2  # a sender's choices depend on the tables
+TABLE_CROPS = 24
 
 
 def export_run(
@@ -40,10 +45,25 @@ def export_run(
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.safetensors"
     record = training_record(run, recipe, int(state["step"]))
-    weights.save_weights(
-        path, name, recipe.model, integer_tensors(network), analysis_tensors(network), record
-    )
+    integer = integer_tensors(network)
+    for _ in range(TABLE_ROUNDS):
+        weights.save_weights(path, name, recipe.model, integer, analysis_tensors(network), record)
+        weights.load.cache_clear()
+        loaded = weights.load(path, "cpu")
+        counts, widths = fitted_counts(loaded, table_crops(pictures, recipe))
+        integer |= {
+            "table_counts": torch.from_numpy(counts),
+            "table_widths": torch.from_numpy(widths),
+        }
+    weights.save_weights(path, name, recipe.model, integer, analysis_tensors(network), record)
     return path
+
+
+def table_crops(pictures: dataset.Dataset, recipe: Recipe) -> list[dataset.Pixels]:
+    """Crops of training pictures on which the probability tables are counted."""
+    side = recipe.crop_blocks * recipe.model.block_size
+    random = np.random.default_rng(recipe.seed + 1)
+    return list(dataset.draw_crops(pictures.pictures, TABLE_CROPS, side, random))
 
 
 def training_record(run: Path, recipe: Recipe, step: int) -> dict[str, Any]:
