@@ -51,16 +51,34 @@ def plan_jobs(
     places = [Path(place) for place in inputs]
     if out is not None and _names_a_file(out):
         if len(places) > 1 or places[0].is_dir():
-            raise LbbicError("Not a folder", f"{out} cannot hold the results of several inputs")
+            raise LbbicError("Not a folder", f"{out} cannot hold the results of several inputs.")
+        if new_suffix == ".lbb" and Path(out).suffix.lower() != new_suffix:
+            detail = f"{out} does not end with .lbb; a new folder is given with a / at the end."
+            raise LbbicError("Wrong name", detail)
         return list(_without_clashes([Job(places[0], Path(out))]))
     folder = None if out is None else Path(out)
     return list(_without_clashes(_jobs(places, folder, suffixes, new_suffix)))
 
 
+def list_jobs(inputs: Sequence[str], suffixes: frozenset[str]) -> list[Job]:
+    """Return a job without any output for each file in ``inputs``."""
+    return [job for place in inputs for job in _jobs_at(Path(place), suffixes)]
+
+
 def refuse_existing(path: Path, *, overwrite: bool) -> None:
-    """Raise FileExistsError early, before work is spent on a file that may not be replaced."""
+    """Raise OSError early, before work is spent on a file that may not be replaced."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if path.exists() and not overwrite:
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it. NotADirectoryError if one of them is a file."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path)) from error
 
 
 def _names_a_file(out: str) -> bool:
@@ -74,12 +92,25 @@ def _jobs(
     places: Iterable[Path], folder: Path | None, suffixes: frozenset[str], new_suffix: str
 ) -> Iterator[Job]:
     for place in places:
-        files = find_files(place, suffixes)
-        if not files:
-            yield Job(place, place, LbbicError("Nothing to do", f"no {_listed(suffixes)} files"))
-        for file in files:
-            output = file if folder is None else folder / name_within(file, place)
-            yield Job(file, output.with_suffix(new_suffix))
+        for job in _jobs_at(place, suffixes):
+            if job.problem:
+                yield job
+            elif folder is not None:
+                output = folder / name_within(job.input, place)
+                yield replace(job, output=output.with_suffix(new_suffix))
+            elif job.input.suffix.lower() == new_suffix:
+                problem = LbbicError("Nothing to do", f"The file ends with {new_suffix} already.")
+                yield replace(job, problem=problem)
+            else:
+                yield replace(job, output=job.input.with_suffix(new_suffix))
+
+
+def _jobs_at(place: Path, suffixes: frozenset[str]) -> list[Job]:
+    """Return jobs whose output is their input yet, or one with a problem."""
+    if files := find_files(place, suffixes):
+        return [Job(file, file) for file in files]
+    detail = f"The folder holds no file that ends with {', '.join(sorted(suffixes))}."
+    return [Job(place, place, LbbicError("Nothing to do", detail))]
 
 
 def _without_clashes(jobs: Iterable[Job]) -> Iterator[Job]:
@@ -90,11 +121,11 @@ def _without_clashes(jobs: Iterable[Job]) -> Iterator[Job]:
             continue
         first = taken.setdefault(_key(job.output), job)
         if _key(job.input) == _key(job.output):
-            yield replace(job, problem=LbbicError("Output is the input", "choose another with -o"))
+            yield replace(job, problem=LbbicError("Output is the input", "Choose another with -o."))
         elif first is job:
             yield job
         elif first.input != job.input:
-            detail = f"{job.output} is the output of {first.input} already"
+            detail = f"{job.output} is the output of {first.input} already."
             yield replace(job, problem=LbbicError("Two inputs, one output", detail))
 
 
@@ -102,7 +133,3 @@ def _key(path: Path) -> str:
     """Return one string for all spellings of a path, on file systems that ignore case too."""
     absolute = str(path.resolve())
     return absolute.casefold() if sys.platform in ("win32", "darwin") else absolute
-
-
-def _listed(suffixes: frozenset[str]) -> str:
-    return ", ".join(sorted(suffixes))

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from lbbic_engine import commands
+from lbbic_engine.config import DEFAULT_WEIGHTS
 from lbbic_engine.console import FAILURES, complain, reason
 
 
@@ -80,15 +81,18 @@ def _add_compress(subparsers: Any) -> None:
         help="1 (small) to 8 (fine) in steps of 1/8, default 4",
     )
     target.add_argument(
-        "--target-bytes", type=_positive(int), metavar="N", help="best quality in N bytes"
+        "--target-bytes", type=_positive(int), metavar="N", help="best quality in N bytes at most"
     )
     target.add_argument(
-        "--target-bpp", type=_positive(float), metavar="X", help="best in X bits per pixel"
+        "--target-bpp",
+        type=_positive(float),
+        metavar="X",
+        help="best quality in X bits per pixel at most",
     )
     target.add_argument(
-        "--target-psnr", type=_positive(float), metavar="X", help="smallest file with X dB"
+        "--target-psnr", type=_positive(float), metavar="X", help="smallest file with X dB at least"
     )
-    _add_options(parser, "device", "overwrite", "json")
+    _add_options(parser, "weights", "device", "overwrite", "json")
 
 
 def _add_decompress(subparsers: Any) -> None:
@@ -110,7 +114,7 @@ def _add_decompress(subparsers: Any) -> None:
 
 def _add_info(subparsers: Any) -> None:
     parser = _add_command(subparsers, "info", commands.info, "say what is in .lbb files")
-    parser.add_argument("inputs", nargs="+", metavar="FILE")
+    parser.add_argument("inputs", nargs="+", metavar="IN", help=".lbb files, folders of them")
     _add_options(parser, "json")
 
 
@@ -118,14 +122,14 @@ def _add_eval(subparsers: Any) -> None:
     parser = _add_command(
         subparsers, "eval", commands.evaluate, "measure rates, PSNR, MS-SSIM and seconds"
     )
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="of pictures")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="of pictures, or one picture")
     parser.add_argument(
         "-q",
         "--qualities",
         type=_qualities,
         default=[float(quality) for quality in range(1, 9)],
         metavar="Q,Q",
-        help="default 1,2,3,4,5,6,7,8",
+        help="qualities from 1 to 8, default 1,2,3,4,5,6,7,8",
     )
     parser.add_argument(
         "--anchor",
@@ -134,20 +138,22 @@ def _add_eval(subparsers: Any) -> None:
         action="extend",
         default=[],
         metavar="CURVE.json",
-        help="curves to give the BD-rate against",
+        help="curves to give the BD-rate against, such as eval --json writes",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write all numbers, to be an anchor later"
+    )
     parser.add_argument(
         "--plot", type=_plot, metavar="FILE", help="draw the curves (.png, .svg, .pdf)"
     )
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the .lbb files")
-    _add_options(parser, "device", "overwrite")
+    _add_options(parser, "weights", "device", "overwrite")
 
 
 def _add_demo(subparsers: Any) -> None:
     parser = _add_command(subparsers, "demo", commands.demo, "try the codec on its sample pictures")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the .lbb files")
-    _add_options(parser, "device", "overwrite")
+    _add_options(parser, "weights", "device", "overwrite")
 
 
 def _add_command(
@@ -159,12 +165,24 @@ def _add_command(
 
 
 def _add_options(parser: argparse.ArgumentParser, *names: str) -> None:
+    if "weights" in names:
+        parser.add_argument(
+            "--weights",
+            default=DEFAULT_WEIGHTS,
+            metavar="NAME",
+            help=f"the model to code with, default {DEFAULT_WEIGHTS}",
+        )
     if "device" in names:
-        parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+        parser.add_argument(
+            "--device",
+            choices=("auto", "cpu", "cuda"),
+            default="auto",
+            help="auto, the default, takes CUDA where it can",
+        )
     if "overwrite" in names:
         parser.add_argument("--overwrite", action="store_true", help="replace existing files")
     if "json" in names:
-        parser.add_argument("--json", action="store_true", help="print a JSON object a file")
+        parser.add_argument("--json", action="store_true", help="print a JSON object per file")
 
 
 def _quality(text: str) -> float:

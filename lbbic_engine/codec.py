@@ -22,7 +22,8 @@ from lbbic_engine import weights as weights_files
 from lbbic_engine.blocks import grid, merge_blocks, split_blocks
 from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS, quality_index
 from lbbic_engine.container import VERSION, Container, Segment, pack_container, parse_container
-from lbbic_engine.errors import Cancelled, CorruptDataError, LbbicError, UnknownWeightsError
+from lbbic_engine.devices import choose_device, device_failures
+from lbbic_engine.errors import Cancelled, CorruptDataError, UnknownWeightsError
 from lbbic_engine.exchange import EndOfSegments, LatentReader, LatentWriter
 from lbbic_engine.model import PIXEL_OFFSET
 from lbbic_engine.pixels import Picture
@@ -87,6 +88,7 @@ ReportProgress = Callable[[Progress], None]
 IsCancelled = Callable[[], bool]
 
 
+@device_failures()
 def compress(
     picture: Picture,
     quality: float = 4.0,
@@ -99,7 +101,8 @@ def compress(
     """Codes a picture at a quality from 1 to 8, rounded to 1/8.
 
     ``weights`` names the model, ``device`` is auto, cpu or cuda. ValueError for a quality out of
-    range, UnknownWeightsError, Cancelled once ``cancelled`` returns True (asked at every front).
+    range, UnknownWeightsError, LbbicError if the device fails or memory is short, Cancelled once
+    ``cancelled`` returns True (asked at every front).
     """
     index = quality_index(quality)
     network = _load(weights_files.by_name(weights), device)
@@ -137,6 +140,7 @@ def compress(
     return Compressed(pack_container(container), reconstruction)
 
 
+@device_failures()
 def decompress(
     data: bytes,
     *,
@@ -148,23 +152,18 @@ def decompress(
     """The picture of a file. With ``partial``, missing blocks are grey and a notice says so.
 
     Raises NotLbbicError, UnsupportedVersionError, CorruptDataError (truncated or damaged, or the
-    pixels fail their checksum), UnknownWeightsError, Cancelled.
+    pixels fail their checksum), UnknownWeightsError, Cancelled; LbbicError as ``compress``.
     """
     container = parse_container(data, partial=partial)
     job = _Decoding(container, device, partial)
-    layout = job.layout
-    blocks = np.full((layout.blocks, 3 * layout.block_size**2), GREY, np.uint8)
-    follow = _Follower("Decoding", layout, progress, cancelled)
-    for indexes, values, _ in job.fronts(count_bits=False):
-        blocks[indexes] = values
+    follow = _Follower("Decoding", job.layout, progress, cancelled)
+    for indexes, _, _ in job.fronts(count_bits=False):
         follow(len(indexes))
-    pixels = merge_blocks(blocks, container.height, container.width, layout.block_size)
+    pixels = job.finish()
     notices: tuple[str, ...] = ()
-    if follow.done < layout.blocks:
-        share = 100 * follow.done // layout.blocks
+    if job.done < job.layout.blocks:
+        share = 100 * job.done // job.layout.blocks
         notices = (f"The file is incomplete: {share} % of the picture could be decoded.",)
-    elif _checksum(pixels) != container.pixels_crc:
-        raise CorruptDataError("Checksum mismatch", "the decoded picture is not the encoder's")
     return Picture(
         pixels=pixels,
         alpha=container.alpha,
@@ -183,21 +182,14 @@ def decode_progressively(
 
     The checksum of the pixels is checked after the last front.
     """
-    container = parse_container(data, partial=partial)
-    job = _Decoding(container, device, partial)
-    layout = job.layout
-    blocks = np.full((layout.blocks, 3 * layout.block_size**2), GREY, np.uint8)
-    done = 0
-    for indexes, values, bits in job.fronts(count_bits=True):
-        blocks[indexes] = values
-        done += len(indexes)
-        rows, columns = np.divmod(indexes, layout.columns)
-        shape = (-1, layout.block_size, layout.block_size, 3)
-        yield Front(rows, columns, values.reshape(shape), bits)
-    if done == layout.blocks:
-        pixels = merge_blocks(blocks, container.height, container.width, layout.block_size)
-        if _checksum(pixels) != container.pixels_crc:
-            raise CorruptDataError("Checksum mismatch", "the decoded picture is not the encoder's")
+    with device_failures():
+        job = _Decoding(parse_container(data, partial=partial), device, partial)
+        layout = job.layout
+        for indexes, values, bits in job.fronts(count_bits=True):
+            rows, columns = np.divmod(indexes, layout.columns)
+            shape = (-1, layout.block_size, layout.block_size, 3)
+            yield Front(rows, columns, values.reshape(shape), bits)
+        job.finish()
 
 
 def read_info(data: bytes) -> Info:
@@ -271,6 +263,8 @@ class _Decoding:
             self.segments.setdefault(segment.tile, []).append(segment)
         if not partial:
             self._check_coverage()
+        self._blocks = np.full((self.layout.blocks, 3 * size**2), GREY, np.uint8)
+        self.done = 0
 
     def _check_coverage(self) -> None:
         """Every front of every tile is in some segment, and nothing else is."""
@@ -281,11 +275,11 @@ class _Decoding:
                 expected = self.layout.rows_of(part)  # every other front would be empty
             found = sum(segment.front_count for segment in self.segments.get(tile, ()))
             if found < expected:
-                raise CorruptDataError("Truncated file", "a part of the picture is missing")
+                raise CorruptDataError("Truncated file", "A part of the picture is missing.")
             if found > expected:
-                raise CorruptDataError("Damaged file", "there is more data than picture")
+                raise CorruptDataError("The file is damaged", "There is more data than picture.")
         if any(tile >= len(tiles) for tile in self.segments):
-            raise CorruptDataError("Damaged file", "there is more data than picture")
+            raise CorruptDataError("The file is damaged", "There is more data than picture.")
 
     def fronts(
         self, *, count_bits: bool
@@ -302,10 +296,21 @@ class _Decoding:
                     model, layout.rows_of(part), layout.columns, reader
                 ):
                     values = _values(state, 3 * layout.block_size**2, container.grey)
-                    yield front + part.start, values, reader.bits
+                    indexes = front + part.start
+                    self._blocks[indexes] = values
+                    self.done += len(indexes)
+                    yield indexes, values, reader.bits
             except EndOfSegments:
                 if not self.partial:
                     raise
+
+    def finish(self) -> Pixels:
+        """The picture (H, W, 3) so far; CorruptDataError if it is whole and not the encoder's."""
+        container, layout = self.container, self.layout
+        pixels = merge_blocks(self._blocks, container.height, container.width, layout.block_size)
+        if self.done == layout.blocks and _checksum(pixels) != container.pixels_crc:
+            raise CorruptDataError("Checksum mismatch", "The decoded picture is not the encoder's.")
+        return pixels
 
 
 class _Follower:
@@ -347,8 +352,4 @@ def _checksum(pixels: Pixels) -> int:
 
 
 def _load(description: weights_files.Description, device: str) -> Network:
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    elif device == "cuda" and not torch.cuda.is_available():
-        raise LbbicError("No CUDA device", "this machine has none; use the CPU")
-    return weights_files.load(description.path, device)
+    return weights_files.load(description, choose_device(device))

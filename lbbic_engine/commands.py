@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,12 +21,14 @@ from lbbic_engine.batch import (
     PICTURE_SUFFIXES,
     Job,
     find_files,
+    list_jobs,
+    make_folder,
     name_within,
     plan_jobs,
     refuse_existing,
 )
 from lbbic_engine.console import FAILURES, ShowProgress, complain, progress_bar, reason
-from lbbic_engine.errors import LbbicError
+from lbbic_engine.errors import CorruptDataError, LbbicError
 
 if TYPE_CHECKING:
     from lbbic_engine.codec import Compressed
@@ -40,49 +42,55 @@ Row = dict[str, Any]
 
 def compress(args: Namespace) -> int:
     """Write an .lbb file for each picture."""
+    _check_options(args.device, args.weights)
     jobs = plan_jobs(args.inputs, args.output, PICTURE_SUFFIXES, ".lbb")
     rows = _run_batch(jobs, args, _compress_one, _compress_line)
     if rows and not args.json:
         before = sum(row["original_bytes"] for row in rows)
         after = sum(row["bytes"] for row in rows)
         seconds = sum(row["seconds"] for row in rows)
-        print(f"{_count(rows)}: {_saving(before, after)}, {seconds:.1f} s")
+        print(f"{report.count(len(rows), 'file')}: {_saving(before, after)}, {seconds:.1f} s")
     return _verdict(jobs, rows)
 
 
 def decompress(args: Namespace) -> int:
     """Write a picture for each .lbb file."""
+    _check_options(args.device)
     jobs = plan_jobs(args.inputs, args.output, LBBIC_SUFFIXES, ".png")
     rows = _run_batch(jobs, args, _decompress_one, _decompress_line)
     if rows and not args.json:
-        print(f"{_count(rows)}, {sum(row['seconds'] for row in rows):.1f} s")
+        print(f"{report.count(len(rows), 'file')}, {sum(row['seconds'] for row in rows):.1f} s")
     return _verdict(jobs, rows)
 
 
 def info(args: Namespace) -> int:
     """Print what is in each .lbb file."""
-    jobs = [Job(Path(place), Path(place)) for place in args.inputs]
+    jobs = list_jobs(args.inputs, LBBIC_SUFFIXES)
     return _verdict(jobs, _run_batch(jobs, args, _info_one, _info_lines))
 
 
 def evaluate(args: Namespace) -> int:
     """Measure a folder's pictures at several qualities; print and write what came out."""
-    from lbbic_engine import evaluate, metrics, pixels
+    from lbbic_engine import evaluate, pixels
 
     for path in filter(None, (args.json, args.plot)):
         refuse_existing(path, overwrite=args.overwrite)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
     if args.plot:
         report.require_matplotlib()
-    anchors = [metrics.load_curve(path) for path in args.anchor]
+    anchors = [evaluate.load_anchor(path) for path in args.anchor]
     files = find_files(args.folder, PICTURE_SUFFIXES)
+    if not files:
+        raise LbbicError("Nothing to do", f"There is no picture in {args.folder}.")
     names = [name_within(file, args.folder).as_posix() for file in files]
     rows = _measure(files, names, args.qualities, args)
     if not rows:
-        raise LbbicError("Nothing was measured", f"no picture could be read in {args.folder}")
+        return _measured_verdict(len(files), rows)
 
     means = evaluate.averages(rows)
-    source = f"lbbic {version()}, {means[0].pictures} pictures of {args.folder.resolve().name}"
+    place = args.folder.resolve().name
+    pictures = report.count(means[0].pictures, "picture")
+    source = f"lbbic {version()}, weights {args.weights}, {pictures} of {place}"
     curve = evaluate.mean_curve(means, source)
     comparisons = [evaluate.compare(curve, anchor) for anchor in anchors]
     print(report.evaluation_table(rows, means))
@@ -110,7 +118,7 @@ def demo(args: Namespace) -> int:
         ]
         rows = _measure(samples, [path.name for path in samples], [DEMO_QUALITY], args)
     if not samples:
-        raise LbbicError("No sample pictures", "the installation is incomplete")
+        raise LbbicError("No sample pictures", "The installation is incomplete.")
     print(report.demo_table(rows))
     code = _measured_verdict(len(samples), rows)
     if code == 0:
@@ -157,6 +165,16 @@ def _run_batch(
     return rows
 
 
+def _check_options(device: str, weights: str | None = None) -> None:
+    """Raise once, before a batch, what would fail for each of its files."""
+    from lbbic_engine.devices import choose_device
+    from lbbic_engine.weights import by_name
+
+    choose_device(device)
+    if weights is not None:
+        by_name(weights)
+
+
 def _verdict(jobs: Sequence[Job], rows: Sequence[Row]) -> int:
     return _failure_verdict(len(jobs) - len(rows), len(jobs))
 
@@ -176,7 +194,7 @@ def _compress_one(job: Job, args: Namespace, progress: ShowProgress) -> Row:
     started = perf_counter()
     quality, compressed = _encode(picture, args, progress)
     seconds = perf_counter() - started
-    job.output.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(job.output.parent)
     pixels.write_atomically(job.output, compressed.data, overwrite=args.overwrite)
     height, width = picture.pixels.shape[:2]
     return {
@@ -200,13 +218,16 @@ def _encode(picture: Picture, args: Namespace, progress: ShowProgress) -> tuple[
     if args.target_bpp:
         max_bytes = search.bytes_for_bpp(picture, args.target_bpp)
     if max_bytes is None and args.target_psnr is None:
-        options = {"device": args.device, "progress": progress}
-        return args.quality, codec.compress(picture, args.quality, **options)
+        compressed = codec.compress(
+            picture, args.quality, device=args.device, weights=args.weights, progress=progress
+        )
+        return args.quality, compressed
     return search.search_quality(
         picture,
         max_bytes=max_bytes,
         min_psnr=args.target_psnr,
         device=args.device,
+        weights=args.weights,
         progress=progress,
     )
 
@@ -223,19 +244,20 @@ def _saving(before: int, after: int) -> str:
     return f"{before} -> {after} bytes ({report.saving_per_cent(before, after):.1f} % saved)"
 
 
-def _count(rows: Sequence[Row]) -> str:
-    return "1 file" if len(rows) == 1 else f"{len(rows)} files"
-
-
 def _decompress_one(job: Job, args: Namespace, progress: ShowProgress) -> Row:
     from lbbic_engine import codec, pixels
 
     data = job.input.read_bytes()
     refuse_existing(job.output, overwrite=args.overwrite)
     started = perf_counter()
-    picture = codec.decompress(data, device=args.device, partial=args.partial, progress=progress)
+    try:
+        picture = codec.decompress(
+            data, device=args.device, partial=args.partial, progress=progress
+        )
+    except CorruptDataError as error:
+        raise error if args.partial else _with_hint(error, data) from None
     seconds = perf_counter() - started
-    job.output.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(job.output.parent)
     pixels.save_image(picture, job.output, overwrite=args.overwrite)
     height, width = picture.pixels.shape[:2]
     return {
@@ -247,6 +269,17 @@ def _decompress_one(job: Job, args: Namespace, progress: ShowProgress) -> Row:
         "height": height,
         "notices": picture.notices,
     }
+
+
+def _with_hint(error: CorruptDataError, data: bytes) -> CorruptDataError:
+    """Add that ``--partial`` may help, unless not even the header can be read."""
+    from lbbic_engine import codec
+
+    with suppress(LbbicError):
+        codec.read_info(data)
+        hint = "With --partial you get what is left of the picture."
+        return CorruptDataError(error.title, f"{error.detail} {hint}")
+    return error
 
 
 def _decompress_line(row: Row) -> str:
@@ -262,21 +295,8 @@ def _info_one(job: Job, _args: Namespace, _progress: ShowProgress) -> Row:
 
 
 def _info_lines(row: Row) -> str:
-    facts = {name: value for name, value in row.items() if name not in ("input", "bytes")}
-    width = max(map(len, facts))
-    lines = [f"  {name.replace('_', ' '):{width}}  {_shown(facts[name])}" for name in facts]
+    lines = [f"  {name:8}  {value}" for name, value in report.info_facts(row)]
     return "\n".join([f"{row['input']}:", *lines])
-
-
-def _shown(value: object) -> str:
-    match value:
-        case bool():
-            return "yes" if value else "no"
-        case float():
-            return f"{value:.6g}"
-        case dict():
-            return ", ".join(f"{name} {_shown(part)}" for name, part in value.items()) or "none"
-    return str(value)
 
 
 def _measure(
@@ -292,8 +312,8 @@ def _measure(
         nullcontext(args.keep) if args.keep else TemporaryDirectory(prefix="lbbic-") as folder,
         tqdm(total=len(files) * len(qualities), leave=False, disable=None) as bar,
     ):
-        options = {"device": args.device, "overwrite": args.overwrite}
-        evaluate.warm_up(args.device)
+        options = {"device": args.device, "weights": args.weights, "overwrite": args.overwrite}
+        evaluate.warm_up(args.device, args.weights)
         for file, name in zip(files, names, strict=True):
             measured = []
             try:

@@ -1,4 +1,4 @@
-"""Sizes of the networks and the meaning of quality. No torch, no sibling imports.
+"""Sizes of the networks, the default model, the meaning of quality. No torch, no sibling imports.
 
 ``quality`` runs from 1 to 8 in steps of 1/8. The integers are CompressAI's (and the paper's)
 eight rate points; λ is geometric in between.
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass
+
+DEFAULT_WEIGHTS = "photo"
 
 MIN_QUALITY = 1.0
 MAX_QUALITY = 8.0

@@ -30,7 +30,9 @@ def reason(error: BaseException, place: Path | None = None) -> str:
     if isinstance(error, OSError) and error.strerror:
         elsewhere = error.filename and str(error.filename) != str(place)
         return f"{error.strerror}: {error.filename}" if elsewhere else error.strerror
-    return "Out of memory" if isinstance(error, MemoryError) else str(error)
+    if isinstance(error, MemoryError):
+        return "Out of memory"
+    return str(error).replace(f" {place}", "", 1) if place else str(error)
 
 
 @contextmanager

@@ -178,9 +178,9 @@ class _Builder:
     def add(self, chunk: _Chunk) -> None:
         kind, body = chunk.kind, chunk.body
         if not chunk.intact:
-            raise _corrupt(f"The checksum of its part {kind!r} is wrong.")
+            raise _corrupt(f"The checksum of its part {kind.decode()} is wrong.")
         if self.segments and kind != b"P":
-            raise _corrupt(f"The part {kind!r} follows the picture data.")
+            raise _corrupt(f"The part {kind.decode()} follows the picture data.")
         if kind == b"P":
             segment = _parse_segment(body)
             _check_order(self.header, self.segments[-1:], segment)
@@ -190,9 +190,9 @@ class _Builder:
         elif kind in _METADATA and _METADATA[kind] not in self.metadata:
             self.metadata[_METADATA[kind]] = body if kind == b"e" else _inflate_metadata(body)
         elif kind in _KNOWN:
-            raise _corrupt(f"It holds the part {kind!r} twice.")
+            raise _corrupt(f"It holds the part {kind.decode()} twice.")
         elif kind.isupper():
-            raise _newer(f"It holds a part {kind!r} that is unknown here.")
+            raise _newer(f"It holds a part {kind.decode()} that is unknown here.")
         else:
             self.ancillary.append((kind, body))
 
@@ -231,7 +231,7 @@ def _iterate_chunks(data: bytes, start: int) -> Iterator[_Chunk]:
         body_end = body_start + length
         crc = data[body_end : body_end + 4]
         if len(crc) < 4:
-            raise _corrupt(f"It ends within its part {kind!r}.")
+            raise _corrupt(f"It is cut off within its part {kind.decode()}.")
         intact = int.from_bytes(crc, "little") == zlib.crc32(memoryview(data)[start:body_end])
         yield _Chunk(kind, data[body_start:body_end], intact)
         start = body_end + 4

@@ -69,7 +69,7 @@ class SymbolDecoder:
 
     def __init__(self, tables: ProbabilityTables, stream: bytes) -> None:
         if len(stream) % 4:
-            raise CorruptDataError("Damaged file", "a payload has an odd length")
+            raise CorruptDataError("The file is damaged", "A payload has an odd length.")
         self._tables = tables
         words = np.frombuffer(stream, dtype="<u4").astype(np.uint32)
         self._coder = constriction.stream.queue.RangeDecoder(words)
@@ -86,7 +86,9 @@ class SymbolDecoder:
             try:
                 values = self._coder.decode(_FAMILY, rows[tables.row[levels[chosen]]])
             except AssertionError as error:
-                raise CorruptDataError("Damaged file", "the payload cannot be decoded") from error
+                raise CorruptDataError(
+                    "The file is damaged", "The payload cannot be decoded."
+                ) from error
             values = values.astype(np.int64)
             escape = rows.shape[1] - 1
             if (values == escape).any():
@@ -106,7 +108,9 @@ class SymbolDecoder:
                     part = self._coder.decode(_UNIFORM, sizes).astype(np.int64)
                     excess[chosen] |= part << first
         except AssertionError as error:
-            raise CorruptDataError("Damaged file", "the payload cannot be decoded") from error
+            raise CorruptDataError(
+                "The file is damaged", "The payload cannot be decoded."
+            ) from error
         return excess
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -19,7 +20,9 @@ import numpy as np
 from PIL import Image
 
 from lbbic_engine import codec, metrics, pixels
-from lbbic_engine.batch import refuse_existing
+from lbbic_engine.batch import make_folder, refuse_existing
+from lbbic_engine.config import DEFAULT_WEIGHTS
+from lbbic_engine.errors import LbbicError
 
 if TYPE_CHECKING:
     from lbbic_engine.metrics import Curve
@@ -62,7 +65,7 @@ class Average:
 
 @dataclass(frozen=True)
 class Band:
-    """BD-rate in per cent from ``low`` to ``high`` dB; None where one of the curves is not."""
+    """BD-rate in per cent from ``low`` to ``high`` dB; None where a curve does not give one."""
 
     name: str
     low: float
@@ -80,10 +83,10 @@ class Comparison:
     bands: tuple[Band, ...]
 
 
-def warm_up(device: str) -> None:
+def warm_up(device: str = "auto", weights: str = DEFAULT_WEIGHTS) -> None:
     """Load the weights and start the device, so that no measurement pays for it."""
     tiny = pixels.load_picture(Image.new("RGB", (16, 16)))
-    codec.decompress(codec.compress(tiny, device=device).data, device=device)
+    codec.decompress(codec.compress(tiny, device=device, weights=weights).data, device=device)
 
 
 def measure(
@@ -93,6 +96,7 @@ def measure(
     folder: Path,
     *,
     device: str = "auto",
+    weights: str = DEFAULT_WEIGHTS,
     overwrite: bool = False,
 ) -> Iterator[Measurement]:
     """Yield a measurement for each quality; the files are ``folder``/q*/``name``.lbb.
@@ -105,9 +109,9 @@ def measure(
         path = folder / f"q{quality:g}" / f"{name}.lbb"
         refuse_existing(path, overwrite=overwrite)
         started = perf_counter()
-        compressed = codec.compress(picture, quality, device=device)
+        compressed = codec.compress(picture, quality, device=device, weights=weights)
         encode_seconds = perf_counter() - started
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         pixels.write_atomically(path, compressed.data, overwrite=overwrite)
         data = path.read_bytes()
         started = perf_counter()
@@ -161,6 +165,20 @@ def mean_curve(rows: Sequence[Average], source: str) -> Curve:
     )
 
 
+def load_anchor(path: Path) -> Curve:
+    """Return the curve in ``path``; LbbicError if no BD-rate can be given against it.
+
+    OSError if the file cannot be opened.
+    """
+    path.open().close()
+    anchor = metrics.load_curve(path)
+    try:
+        metrics.bd_rate(anchor.bpp, anchor.psnr, anchor.bpp, anchor.psnr)
+    except ValueError as error:
+        raise LbbicError("Not a rate–distortion curve", f"{path}: {error}") from error
+    return anchor
+
+
 def compare(curve: Curve, anchor: Curve) -> Comparison:
     """Return the BD-rate of ``curve`` against ``anchor``: negative where it needs fewer bits.
 
@@ -170,9 +188,12 @@ def compare(curve: Curve, anchor: Curve) -> Comparison:
     high = min(max(each.psnr, default=-math.inf) for each in (curve, anchor))
 
     def band(name: str, start: float, stop: float) -> Band:
-        if start >= stop:
-            return Band(name, start, stop, None)
-        bd_rate = metrics.bd_rate(anchor.bpp, anchor.psnr, curve.bpp, curve.psnr, start, stop)
+        bd_rate = None
+        if start < stop:
+            with suppress(ValueError):  # two qualities of one PSNR
+                bd_rate = metrics.bd_rate(
+                    anchor.bpp, anchor.psnr, curve.bpp, curve.psnr, start, stop
+                )
         return Band(name, start, stop, bd_rate)
 
     bands = tuple(

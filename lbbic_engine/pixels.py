@@ -414,4 +414,6 @@ def _name(source: object) -> str:
 def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "It is no picture of a known format."
+    if isinstance(error, MemoryError):
+        return "There is not enough memory for it."
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -30,6 +30,30 @@ EVALUATION_HEADINGS = (
 DEMO_HEADINGS = ("file", "before", "after", "saved %", "bpp", "PSNR dB", "encode s", "decode s")
 
 
+def info_facts(info: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return names and values of what ``codec.read_info`` says, as a person wants to read it."""
+    kind = "grey" if info["grey"] else "colour"
+    transparency = " with transparency" if info["has_alpha"] else ""
+    metadata = (f"{name.upper()} {size} bytes" for name, size in info["metadata_bytes"].items())
+    known = "" if info["weights_installed"] else ", not installed: it cannot be decoded here"
+    return [
+        ("picture", f"{info['width']} x {info['height']} pixels, {kind}{transparency}"),
+        ("quality", f"{info['quality']:g}"),
+        ("size", f"{info['total_bytes']} bytes, {info['bpp']:.4f} bits per pixel"),
+        ("payload", f"{info['payload_bytes']} bytes"),
+        ("metadata", ", ".join(metadata) or "none"),
+        ("weights", f"{info['weights']}{known}"),
+        ("layout", f"{count(info['tiles'], 'tile')}, {count(info['segments'], 'segment')}"),
+        ("format", f"version {info['version']}"),
+        ("complete", "yes" if info["complete"] else "no, a part is missing or damaged"),
+    ]
+
+
+def count(number: int, noun: str) -> str:
+    """Return ``number`` and ``noun`` in the singular or plural."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def text_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return aligned columns, the first to the left and the others to the right."""
     lines = [headings, *rows]
@@ -147,7 +171,7 @@ def require_matplotlib() -> Any:
         return importlib.import_module("matplotlib.figure").Figure
     except ImportError:
         raise LbbicError(
-            "matplotlib is missing", "install it (pip install matplotlib) or leave out --plot"
+            "matplotlib is missing", "Install it (pip install matplotlib) or leave out --plot."
         ) from None
 
 

@@ -1,7 +1,8 @@
 """The quality that meets a wish: a file size, or a PSNR. Each probe is a real encoding.
 
 Size and PSNR grow with quality, though not strictly: neighbours may swap places by a few bytes.
-So an answer always meets the wish, and is the best one but for such a swap.
+So an answer always meets the wish, and the next step in quality does not: it is the best one but
+for such a swap.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from lbbic_engine import codec, metrics
+from lbbic_engine.config import DEFAULT_WEIGHTS
 from lbbic_engine.errors import LbbicError
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ def search_quality(
     max_bytes: int | None = None,
     min_psnr: float | None = None,
     device: str = "auto",
+    weights: str = DEFAULT_WEIGHTS,
     progress: Callable[[Progress], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> tuple[float, Compressed]:
@@ -44,7 +47,12 @@ def search_quality(
 
     def encode(quality: float) -> Compressed:
         return codec.compress(
-            picture, quality, device=device, progress=progress, cancelled=cancelled
+            picture,
+            quality,
+            device=device,
+            weights=weights,
+            progress=progress,
+            cancelled=cancelled,
         )
 
     if max_bytes is not None:
@@ -68,7 +76,7 @@ def _largest_within(
     if best is None:
         raise LbbicError(
             "Target too small",
-            f"{max_bytes} bytes were asked for, the smallest possible file has {size} bytes",
+            f"{max_bytes} bytes were asked for, the smallest possible file has {size} bytes.",
         )
     return best
 
@@ -88,6 +96,6 @@ def _smallest_reaching(
     if best is None:
         raise LbbicError(
             "Target too high",
-            f"{min_psnr:g} dB were asked for, the highest PSNR possible is {psnr:.2f} dB",
+            f"{min_psnr:g} dB were asked for, the highest PSNR possible is {psnr:.2f} dB.",
         )
     return best

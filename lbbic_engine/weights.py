@@ -25,14 +25,14 @@ from safetensors.torch import load_file
 from safetensors.torch import save as serialise
 from torch import Tensor
 
-from lbbic_engine.config import ModelConfig
+from lbbic_engine.config import DEFAULT_WEIGHTS, ModelConfig
 from lbbic_engine.errors import UnknownWeightsError
 from lbbic_engine.integer import AnalysisTransform, IntegerNetwork
 from lbbic_engine.kernels import choose_kernel
 from lbbic_engine.model import BlockNetwork
 from lbbic_engine.tables import ProbabilityTables, build_tables
 
-DEFAULT = "photo"
+DEFAULT = DEFAULT_WEIGHTS
 FOLDER_VARIABLE = "LBBIC_WEIGHTS"  # a folder searched before the bundled one
 METADATA_KEY = "lbbic"
 INTEGER, ANALYSIS = "integer.", "analysis."
@@ -81,7 +81,9 @@ def by_name(name: str) -> Description:
     for description in installed():
         if description.name == name:
             return description
-    raise UnknownWeightsError("Unknown weights", f"no weights named {name} are installed")
+    names = ", ".join(dict.fromkeys(description.name for description in installed()))
+    detail = f"No weights named {name} are installed, only these: {names}."
+    raise UnknownWeightsError("Unknown weights", detail if names else "None at all are installed.")
 
 
 def by_id(identity: bytes) -> Description:
@@ -91,20 +93,25 @@ def by_id(identity: bytes) -> Description:
             return description
     raise UnknownWeightsError(
         "Unknown weights",
-        f"the file was made with weights {identity.hex()}, which are not installed",
+        f"The file was made with weights {identity.hex()}, which are not installed; a newer "
+        "version of this program may have them.",
     )
 
 
+def load(description: Description, device: str) -> Network:
+    """The network of a weights file, kept once loaded; UnknownWeightsError if it is damaged."""
+    return _load(description.path, description.id, device)
+
+
 @cache
-def load(path: Path, device: str) -> Network:
-    """Loads and verifies a weights file; UnknownWeightsError if it is damaged."""
+def _load(path: Path, identity: bytes, device: str) -> Network:
     description = _describe(path)
     if description is None:
-        raise UnknownWeightsError("Damaged weights", f"{path.name} cannot be read")
+        raise UnknownWeightsError("Damaged weights", f"{path.name} cannot be read.")
     tensors = load_file(path)
     integer = part(tensors, INTEGER)
-    if identify(description.config, integer) != description.id:
-        raise UnknownWeightsError("Damaged weights", f"{path.name} does not match its checksum")
+    if identify(description.config, integer) != identity:
+        raise UnknownWeightsError("Damaged weights", f"{path.name} does not match its checksum.")
     counts, widths = integer.pop("table_counts"), integer.pop("table_widths")
     with torch.device("meta"):
         analysis = BlockNetwork(description.config)
@@ -124,11 +131,12 @@ def save_weights(
     integer: dict[str, Tensor],
     analysis: dict[str, Tensor],
     record: dict[str, Any],
-) -> None:
+) -> Description:
     """Writes a weights file, aside and then renamed."""
+    description = Description(path, name, identify(config, integer), config, record)
     metadata = {
         "name": name,
-        "id": identify(config, integer).hex(),
+        "id": description.id.hex(),
         "config": dataclasses.asdict(config),
         "record": record,
     }
@@ -137,6 +145,7 @@ def save_weights(
     aside = path.with_suffix(".tmp")
     aside.write_bytes(serialise(tensors, {METADATA_KEY: json.dumps(metadata)}))
     aside.replace(path)
+    return description
 
 
 def identify(config: ModelConfig, integer: dict[str, Tensor]) -> bytes:
@@ -165,6 +174,7 @@ def part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def _describe(path: Path) -> Description | None:
+    """What a weights file says of itself, or None if it is none."""
     try:
         with safetensors.safe_open(path, "pt") as file:
             metadata = json.loads(file.metadata()[METADATA_KEY])

@@ -45,17 +45,15 @@ def export_run(
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.safetensors"
     record = training_record(run, recipe, int(state["step"]))
-    integer = integer_tensors(network)
+    integer, analysis = integer_tensors(network), analysis_tensors(network)
+    crops = table_crops(pictures, recipe)
+    description = weights.save_weights(path, name, recipe.model, integer, analysis, record)
     for _ in range(TABLE_ROUNDS):
-        weights.save_weights(path, name, recipe.model, integer, analysis_tensors(network), record)
-        weights.load.cache_clear()
-        loaded = weights.load(path, "cpu")
-        counts, widths = fitted_counts(loaded, table_crops(pictures, recipe))
-        integer |= {
-            "table_counts": torch.from_numpy(counts),
-            "table_widths": torch.from_numpy(widths),
-        }
-    weights.save_weights(path, name, recipe.model, integer, analysis_tensors(network), record)
+        counts, widths = map(
+            torch.from_numpy, fitted_counts(weights.load(description, "cpu"), crops)
+        )
+        integer |= {"table_counts": counts, "table_widths": widths}
+        description = weights.save_weights(path, name, recipe.model, integer, analysis, record)
     return path
 
 

@@ -209,5 +209,6 @@ def test_damaged_weights_are_refused(tiny_weights: Path, tmp_path: Path) -> None
     place = len(damaged) - 1000  # among the integer tensors, at the end by name
     damaged[place] ^= 1
     (tmp_path / "bad.safetensors").write_bytes(bytes(damaged))
+    (description,) = weights.describe_folder(tmp_path)
     with pytest.raises(UnknownWeightsError, match="checksum"):
-        weights.load(tmp_path / "bad.safetensors", "cpu")
+        weights.load(description, "cpu")

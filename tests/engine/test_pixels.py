@@ -623,3 +623,12 @@ def test_a_link_is_followed_and_a_folder_is_not_replaced(tmp_path: Path) -> None
         write_atomically(tmp_path, b"new", overwrite=True)
     with pytest.raises(FileNotFoundError):
         write_atomically(tmp_path / "no" / "folder", b"new", overwrite=False)
+
+
+def test_lack_of_memory_is_said_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(Image, "open", fail)
+    with pytest.raises(UnsupportedImageError, match="not enough memory"):
+        load_picture(tmp_path / "a.png")

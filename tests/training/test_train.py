@@ -148,7 +148,7 @@ def test_the_integer_twin_costs_less_than_a_few_percent(
     float_cost = coded.bits.sum().item() / 4096 + LAMBDAS[quality - 1] * mse / 255**2
 
     pixels = (x[0] * 64 + 128).to(torch.uint8).numpy()
-    loaded = weights.load(weights.by_name("mine").path, "cpu")
+    loaded = weights.load(weights.by_name("mine"), "cpu")
     from lbbic_engine.exchange import LatentWriter
     from lbbic_engine.wavefront import code_blocks
 
@@ -161,7 +161,8 @@ def test_the_integer_twin_costs_less_than_a_few_percent(
     mse = np.square(decoded - pixels.astype(float)).mean()
     integer_cost = payload * 8 / 4096 + LAMBDAS[quality - 1] * mse / 255**2
     flush = 8 * 8 / 4096  # a stream ends on whole words
-    assert integer_cost == pytest.approx(float_cost, abs=0.03 * float_cost + flush)
+    # The sender's choice of symbols and the counted tables save more than the integers cost.
+    assert 0.9 * float_cost < integer_cost < 1.01 * float_cost + flush
 
 
 def test_a_quantised_copy_keeps_its_grid(exported: Path, finished: Path) -> None:
