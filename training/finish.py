@@ -20,7 +20,6 @@ from training.recipe import Recipe
 from training.train import calibration_blocks, read_run, save_float
 
 TABLE_ROUNDS = 2  # a sender's choices depend on the tables
-TABLE_CROPS = 24
 
 
 def export_run(
@@ -61,7 +60,7 @@ def table_crops(pictures: dataset.Dataset, recipe: Recipe) -> list[dataset.Pixel
     """Crops of training pictures on which the probability tables are counted."""
     side = recipe.crop_blocks * recipe.model.block_size
     random = np.random.default_rng(recipe.seed + 1)
-    return list(dataset.draw_crops(pictures.pictures, TABLE_CROPS, side, random))
+    return list(dataset.draw_crops(pictures.pictures, recipe.table_crops, side, random))
 
 
 def training_record(run: Path, recipe: Recipe, step: int) -> dict[str, Any]:

@@ -18,12 +18,14 @@ class Recipe:
     crops: int = 8
     crop_blocks: int = 32
     rollout_steps: int = 4
+    acl_crops: int = 0  # 0: exact contexts; else ACL training on so many fixed crops
     learning_rate: float = 5e-4
     matrix_learning_rate: float = 0.01
     warm_up_steps: int = 100
     decay_share: float = 0.4
     ema_decay: float = 0.998
     quantise_share: float = 0.1
+    table_crops: int = 24  # on which the probability tables are counted
     seed: int = 1
     validate_every: int = 1000
     save_every_s: float = 120.0

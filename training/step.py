@@ -1,9 +1,4 @@
-"""One optimiser step: the loss on contexts that the closed loop itself has made.
-
-ACL training (Kamisli 2024) takes contexts from the last iteration's reconstructions; here they
-are exact: the crops are coded in wavefront order without gradients, and the networks are then
-evaluated once more, all blocks in parallel, on the contexts that came out.
-"""
+"""The loss of one optimiser step: all blocks in parallel, on contexts made beforehand."""
 
 from __future__ import annotations
 
@@ -14,9 +9,8 @@ from torch import Tensor
 
 from lbbic_engine import wavefront
 from lbbic_engine.config import lmbda
-from lbbic_engine.model import PIXEL_UNIT, BlockNetwork, round_through
+from lbbic_engine.model import PIXEL_UNIT, BlockNetwork, rate_weights, round_through, to_pixels
 from training.losses import bits
-from training.precondition import plain_copy
 
 # R + λD grows about as λ^0.44 along the curve: dividing by it weighs all rates alike.
 LOSS_EXPONENT = -0.44
@@ -24,33 +18,28 @@ LOSS_EXPONENT = -0.44
 
 @dataclass(frozen=True)
 class Losses:
-    """Per crop: bits per pixel and mean squared error on the 0…1 range; ``total`` to minimise."""
+    """``total`` to minimise; per crop bits per pixel and mean squared error on the 0…1 range.
+
+    ``x_hat`` (C, n, 3B²) is the 8-bit reconstruction, in the networks' unit.
+    """
 
     total: Tensor
     bpp: Tensor
     mse: Tensor
-
-
-def half_precision_copy(network: BlockNetwork) -> BlockNetwork:
-    """A plain copy whose matrices are bfloat16, for the closed loop; see ``refresh_plain``."""
-    twin = plain_copy(network)
-    for name, value in twin.named_parameters():
-        if "bias" not in name and "log_" not in name:
-            value.data = value.data.bfloat16()
-    return twin
+    x_hat: Tensor
 
 
 def open_loop_losses(
     network: BlockNetwork,
     x: Tensor,
     x_hat: Tensor,
-    rate: Tensor,
     qualities: list[float],
     grid: tuple[int, int],
 ) -> Losses:
     """Losses of blocks x (C, n, 3B²) whose neighbours were reconstructed as x_hat."""
     config = network.config
     crops, blocks, _ = x.shape
+    rate = rate_weights(qualities).to(x.device)
     around = torch.from_numpy(wavefront.neighbours(*grid)).flatten().to(x.device)
 
     def neighbours_of(values: Tensor) -> Tensor:
@@ -83,4 +72,4 @@ def open_loop_losses(
     bpp = counted / (blocks * config.block_size**2)
     weights = torch.tensor([lmbda(q) for q in qualities], device=x.device)
     total = ((bpp + weights * mse) * weights**LOSS_EXPONENT).mean()
-    return Losses(total, bpp.detach(), mse.detach())
+    return Losses(total, bpp.detach(), mse.detach(), to_pixels(out.detach()))

@@ -13,7 +13,6 @@ import dataclasses
 import json
 import shutil
 import time
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,14 +21,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from tqdm import tqdm
 
-from lbbic_engine.blocks import split_blocks
-from lbbic_engine.config import MAX_QUALITY, MIN_QUALITY, QUALITY_STEPS, ModelConfig
+from lbbic_engine.config import ModelConfig
 from lbbic_engine.model import PIXEL_UNIT, BlockNetwork, rate_weights, to_unit
 from training import closed_loop, dataset, precondition, warm_start
-from training.precondition import context_mixer, plain_copy, refresh_plain
+from training.contexts import make_source, to_blocks
+from training.precondition import context_mixer, plain_copy
 from training.quantise import calibrate, quantise
 from training.recipe import Recipe
-from training.step import half_precision_copy, open_loop_losses
+from training.step import open_loop_losses
 
 LOG_EVERY = 50
 WARM_START_CROPS = 128
@@ -153,18 +152,18 @@ def train(run: Path, data: Path, *, device: str = "cpu") -> None:
     trainer = Trainer(recipe, *_beginning(recipe, run, pictures), device)
     if (run / "checkpoint.pt").exists():
         trainer.restore(run)
+    source = make_source(recipe, trainer.network, pictures.pictures, device)
+    source.restore(run)
     validation = validation_blocks(pictures, recipe)
-    rollout = half_precision_copy(trainer.network)
     saved = logged = time.monotonic()
     bar = tqdm(total=recipe.steps, initial=trainer.step, unit="step", mininterval=5, smoothing=0.1)
     while trainer.step < recipe.steps:
         if trainer.step >= recipe.steps * (1 - recipe.quantise_share):
-            _quantise(trainer, rollout, pictures)
-        refresh_plain(rollout, trainer.network)
-        for batch, qualities, x_hat in _rolled_out(trainer, rollout, pictures.pictures):
-            rate = rate_weights(qualities).to(device)
-            losses = open_loop_losses(trainer.network, batch, x_hat, rate, qualities, grid)
+            _quantise(trainer, pictures)
+        for batch in source.batches(trainer.step):
+            losses = open_loop_losses(trainer.network, batch.x, batch.x_hat, batch.qualities, grid)
             trainer.update(losses.total)
+            source.keep(batch, losses.x_hat)
             bar.update()
             if trainer.step % LOG_EVERY == 0:
                 now = time.monotonic()
@@ -183,6 +182,7 @@ def train(run: Path, data: Path, *, device: str = "cpu") -> None:
                 _append(run / "validation.csv", {"step": trainer.step, **figures})
                 bar.write(f"step {trainer.step}: {figures}")
         if time.monotonic() - saved > recipe.save_every_s or trainer.step >= recipe.steps:
+            source.save(run)
             trainer.save(run)
             saved = time.monotonic()
     bar.close()
@@ -204,7 +204,7 @@ def _beginning(recipe: Recipe, run: Path, pictures: dataset.Dataset) -> tuple[Bl
     return network, context_mixer(x, grid)
 
 
-def _quantise(trainer: Trainer, rollout: BlockNetwork, pictures: dataset.Dataset) -> None:
+def _quantise(trainer: Trainer, pictures: dataset.Dataset) -> None:
     """From here on the networks compute as their integer twins do."""
     if trainer.network.quantised:
         return
@@ -212,38 +212,9 @@ def _quantise(trainer: Trainer, rollout: BlockNetwork, pictures: dataset.Dataset
         crops = calibration_blocks(pictures, trainer.recipe).to(trainer.device)
         blocks = trainer.recipe.crop_blocks
         calibrate(trainer.network, crops, (blocks, blocks))
-    for network in (trainer.average, rollout):
-        network.load_state_dict(dict(trainer.network.named_buffers()), strict=False)
-    for network in (trainer.network, trainer.average, rollout):
-        quantise(network)
-
-
-def to_blocks(crops: Sequence[dataset.Pixels], block_size: int) -> Tensor:
-    """Crops (C, H, W, 3) as uint8 blocks (C, rows·columns, 3B²)."""
-    return torch.from_numpy(np.stack([split_blocks(crop, block_size) for crop in crops]))
-
-
-def _rolled_out(
-    trainer: Trainer, rollout: BlockNetwork, pictures: Sequence[dataset.Pixels]
-) -> Iterator[tuple[Tensor, list[float], Tensor]]:
-    """Batches for the next steps with contexts from one run of the closed loop."""
-    recipe = trainer.recipe
-    random = np.random.default_rng([recipe.seed, trainer.step])
-    torch.manual_seed(int(random.integers(2**31)))
-    count = recipe.crops * recipe.rollout_steps
-    side = recipe.crop_blocks * recipe.model.block_size
-    crops = list(dataset.draw_crops(pictures, count, side, random))
-    x = to_unit(to_blocks(crops, recipe.model.block_size).to(trainer.device)).bfloat16()
-    # Each step covers the whole range: one quality from each of ``crops`` equal parts.
-    part = (np.arange(count) % recipe.crops + random.random(count)) / recipe.crops
-    chosen = MIN_QUALITY + part * (MAX_QUALITY - MIN_QUALITY)
-    qualities = [round(float(q) * QUALITY_STEPS) / QUALITY_STEPS for q in chosen]
-    grid = (recipe.crop_blocks, recipe.crop_blocks)
-    rate = rate_weights(qualities).to(trainer.device)
-    x_hat = closed_loop.run(rollout, x, rate, grid).x_hat
-    for first in range(0, count, recipe.crops):
-        last = first + recipe.crops
-        yield x[first:last], qualities[first:last], x_hat[first:last]
+    trainer.average.load_state_dict(dict(trainer.network.named_buffers()), strict=False)
+    quantise(trainer.network)
+    quantise(trainer.average)
 
 
 def validation_blocks(pictures: dataset.Dataset, recipe: Recipe) -> Tensor:

@@ -1,5 +1,6 @@
 """A tiny run from nothing to weights, killed and resumed, and the consistency of its parts."""
 
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -67,13 +68,15 @@ def test_a_run_writes_its_log_and_validation(finished: Path) -> None:
     assert figures["psnr8"] > figures["psnr1"] > 15
 
 
+@pytest.mark.parametrize("acl_crops", [0, 6])
 def test_a_killed_run_goes_on_as_if_it_had_not_been(
-    finished: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, acl_crops: int
 ) -> None:
-    run = tmp_path / "killed"
-    start_run(load_recipe(TINY), run)
-    settings = (run / "recipe.json").read_text(encoding="utf-8")
-    (run / "recipe.json").write_text(settings.replace("120.0", "0.0"), encoding="utf-8")
+    recipe = replace(load_recipe(TINY), save_every_s=0.0, acl_crops=acl_crops)
+    finished, run = tmp_path / "finished", tmp_path / "killed"
+    start_run(recipe, finished)
+    train(finished, pictures)
+    start_run(recipe, run)
     update = Trainer.update
 
     def killed(trainer: Trainer, total: Tensor) -> None:
@@ -119,7 +122,7 @@ def test_the_parallel_pass_repeats_what_the_closed_loop_made(
     rate = rate_weights([4.0])
     coded = closed_loop.run(network, x, rate, grid, count=True)
     torch.manual_seed(0)
-    losses = step.open_loop_losses(network, x, coded.x_hat, rate, [4.0], grid)
+    losses = step.open_loop_losses(network, x, coded.x_hat, [4.0], grid)
     mse = ((coded.x_hat - x) * 64 / 255).square().mean()
     assert losses.mse.item() == pytest.approx(mse.item(), rel=0.02)  # rounded to 8 bits or not
     assert losses.bpp.item() == pytest.approx(coded.bits.mean().item() / 64, rel=0.1)

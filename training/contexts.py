@@ -1,0 +1,173 @@
+"""Where the contexts of a training step come from: two kinds of sources of batches.
+
+``OnPolicy``: exact. Fresh crops are coded in wavefront order without gradients, so that a step
+sees just what a decoder would; one run of the loop serves a few steps.
+
+``Asymptotic``: ACL training as in Kamisli 2024, refreshed at every visit. Contexts are the
+reconstructions that the last visit of the same crop has left, at first the crop itself; closed
+and open loop agree once the networks settle. Cheap, but it goes stale when there are many crops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lbbic_engine.blocks import split_blocks
+from lbbic_engine.config import MAX_QUALITY, MIN_QUALITY, QUALITY_STEPS
+from lbbic_engine.model import PIXEL_OFFSET, PIXEL_UNIT, BlockNetwork, rate_weights, to_unit
+from training import closed_loop, dataset
+from training.precondition import plain_copy
+from training.recipe import Recipe
+
+BUFFER = "reconstructions.npy"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Blocks x and their reconstructions x_hat (C, n, 3B²), bfloat16, with C qualities."""
+
+    x: Tensor
+    x_hat: Tensor
+    qualities: list[float]
+    crops: NDArray[np.int64]  # numbers of the crops, where they are fixed
+
+
+class Source(Protocol):
+    def batches(self, step: int) -> Iterator[Batch]:
+        """Batches for the next few steps; they depend on the seed, the step and the networks."""
+
+    def keep(self, batch: Batch, x_hat: Tensor) -> None:
+        """Takes the reconstructions that a step has made."""
+
+    def save(self, run: Path) -> None: ...
+
+    def restore(self, run: Path) -> None: ...
+
+
+def make_source(
+    recipe: Recipe, network: BlockNetwork, pictures: Sequence[dataset.Pixels], device: str
+) -> Source:
+    """The kind of source that the recipe asks for."""
+    if recipe.acl_crops:
+        return Asymptotic(recipe, pictures, device)
+    return OnPolicy(recipe, network, pictures, device)
+
+
+class OnPolicy:
+    def __init__(
+        self,
+        recipe: Recipe,
+        network: BlockNetwork,
+        pictures: Sequence[dataset.Pixels],
+        device: str,
+    ) -> None:
+        self._recipe = recipe
+        self._network = network
+        self._pictures = pictures
+        self._device = device
+
+    def batches(self, step: int) -> Iterator[Batch]:
+        recipe = self._recipe
+        random = _random(recipe, step)
+        count = recipe.crops * recipe.rollout_steps
+        crops = draw_blocks(recipe, self._pictures, count, random)
+        x = to_unit(crops.to(self._device)).bfloat16()
+        qualities = draw_qualities(recipe, count, random)
+        grid = (recipe.crop_blocks, recipe.crop_blocks)
+        rate = rate_weights(qualities).to(self._device)
+        x_hat = closed_loop.run(self._half_precision_copy(), x, rate, grid).x_hat
+        for first in range(0, count, recipe.crops):
+            part = slice(first, first + recipe.crops)
+            yield Batch(x[part], x_hat[part], qualities[part], np.arange(count)[part])
+
+    def _half_precision_copy(self) -> BlockNetwork:
+        """The network with matrices in bfloat16."""
+        twin = plain_copy(self._network)
+        for name, value in twin.named_parameters():
+            if "bias" not in name and "log_" not in name:
+                value.data = value.data.bfloat16()
+        return twin
+
+    def keep(self, batch: Batch, x_hat: Tensor) -> None:
+        pass
+
+    def save(self, run: Path) -> None:
+        pass
+
+    def restore(self, run: Path) -> None:
+        pass
+
+
+class Asymptotic:
+    def __init__(self, recipe: Recipe, pictures: Sequence[dataset.Pixels], device: str) -> None:
+        self._recipe = recipe
+        self._device = device
+        random = np.random.default_rng(recipe.seed)
+        self._x = draw_blocks(recipe, pictures, recipe.acl_crops, random)
+        self._qualities = draw_qualities(recipe, recipe.acl_crops, random)
+        self._x_hat = self._x.clone()
+
+    def batches(self, step: int) -> Iterator[Batch]:
+        """One batch; a pass goes over all crops, each with the quality that it always has."""
+        steps_per_pass = len(self._x) // self._recipe.crops
+        number, place = divmod(step, steps_per_pass)
+        order = np.random.default_rng([self._recipe.seed, number]).permutation(len(self._x))
+        crops = order[place * self._recipe.crops :][: self._recipe.crops]
+        _random(self._recipe, step)
+        x, x_hat = (
+            to_unit(values[crops].to(self._device)).bfloat16() for values in (self._x, self._x_hat)
+        )
+        yield Batch(x, x_hat, [self._qualities[i] for i in crops], crops)
+
+    def keep(self, batch: Batch, x_hat: Tensor) -> None:
+        pixels = (x_hat * PIXEL_UNIT + PIXEL_OFFSET).to(torch.uint8)
+        self._x_hat[batch.crops] = pixels.cpu()
+
+    def save(self, run: Path) -> None:
+        aside = run / "reconstructions.tmp"
+        with aside.open("wb") as file:
+            np.save(file, self._x_hat.numpy())
+        aside.replace(run / BUFFER)
+
+    def restore(self, run: Path) -> None:
+        if (run / BUFFER).exists():
+            self._x_hat = torch.from_numpy(np.load(run / BUFFER))
+
+
+def draw_blocks(
+    recipe: Recipe,
+    pictures: Sequence[dataset.Pixels],
+    count: int,
+    random: np.random.Generator,
+) -> Tensor:
+    """uint8 blocks (count, n, 3B²) of random crops."""
+    side = recipe.crop_blocks * recipe.model.block_size
+    crops = list(dataset.draw_crops(pictures, count, side, random))
+    return to_blocks(crops, recipe.model.block_size)
+
+
+def to_blocks(crops: Sequence[dataset.Pixels], block_size: int) -> Tensor:
+    """Crops (C, H, W, 3) as uint8 blocks (C, rows·columns, 3B²)."""
+    return torch.from_numpy(np.stack([split_blocks(crop, block_size) for crop in crops]))
+
+
+def draw_qualities(recipe: Recipe, count: int, random: np.random.Generator) -> list[float]:
+    """Qualities such that every ``crops`` of them cover the whole range evenly."""
+    part = (np.arange(count) % recipe.crops + random.random(count)) / recipe.crops
+    chosen = MIN_QUALITY + part * (MAX_QUALITY - MIN_QUALITY)
+    return [round(float(q) * QUALITY_STEPS) / QUALITY_STEPS for q in chosen]
+
+
+def _random(recipe: Recipe, number: int) -> np.random.Generator:
+    """Randomness of a step, torch's noise included."""
+    random = np.random.default_rng([recipe.seed, number])
+    torch.manual_seed(int(random.integers(2**31)))
+    return random
