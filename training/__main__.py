@@ -1,4 +1,4 @@
-"""``python -m training``: train, resume, export."""
+"""``python -m training``: train, resume, export, plot, throughput."""
 
 from __future__ import annotations
 
@@ -27,8 +27,6 @@ def _parser() -> argparse.ArgumentParser:
     resume.set_defaults(action=_resume)
     for command in (train, resume):
         command.add_argument("--data", type=Path, required=True, help="folder of pictures")
-        command.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
-        command.add_argument("--threads", type=int, help="CPU threads (default: torch's choice)")
 
     export = commands.add_parser("export", help="make a weights file that the codec runs")
     export.add_argument("name", help="name of the model, as in `lbbic compress --weights NAME`")
@@ -37,7 +35,18 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--float", type=Path, help="also write the float weights, half precision")
     export.set_defaults(action=_export)
 
-    for command in (train, resume, export):
+    plot = commands.add_parser("plot", help="draw the learning curve of a run")
+    plot.add_argument("-o", "--output", type=Path, required=True, help="a .png, .svg or .pdf")
+    plot.set_defaults(action=_plot)
+
+    throughput = commands.add_parser("throughput", help="measure the speed of training steps")
+    throughput.add_argument("recipe", type=Path)
+    throughput.set_defaults(action=_throughput)
+    for command in (train, resume, throughput):
+        command.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+        command.add_argument("--threads", type=int, help="CPU threads (default: torch's choice)")
+
+    for command in (train, resume, export, plot):
         command.add_argument("--run", type=Path, required=True, help="folder of the run")
     return parser
 
@@ -51,12 +60,9 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _resume(options: argparse.Namespace) -> None:
-    import torch
-
     from training.train import train
 
-    if options.threads:
-        torch.set_num_threads(options.threads)
+    _set_threads(options.threads)
     train(options.run, options.data, device=options.device)
 
 
@@ -65,6 +71,27 @@ def _export(options: argparse.Namespace) -> None:
 
     path = export_run(options.run, options.data, options.name, options.output, options.float)
     print(path)
+
+
+def _plot(options: argparse.Namespace) -> None:
+    from training.report import plot_run
+
+    plot_run(options.run, options.output)
+
+
+def _throughput(options: argparse.Namespace) -> None:
+    from training.recipe import load_recipe
+    from training.report import measure_throughput
+
+    _set_threads(options.threads)
+    print(measure_throughput(load_recipe(options.recipe), options.device))
+
+
+def _set_threads(count: int | None) -> None:
+    if count:
+        import torch
+
+        torch.set_num_threads(count)
 
 
 if __name__ == "__main__":

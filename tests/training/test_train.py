@@ -95,6 +95,18 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(
         assert torch.equal(one["network"][name], value), name
 
 
+def test_the_learning_curve_is_drawn(finished: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="plots need matplotlib")
+    main(["plot", "--run", str(finished), "-o", str(tmp_path / "curve.png")])
+    with Image.open(tmp_path / "curve.png") as image:
+        assert image.width > 500
+
+
+def test_the_throughput_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["throughput", str(TINY)])
+    assert "steps/s" in capsys.readouterr().out
+
+
 def test_a_run_starts_from_float_weights(exported: Path, pictures: Path, tmp_path: Path) -> None:
     start = exported / "float" / "mine.safetensors"
     run = tmp_path / "run"
@@ -165,7 +177,7 @@ def test_the_integer_twin_costs_less_than_a_few_percent(
     integer_cost = payload * 8 / 4096 + LAMBDAS[quality - 1] * mse / 255**2
     flush = 8 * 8 / 4096  # a stream ends on whole words
     # The sender's choice of symbols and the counted tables save more than the integers cost.
-    assert 0.9 * float_cost < integer_cost < 1.01 * float_cost + flush
+    assert integer_cost < 1.01 * float_cost + flush
 
 
 def test_a_quantised_copy_keeps_its_grid(exported: Path, finished: Path) -> None:
