@@ -165,7 +165,7 @@ def train(run: Path, data: Path, *, device: str = "cpu") -> None:
             trainer.update(losses.total)
             source.keep(batch, losses.x_hat)
             bar.update()
-            if trainer.step % LOG_EVERY == 0:
+            if trainer.step % LOG_EVERY == 0 or trainer.step == recipe.steps:
                 now = time.monotonic()
                 row = {
                     "step": trainer.step,
