@@ -22,7 +22,7 @@ from lbbic_engine import weights as weights_files
 from lbbic_engine.blocks import grid, merge_blocks, split_blocks
 from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS, quality_index
 from lbbic_engine.container import VERSION, Container, Segment, pack_container, parse_container
-from lbbic_engine.devices import choose_device, device_failures
+from lbbic_engine.devices import choose_device, device_failures, few_threads
 from lbbic_engine.errors import Cancelled, CorruptDataError, UnknownWeightsError
 from lbbic_engine.exchange import EndOfSegments, LatentReader, LatentWriter
 from lbbic_engine.model import PIXEL_OFFSET
@@ -89,6 +89,7 @@ IsCancelled = Callable[[], bool]
 
 
 @device_failures()
+@few_threads()
 def compress(
     picture: Picture,
     quality: float = 4.0,
@@ -141,6 +142,7 @@ def compress(
 
 
 @device_failures()
+@few_threads()
 def decompress(
     data: bytes,
     *,
@@ -182,7 +184,7 @@ def decode_progressively(
 
     The checksum of the pixels is checked after the last front.
     """
-    with device_failures():
+    with device_failures(), few_threads():
         job = _Decoding(parse_container(data, partial=partial), device, partial)
         layout = job.layout
         for indexes, values, bits in job.fronts(count_bits=True):

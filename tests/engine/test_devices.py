@@ -80,3 +80,18 @@ def test_mistakes_of_the_program_are_left_as_they_are() -> None:
 def test_auto_takes_what_there_is() -> None:
     assert choose_device("cpu") == "cpu"
     assert choose_device("auto") == ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def test_coding_uses_one_thread_and_gives_the_others_back(
+    data: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        seen = {torch.get_num_threads() for _ in codec.decode_progressively(data)}
+        codec.decompress(data, progress=lambda _: seen.add(torch.get_num_threads()))
+        assert seen == {1}
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
