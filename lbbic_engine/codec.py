@@ -88,21 +88,30 @@ IsCancelled = Callable[[], bool]
 
 def compress(
     picture: Picture,
-    quality: float = 4.0,
+    quality: float | None = None,
     *,
     device: str = "auto",
     weights: str = DEFAULT,
     progress: ReportProgress | None = None,
     cancelled: IsCancelled | None = None,
 ) -> Compressed:
-    """Codes a picture at a quality from 1 to 8, rounded to 1/8.
+    """Codes a picture at a quality from 1 to 8, rounded to 1/8; None is the model's default.
 
     ``weights`` names the model, ``device`` is auto, cpu or cuda. ValueError for a quality out of
-    range, UnknownWeightsError, Cancelled once ``cancelled`` returns True (asked at every front).
+    range, LbbicError for one that the model has not, UnknownWeightsError, Cancelled once
+    ``cancelled`` returns True (asked at every front).
     """
-    index = quality_index(quality)
+    index = None if quality is None else quality_index(quality)
     network = _load(weights_files.by_name(weights), device)
-    size = network.description.config.block_size
+    config = network.description.config
+    if index is None:
+        index = quality_index(config.default_quality)
+    if not config.offers(index):
+        raise LbbicError(
+            "Quality not available",
+            f"the weights {weights} code at quality {config.default_quality:g} only",
+        )
+    size = config.block_size
     height, width, _ = picture.pixels.shape
     blocks = split_blocks(picture.pixels, size)
     layout = _Layout.of(height, width, size)
@@ -262,7 +271,11 @@ class _Decoding:
         self.container = container
         self.partial = partial
         self.network = _load(weights_files.by_id(container.weights_id), device)
-        size = self.network.description.config.block_size
+        self.quality_index = container.quality_eighths - round(MIN_QUALITY * QUALITY_STEPS)
+        config = self.network.description.config
+        if not config.offers(self.quality_index):
+            raise CorruptDataError("Damaged file", "its weights have no such quality")
+        size = config.block_size
         rows, columns = grid(container.height, container.width, size)
         self.layout = _Layout(size, rows, columns, container.tile_block_rows)
         self.segments: dict[int, list[Segment]] = {}
@@ -289,8 +302,7 @@ class _Decoding:
     def fronts(self) -> Iterator[tuple[NDArray[np.int64], Pixels]]:
         """Raster indexes (n,) and values (n, 3B²) of the blocks of each front."""
         layout, container = self.layout, self.container
-        index = container.quality_eighths - round(MIN_QUALITY * QUALITY_STEPS)
-        model = self.network.integer.at_quality(index)
+        model = self.network.integer.at_quality(self.quality_index)
         for tile, part in enumerate(layout.tiles()):
             reader = LatentReader(self.network, self.segments.get(tile, ()))
             try:

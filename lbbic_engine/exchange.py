@@ -17,7 +17,7 @@ from torch import Tensor
 from lbbic_engine.container import Segment
 from lbbic_engine.entropy import SymbolDecoder, SymbolEncoder
 from lbbic_engine.errors import CorruptDataError
-from lbbic_engine.model import to_unit
+from lbbic_engine.model import PIXEL_OFFSET
 from lbbic_engine.weights import Network
 
 SEGMENT_BYTES = 1 << 14  # a segment is closed at the first front that finds it this long
@@ -31,7 +31,7 @@ class LatentWriter:
         self._network = network
         self._index = index
         self._tile = tile
-        self._x = to_unit(torch.from_numpy(blocks).to(network.integer.device))
+        self._x = torch.from_numpy(blocks).to(network.integer.device).float() - PIXEL_OFFSET
         self._steps = network.integer.at_quality(index).steps.float()
         self._encoder = SymbolEncoder(network.tables)
         self._front_count = 0

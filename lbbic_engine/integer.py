@@ -76,8 +76,9 @@ class AnalysisTransform:
         self._network = network
 
     def __call__(self, x: Tensor, prediction: Tensor, h: Tensor, *, index: int) -> Tensor:
-        """y (n, latents) in y_hat's unit, of blocks x (n, 3B²) in the networks' unit."""
+        """y (n, latents) in y_hat's unit, of blocks x (n, 3B²): pixel values - 128, float32."""
         network = self._network
+        x = x / PIXEL_UNIT
         rate = rate_weights([MIN_QUALITY + index / QUALITY_STEPS]).to(x.device)
         p = prediction.float() / (PIXEL_UNIT << PREDICTION_BITS)
         hidden = (h.float() + 128) * network.context_2.output_step
