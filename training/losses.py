@@ -23,3 +23,14 @@ def bits(values: Tensor, scales: Tensor) -> Tensor:
         - torch.log(-torch.expm1(-inverse))
     )
     return nats / math.log(2)
+
+
+def gaussian_bits(values: Tensor, scales: Tensor) -> Tensor:
+    """-log2 of the probability of a unit bin around ``values`` under a normal distribution.
+
+    Zero mean; probabilities are bounded from below by 10⁻⁹, as in CompressAI's Gaussian model.
+    """
+    magnitude = values.abs()
+    upper = torch.special.ndtr((0.5 - magnitude) / scales)
+    lower = torch.special.ndtr((-0.5 - magnitude) / scales)
+    return -(upper - lower).clamp(min=1e-9).log2()
