@@ -7,8 +7,9 @@ every row satisfies Σ|w|·128 < 2²⁴ (checked at export), so the same integer
 - ``float32`` and ``float64``: floating-point products in which every partial sum is exact.
 
 Wider operands are cut into limbs, balanced digits of those sizes: a weight of 14 bits is
-128·high + low, an activation of 16 bits 256·high + low. Each pair of limbs is such a product, and
-float64 (in which the whole sum is exact) puts them together.
+128·high + low, an activation of 16 bits 256·high + low. Each pair of limbs is such a product; the
+weights' are put together in int32 (the bound is checked) and the activations' in float64. The
+kernel float64 needs no limbs: every partial sum of the whole is below 2⁵³.
 
 The surprise: on CPUs without VNNI the int8 product saturates in the middle for full-range
 operands. With seven-bit weights it does not, but that is measured, not documented; so a kernel
@@ -49,28 +50,29 @@ def make_product(weight: Tensor, kernel: str) -> Product:
 def make_wide_product(weight: Tensor, kernel: str) -> Product:
     """A function from int8 or int16 (n, K) to float64 integers (n, outputs).
 
-    Weights (outputs, K) are int8 of seven bits or int16 of fourteen (``WIDE_WEIGHT_BOUND``), int16
+    Where a row could reach a bound, the product is cut along K. Weights (outputs, K) are int8 of seven bits or int16 of fourteen (``WIDE_WEIGHT_BOUND``), int16
     activations stay within ``WIDE_ACTIVATION_BOUND``. Sums are below 2¹³·2¹⁵·K.
     """
     if kernel == "float64":
         return _float64_product(weight)
     limbs = torch.cat(split_limbs(weight, WEIGHT_LIMB)) if weight.dtype == torch.int16 else weight
-    if (limbs.int().abs().sum(dim=1) * ACTIVATION_BOUND >= SUM_BOUND).any():
+    if _reach(limbs) >= SUM_BOUND or _reach(weight) >= 2**31:
         return _split_product(weight, kernel)
     outputs = len(weight)
     product = make_product(limbs, kernel)
 
     def weighted(values: Tensor) -> Tensor:
-        found = product(values).double()
+        found = product(values)
         if len(limbs) == outputs:
             return found
-        return found[:, :outputs] * WEIGHT_LIMB + found[:, outputs:]
+        return torch.add(found[:, outputs:], found[:, :outputs], alpha=WEIGHT_LIMB)
 
     def wide(values: Tensor) -> Tensor:
         if values.dtype == torch.int8:
-            return weighted(values)
-        found = weighted(torch.cat(split_limbs(values, ACTIVATION_LIMB)))
-        return found[: len(values)] * ACTIVATION_LIMB + found[len(values) :]
+            return weighted(values).double()
+        found = weighted(torch.cat(split_limbs(values, ACTIVATION_LIMB))).double()
+        high, low = found.chunk(2)
+        return low.add_(high, alpha=ACTIVATION_LIMB)
 
     return wide
 
@@ -79,6 +81,11 @@ def split_limbs(values: Tensor, base: int) -> tuple[Tensor, Tensor]:
     """int8 high and low with values = base·high + low and -base/2 ≤ low < base/2."""
     high = (values + base // 2) >> (base.bit_length() - 1)
     return high.to(torch.int8), (values - high * base).to(torch.int8)
+
+
+def _reach(weight: Tensor) -> int:
+    """The largest sum that 8-bit activations can make."""
+    return int(weight.long().abs().sum(dim=1).max()) * ACTIVATION_BOUND
 
 
 def _float64_product(weight: Tensor) -> Product:
