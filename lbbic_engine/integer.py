@@ -30,7 +30,7 @@ import torch
 from torch import Tensor
 
 from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS, ModelConfig
-from lbbic_engine.kernels import Product, make_product
+from lbbic_engine.kernels import WEIGHT_LIMB, Product, make_product
 from lbbic_engine.model import PIXEL_UNIT, BlockNetwork, rate_weights
 
 LATENT_UNIT = 512  # y_hat's integers per networks' unit: 8 per 8-bit step
@@ -40,7 +40,6 @@ SYNTHESIS_BITS = 14  # fraction bits of synthesis_linear's weights
 MULTIPLIER_BITS = 32
 LATENT_BOUND = 2.0**18
 STEP_BITS = 8  # fraction bits of the quantisation steps
-LIMB = 128
 OUTSIDE_FEATURE = -128
 
 
@@ -156,7 +155,7 @@ class IntegerModel:
         sizes = (config.hidden, config.pixels, config.pixels, config.features)
         first, high, low, feature = product["context"](around).split(sizes, dim=1)
         h = self._context_2.activation(product["context_2"](self._context_1.activation(first)))
-        return high * LIMB + low + self.network.tensors["prediction_bias"], h, feature
+        return high * WEIGHT_LIMB + low + self.network.tensors["prediction_bias"], h, feature
 
     def latents(self, h: Tensor, exchange: Exchange) -> tuple[Tensor, Tensor, Tensor]:
         """Goes through the slices; ``exchange`` gives the symbols.

@@ -29,6 +29,7 @@ from torch import Tensor
 ACTIVATION_BOUND = 128
 WEIGHT_LOW, WEIGHT_HIGH = -64, 63
 SUM_BOUND = 2**24
+INT32_BOUND = 2**31
 WEIGHT_LIMB, ACTIVATION_LIMB = 128, 256
 WIDE_WEIGHT_BOUND = WEIGHT_HIGH * WEIGHT_LIMB  # |w| of fourteen bits, with room for low limbs
 WIDE_ACTIVATION_BOUND = 127 * ACTIVATION_LIMB + 127
@@ -50,13 +51,14 @@ def make_product(weight: Tensor, kernel: str) -> Product:
 def make_wide_product(weight: Tensor, kernel: str) -> Product:
     """A function from int8 or int16 (n, K) to float64 integers (n, outputs).
 
-    Where a row could reach a bound, the product is cut along K. Weights (outputs, K) are int8 of seven bits or int16 of fourteen (``WIDE_WEIGHT_BOUND``), int16
-    activations stay within ``WIDE_ACTIVATION_BOUND``. Sums are below 2¹³·2¹⁵·K.
+    Weights (outputs, K) are int8 of seven bits or int16 of fourteen (``WIDE_WEIGHT_BOUND``), int16
+    activations stay within ``WIDE_ACTIVATION_BOUND``. Sums are below 2¹³·2¹⁵·K. Where a row could
+    reach a bound on the way, the product is cut along K.
     """
     if kernel == "float64":
         return _float64_product(weight)
-    limbs = torch.cat(split_limbs(weight, WEIGHT_LIMB)) if weight.dtype == torch.int16 else weight
-    if _reach(limbs) >= SUM_BOUND or _reach(weight) >= 2**31:
+    limbs = _stack_limbs(weight, WEIGHT_LIMB) if weight.dtype == torch.int16 else weight
+    if _reach(limbs) >= SUM_BOUND or _reach(weight) >= INT32_BOUND - SUM_BOUND:
         return _split_product(weight, kernel)
     outputs = len(weight)
     product = make_product(limbs, kernel)
@@ -70,7 +72,7 @@ def make_wide_product(weight: Tensor, kernel: str) -> Product:
     def wide(values: Tensor) -> Tensor:
         if values.dtype == torch.int8:
             return weighted(values).double()
-        found = weighted(torch.cat(split_limbs(values, ACTIVATION_LIMB))).double()
+        found = weighted(_stack_limbs(values, ACTIVATION_LIMB)).double()
         high, low = found.chunk(2)
         return low.add_(high, alpha=ACTIVATION_LIMB)
 
@@ -78,9 +80,14 @@ def make_wide_product(weight: Tensor, kernel: str) -> Product:
 
 
 def split_limbs(values: Tensor, base: int) -> tuple[Tensor, Tensor]:
-    """int8 high and low with values = base·high + low and -base/2 ≤ low < base/2."""
+    """Integers high and low with values = base·high + low and -base/2 ≤ low < base/2."""
     high = (values + base // 2) >> (base.bit_length() - 1)
-    return high.to(torch.int8), (values - high * base).to(torch.int8)
+    return high, values - high * base
+
+
+def _stack_limbs(values: Tensor, base: int) -> Tensor:
+    """int8 (2n, …): the high limbs of (n, …), then the low ones."""
+    return torch.cat(split_limbs(values, base)).to(torch.int8)
 
 
 def _reach(weight: Tensor) -> int:

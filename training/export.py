@@ -149,11 +149,10 @@ def _prediction(network: BlockNetwork) -> tuple[Tensor, Tensor, Tensor]:
     parts = [network.prediction.double(), network.prediction_features.double() * step]
     wide = (torch.cat(parts, dim=1) * 2**integer.PREDICTION_BITS).round()
     bias = wide[:, parts[0].shape[1] :].sum(dim=1) * OFFSET
-    bound = (wide.abs().sum(dim=1) + integer.LIMB * wide.shape[1]) * 128 + bias.abs()
+    bound = (wide.abs().sum(dim=1) + kernels.WEIGHT_LIMB * wide.shape[1]) * 128 + bias.abs()
     if bound.max() >= 2**31:
         raise BoundError("prediction: a sum does not fit in 32 bits")
-    high = ((wide + integer.LIMB // 2) / integer.LIMB).floor()
-    low = wide - integer.LIMB * high
+    high, low = kernels.split_limbs(wide.long(), kernels.WEIGHT_LIMB)
     return high.float(), low.float(), bias.to(torch.int32)
 
 

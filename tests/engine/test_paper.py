@@ -377,4 +377,5 @@ def test_the_golden_weights_stay_small() -> None:
 def test_limbs_put_together_are_the_number() -> None:
     values = torch.arange(-WIDE_ACTIVATION_BOUND, WIDE_ACTIVATION_BOUND + 1).to(torch.int16)
     high, low = kernels.split_limbs(values, kernels.ACTIVATION_LIMB)
-    assert torch.equal(high.int() * 256 + low.int(), values.int())
+    assert torch.equal(high.int() * 256 + low, values.int())
+    assert all(torch.equal(limb.to(torch.int8).short(), limb) for limb in (high, low))
