@@ -40,7 +40,7 @@ from lbbic_engine.config import PaperConfig
 from lbbic_engine.wavefront import NEIGHBOURS
 
 PIXEL_RANGE = 255
-# 0.01 in the paper; this is the nearest number that is exact in the integer twin.
+# 0.01 in the paper; this is the nearest multiple of 1/4096, exact in the integer twin, too.
 LEAKY_SLOPE = 41 / 4096
 
 

@@ -47,36 +47,30 @@ SQUARE_BITS = 15
 
 
 @dataclass(frozen=True)
-class Layer:
-    """An affine layer; what it returns is exact and not yet rounded."""
+class Affine:
+    """What a layer does with its accumulators; the result is exact and not yet rounded."""
 
-    product: Product
     bias: Tensor  # float64 integers (outputs,)
     scale: Tensor  # float64 (outputs,), powers of two
 
-    def __call__(self, values: Tensor, share: Tensor | None = None) -> Tensor:
-        """float64 (n, outputs); ``share`` is what other inputs add to the accumulators."""
-        accumulator = self.product(values)
-        if share is not None:
-            accumulator = accumulator + share
-        return self.finish(accumulator)
-
-    def finish(self, accumulator: Tensor) -> Tensor:
+    def __call__(self, accumulator: Tensor) -> Tensor:
         return (accumulator + self.bias).mul_(self.scale)
 
 
 @dataclass(frozen=True)
 class InverseGDN:
-    """x · sqrt(β + Σ γ x²) on integers; what it returns is exact and not yet rounded."""
+    """x · sqrt(β + Σ γ x²) on integers; the result is exact and not yet rounded."""
 
-    norm: Layer
+    product: Product
+    norm: Affine
     scale: Tensor  # float64 (channels,), powers of two
 
     def __call__(self, u: Tensor) -> Tensor:
         """float64 (n, channels) of activations u, int16."""
         wide = u.double()
         squares = wide.square().mul_(1 / 2**SQUARE_BITS).round_().to(torch.int16)
-        return self.norm(squares).sqrt_().floor_().mul_(wide).mul_(self.scale)
+        root = self.norm(self.product(squares)).sqrt_().floor_()
+        return root.mul_(wide).mul_(self.scale)
 
 
 class PaperAnalysis:
@@ -102,25 +96,27 @@ class PaperIntegerNetwork:
             (config.latents,), float(LATENT_UNIT), dtype=torch.double, device=device
         )
         self._thresholds = tensors["thresholds"].double().to(device)
+        product: dict[str, Product] = {
+            name.removesuffix(".weight"): make_wide_product(value.to(device), kernel)
+            for name, value in tensors.items()
+            if name.endswith(".weight")
+        }
+        self._product = product
 
         def power(name: str) -> Tensor:
             # Not torch's ldexp, which takes a power of two to be anything near it.
-            return torch.from_numpy(np.ldexp(1.0, tensors[name].numpy())).to(device)
+            exponents = tensors[f"{name}.exponent"].numpy()
+            return torch.from_numpy(np.ldexp(1.0, exponents)).to(device)
 
-        def layer(name: str) -> Layer:
-            weight = tensors.get(f"{name}.weight")
-            product = (
-                _no_product if weight is None else make_wide_product(weight.to(device), kernel)
-            )
-            bias = tensors[f"{name}.bias"].double().to(device)
-            return Layer(product, bias, power(f"{name}.exponent"))
+        def affine(name: str) -> Affine:
+            return Affine(tensors[f"{name}.bias"].double().to(device), power(name))
 
-        self._context = make_wide_product(tensors["context.weight"].to(device), kernel)
-        self._context_layers = [layer(f"context_{i}") for i in (1, 2, 3)]
-        self._parameters = layer("parameters")
-        self._synthesis = [layer(f"synthesis_{i}") for i in (1, 2, 3, 4)]
+        context = ("context_1", "context_2", "context_3", "parameters")
+        self._context = {name: affine(name) for name in context}
+        self._synthesis = [affine(f"synthesis_{i}") for i in (1, 2, 3, 4)]
         self._inverse_gdn = [
-            InverseGDN(layer(f"norm_{i}"), power(f"gdn_{i}.exponent")) for i in (1, 2, 3)
+            InverseGDN(product[f"norm_{i}"], affine(f"norm_{i}"), power(f"gdn_{i}"))
+            for i in (1, 2, 3)
         ]
 
     def at_quality(self, index: int) -> PaperIntegerNetwork:
@@ -133,29 +129,31 @@ class PaperIntegerNetwork:
 
     def code_front(self, front: Tensor, around: Tensor, exchange: Exchange) -> Tensor:
         """State (n, 3B²) of blocks ``front`` from that of their neighbours (n, 4·3B²)."""
-        first, accumulator = self._context(around).split(
-            (self.config.context_widths[0], self.config.hidden), dim=1
-        )
+        sizes = (self.config.context_widths[0], self.config.hidden)
+        first, share = self._product["context"](around).split(sizes, dim=1)
         means, levels = self.context_model(first)
         exchange.begin(front, around)
         symbols = exchange.symbols(0, means, levels)
         y_hat = _activation(symbols.double().mul_(LATENT_UNIT).add_(means))
-        return self.synthesis_transform(y_hat, accumulator)
+        return self.synthesis_transform(y_hat, share)
 
-    def context_model(self, accumulator: Tensor) -> tuple[Tensor, Tensor]:
+    def context_model(self, first: Tensor) -> tuple[Tensor, Tensor]:
         """Means (n, latents) in y_hat's unit and scale levels, from context_1's accumulators."""
-        one, two, three = self._context_layers
-        hidden = _rectified(one.finish(accumulator))
-        hidden = _rectified(three(_rectified(two(hidden))))
-        scales, means = self._parameters(hidden).round_().chunk(2, dim=1)
+        affine, product = self._context, self._product
+        hidden = _rectified(affine["context_1"](first))
+        hidden = _rectified(affine["context_2"](product["context_2"](hidden)))
+        hidden = _rectified(affine["context_3"](product["context_3"](hidden)))
+        parameters = affine["parameters"](product["parameters"](hidden)).round_()
+        scales, means = parameters.chunk(2, dim=1)
         return means, torch.bucketize(scales.contiguous(), self._thresholds)
 
-    def synthesis_transform(self, y_hat: Tensor, accumulator: Tensor) -> Tensor:
+    def synthesis_transform(self, y_hat: Tensor, share: Tensor) -> Tensor:
         """x_hat (n, 3B²) int8, from y_hat and the context's share of synthesis_1."""
-        first, *rest = self._synthesis
-        value = first(y_hat, accumulator)
-        for gdn, layer in zip(self._inverse_gdn, rest, strict=True):
-            value = layer(_activation(gdn(_activation(value))))
+        product = self._product
+        value = self._synthesis[0](product["synthesis_1"](y_hat) + share)
+        for i, gdn in enumerate(self._inverse_gdn, start=1):
+            hidden = _activation(gdn(_activation(value)))
+            value = self._synthesis[i](product[f"synthesis_{i + 1}"](hidden))
         return value.round_().clamp_(-128, 127).to(torch.int8)
 
 
@@ -167,7 +165,3 @@ def _activation(value: Tensor) -> Tensor:
 
 def _rectified(value: Tensor) -> Tensor:
     return _activation(torch.maximum(value, value * LEAKY_SLOPE))
-
-
-def _no_product(values: Tensor) -> Tensor:
-    raise NotImplementedError("this layer's matrix is part of a stack")

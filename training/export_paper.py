@@ -31,6 +31,8 @@ NORM_BITS = 52
 LARGEST_EXPONENT = 8  # 2⁴⁴ times this is exact, too
 MOST_BITS = 60
 PIXEL_BOUND = 128.0
+# Layers with 7-bit weights. A norm's many small γ beside a large one would round to nothing, so
+# whether seven bits are enough has to be measured on a fully trained network.
 NARROW: frozenset[str] = frozenset()
 
 Units = dict[nn.Module, tuple[Tensor, Tensor]]
