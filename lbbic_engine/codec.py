@@ -23,7 +23,7 @@ from lbbic_engine.blocks import grid, merge_blocks, split_blocks
 from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS, quality_index
 from lbbic_engine.container import VERSION, Container, Segment, pack_container, parse_container
 from lbbic_engine.devices import choose_device, device_failures, few_threads
-from lbbic_engine.errors import Cancelled, CorruptDataError, UnknownWeightsError
+from lbbic_engine.errors import Cancelled, CorruptDataError, LbbicError, UnknownWeightsError
 from lbbic_engine.exchange import EndOfSegments, LatentReader, LatentWriter
 from lbbic_engine.model import PIXEL_OFFSET
 from lbbic_engine.pixels import Picture
@@ -92,22 +92,31 @@ IsCancelled = Callable[[], bool]
 @few_threads()
 def compress(
     picture: Picture,
-    quality: float = 4.0,
+    quality: float | None = None,
     *,
     device: str = "auto",
     weights: str = DEFAULT,
     progress: ReportProgress | None = None,
     cancelled: IsCancelled | None = None,
 ) -> Compressed:
-    """Codes a picture at a quality from 1 to 8, rounded to 1/8.
+    """Codes a picture at a quality from 1 to 8, rounded to 1/8; None is the model's default.
 
     ``weights`` names the model, ``device`` is auto, cpu or cuda. ValueError for a quality out of
-    range, UnknownWeightsError, LbbicError if the device fails or memory is short, Cancelled once
+    range, LbbicError for one that the model has not, if the device fails or memory is short,
+    UnknownWeightsError, Cancelled once
     ``cancelled`` returns True (asked at every front).
     """
-    index = quality_index(quality)
+    index = None if quality is None else quality_index(quality)
     network = _load(weights_files.by_name(weights), device)
-    size = network.description.config.block_size
+    config = network.description.config
+    if index is None:
+        index = quality_index(config.default_quality)
+    if not config.offers(index):
+        raise LbbicError(
+            "Quality not available",
+            f"The weights {weights} code at quality {config.default_quality:g} only.",
+        )
+    size = config.block_size
     height, width, _ = picture.pixels.shape
     blocks = split_blocks(picture.pixels, size)
     layout = _Layout.of(height, width, size)
@@ -257,7 +266,11 @@ class _Decoding:
         self.container = container
         self.partial = partial
         self.network = _load(weights_files.by_id(container.weights_id), device)
-        size = self.network.description.config.block_size
+        self.quality_index = container.quality_eighths - round(MIN_QUALITY * QUALITY_STEPS)
+        config = self.network.description.config
+        if not config.offers(self.quality_index):
+            raise CorruptDataError("Damaged file", "its weights have no such quality")
+        size = config.block_size
         rows, columns = grid(container.height, container.width, size)
         self.layout = _Layout(size, rows, columns, container.tile_block_rows)
         self.segments: dict[int, list[Segment]] = {}
@@ -288,8 +301,7 @@ class _Decoding:
     ) -> Iterator[tuple[NDArray[np.int64], Pixels, NDArray[np.float32]]]:
         """Raster indexes (n,), values (n, 3B²) and bits (n,) of the blocks of each front."""
         layout, container = self.layout, self.container
-        index = container.quality_eighths - round(MIN_QUALITY * QUALITY_STEPS)
-        model = self.network.integer.at_quality(index)
+        model = self.network.integer.at_quality(self.quality_index)
         for tile, part in enumerate(layout.tiles()):
             segments = self.segments.get(tile, ())
             reader = LatentReader(self.network, segments, count_bits=count_bits)

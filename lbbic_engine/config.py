@@ -1,5 +1,8 @@
 """Sizes of the networks, the default model, the meaning of quality. No torch, no sibling imports.
 
+There are two kinds of network: the production model, one for every quality, and the paper's,
+one for each. Both say which qualities they code (``offers``, by index) and which by default.
+
 ``quality`` runs from 1 to 8 in steps of 1/8. The integers are CompressAI's (and the paper's)
 eight rate points; λ is geometric in between.
 """
@@ -41,6 +44,57 @@ class ModelConfig:
     @property
     def latents(self) -> int:
         return sum(self.latent_slices)
+
+    @property
+    def default_quality(self) -> float:
+        return 4.0
+
+    def offers(self, index: int) -> bool:
+        """Whether the network codes at that quality index."""
+        return 0 <= index < QUALITY_COUNT
+
+
+@dataclass(frozen=True)
+class PaperConfig:
+    """Sizes of the paper's architecture (see ``paper.py``); the defaults are its block8-low.
+
+    ``context_kernels`` are the kernel sizes, in blocks, of the context model's layers.
+    """
+
+    block_size: int = 8
+    hidden: int = 768
+    latents: int = 96
+    context_kernels: tuple[int, ...] = (3, 1, 1, 1)
+    quality: float = 4.0
+    scale_levels: int = 64
+    min_scale: float = 0.11
+    max_scale: float = 256.0
+
+    @property
+    def pixels(self) -> int:
+        """Values in a block, all three colours counted."""
+        return 3 * self.block_size**2
+
+    @property
+    def transform_widths(self) -> tuple[int, int, int]:
+        """Channels of the analysis and synthesis transforms' hidden layers."""
+        return self.hidden, self.hidden * 7 // 8, self.hidden * 6 // 8
+
+    @property
+    def context_widths(self) -> tuple[int, int, int]:
+        """Channels of the context model's hidden layers."""
+        return self.hidden * 12 // 8, self.hidden * 10 // 8, self.hidden
+
+    @property
+    def default_quality(self) -> float:
+        return self.quality
+
+    def offers(self, index: int) -> bool:
+        """Whether the network codes at that quality index: it is a single one."""
+        return index == quality_index(self.quality)
+
+
+Config = ModelConfig | PaperConfig
 
 
 def quality_index(quality: float) -> int:

@@ -18,8 +18,7 @@ from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS, lmbda
 from lbbic_engine.container import Segment
 from lbbic_engine.entropy import SymbolDecoder, SymbolEncoder
 from lbbic_engine.errors import CorruptDataError
-from lbbic_engine.integer import LATENT_UNIT
-from lbbic_engine.model import PIXEL_UNIT, to_unit
+from lbbic_engine.model import PIXEL_OFFSET
 from lbbic_engine.tables import fold
 from lbbic_engine.weights import Network
 
@@ -37,15 +36,15 @@ class LatentWriter:
         self._network = network
         self._index = index
         self._tile = tile
-        self._x = to_unit(torch.from_numpy(blocks).to(network.integer.device))
-        self._steps = network.integer.at_quality(index).steps.float()
+        self._x = torch.from_numpy(blocks).to(network.integer.device).float() - PIXEL_OFFSET
+        model = network.integer.at_quality(index)
+        self._steps = model.steps.float()
         self._bits = torch.from_numpy(network.tables.bits()).to(network.integer.device)
-        weight = lmbda(MIN_QUALITY + index / QUALITY_STEPS) * _CHOICE_DISTORTION
-        self._distortion_bits = (
-            weight
-            * network.description.config.block_size**2
-            * ((PIXEL_UNIT / LATENT_UNIT * self._steps).square() / (blocks.shape[1] * 255**2))
-        )
+        self._distortion_bits: Tensor | None = None
+        if model.step_energy is not None:
+            # Bits of a block that one quantisation step of error is worth, squared.
+            weight = lmbda(MIN_QUALITY + index / QUALITY_STEPS) * _CHOICE_DISTORTION
+            self._distortion_bits = model.step_energy * (weight / (3 * 255**2))
         self._encoder = SymbolEncoder(network.tables)
         self._front_count = 0
         self._segments: list[Segment] = []
@@ -64,16 +63,16 @@ class LatentWriter:
         part = slice(self._first, last)
         self._first = last
         values: Tensor = (self._y[:, part] - means) / self._steps[part]
-        chosen = self._choose(values, levels.long(), self._distortion_bits[part])
+        if self._distortion_bits is None:
+            chosen = values.round_()
+        else:
+            chosen = self._choose(values, levels.long(), self._distortion_bits[part])
         symbols = chosen.clamp_(-_SYMBOL_BOUND, _SYMBOL_BOUND).to(torch.int32)
         self._encoder.encode(levels.cpu().numpy().ravel(), symbols.cpu().numpy().ravel())
         return symbols
 
     def _choose(self, values: Tensor, levels: Tensor, distortion_bits: Tensor) -> Tensor:
-        """The nearest symbol or the next towards zero, whichever costs less in R + λD.
-
-        The synthesis is nearly orthonormal, so a latent's squared error is its pixels'.
-        """
+        """The nearest symbol or the next towards zero, whichever costs less in R + λD."""
         nearest = values.round()
         smaller = nearest - nearest.sign()
         saved = self._cost(nearest, levels) - self._cost(smaller, levels)

@@ -30,7 +30,7 @@ import torch
 from torch import Tensor
 
 from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS, ModelConfig
-from lbbic_engine.kernels import Product, make_product
+from lbbic_engine.kernels import WEIGHT_LIMB, Product, make_product
 from lbbic_engine.model import PIXEL_UNIT, BlockNetwork, rate_weights
 
 LATENT_UNIT = 512  # y_hat's integers per networks' unit: 8 per 8-bit step
@@ -40,7 +40,6 @@ SYNTHESIS_BITS = 14  # fraction bits of synthesis_linear's weights
 MULTIPLIER_BITS = 32
 LATENT_BOUND = 2.0**18
 STEP_BITS = 8  # fraction bits of the quantisation steps
-LIMB = 128
 OUTSIDE_FEATURE = -128
 
 
@@ -76,8 +75,9 @@ class AnalysisTransform:
         self._network = network
 
     def __call__(self, x: Tensor, prediction: Tensor, h: Tensor, *, index: int) -> Tensor:
-        """y (n, latents) in y_hat's unit, of blocks x (n, 3B²) in the networks' unit."""
+        """y (n, latents) in y_hat's unit, of blocks x (n, 3B²): pixel values - 128, float32."""
         network = self._network
+        x = x / PIXEL_UNIT
         rate = rate_weights([MIN_QUALITY + index / QUALITY_STEPS]).to(x.device)
         p = prediction.float() / (PIXEL_UNIT << PREDICTION_BITS)
         hidden = (h.float() + 128) * network.context_2.output_step
@@ -113,6 +113,9 @@ class IntegerModel:
         self.config = network.config
         self.network = network
         self.steps = network.tensors["steps"][index].double() / 2**STEP_BITS
+        # Squared error of a block's 8-bit values that a latent wrong by one step makes: the
+        # synthesis is nearly orthonormal. For a sender's choice of symbols.
+        self.step_energy: Tensor | None = (PIXELS_PER_LATENT * self.steps).float().square()
 
         def rated(name: str) -> Rated:
             bias = network.tensors[f"{name}.bias"][index]
@@ -155,7 +158,7 @@ class IntegerModel:
         sizes = (config.hidden, config.pixels, config.pixels, config.features)
         first, high, low, feature = product["context"](around).split(sizes, dim=1)
         h = self._context_2.activation(product["context_2"](self._context_1.activation(first)))
-        return high * LIMB + low + self.network.tensors["prediction_bias"], h, feature
+        return high * WEIGHT_LIMB + low + self.network.tensors["prediction_bias"], h, feature
 
     def latents(self, h: Tensor, exchange: Exchange) -> tuple[Tensor, Tensor, Tensor]:
         """Goes through the slices; ``exchange`` gives the symbols.

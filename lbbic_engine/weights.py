@@ -3,7 +3,9 @@
 It holds ``integer.*`` (the exact decoder, tables included), ``analysis.*`` (the float analysis
 transform, half precision) and one metadata entry, JSON: name, id, config, training record. The
 id, by which ``.lbb`` files name their weights, is the first eight bytes of a SHA-256 over the
-configuration and the integer tensors: whatever the decoder uses.
+configuration and the integer tensors: whatever the decoder uses. The kind of network is an entry
+of its own; a file without one is a production model. Each kind's configuration has other fields,
+so the id tells them apart.
 """
 
 from __future__ import annotations
@@ -25,17 +27,21 @@ from safetensors.torch import load_file
 from safetensors.torch import save as serialise
 from torch import Tensor
 
-from lbbic_engine.config import DEFAULT_WEIGHTS, ModelConfig
+from lbbic_engine.config import DEFAULT_WEIGHTS, Config, ModelConfig, PaperConfig
 from lbbic_engine.errors import UnknownWeightsError
 from lbbic_engine.integer import AnalysisTransform, IntegerNetwork
 from lbbic_engine.kernels import choose_kernel
 from lbbic_engine.model import BlockNetwork
+from lbbic_engine.paper import Transform
+from lbbic_engine.paper_integer import PaperAnalysis, PaperIntegerNetwork
 from lbbic_engine.tables import ProbabilityTables, build_tables
 
 DEFAULT = DEFAULT_WEIGHTS
 FOLDER_VARIABLE = "LBBIC_WEIGHTS"  # a folder searched before the bundled one
 METADATA_KEY = "lbbic"
 INTEGER, ANALYSIS = "integer.", "analysis."
+PRODUCTION = "production"
+KINDS: dict[str, type[Config]] = {PRODUCTION: ModelConfig, "paper": PaperConfig}
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,7 @@ class Description:
     path: Path
     name: str
     id: bytes
-    config: ModelConfig
+    config: Config
     record: dict[str, Any]
 
 
@@ -54,9 +60,9 @@ class Network:
     """A model ready to code: exact decoder, probability tables, float analysis transform."""
 
     description: Description
-    integer: IntegerNetwork
+    integer: IntegerNetwork | PaperIntegerNetwork
     tables: ProbabilityTables
-    analysis: AnalysisTransform
+    analysis: AnalysisTransform | PaperAnalysis
 
 
 def installed() -> Iterator[Description]:
@@ -113,21 +119,20 @@ def _load(path: Path, identity: bytes, device: str) -> Network:
     if identify(description.config, integer) != identity:
         raise UnknownWeightsError("Damaged weights", f"{path.name} does not match its checksum.")
     counts, widths = integer.pop("table_counts"), integer.pop("table_widths")
-    with torch.device("meta"):
-        analysis = BlockNetwork(description.config)
-    analysis.load_state_dict(_analysis_values(tensors, device), strict=False, assign=True)
-    return Network(
-        description,
-        IntegerNetwork(description.config, integer, choose_kernel(device), device),
-        build_tables(counts.numpy(), widths.numpy()),
-        AnalysisTransform(analysis),
-    )
+    tables = build_tables(counts.numpy(), widths.numpy())
+    kernel, analysis = choose_kernel(device), part(tensors, ANALYSIS)
+    config = description.config
+    if isinstance(config, PaperConfig):
+        paper = PaperIntegerNetwork(config, integer, kernel, device)
+        return Network(description, paper, tables, _paper_analysis(config, analysis, device))
+    production = IntegerNetwork(config, integer, kernel, device)
+    return Network(description, production, tables, _analysis(config, analysis, device))
 
 
 def save_weights(
     path: Path,
     name: str,
-    config: ModelConfig,
+    config: Config,
     integer: dict[str, Tensor],
     analysis: dict[str, Tensor],
     record: dict[str, Any],
@@ -136,6 +141,7 @@ def save_weights(
     description = Description(path, name, identify(config, integer), config, record)
     metadata = {
         "name": name,
+        "kind": next(kind for kind, known in KINDS.items() if isinstance(config, known)),
         "id": description.id.hex(),
         "config": dataclasses.asdict(config),
         "record": record,
@@ -148,7 +154,7 @@ def save_weights(
     return description
 
 
-def identify(config: ModelConfig, integer: dict[str, Tensor]) -> bytes:
+def identify(config: Config, integer: dict[str, Tensor]) -> bytes:
     """Eight bytes that stand for everything a decoder uses."""
     digest = hashlib.sha256(json.dumps(dataclasses.asdict(config)).encode())
     for name in sorted(integer):
@@ -158,14 +164,26 @@ def identify(config: ModelConfig, integer: dict[str, Tensor]) -> bytes:
     return digest.digest()[:8]
 
 
-def _analysis_values(tensors: dict[str, Tensor], device: str) -> dict[str, Tensor]:
+def _analysis(config: ModelConfig, values: dict[str, Tensor], device: str) -> AnalysisTransform:
     """Matrices in bfloat16 where that is fast; the encoder alone depends on them."""
     fast = device == "cuda" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
     matrix_type = torch.bfloat16 if fast else torch.float32
-    return {
+    with torch.device("meta"):
+        network = BlockNetwork(config)
+    state = {
         name: value.to(device, matrix_type if name.endswith(("weight", "linear")) else torch.float)
-        for name, value in part(tensors, ANALYSIS).items()
+        for name, value in values.items()
     }
+    network.load_state_dict(state, strict=False, assign=True)
+    return AnalysisTransform(network)
+
+
+def _paper_analysis(config: PaperConfig, values: dict[str, Tensor], device: str) -> PaperAnalysis:
+    with torch.device("meta"):
+        transform = Transform(config, config.pixels, config.latents, inverse=False)
+    state = {name: value.to(device, torch.float) for name, value in values.items()}
+    transform.load_state_dict(state, assign=True)
+    return PaperAnalysis(transform.requires_grad_(False))
 
 
 def part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -178,13 +196,13 @@ def _describe(path: Path) -> Description | None:
     try:
         with safetensors.safe_open(path, "pt") as file:
             metadata = json.loads(file.metadata()[METADATA_KEY])
-        config = metadata["config"]
-        config["latent_slices"] = tuple(config["latent_slices"])
+        values = metadata["config"].items()
+        config: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values}
         return Description(
             path,
             metadata["name"],
             bytes.fromhex(metadata["id"]),
-            ModelConfig(**config),
+            KINDS[metadata.get("kind", PRODUCTION)](**config),
             metadata["record"],
         )
     except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError):

@@ -25,7 +25,7 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from lbbic_engine import weights
 
     folder = tmp_path_factory.mktemp("weights")
-    (description,) = weights.describe_folder(GOLDEN)
+    description = next(d for d in weights.describe_folder(GOLDEN) if d.name == "tiny")
     tensors = load_file(description.path)
     weights.save_weights(
         folder / "tiny.safetensors",

@@ -6,6 +6,8 @@ here on the actual weights; ``BoundError`` says which layer breaks one.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -147,11 +149,10 @@ def _prediction(network: BlockNetwork) -> tuple[Tensor, Tensor, Tensor]:
     parts = [network.prediction.double(), network.prediction_features.double() * step]
     wide = (torch.cat(parts, dim=1) * 2**integer.PREDICTION_BITS).round()
     bias = wide[:, parts[0].shape[1] :].sum(dim=1) * OFFSET
-    bound = (wide.abs().sum(dim=1) + integer.LIMB * wide.shape[1]) * 128 + bias.abs()
+    bound = (wide.abs().sum(dim=1) + kernels.WEIGHT_LIMB * wide.shape[1]) * 128 + bias.abs()
     if bound.max() >= 2**31:
         raise BoundError("prediction: a sum does not fit in 32 bits")
-    high = ((wide + integer.LIMB // 2) / integer.LIMB).floor()
-    low = wide - integer.LIMB * high
+    high, low = kernels.split_limbs(wide.long(), kernels.WEIGHT_LIMB)
     return high.float(), low.float(), bias.to(torch.int32)
 
 
@@ -173,30 +174,34 @@ def _synthesis_linear(network: BlockNetwork) -> Tensor:
 
 
 def logistic_counts(config: ModelConfig) -> tuple[np.ndarray, np.ndarray]:
-    """Probability rows of the logistic distributions that the rate term assumes.
+    """Probability rows of the logistic distributions that the rate term assumes."""
+    scales = np.geomspace(config.min_scale, config.max_scale, config.scale_levels)
+    return probability_counts(scales, _logistic_tail)
+
+
+def _logistic_tail(distance: np.ndarray) -> np.ndarray:
+    """Probability of values beyond ``distance`` scales."""
+    return np.asarray(1 / (1 + np.exp(np.minimum(distance, 700))))
+
+
+def probability_counts(
+    scales: np.ndarray, tail: Callable[[np.ndarray], np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Probability rows of rounded values at the scales; ``tail`` gives P(value > scale · d).
 
     Counts (levels, widest) and widths (levels,) as ``tables.build_tables`` takes them.
     """
-    scales = np.geomspace(config.min_scale, config.max_scale, config.scale_levels)
     counts = np.zeros((len(scales), tables.WIDTHS[-1]), np.int32)
     widths = np.zeros(len(scales), np.int32)
     for level, scale in enumerate(scales):
-        reach = np.minimum((np.array(tables.WIDTHS) / 2 - 1) / scale, 700)
-        tail = 2 / (1 + np.exp(reach))
-        widths[level] = tables.WIDTHS[min(int((tail > 2**-12).sum()), len(tables.WIDTHS) - 1)]
-        row = _logistic(scale, widths[level])
+        escaped = 2 * tail((np.array(tables.WIDTHS) / 2 - 1) / scale)
+        widths[level] = tables.WIDTHS[min(int((escaped > 2**-12).sum()), len(tables.WIDTHS) - 1)]
+        # The folded symbols 0…width - 2, and the escape.
+        distance = (np.abs(tables.unfold(np.arange(widths[level] - 1))) - 0.5) / scale
+        row = tail(distance) - tail(distance + 1 / scale)
+        row = np.append(row, max(1 - row.sum(), 0))
         counts[level, : widths[level]] = to_counts(row)
     return counts, widths
-
-
-def _logistic(scale: float, width: int) -> np.ndarray:
-    """Probabilities of the folded symbols 0…width - 2 and of the escape."""
-    symbols = tables.unfold(np.arange(width - 1))
-    magnitude = (np.abs(symbols) - 0.5) / scale
-    upper = 1 / (1 + np.exp(np.minimum(magnitude, 700)))
-    lower = 1 / (1 + np.exp(np.minimum(magnitude + 1 / scale, 700)))
-    row = upper - lower
-    return np.append(row, max(1 - row.sum(), 0))
 
 
 def to_counts(row: np.ndarray) -> np.ndarray:

@@ -48,10 +48,9 @@ def export_run(
     crops = table_crops(pictures, recipe)
     description = weights.save_weights(path, name, recipe.model, integer, analysis, record)
     for _ in range(TABLE_ROUNDS):
-        counts, widths = map(
-            torch.from_numpy, fitted_counts(weights.load(description, "cpu"), crops)
-        )
-        integer |= {"table_counts": counts, "table_widths": widths}
+        counts, widths = fitted_counts(weights.load(description, "cpu"), crops)
+        integer["table_counts"] = torch.from_numpy(counts)
+        integer["table_widths"] = torch.from_numpy(widths)
         description = weights.save_weights(path, name, recipe.model, integer, analysis, record)
     return path
 

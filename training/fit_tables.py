@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lbbic_engine.blocks import grid, split_blocks
-from lbbic_engine.config import QUALITY_COUNT, QUALITY_STEPS
+from lbbic_engine.config import QUALITY_COUNT, QUALITY_STEPS, ModelConfig
 from lbbic_engine.exchange import LatentWriter
 from lbbic_engine.tables import WIDTHS, fold
 from lbbic_engine.wavefront import code_blocks
@@ -43,6 +43,7 @@ def fitted_counts(
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Counts (levels, widest) and widths (levels,) from coding the crops at all rate points."""
     config = network.description.config
+    assert isinstance(config, ModelConfig)
     assumed, _ = logistic_counts(config)
     counts = np.zeros(assumed.shape)
     for crop in crops:

@@ -19,6 +19,29 @@ def test_products_are_exact_for_the_largest_operands(kernel: str, rows: int) -> 
         assert np.array_equal(product(torch.from_numpy(values)).numpy(), true)
 
 
+@pytest.mark.parametrize("kernel", kernels.KERNELS)
+@pytest.mark.parametrize("length", [8, 768, 2560, 4999])
+@pytest.mark.parametrize("wide_weight", [False, True])
+@pytest.mark.parametrize("wide_values", [False, True])
+def test_wide_products_are_exact_for_the_largest_operands(
+    kernel: str, length: int, wide_weight: bool, wide_values: bool
+) -> None:
+    """The longer ones are beyond the bound of a single product."""
+    random = np.random.default_rng(length)
+    limit = kernels.WIDE_WEIGHT_BOUND if wide_weight else kernels.WEIGHT_HIGH
+    bound = kernels.WIDE_ACTIVATION_BOUND if wide_values else 127
+    weights = random.choice([-limit, -limit // 2, limit // 3, limit], (9, length))
+    weights[:2] = [[-limit], [limit]]
+    values = random.choice([-bound, -bound // 2, bound // 3, bound], (5, length))
+    values[:2] = [[-bound], [bound]]
+    product = kernels.make_wide_product(
+        torch.from_numpy(weights).to(torch.int16 if wide_weight else torch.int8), kernel
+    )
+    found = product(torch.from_numpy(values).to(torch.int16 if wide_values else torch.int8))
+    assert found.dtype == torch.double
+    assert np.array_equal(found.numpy(), values @ weights.T)
+
+
 def test_a_kernel_that_saturates_fails_its_self_check(monkeypatch: pytest.MonkeyPatch) -> None:
     def saturating(values: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
         return torch.mm(values.double(), weights.double()).clamp(-(2**20), 2**20).to(torch.int32)

@@ -18,10 +18,11 @@ def main() -> None:
     waves = np.stack([x * 3 + y, (x * y) // 9, 255 - x * 2 - y], axis=2).clip(0, 255)
     alpha = ((x + y) * 2).astype(np.uint8)
     lines = []
-    for name, quality, grey, with_alpha in (
-        ("low", 1.0, False, False),
-        ("high", 7.625, False, True),
-        ("grey", 4.0, True, False),
+    for name, model, quality, grey, with_alpha in (
+        ("low", "tiny", 1.0, False, False),
+        ("high", "tiny", 7.625, False, True),
+        ("grey", "tiny", 4.0, True, False),
+        ("paper", "paper", None, False, False),
     ):
         pixels = waves.astype(np.uint8)
         pixels = np.repeat(pixels[..., :1], 3, axis=2) if grey else pixels
@@ -34,7 +35,7 @@ def main() -> None:
             xmp=None,
             notices=(),
         )
-        compressed = compress(picture, quality, weights="tiny")
+        compressed = compress(picture, quality, weights=model)
         (FOLDER / f"{name}.lbb").write_bytes(compressed.data)
         lines.append(f"{hashlib.sha256(compressed.reconstruction).hexdigest()}  {name}.lbb\n")
     (FOLDER / "SHA256").write_text("".join(lines), encoding="utf-8")

@@ -1,0 +1,180 @@
+"""The paper's architecture in floating point (Kamisli 2024): one autoencoder for blocks.
+
+Everything a decoder runs has an exact twin in ``paper_integer.py``; this module is what training
+optimises and where the encoder's analysis transform lives. No optimiser and no losses here.
+
+The chain for one block x, whose context are the reconstructed left, upper-left, upper and
+upper-right blocks (``NEIGHBOURS``):
+
+    context    scales, means = context_model(context)
+    analysis   y             = analysis_transform(x, context)          encoder only
+               y_hat         = round(y - means) + means
+    synthesis  x_hat         = synthesis_transform(y_hat, context)     clamped, rounded to 8 bits
+
+    analysis transform    x → N  + context → N, GDN, 7N/8, GDN, 6N/8, GDN, M
+    synthesis transform   y_hat → N + context → N, IGDN, 7N/8, IGDN, 6N/8, IGDN, 3B²
+    context model         12N/8, LeakyReLU, 10N/8, LeakyReLU, N, LeakyReLU, 2M: scales, then means
+
+A block is a vector of 3B² values, ordered by row, column, colour. Every layer is a matrix on such
+vectors: the paper's masked 3×3 convolution over blocks is a matrix on the four neighbours it does
+not mask, side by side in the order of ``NEIGHBOURS``. In the published networks this is so for
+every context of kernel size 3 that is a first layer (mask 'A'); a second one (mask 'B', in the
+variants block8-high and block4) is not here yet, see ``context_layer``.
+
+Units: a pixel value v enters as (v - 128) / 255, so the outside of a picture is 0. The published
+networks take v / 255 - 1/2 instead, and 0 outside. Both differ by constants that are part of the
+first layers' and the last layer's biases, but for a missing neighbour: there the published bias
+is less by (1/510)·Σ W over that neighbour's columns, an exact integer bias for each neighbour
+when such weights are imported. Latents are in quantisation steps, scales too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lbbic_engine.config import PaperConfig
+from lbbic_engine.wavefront import NEIGHBOURS
+
+PIXEL_RANGE = 255
+# 0.01 in the paper; this is the nearest multiple of 1/4096, exact in the integer twin, too.
+LEAKY_SLOPE = 41 / 4096
+
+
+class LowerBound(torch.autograd.Function):
+    """max(value, bound), whose gradient may still lift values from below the bound."""
+
+    @staticmethod
+    def forward(ctx: torch.autograd.function.FunctionCtx, value: Tensor, bound: float) -> Tensor:
+        ctx.save_for_backward(value)
+        ctx.bound = bound  # type: ignore[attr-defined]
+        return value.clamp(min=bound)
+
+    @staticmethod
+    def backward(
+        ctx: torch.autograd.function.FunctionCtx, *gradients: Tensor
+    ) -> tuple[Tensor, None]:
+        (value,) = ctx.saved_tensors  # type: ignore[attr-defined]
+        (gradient,) = gradients
+        bound: float = ctx.bound  # type: ignore[attr-defined]
+        return gradient * ((value >= bound) | (gradient < 0)), None
+
+
+def lower_bound(value: Tensor, bound: float) -> Tensor:
+    bounded: Tensor = LowerBound.apply(value, bound)  # type: ignore[no-untyped-call]
+    return bounded
+
+
+class GDN(nn.Module):
+    """x / sqrt(β + Σ γ x²) over channels, or x · sqrt(β + Σ γ x²) if ``inverse``.
+
+    As CompressAI's layer of that name, parameters included: they are stored as square roots,
+    so that β ≥ 10⁻⁶ and γ ≥ 0 (``coefficients``).
+    """
+
+    __call__: Callable[..., Tensor]
+
+    PEDESTAL = 2.0**-36
+    BETA_MIN = 1e-6
+    GAMMA_START = 0.1
+
+    def __init__(self, channels: int, *, inverse: bool = False) -> None:
+        super().__init__()
+        self.inverse = inverse
+        self.beta = nn.Parameter((torch.ones(channels) + self.PEDESTAL).sqrt())
+        self.gamma = nn.Parameter((self.GAMMA_START * torch.eye(channels) + self.PEDESTAL).sqrt())
+
+    def coefficients(self) -> tuple[Tensor, Tensor]:
+        """β (channels,) and γ (channels, channels)."""
+        beta = lower_bound(self.beta, (self.BETA_MIN + self.PEDESTAL) ** 0.5)
+        gamma = lower_bound(self.gamma, self.PEDESTAL**0.5)
+        return beta.square() - self.PEDESTAL, gamma.square() - self.PEDESTAL
+
+    def forward(self, x: Tensor) -> Tensor:
+        beta, gamma = self.coefficients()
+        norm = functional.linear(x.square(), gamma, beta)
+        return x * (norm.sqrt() if self.inverse else norm.rsqrt())
+
+
+class Transform(nn.Module):
+    """The analysis or the synthesis transform: values (…, inputs) and context (…, 4·3B²) in."""
+
+    __call__: Callable[..., Tensor]
+
+    def __init__(self, config: PaperConfig, inputs: int, outputs: int, *, inverse: bool) -> None:
+        super().__init__()
+        first, second, third = config.transform_widths
+        self.value = nn.Linear(inputs, first)
+        self.context = context_layer(config, first)
+        self.layers = nn.Sequential(
+            GDN(first, inverse=inverse),
+            nn.Linear(first, second),
+            GDN(second, inverse=inverse),
+            nn.Linear(second, third),
+            GDN(third, inverse=inverse),
+            nn.Linear(third, outputs),
+        )
+
+    def forward(self, value: Tensor, context: Tensor) -> Tensor:
+        result: Tensor = self.layers(self.value(value) + self.context(context))
+        return result
+
+
+class ContextModel(nn.Module):
+    """Entropy parameters of a block from its context (…, 4·3B²)."""
+
+    __call__: Callable[..., tuple[Tensor, Tensor]]
+
+    def __init__(self, config: PaperConfig) -> None:
+        super().__init__()
+        first, second, third = config.context_widths
+        self.min_scale = config.min_scale
+        self.layers = nn.Sequential(
+            context_layer(config, first, bias=True),
+            nn.LeakyReLU(LEAKY_SLOPE),
+            nn.Linear(first, second),
+            nn.LeakyReLU(LEAKY_SLOPE),
+            nn.Linear(second, third),
+            nn.LeakyReLU(LEAKY_SLOPE),
+            nn.Linear(third, 2 * config.latents),
+        )
+
+    def forward(self, context: Tensor) -> tuple[Tensor, Tensor]:
+        """Scales, bounded from below as in CompressAI's Gaussian model, and means (…, M)."""
+        scales, means = self.layers(context).chunk(2, dim=-1)
+        return lower_bound(scales, self.min_scale), means
+
+
+class PaperNetwork(nn.Module):
+    """The three networks; x, context and x_hat in the unit of the module's docstring."""
+
+    def __init__(self, config: PaperConfig) -> None:
+        super().__init__()
+        if config.context_kernels != (3, 1, 1, 1):
+            raise ValueError(f"context kernels {config.context_kernels} are not supported yet")
+        self.config = config
+        pixels, latents = config.pixels, config.latents
+        self.analysis_transform = Transform(config, pixels, latents, inverse=False)
+        self.context_model = ContextModel(config)
+        self.synthesis_transform = Transform(config, latents, pixels, inverse=True)
+
+
+def context_layer(config: PaperConfig, outputs: int, *, bias: bool = False) -> nn.Linear:
+    """The masked convolution over blocks, kernel size 3, as a matrix on the four neighbours.
+
+    A second such layer would read features: its network has to keep them in the blocks' state.
+    """
+    return nn.Linear(len(NEIGHBOURS) * config.pixels, outputs, bias=bias)
+
+
+def to_unit(pixels: Tensor) -> Tensor:
+    """Pixel values - 128 to the networks' unit, float32."""
+    return pixels.float() / PIXEL_RANGE
+
+
+def to_pixels(x_hat: Tensor) -> Tensor:
+    """x_hat rounded to 8 bits: pixel values - 128, float32."""
+    return (x_hat * PIXEL_RANGE).round().clamp(-128, 127)
