@@ -76,9 +76,8 @@ def _add_compress(subparsers: Any) -> None:
         "-q",
         "--quality",
         type=_quality,
-        default=4.0,
         metavar="Q",
-        help="1 (small) to 8 (fine) in steps of 1/8, default 4",
+        help="1 (small) to 8 (fine) in steps of 1/8, default 4 or what the model has",
     )
     target.add_argument(
         "--target-bytes", type=_positive(int), metavar="N", help="best quality in N bytes at most"

@@ -47,10 +47,11 @@ class Progress:
 
 @dataclass(frozen=True)
 class Compressed:
-    """A file's bytes, and the pixels (H, W, 3) that every decoder makes of it."""
+    """A file's bytes, the pixels (H, W, 3) that every decoder makes of it, and its quality."""
 
     data: bytes
     reconstruction: Pixels
+    quality: float
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,8 @@ def compress(
         exif=picture.exif,
         xmp=picture.xmp,
     )
-    return Compressed(pack_container(container), reconstruction)
+    quality = container.quality_eighths / QUALITY_STEPS
+    return Compressed(pack_container(container), reconstruction, quality)
 
 
 @device_failures()

@@ -221,7 +221,7 @@ def _encode(picture: Picture, args: Namespace, progress: ShowProgress) -> tuple[
         compressed = codec.compress(
             picture, args.quality, device=args.device, weights=args.weights, progress=progress
         )
-        return args.quality, compressed
+        return compressed.quality, compressed
     return search.search_quality(
         picture,
         max_bytes=max_bytes,
