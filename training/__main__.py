@@ -1,4 +1,4 @@
-"""``python -m training``: train, resume, export, plot, throughput."""
+"""``python -m training``: train, resume, export, evaluate, plot, throughput."""
 
 from __future__ import annotations
 
@@ -35,6 +35,10 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--float", type=Path, help="also write the float weights, half precision")
     export.set_defaults(action=_export)
 
+    evaluate = commands.add_parser("evaluate", help="what the integers cost on held-out pictures")
+    evaluate.add_argument("--data", type=Path, required=True, help="folder the run was trained on")
+    evaluate.set_defaults(action=_evaluate)
+
     plot = commands.add_parser("plot", help="draw the learning curve of a run")
     plot.add_argument("-o", "--output", type=Path, required=True, help="a .png, .svg or .pdf")
     plot.set_defaults(action=_plot)
@@ -46,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
         command.add_argument("--threads", type=int, help="CPU threads (default: torch's choice)")
 
-    for command in (train, resume, export, plot):
+    for command in (train, resume, export, evaluate, plot):
         command.add_argument("--run", type=Path, required=True, help="folder of the run")
     return parser
 
@@ -71,6 +75,12 @@ def _export(options: argparse.Namespace) -> None:
 
     path = export_run(options.run, options.data, options.name, options.output, options.float)
     print(path)
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from training.finish import evaluate_run
+
+    print(evaluate_run(options.run, options.data))
 
 
 def _plot(options: argparse.Namespace) -> None:

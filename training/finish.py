@@ -13,11 +13,12 @@ import torch
 from lbbic_engine import weights
 from lbbic_engine.model import BlockNetwork
 from training import dataset, precondition
+from training.evaluate import Comparison, compare
 from training.export import analysis_tensors, integer_tensors
 from training.fit_tables import fitted_counts
 from training.quantise import calibrate
 from training.recipe import Recipe
-from training.train import calibration_blocks, read_run, save_float
+from training.train import VALIDATION_CROPS, calibration_blocks, read_run, save_float
 
 TABLE_ROUNDS = 2  # a sender's choices depend on the tables
 
@@ -27,23 +28,13 @@ def export_run(
 ) -> Path:
     """Writes NAME.safetensors of a run's averaged weights to ``folder``."""
     recipe = read_run(run)
-    state = torch.load(run / "checkpoint.pt", map_location="cpu", weights_only=True)
-    network = BlockNetwork(recipe.model)
-    precondition.apply(network, torch.eye(4 * recipe.model.pixels))
-    network.load_state_dict(state["average"])
-    network = precondition.plain_copy(network)
+    pictures = dataset.load(data, recipe.crop_blocks * recipe.model.block_size)
+    network, step = calibrated(run, recipe, pictures)
     if float_path is not None:
         save_float(network, float_path)
-    pictures = dataset.load(data, recipe.crop_blocks * recipe.model.block_size)
-    if network.context_1.output_step == 1:  # no quantisation-aware phase has set them
-        calibrate(
-            network,
-            calibration_blocks(pictures, recipe),
-            (recipe.crop_blocks, recipe.crop_blocks),
-        )
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.safetensors"
-    record = training_record(run, recipe, int(state["step"]))
+    record = training_record(run, recipe, step)
     integer, analysis = integer_tensors(network), analysis_tensors(network)
     crops = table_crops(pictures, recipe)
     description = weights.save_weights(path, name, recipe.model, integer, analysis, record)
@@ -53,6 +44,29 @@ def export_run(
         integer["table_widths"] = torch.from_numpy(widths)
         description = weights.save_weights(path, name, recipe.model, integer, analysis, record)
     return path
+
+
+def evaluate_run(run: Path, data: Path) -> Comparison:
+    """The float network of a run against its integer twin, on the held-out pictures."""
+    recipe = read_run(run)
+    side = recipe.crop_blocks * recipe.model.block_size
+    pictures = dataset.load(data, side)
+    network, _ = calibrated(run, recipe, pictures)
+    crops = dataset.centre_crops(pictures.held_out, VALIDATION_CROPS, side, side)
+    return compare(network, crops)
+
+
+def calibrated(run: Path, recipe: Recipe, pictures: dataset.Dataset) -> tuple[BlockNetwork, int]:
+    """The averaged network of a run, its activations' steps set, and the number of its step."""
+    state = torch.load(run / "checkpoint.pt", map_location="cpu", weights_only=True)
+    network = BlockNetwork(recipe.model)
+    precondition.apply(network, torch.eye(4 * recipe.model.pixels))
+    network.load_state_dict(state["average"])
+    network = precondition.plain_copy(network)
+    if network.context_1.output_step == 1:  # no quantisation-aware phase has set them
+        blocks = calibration_blocks(pictures, recipe)
+        calibrate(network, blocks, (recipe.crop_blocks, recipe.crop_blocks))
+    return network, int(state["step"])
 
 
 def table_crops(pictures: dataset.Dataset, recipe: Recipe) -> list[dataset.Pixels]:

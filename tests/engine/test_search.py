@@ -100,7 +100,7 @@ def test_an_answer_fits_even_when_sizes_are_not_monotone(sizes: list[int], limit
 
     def encode(quality: float) -> Compressed:
         size = sizes[QUALITIES.index(quality)]
-        return Compressed(bytes(size), np.zeros((1, 1, 3), np.uint8))
+        return Compressed(bytes(size), np.zeros((1, 1, 3), np.uint8), quality)
 
     try:
         quality, compressed = search._largest_within(encode, limit)
