@@ -251,11 +251,15 @@ class _Layout:
     def blocks(self) -> int:
         return self.rows * self.columns
 
+    @property
+    def tile_blocks(self) -> int:
+        """Blocks of a tile, the last one excepted."""
+        return (self.tile_rows or self.rows) * self.columns
+
     def tiles(self) -> Iterator[slice]:
         """Raster indexes of each tile's blocks."""
-        step = (self.tile_rows or self.rows) * self.columns
-        for first in range(0, self.blocks, step):
-            yield slice(first, min(first + step, self.blocks))
+        for first in range(0, self.blocks, self.tile_blocks):
+            yield slice(first, min(first + self.tile_blocks, self.blocks))
 
     def rows_of(self, part: slice) -> int:
         return int(part.stop - part.start) // self.columns
@@ -271,7 +275,7 @@ class _Decoding:
         self.quality_index = container.quality_eighths - round(MIN_QUALITY * QUALITY_STEPS)
         config = self.network.description.config
         if not config.offers(self.quality_index):
-            raise CorruptDataError("Damaged file", "its weights have no such quality")
+            raise CorruptDataError("The file is damaged", "Its weights have no such quality.")
         size = config.block_size
         rows, columns = grid(container.height, container.width, size)
         self.layout = _Layout(size, rows, columns, container.tile_block_rows)
@@ -285,8 +289,10 @@ class _Decoding:
 
     def _check_coverage(self) -> None:
         """Every front of every tile is in some segment, and nothing else is."""
-        tiles = list(self.layout.tiles())
-        for tile, part in enumerate(tiles):
+        count = -(-self.layout.blocks // self.layout.tile_blocks)
+        if any(tile >= count for tile in self.segments):
+            raise CorruptDataError("The file is damaged", "There is more data than picture.")
+        for tile, part in enumerate(self.layout.tiles()):
             expected = self.layout.columns + 2 * (self.layout.rows_of(part) - 1)
             if self.layout.columns == 1:
                 expected = self.layout.rows_of(part)  # every other front would be empty
@@ -295,8 +301,6 @@ class _Decoding:
                 raise CorruptDataError("Truncated file", "A part of the picture is missing.")
             if found > expected:
                 raise CorruptDataError("The file is damaged", "There is more data than picture.")
-        if any(tile >= len(tiles) for tile in self.segments):
-            raise CorruptDataError("The file is damaged", "There is more data than picture.")
 
     def fronts(
         self, *, count_bits: bool

@@ -21,8 +21,8 @@ fewest bytes that hold it, five at most. ``zlib`` is one RFC 1950 stream with no
 A reader refuses critical types it doesn't know, and keeps ancillary ones as they are. Types of
 version 1 occur once at most, except P.
 
-    H header   width      varint   in pixels, at least 1
-               height     varint   in pixels, at least 1; width * height is at most 2**28
+    H header   width      varint   in pixels, 1 to 65535
+               height     varint   in pixels, 1 to 65535; width * height is at most 2**28
                flags      u8       bit 0: grey picture, its three channels are equal
                                    other bits: 0, a reader refuses them
                quality    u8       in eighths, 8 (quality 1) to 64 (quality 8)
@@ -60,6 +60,7 @@ from .errors import CorruptDataError, NotLbbicError, UnsupportedVersionError
 SIGNATURE = b"\x8bLBB\r\n\x1a\n"
 VERSION = (1, 0)
 MAX_PIXELS = 2**28
+MAX_SIDE = 2**16 - 1
 MAX_METADATA_BYTES = 2**26
 QUALITY_EIGHTHS = range(8, 65)
 
@@ -370,6 +371,8 @@ def _pack_varint(value: int) -> bytes:
 def _check_header(header: Container) -> None:
     if header.width < 1 or header.height < 1:
         raise _corrupt(f"A picture of {header.width} × {header.height} pixels is empty.")
+    if max(header.width, header.height) > MAX_SIDE:
+        raise _corrupt(f"A side of {max(header.width, header.height)} pixels is over {MAX_SIDE}.")
     if header.width * header.height > MAX_PIXELS:
         raise _corrupt(
             f"{header.width} × {header.height} pixels are more than the {MAX_PIXELS} allowed."

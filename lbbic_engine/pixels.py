@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, PngImagePlugin, UnidentifiedImageError
 
-from .container import MAX_PIXELS
+from .container import MAX_PIXELS, MAX_SIDE
 from .errors import UnsupportedImageError
 
 _EXIF_PREFIX = b"Exif\0\0"
@@ -199,6 +199,8 @@ def _check_size(image: Image.Image) -> None:
     if image.width * image.height > MAX_PIXELS:
         size = f"{image.width} × {image.height}"
         raise ValueError(f"Its {size} pixels are more than the {MAX_PIXELS} allowed.")
+    if max(image.width, image.height) > MAX_SIDE:
+        raise ValueError(f"A side of {max(image.width, image.height)} pixels is over {MAX_SIDE}.")
     if image.width * image.height == 0:
         raise ValueError("It has no pixels.")
 

@@ -364,3 +364,9 @@ def test_alpha_is_never_unpacked_beyond_the_picture(monkeypatch: pytest.MonkeyPa
 def test_what_could_not_be_read_again_is_not_written(change: dict[str, object]) -> None:
     with pytest.raises(CorruptDataError):
         pack_container(replace(RICH, **change))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("width", "height"), [(2**16, 1), (1, 2**16), (2**15, 2**14)])
+def test_absurd_sizes_are_refused(width: int, height: int) -> None:
+    with pytest.raises(CorruptDataError, match="65535|allowed"):
+        pack_container(replace(PLAIN, width=width, height=height))

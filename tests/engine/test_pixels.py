@@ -427,6 +427,11 @@ def test_decompression_bombs_are_refused(monkeypatch: pytest.MonkeyPatch) -> Non
         load_picture(file)
 
 
+def test_a_side_that_the_format_cannot_hold_is_refused() -> None:
+    with pytest.raises(UnsupportedImageError, match="65535"):
+        load_picture(stored(Image.new("1", (65_536, 1)), "PNG"))
+
+
 # --- saving -------------------------------------------------------------------------------------
 
 FULL: dict[str, Any] = {"icc": SRGB, "exif": exif_bytes(1)[6:], "xmp": UPRIGHT_XMP}
