@@ -368,5 +368,5 @@ def test_what_could_not_be_read_again_is_not_written(change: dict[str, object]) 
 
 @pytest.mark.parametrize(("width", "height"), [(2**16, 1), (1, 2**16), (2**15, 2**14)])
 def test_absurd_sizes_are_refused(width: int, height: int) -> None:
-    with pytest.raises(CorruptDataError, match="65535|allowed"):
+    with pytest.raises(CorruptDataError, match=r"65535|allowed"):
         pack_container(replace(PLAIN, width=width, height=height))
