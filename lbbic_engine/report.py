@@ -183,6 +183,8 @@ def plot_curves(curve: Curve, anchors: Sequence[Curve], suffix: str) -> bytes:
         axes.plot(anchor.bpp, anchor.psnr, label=anchor.name, linewidth=1)
     axes.plot(curve.bpp, curve.psnr, "o-", label=curve.name, color="black", linewidth=2)
     axes.set(xlabel="bits per pixel", ylabel="RGB PSNR [dB]", title=curve.source)
+    if curve.bpp:  # anchors may reach much further
+        axes.set(xlim=(0, 1.2 * max(curve.bpp)), ylim=(min(curve.psnr) - 2, max(curve.psnr) + 2))
     axes.grid(alpha=0.3)
     axes.legend()
     image = io.BytesIO()
