@@ -11,7 +11,7 @@ import time
 from PySide6.QtCore import QObject, Qt, QThread, Signal, Slot
 
 from lbbic_gui.jobs import Worker
-from lbbic_gui.messages import VIEW, Job, Open, Stopped, Thumbnail
+from lbbic_gui.messages import VIEW, Find, Job, Open, Stopped, Thumbnail
 
 
 class Jobs(QObject):
@@ -52,7 +52,7 @@ class Jobs(QObject):
         return all(ended)
 
     def _lane(self, job: Job) -> _Lane:
-        return self._reading if isinstance(job.request, (Open, Thumbnail)) else self._coding
+        return self._reading if isinstance(job.request, (Find, Open, Thumbnail)) else self._coding
 
 
 class _Lane(QObject):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal, Slot
 
 from lbbic_gui import messages, pictures
+from lbbic_gui.growing import Growing
 from lbbic_gui.messages import Coded, Job, Pixels, Point, Saved, Source, Step, Stopped
 from lbbic_gui.naming import free_name
 from lbbic_gui.problems import explain
@@ -58,6 +59,8 @@ class Tasks:
         match job.request:
             case messages.WarmUp():
                 return _warm_up(job.request)
+            case messages.Find(paths):
+                return pictures.find(paths)
             case messages.Thumbnail(source):
                 return pictures.thumbnail(source)
             case messages.Open(source):
@@ -207,25 +210,23 @@ def _decode(
 
     info = codec.read_info(data)
     veil = pictures.veil(parse_container(data, partial=True).alpha) if original is None else None
-    growing: pictures.Growing | None = None
+    growing: Growing | None = None
     for front in codec.decode_progressively(data, device=device):
         if job.cancelled.is_set():
             raise Cancelled
         if growing is None:
             size = front.blocks.shape[1]
-            growing = pictures.Growing(info.width, info.height, size)
+            growing = Growing(info.width, info.height, size)
             report(messages.Fresh(info.width, info.height, size, info.quality, veil))
         growing.add(front.rows, front.columns, front.blocks, front.bits)
         step = Step("Decoding", growing.done(share), share * growing.total)
         report(messages.Front(front.rows, front.columns, front.blocks, step))
     assert growing is not None
-    canvas = growing.picture()
-    reconstruction = canvas[..., 2::-1]
-    point = _point(info.quality, data, original.pixels if original else None, reconstruction)
+    pixels = original.pixels if original else None
+    point = _point(info.quality, data, pixels, growing.picture()[..., 2::-1])
+    errors = None if pixels is None else growing.errors(pixels)
     notices = original.notices if original else ()
-    return Coded(
-        point, canvas, growing.order, growing.bits, growing.size, info.payload_bytes, notices
-    )
+    return Coded(point, growing, errors, info.payload_bytes, notices)
 
 
 def _point(quality: float, data: bytes, original: Pixels | None, reconstruction: Pixels) -> Point:

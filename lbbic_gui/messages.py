@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtGui import QImage
 
+from lbbic_gui.growing import Growing
+
 Pixels = NDArray[np.uint8]
-Emit = Callable[[object], None]
 
 METADATA = frozenset({"exif", "icc", "xmp"})
 VIEW, THUMBNAIL, BATCH, BACKGROUND = range(4)  # priorities, the first goes first
@@ -75,6 +75,13 @@ class Thumbnail:
     """Answered by ``Thumb``."""
 
     source: Source
+
+
+@dataclass(frozen=True)
+class Find:
+    """Look for pictures in files and folders; answered by ``Found``."""
+
+    paths: tuple[Path, ...]
 
 
 @dataclass(frozen=True)
@@ -195,6 +202,14 @@ class Ready:
 
 
 @dataclass(frozen=True)
+class Found:
+    """``sources`` by the folder they were found below, and the names of what is no picture."""
+
+    sources: tuple[tuple[Path | None, tuple[Source, ...]], ...]
+    unsupported: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Thumb:
     """A small picture (h, w, 4), and the size of the whole one."""
 
@@ -227,17 +242,14 @@ class Point:
 
 @dataclass(frozen=True)
 class Coded:
-    """A picture that was coded and decoded again.
+    """A picture that was coded and decoded again; ``errors`` (rows, columns), the blocks' MSE.
 
-    ``canvas`` (H, W, 4) blue first; ``order`` and ``bits`` (rows, columns) of the grid of blocks:
-    the number of each block's front, and what it cost.
+    ``errors`` None: there is no original to compare with.
     """
 
     point: Point
-    canvas: Pixels = field(repr=False)
-    order: NDArray[np.int32] = field(repr=False)
-    bits: NDArray[np.float32] = field(repr=False)
-    block_size: int
+    picture: Growing = field(repr=False)
+    errors: NDArray[np.float32] | None = field(repr=False)
     payload_bytes: int
     notices: tuple[str, ...] = ()
 

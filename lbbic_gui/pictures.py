@@ -1,22 +1,27 @@
-"""Pixels between numpy, Pillow and Qt: thumbnails, canvases (blue first), growing pictures."""
+"""Pixels between numpy, Pillow and Qt: thumbnails and canvases (blue first)."""
 
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QBuffer, QIODevice, Qt
-from PySide6.QtGui import QColor, QImage
+from PySide6.QtGui import QImage
 
-from lbbic_gui.messages import Pixels, Source, Thumb
+from lbbic_gui.growing import as_image
+from lbbic_gui.messages import Found, Pixels, Source, Thumb
 
 if TYPE_CHECKING:
     from PIL import Image
 
+SUFFIXES = frozenset(
+    {".png", ".jpg", ".jpeg", ".webp", ".avif", ".jp2"}
+    | {".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pnm", ".lbb"}
+)
 THUMBNAIL_PX = 128
-UNDECODED = (44, 40, 38)  # blue, green, red of blocks that are still to come
 _CHECKS = (0xF2, 0xD8)  # light and dark squares behind a transparent picture
 _CHECK_PX = 8
 
@@ -26,12 +31,6 @@ def to_canvas(rgb: Pixels) -> Pixels:
     canvas = np.full((*rgb.shape[:2], 4), 255, np.uint8)
     canvas[..., :3] = rgb[..., ::-1]
     return canvas
-
-
-def as_image(canvas: Pixels) -> QImage:
-    """A view of a canvas, no copy: the caller keeps the array alive as long as the image."""
-    height, width = canvas.shape[:2]
-    return QImage(canvas.data, width, height, canvas.strides[0], QImage.Format.Format_RGB32)
 
 
 def veil(alpha: NDArray[np.uint8] | None) -> QImage | None:
@@ -47,6 +46,26 @@ def veil(alpha: NDArray[np.uint8] | None) -> QImage | None:
     height, width = alpha.shape
     format_ = QImage.Format.Format_ARGB32_Premultiplied
     return QImage(pixels.data, width, height, 4 * width, format_).copy()
+
+
+def find(paths: tuple[Path, ...]) -> Found:
+    """All pictures and .lbb files among files and, at any depth, in folders."""
+    sources: list[tuple[Path | None, tuple[Source, ...]]] = []
+    unsupported: list[str] = []
+    for path in paths:
+        if path.is_dir():
+            files = (file for file in path.rglob("*") if not file.name.startswith("."))
+            chosen = sorted(file for file in files if file.suffix.lower() in SUFFIXES)
+            sources.append((path, tuple(_source(file) for file in chosen if file.is_file())))
+        elif path.suffix.lower() in SUFFIXES:
+            sources.append((None, (_source(path),)))
+        else:
+            unsupported.append(path.name)
+    return Found(tuple(sources), tuple(unsupported))
+
+
+def _source(path: Path) -> Source:
+    return Source(path.name, path.absolute())
 
 
 def thumbnail(source: Source) -> Thumb:
@@ -93,59 +112,3 @@ def to_pillow(image: QImage) -> tuple[Image.Image, int]:
     image.save(buffer, "PNG")  # type: ignore[call-overload]
     data = bytes(buffer.data().data())
     return Image.open(io.BytesIO(data)), len(data)
-
-
-class Growing:
-    """A picture that is decoded block by block: (rows·B, columns·B, 4), with maps of its blocks.
-
-    ``order`` (rows, columns) is the number of a block's front, −1 before it comes; ``bits`` its
-    cost.
-    """
-
-    def __init__(self, width: int, height: int, size: int) -> None:
-        self.width, self.height, self.size = width, height, size
-        self.rows, self.columns = -(-height // size), -(-width // size)
-        self.canvas = np.full((self.rows * size, self.columns * size, 4), 255, np.uint8)
-        self.canvas[..., :3] = UNDECODED
-        self.order = np.full((self.rows, self.columns), -1, np.int32)
-        self.bits = np.zeros((self.rows, self.columns), np.float32)
-        self._fronts = 0
-        self._done = 0
-        # (row, column, y, x, colour): one block at a time, without copying
-        self._blocks = self.canvas.reshape(self.rows, size, self.columns, size, 4).swapaxes(1, 2)
-
-    @property
-    def total(self) -> int:
-        return self.rows * self.columns
-
-    def done(self, share: int) -> int:
-        """Blocks done, all those of the stages before this last one counted."""
-        return self._done + (share - 1) * self.total
-
-    def add(
-        self,
-        rows: NDArray[np.int64],
-        columns: NDArray[np.int64],
-        blocks: Pixels,
-        bits: NDArray[np.float32] | None = None,
-    ) -> None:
-        """Put a front in its place; ``blocks`` (n, B, B, 3) red first."""
-        self._blocks[rows, columns, :, :, :3] = blocks[..., ::-1]
-        self.order[rows, columns] = self._fronts
-        if bits is not None:
-            self.bits[rows, columns] = bits
-        self._fronts += 1
-        self._done += len(rows)
-
-    def picture(self) -> Pixels:
-        """The picture without the blocks' overhang, (H, W, 4)."""
-        return np.ascontiguousarray(self.canvas[: self.height, : self.width])
-
-    def image(self) -> QImage:
-        """A view of the picture, no copy; valid while this object lives."""
-        return as_image(self.canvas[: self.height, : self.width])
-
-
-def undecoded_colour() -> QColor:
-    blue, green, red = UNDECODED
-    return QColor(red, green, blue)

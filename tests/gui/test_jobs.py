@@ -29,10 +29,10 @@ def test_a_picture_is_coded_and_decoded_front_by_front(answers: Any, picture: So
     fronts = [report for report in answers.reports if isinstance(report, messages.Front)]
     assert len(fronts) > 3
     decoded = decompress(coded.point.data).pixels
-    assert np.array_equal(coded.canvas[..., 2::-1], decoded)
-    assert sum(len(front.rows) for front in fronts) == coded.order.size
+    assert np.array_equal(coded.picture.picture()[..., 2::-1], decoded)
+    assert sum(len(front.rows) for front in fronts) == coded.picture.total
     assert coded.point.psnr == metrics.psnr(load_picture(picture.path or "").pixels, decoded)
-    assert coded.bits.sum() / 8 == pytest.approx(coded.payload_bytes, abs=16)
+    assert coded.picture.bits.sum() / 8 == pytest.approx(coded.payload_bytes, abs=16)
 
 
 def test_progress_never_falls(answers: Any, picture: Source) -> None:
@@ -90,7 +90,7 @@ def test_a_pasted_picture_is_coded_too(answers: Any) -> None:
     source = Source("Pasted picture", image=image)
     opened = answers.ask(messages.Open(source))
     assert opened.canvas[0, 0].tolist() == [0x99, 0x66, 0x33, 255]
-    assert answers.ask(messages.Code(source, 1.0, "cpu")).canvas.shape == (24, 40, 4)
+    assert answers.ask(messages.Code(source, 1.0, "cpu")).picture.picture().shape == (24, 40, 4)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,335 @@
+"""The main window: lays out the parts and connects them. What they do is their own affair."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QGuiApplication
+from PySide6.QtWidgets import (
+    QApplication,
+    QLabel,
+    QMainWindow,
+    QMessageBox,
+    QSplitter,
+    QStackedWidget,
+)
+
+from lbbic_gui import actions, files, theme
+from lbbic_gui.dialogs import AboutDialog, KeysDialog
+from lbbic_gui.empty_state import EmptyState
+from lbbic_gui.inspector import WIDTH, Inspector
+from lbbic_gui.look import Mode
+from lbbic_gui.messages import Coded, Problem, Ready, Saved
+from lbbic_gui.overlays import Overlay
+from lbbic_gui.queue_model import Row
+from lbbic_gui.queue_view import QueueView
+from lbbic_gui.samples import sample_source
+from lbbic_gui.session import Session
+from lbbic_gui.settings import Preferences, Settings
+from lbbic_gui.settings_dialog import SettingsDialog
+from lbbic_gui.stage import Stage
+from lbbic_gui.toolbar import Toolbar
+
+_MODES = {"side": Mode.SIDE, "split": Mode.SPLIT, "flip": Mode.FLIP, "difference": Mode.DIFFERENCE}
+_NOTICE_MS = 8000
+
+
+class MainWindow(QMainWindow):
+    """Queue, stage and inspector side by side; the empty state in their place at first."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self.setWindowTitle("LBBIC")
+        self.setAcceptDrops(True)
+        self.resize(1280, 800)
+        self.settings = settings
+        self.session = Session(settings, self)
+        self.actions_ = actions.build(self)
+        self.empty = EmptyState()
+        self.queue = QueueView(self.session.model)
+        self.stage = Stage(self.session)
+        self.inspector = Inspector()
+        self.toolbar = Toolbar(self.actions_, self)
+        self.device = QLabel(self.tr("Loading model…"))
+        self.cursor_words = QLabel()
+        self._ready: Ready | None = None
+        self._coded: Coded | None = None
+        self._lay_out()
+        self._connect_session()
+        self._connect_widgets()
+        self._connect_actions()
+        self._apply_settings(settings.values)
+        self._show_empty()
+
+    # --- layout ---------------------------------------------------------------------------------
+
+    def _lay_out(self) -> None:
+        self.splitter = QSplitter(Qt.Orientation.Horizontal)
+        self.splitter.setHandleWidth(1)
+        self.splitter.setChildrenCollapsible(False)
+        for widget in (self.queue, self.stage, self.inspector):
+            self.splitter.addWidget(widget)
+        self.splitter.setStretchFactor(1, 1)
+        self.splitter.setSizes([264, 712, WIDTH])
+        self.pages = QStackedWidget()
+        self.pages.addWidget(self.empty)
+        self.pages.addWidget(self.splitter)
+        self.setCentralWidget(self.pages)
+        self.addToolBar(self.toolbar)
+        self.statusBar().setSizeGripEnabled(False)
+        self.statusBar().setContentsMargins(10, 0, 8, 0)
+        self.statusBar().addPermanentWidget(self.cursor_words)
+        self.statusBar().addPermanentWidget(self.device)
+        self._fill_menus()
+        self.restoreGeometry(self.settings.layout("geometry"))
+        kept = self.settings.layout("splitter")
+        if not kept.isEmpty():
+            self.splitter.restoreState(kept)
+
+    def _fill_menus(self) -> None:
+        menus = {}
+        for entry in actions.entries():
+            if entry.menu not in menus:
+                menus[entry.menu] = self.menuBar().addMenu(entry.menu)
+            if entry.name:
+                menus[entry.menu].addAction(self.actions_[entry.name])
+            else:
+                menus[entry.menu].addSeparator()
+
+    def _show_empty(self) -> None:
+        is_empty = not self.session.model.rows
+        self.pages.setCurrentWidget(self.empty if is_empty else self.splitter)
+        self.toolbar.set_empty(is_empty)
+
+    # --- connections ----------------------------------------------------------------------------
+
+    def _connect_session(self) -> None:
+        session, inspector = self.session, self.inspector
+        session.added.connect(self._on_added)
+        session.current_changed.connect(lambda row: inspector.show_row(row, self.session.quality()))
+        session.opened.connect(lambda opened: inspector.show_facts(session.row, opened.notices))
+        session.begun.connect(lambda *_: inspector.show_facts(session.row))
+        session.coded.connect(self._on_coded)
+        session.points_changed.connect(
+            lambda: inspector.show_points(session.row, session.quality())
+        )
+        session.rivalled.connect(self._on_rival)
+        session.saved.connect(self._on_saved)
+        session.batch.saved.connect(self._on_saved)
+        session.batch.problem.connect(self._on_row_problem)
+        session.batch.changed.connect(self.queue.show_total)
+        session.ready.connect(self._on_ready)
+        session.failed.connect(self._on_failed)
+        session.noticed.connect(self._notice)
+        session.model.rowsRemoved.connect(lambda *_: self._show_empty())
+        self.settings.changed.connect(self._apply_settings)
+
+    def _connect_widgets(self) -> None:
+        session, inspector, stage = self.session, self.inspector, self.stage
+        self.empty.choose_wanted.connect(self._open)
+        self.empty.sample_wanted.connect(self._try_sample)
+        self.queue.picked.connect(session.select)
+        self.queue.removal_wanted.connect(session.remove)
+        self.queue.compress_all_wanted.connect(session.batch.compress_all)
+        self.queue.cancel_wanted.connect(session.stop)
+        inspector.quality_chosen.connect(self._choose_quality)
+        inspector.plot.wanted.connect(session.probe)
+        inspector.save_wanted.connect(self._save)
+        inspector.export_wanted.connect(self._export)
+        inspector.overlay.chosen.connect(stage.set_overlay)
+        inspector.overlay.opacity_changed.connect(
+            lambda opacity: stage.canvas.set_look(opacity=opacity)
+        )
+        inspector.fit.wanted.connect(session.fit_size)
+        inspector.compare.wanted.connect(session.compare)
+        inspector.compare.original_wanted.connect(stage.show_original)
+        stage.pinned.connect(inspector.block.show_block)
+        stage.told.connect(self.cursor_words.setText)
+        stage.canvas.zoomed.connect(self.toolbar.show_zoom)
+        stage.canvas.looked.connect(self.toolbar.show_look)
+        self.toolbar.zoom_chosen.connect(stage.canvas.zoom_to)
+        self.toolbar.gain_chosen.connect(lambda gain: stage.canvas.set_look(gain=gain))
+
+    def _connect_actions(self) -> None:
+        canvas = self.stage.canvas
+        slots = {
+            "open": self._open,
+            "open_folder": self._open_folder,
+            "sample": self._try_sample,
+            "save": self._save,
+            "export": self._export,
+            "compress_all": self.session.batch.compress_all,
+            "quit": self.close,
+            "paste": self._paste,
+            "cancel": self.session.stop,
+            "move_up": lambda: self._move(-1),
+            "move_down": lambda: self._move(1),
+            "remove": self._remove,
+            "retry": self.session.retry,
+            "settings": lambda: SettingsDialog(self.settings, self).exec(),
+            "zoom_in": lambda: canvas.zoom_by(1),
+            "zoom_out": lambda: canvas.zoom_by(-1),
+            "actual": lambda: canvas.zoom_to(1.0),
+            "fit": canvas.fit,
+            "overlay": self._next_overlay,
+            "loupe": lambda on: canvas.set_look(loupe=on),
+            "play": self.stage.timeline.toggle,
+            "inspector": self.inspector.setVisible,
+            "original": lambda: canvas.show_side(1.0),
+            "half": lambda: canvas.show_side(0.5),
+            "compressed": lambda: canvas.show_side(0.0),
+            "keys": lambda: KeysDialog(self).exec(),
+            "about": lambda: AboutDialog(self._ready, self).exec(),
+        }
+        for name, slot in slots.items():
+            self.actions_[name].triggered.connect(slot)
+        for name, mode in _MODES.items():
+            self.actions_[name].triggered.connect(lambda _, mode=mode: canvas.set_mode(mode))
+        self.actions_["inspector"].setChecked(True)
+
+    # --- what the user wants --------------------------------------------------------------------
+
+    def _open(self) -> None:
+        self._open_paths(files.choose_pictures(self, self.settings.values.last_folder))
+
+    def _open_folder(self) -> None:
+        folder = files.choose_folder(self, self.settings.values.last_folder)
+        self._open_paths([folder] if folder else [])
+
+    def _open_paths(self, paths: list[Path]) -> None:
+        if paths:
+            folder = paths[0] if paths[0].is_dir() else paths[0].parent
+            self.settings.change(last_folder=str(folder))
+            self.session.open(paths)
+
+    def _try_sample(self) -> None:
+        source = sample_source()
+        assert source.path is not None
+        self.session.open([source.path])
+
+    def _paste(self) -> None:
+        data = QGuiApplication.clipboard().mimeData()
+        if data.hasUrls():
+            self._open_paths([Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()])
+        elif data.hasImage():
+            self.session.paste(QGuiApplication.clipboard().image())
+        else:
+            self._notice(self.tr("There is no picture to paste"))
+
+    def _choose_quality(self, quality: float, only_this: bool) -> None:
+        self.session.set_quality(quality, only_this=only_this)
+        self.inspector.show_quality(self.session.row, self.session.quality())
+
+    def _save(self) -> None:
+        if self._coded is not None:
+            target = files.choose_target(self, self.session.proposal(".lbb"))
+            if target is not None:
+                self.session.save(target)
+
+    def _export(self) -> None:
+        if self._coded is not None:
+            target = files.choose_export(self, self.session.proposal(".png"))
+            if target is not None:
+                self.session.export(target)
+
+    def _move(self, step: int) -> None:
+        row = self.session.row
+        if row is not None and self.session.model.move(row, step):
+            self.queue.select(row)
+
+    def _remove(self) -> None:
+        if self.session.row is not None:
+            self.session.remove(self.session.row)
+
+    def _next_overlay(self) -> None:
+        overlays = list(Overlay)
+        place = overlays.index(self.stage.canvas.look.overlay)
+        self.inspector.overlay.show_overlay(overlays[(place + 1) % len(overlays)])
+
+    # --- what the session says ------------------------------------------------------------------
+
+    def _on_added(self, rows: list[Row]) -> None:
+        self._show_empty()
+        if self.session.row is None or len(rows) == 1:
+            self.queue.select(rows[0])
+            self.stage.canvas.setFocus()
+
+    def _on_coded(self, coded: Coded | None) -> None:
+        self._coded = coded
+        self.inspector.show_result(self.session.row, coded)
+        self.inspector.compare.reset()
+
+    def _on_rival(self, rival: object) -> None:
+        if self._coded is not None:
+            self.inspector.compare.show_rival(rival, self._coded)  # type: ignore[arg-type]
+
+    def _on_saved(self, saved: Saved) -> None:
+        words = self.tr("Skipped, it exists: {}") if saved.skipped else self.tr("Saved as {}")
+        self._notice(words.format(saved.path))
+
+    def _on_row_problem(self, row: Row) -> None:
+        if row is self.session.row:
+            self.session.troubled.emit(row)
+
+    def _on_failed(self, problem: Problem) -> None:
+        if not self.session.model.rows:
+            self._notice(f"{problem.title}: {problem.detail}")
+        if self._ready is None:
+            self.device.setText(self.tr("No model: {}").format(problem.detail))
+        self.stage.banner.show_problem("", problem, can_retry=False)
+
+    def _on_ready(self, ready: Ready) -> None:
+        self._ready = ready
+        wants_gpu = self.settings.values.device != "cpu"
+        cpu = self.tr("CPU (no CUDA device)") if wants_gpu else self.tr("CPU")
+        self.device.setText(cpu if ready.device == "cpu" else self.tr("GPU (CUDA)"))
+
+    def _notice(self, words: str) -> None:
+        self.statusBar().showMessage(words, _NOTICE_MS)
+
+    def _apply_settings(self, values: Preferences) -> None:
+        application = QApplication.instance()
+        if isinstance(application, QApplication) and theme.needs(values.theme):
+            theme.apply(values.theme, application)
+        self.stage.timeline.reduce_motion = values.reduce_motion
+
+    # --- events ---------------------------------------------------------------------------------
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if event.mimeData().hasUrls() or event.mimeData().hasImage():
+            event.acceptProposedAction()
+            self._light(True)
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        self._light(False)
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        self._light(False)
+        data = event.mimeData()
+        paths = [Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()]
+        if paths:
+            self._open_paths(paths)
+        elif data.hasImage():
+            self.session.paste(data.imageData())
+        event.acceptProposedAction()
+
+    def _light(self, lit: bool) -> None:
+        self.empty.set_lit(lit)
+        self.stage.show_drop(lit)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        if self.session.batch.is_busy and not self._confirm_close():
+            event.ignore()
+            return
+        self.settings.keep_layout(geometry=self.saveGeometry(), splitter=self.splitter.saveState())
+        self.session.jobs.stop()
+        event.accept()
+
+    def _confirm_close(self) -> bool:
+        answer = QMessageBox.question(
+            self,
+            self.tr("Stop and quit?"),
+            self.tr("Pictures are still being compressed. What is saved already is kept."),
+        )
+        return answer == QMessageBox.StandardButton.Yes

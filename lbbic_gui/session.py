@@ -1,0 +1,404 @@
+"""What the app is doing: the queue, the picture on view, and the jobs for both. No widgets.
+
+Widgets call its verbs and listen to its signals. One owner per fact: rows live in the queue
+model, preferences in the settings, the pixels on view and the cache of coded pictures here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QImage
+
+from lbbic_gui import messages, text
+from lbbic_gui.batch import Batch
+from lbbic_gui.dispatch import Jobs
+from lbbic_gui.growing import Growing
+from lbbic_gui.messages import (
+    BACKGROUND,
+    THUMBNAIL,
+    Coded,
+    Job,
+    Opened,
+    Point,
+    Problem,
+    Saved,
+    Source,
+    Step,
+    Stopped,
+)
+from lbbic_gui.naming import free_name, output_path
+from lbbic_gui.pictures import small_canvas
+from lbbic_gui.queue_model import QueueModel, Row, State
+from lbbic_gui.settings import Settings
+from lbbic_gui.text import tr
+
+CACHE_BYTES = 1 << 29  # of pixels of coded pictures, to come back at once
+_REPORT_SECONDS = 0.04  # rows are repainted no more often
+
+
+class Session(QObject):
+    """See the module. ``coded`` None: nothing is decoded for the picture on view yet."""
+
+    added = Signal(object)  # rows
+    current_changed = Signal(object)  # Row or None
+    opened = Signal(object)  # Opened
+    begun = Signal(object, object)  # Growing, veil: the first blocks are about to come
+    front = Signal(object)  # Front
+    coded = Signal(object)  # Coded or None
+    troubled = Signal(object)  # Row on view, which failed or has recovered
+    stale = Signal(bool)  # the result on view is not of the quality that is set
+    progressed = Signal(str, float)  # of the picture on view; empty when nothing runs
+    points_changed = Signal()  # the row on view has more files made of it, or fewer
+    rivalled = Signal(object)  # Rival
+    saved = Signal(object)  # Saved
+    ready = Signal(object)  # Ready
+    failed = Signal(object)  # Problem of something that concerns no row
+    noticed = Signal(str)
+
+    def __init__(self, settings: Settings, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.settings = settings
+        self.model = QueueModel(self)
+        self.jobs = Jobs(self)
+        self.batch = Batch(self.model, self.jobs, settings, self)
+        self.row: Row | None = None
+        self.original: Opened | None = None
+        self.result: Coded | None = None
+        self._cache: OrderedDict[tuple[int, float, frozenset[str]], Coded] = OrderedDict()
+        self._view: list[Job] = []  # jobs for the picture on view
+        self._started = 0.0
+        self._reported = 0.0
+        self._pasted = 0
+        self.jobs.reported.connect(self._on_report)
+        self.jobs.finished.connect(self._on_finish)
+
+    # --- verbs ----------------------------------------------------------------------------------
+
+    def warm_up(self) -> None:
+        """Import torch and load the model; answered by ``ready``."""
+        self.jobs.submit(messages.WarmUp(self.settings.values.device))
+
+    def open(self, paths: list[Path]) -> None:
+        """Add files, and what is found in folders."""
+        self.jobs.submit(messages.Find(tuple(paths)))
+
+    def paste(self, image: QImage) -> None:
+        """Add a picture that has no file."""
+        self._pasted += 1
+        self._add([Source(tr("Pasted picture {}").format(self._pasted), image=image.copy())])
+
+    def select(self, row: Row | None) -> None:
+        """Put a row on view and start coding it."""
+        if row is self.row:
+            return
+        self._stop_view()
+        self.row, self.original, self.result = row, None, None
+        self.current_changed.emit(row)
+        self.coded.emit(None)
+        self.points_changed.emit()
+        if row is not None and not row.source.is_lbb:
+            self._submit_view(messages.Open(row.source), row)
+        if row is not None and row.state is not State.FAILED:
+            self._preview()
+
+    def quality(self) -> float:
+        """Of the row on view: its own, or that of all."""
+        own = self.row.override if self.row else None
+        return own if own is not None else self.settings.values.quality
+
+    def set_quality(self, quality: float, *, only_this: bool) -> None:
+        """Choose a quality for the row on view alone or for all, and code it."""
+        if self.row is not None and only_this:
+            self.row.override = quality
+        else:
+            if self.row is not None:
+                self.row.override = None
+            self.settings.change(quality=quality)
+        self.code_again()
+
+    def code_again(self) -> None:
+        """Show the row on view at its quality: at once where that is known, else code it."""
+        if self.row is None or self.row.source.is_lbb:
+            return
+        self._stop_view(but=messages.Open)
+        self.model.touch(self.row)
+        self._preview()
+
+    def retry(self, device: str | None = None) -> None:
+        """Try the row on view again, perhaps on another device."""
+        if device is not None:
+            self.settings.change(device=device)
+        row, self.row = self.row, None
+        if row is not None:
+            row.problem, row.state = None, State.NEW
+        self.select(row)
+
+    def stop(self) -> bool:
+        """Cancel what runs for the row on view and for the batch; False if nothing did."""
+        running = [job for job in self._view if not job.cancelled.is_set()]
+        was_busy = self.batch.stop() or bool(running)
+        for job in self.jobs.active():
+            if isinstance(job.request, (messages.Probe, messages.CompareAtSize)):
+                self.jobs.cancel(job)
+        self._stop_view()
+        return was_busy
+
+    def remove(self, row: Row) -> None:
+        """Take a row off the queue."""
+        for job in self.jobs.active():
+            if job.row == row.number:
+                self.jobs.cancel(job)
+        if row is self.row:
+            self.select(None)
+        self.model.remove(row)
+        self.batch.tell()
+
+    def probe(self, quality: float) -> None:
+        """Code the row on view at another quality in the background, for the plot."""
+        if self.row is not None:
+            values = self.settings.values
+            request = messages.Probe(self.row.source, quality, values.device, values.keep)
+            self.jobs.submit(request, self.row.number, BACKGROUND)
+
+    def fit_size(self, max_bytes: int) -> None:
+        """Find the best quality of at most so many bytes for the row on view."""
+        if self.row is not None:
+            self._stop_view(but=messages.Open)
+            request = messages.FitSize(self.row.source, max_bytes, self.settings.values.device)
+            self._submit_view(request, self.row)
+
+    def compare(self, codec: str) -> None:
+        """Code the picture on view by another codec, at no more bytes than ours."""
+        if self.row is not None and self.result is not None:
+            limit = len(self.result.point.data)
+            self.jobs.submit(messages.CompareAtSize(self.row.source, codec, limit), self.row.number)
+
+    def save(self, target: Path) -> None:
+        """Write the .lbb file of the row on view; the user has agreed to replace ``target``."""
+        if self.row is not None:
+            self.batch.save(self.row, target, "replace", self._data(), self.quality())
+
+    def export(self, target: Path) -> None:
+        """Write the decoded picture on view in the format that the name's ending says."""
+        data = self._data()
+        if self.row is not None and data is not None:
+            device = self.settings.values.device
+            self._submit_view(messages.Export(data, target, device, "replace"), self.row)
+
+    def proposal(self, suffix: str) -> Path:
+        """A free name for the picture on view: beside it, or in the folder of the settings."""
+        values = self.settings.values
+        path = self.row.source.path if self.row else None
+        if path is None:
+            name = self.row.source.name if self.row else "picture"
+            path = Path(values.last_folder or Path.home()) / name
+        folder = Path(values.output_folder) if values.output_folder else None
+        return free_name(output_path(path, folder, None, suffix))
+
+    # --- the picture on view --------------------------------------------------------------------
+
+    def _data(self) -> bytes | None:
+        """The file of the picture on view at the quality that is set."""
+        if self.row is None or self.result is None:
+            return None
+        if self.row.source.is_lbb or self.result.point.quality == self.quality():
+            return self.result.point.data
+        return None
+
+    def _preview(self) -> None:
+        row = self.row
+        assert row is not None
+        values, quality = self.settings.values, self.quality()
+        known = self._cache.get((row.number, quality, values.keep))
+        if known is not None:
+            self._cache.move_to_end((row.number, quality, values.keep))
+            self._show(row, known)
+            return
+        self.stale.emit(self.result is not None)
+        point = row.points.get(quality)
+        request = messages.Code(
+            row.source, quality, values.device, values.keep, (point.data or None) if point else None
+        )
+        row.problem = None
+        row.state, row.stage, row.progress = State.WAITING, tr("Waiting"), 0.0
+        self.model.touch(row)
+        self.progressed.emit(tr("Waiting for the model"), 0.0)
+        self._submit_view(request, row)
+
+    def _submit_view(self, request: object, row: Row) -> None:
+        self._view.append(self.jobs.submit(request, row.number))
+
+    def _stop_view(self, but: type | None = None) -> None:
+        for job in list(self._view):
+            if but is None or not isinstance(job.request, but):
+                self.jobs.cancel(job)
+
+    def _show(self, row: Row, coded: Coded) -> None:
+        self.result = coded
+        self._note_result(row, coded.point)
+        self.progressed.emit("", 1.0)
+        self.stale.emit(False)
+        self.coded.emit(coded)
+        self.points_changed.emit()
+
+    def _note_result(self, row: Row, point: Point) -> None:
+        row.points[point.quality] = point
+        row.result_bytes = len(point.data)
+        if row.state is not State.SAVED or row.saved_quality != point.quality:
+            row.state = State.CODED
+        row.progress = 1.0
+        self.model.touch(row)
+
+    def _remember(self, row: Row, coded: Coded) -> None:
+        key = (row.number, coded.point.quality, self.settings.values.keep)
+        self._cache[key] = coded
+        self._cache.move_to_end(key)
+        while len(self._cache) > 1 and self._cached_bytes() > CACHE_BYTES:
+            self._cache.popitem(last=False)
+
+    def _cached_bytes(self) -> int:
+        return sum(coded.picture.canvas.nbytes for coded in self._cache.values())
+
+    # --- what the workers say -------------------------------------------------------------------
+
+    def _on_report(self, job: Job, report: object) -> None:
+        row = self.model.find(job.row)
+        if row is None or job not in self._view:
+            return
+        match report:
+            case messages.Fresh():
+                growing = Growing(report.width, report.height, report.block_size)
+                row.width, row.height = report.width, report.height
+                self.stale.emit(False)
+                self.begun.emit(growing, report.veil)
+            case messages.Front():
+                self.front.emit(report)
+                self._on_step(job, row, report.step)
+            case Step():
+                self._on_step(job, row, report)
+
+    def _on_step(self, job: Job, row: Row, step: Step) -> None:
+        now, share = time.monotonic(), step.done / step.total
+        if row.state is not State.WORKING:
+            row.state, self._started = State.WORKING, now
+        if isinstance(job.request, messages.FitSize):
+            share = 0.0  # up to six encodings; how many is not known
+        row.stage, row.progress = tr(step.stage), max(row.progress, min(share, 0.99))
+        if now - self._reported < _REPORT_SECONDS:
+            return
+        self._reported = now
+        words = f"{row.stage}  {row.progress:.0%}".replace("%", " %")
+        if row.progress > 0.1 and now - self._started > 1:
+            left = (now - self._started) * (1 - row.progress) / row.progress
+            words += f"  ·  {text.duration(left)}"
+        self.progressed.emit(words, row.progress)
+        self.model.touch(row)
+
+    def _on_finish(self, job: Job, answer: object) -> None:
+        on_view = job in self._view
+        if on_view:
+            self._view.remove(job)
+        row = self.model.find(job.row)
+        match answer:
+            case messages.Ready():
+                self.ready.emit(answer)
+            case messages.Found():
+                self._on_found(answer)
+            case Problem() if row is None:
+                self.failed.emit(answer)
+        if row is not None:
+            self._on_answer(job, row, answer, on_view)
+
+    def _on_answer(self, job: Job, row: Row, answer: object, on_view: bool) -> None:
+        match answer:
+            case messages.Thumb():
+                row.thumbnail, row.file_bytes = answer.image, answer.file_bytes or row.file_bytes
+                row.width, row.height = answer.width or row.width, answer.height or row.height
+                self.model.touch(row)
+            case Opened() if on_view and row is self.row:
+                self.original = answer
+                row.file_bytes = answer.file_bytes
+                row.height, row.width = answer.canvas.shape[:2]
+                self.opened.emit(answer)
+            case Coded():
+                self._on_coded(row, answer)
+            case Point():
+                self._on_point(job, row, answer)
+            case messages.Rival() if row is self.row:
+                self.rivalled.emit(answer)
+            case Saved() if on_view:
+                self.progressed.emit("", 1.0)
+                self.saved.emit(answer)
+            case Stopped() if on_view and not isinstance(job.request, messages.Open):
+                self._on_stopped(job, row)
+            case Problem() if on_view or isinstance(job.request, messages.CompareAtSize):
+                self._on_problem(job, row, answer)
+
+    def _on_coded(self, row: Row, coded: Coded) -> None:
+        if row.source.is_lbb:
+            row.thumbnail = small_canvas(coded.picture.picture())
+        row.points[coded.point.quality] = coded.point
+        self._remember(row, coded)
+        if row is self.row and (row.source.is_lbb or coded.point.quality == self.quality()):
+            self._show(row, coded)
+        else:
+            self._note_result(row, coded.point)
+
+    def _on_point(self, job: Job, row: Row, point: Point) -> None:
+        row.points[point.quality] = point
+        if row is self.row:
+            self.points_changed.emit()
+            if isinstance(job.request, messages.FitSize):
+                self.set_quality(point.quality, only_this=True)
+                self.noticed.emit(tr("Found: {}").format(text.size(len(point.data))))
+
+    def _on_stopped(self, job: Job, row: Row) -> None:
+        others = [other for other in self._view if other.row == row.number]
+        if row.state in (State.WAITING, State.WORKING) and not others:
+            row.state = State.STOPPED if row is self.row else State.NEW
+            row.progress = 0.0
+            self.model.touch(row)
+        if row is self.row and not others:
+            self.progressed.emit("", 0.0)
+
+    def _on_problem(self, job: Job, row: Row, problem: Problem) -> None:
+        self.progressed.emit("", 0.0)
+        if isinstance(job.request, (messages.FitSize, messages.Export, messages.CompareAtSize)):
+            row.state = State.CODED if row.points else State.NEW
+            self.failed.emit(problem)
+        else:
+            row.state, row.problem = State.FAILED, problem
+            if row is self.row:
+                self.troubled.emit(row)
+        self.model.touch(row)
+
+    def _on_found(self, found: messages.Found) -> None:
+        doubles = 0
+        rows: list[Row] = []
+        for base, sources in found.sources:
+            fresh, known = self.model.add(list(sources), base)
+            rows += fresh
+            doubles += known
+        self._announce(rows, doubles, found.unsupported)
+
+    def _add(self, sources: list[Source]) -> None:
+        rows, doubles = self.model.add(sources)
+        self._announce(rows, doubles, ())
+
+    def _announce(self, rows: list[Row], doubles: int, unsupported: tuple[str, ...]) -> None:
+        for row in rows:
+            self.jobs.submit(messages.Thumbnail(row.source), row.number, THUMBNAIL)
+        parts = [text.count(len(rows), tr("1 picture added"), tr("{} pictures added"))]
+        if doubles:
+            parts.append(tr("{} already in the list").format(doubles))
+        if unsupported:
+            names = ", ".join(unsupported[:3]) + (" …" if len(unsupported) > 3 else "")
+            parts.append(tr("not supported: {}").format(names))
+        self.noticed.emit("  ·  ".join(parts))
+        self.batch.tell()
+        if rows:
+            self.added.emit(rows)
