@@ -9,8 +9,10 @@ EDITABLE = --no-deps --no-build-isolation -e .
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
-run: .venv/stamp  ## Set up, then compress, decode and check the sample pictures
-	.venv/bin/lbbic demo
+run: .venv/stamp  ## Set up, then open the app; with no display, try the codec on its samples
+	@if [ "$$(uname)" = Linux ] && [ -z "$$DISPLAY$$WAYLAND_DISPLAY" ]; then \
+		echo "No display: running 'lbbic demo' instead of the app."; .venv/bin/lbbic demo; \
+	else .venv/bin/lbbic-gui; fi
 
 test: export QT_QPA_PLATFORM = offscreen
 test: lint  ## Set up, then check format, lint and types, and run the tests
