@@ -68,7 +68,10 @@ def _run(files: list[Path]) -> int:
     if files:
         window.session.open(files)
     QTimer.singleShot(0, window.session.warm_up)
-    return application.exec()
+    code = application.exec()
+    if not window.session.jobs.stop():
+        os._exit(code)  # a library is busy and cannot be asked to stop; all that is saved is saved
+    return code
 
 
 def prepare(application: object) -> None:

@@ -47,6 +47,7 @@ class Batch(QObject):
         self._asked = 0  # jobs since nothing ran last
         jobs.reported.connect(self._on_report)
         jobs.finished.connect(self._on_finish)
+        settings.changed.connect(self.tell)
 
     @property
     def is_busy(self) -> bool:
@@ -58,10 +59,9 @@ class Batch(QObject):
         folder = Path(values.output_folder) if values.output_folder else None
         busy = {row.number for row in self._running.values()}
         for row in self._model.rows:
-            quality = row.override if row.override is not None else values.quality
-            is_done = row.state is State.SAVED and row.saved_quality == quality
-            if row.source.is_lbb or is_done or row.number in busy:
+            if row.source.is_lbb or self._is_done(row) or row.number in busy:
                 continue
+            quality = row.override if row.override is not None else values.quality
             base = row.base if values.keep_structure else None
             source = row.source.path or _pictures_folder(values.last_folder) / row.source.name
             target = output_path(source, folder, base)
@@ -101,7 +101,7 @@ class Batch(QObject):
     def tell(self) -> None:
         """Emit the total as it is now."""
         pictures = [row for row in self._model.rows if not row.source.is_lbb]
-        saved = [row for row in pictures if row.state in (State.SAVED, State.SKIPPED)]
+        saved = [row for row in pictures if self._is_done(row)]
         known = [row for row in saved if row.file_bytes and row.result_bytes]
         part = sum(row.progress for row in self._running.values())
         done_jobs = self._asked - len(self._running)
@@ -114,6 +114,12 @@ class Batch(QObject):
             bool(self._running),
         )
         self.changed.emit(total)
+
+    def _is_done(self, row: Row) -> bool:
+        """Whether a row is saved at the quality that it has now."""
+        quality = row.override if row.override is not None else self._settings.values.quality
+        is_saved = row.state in (State.SAVED, State.SKIPPED)
+        return is_saved and row.saved_quality == quality
 
     def _on_report(self, job: Job, report: object) -> None:
         row = self._running.get(job)

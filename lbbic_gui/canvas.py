@@ -54,6 +54,7 @@ class Canvas(QWidget):
         self.veil: QImage | None = None
         self.cursor_at: QPointF | None = None
         self._images: dict[str, QImage] = {}
+        self._levels: dict[str, tuple[QImage, ...]] = {}  # halvings of the images
         self._growing: Growing | None = None
         self._pressed: QPointF | None = None
         self._dragging = ""  # split, pan or nothing yet
@@ -64,32 +65,32 @@ class Canvas(QWidget):
         """Show nothing."""
         self.original = self.result = self._growing = self.veil = None
         self._images.clear()
+        self._levels.clear()
         self.viewport = replace(self.viewport, picture=QSizeF())
         self.set_look(pinned=None, map=None, badge="", rival="")
 
-    def show_original(self, canvas: Pixels | None, veil: QImage | None = None) -> None:
-        """Put a picture on the original's side."""
+    def show_original(
+        self, canvas: Pixels, levels: tuple[Pixels, ...], veil: QImage | None
+    ) -> None:
+        """Put a picture with its halvings on the original's side."""
         self.original, self.veil = canvas, veil
-        self._images.pop("original", None)
-        if canvas is not None:
-            self._images["original"] = as_image(canvas)
-            self._use_size(QSizeF(canvas.shape[1], canvas.shape[0]))
-        self.update()
+        self._images["original"] = as_image(canvas)
+        self._levels["original"] = tuple(map(as_image, levels))
+        self._use_size(QSizeF(canvas.shape[1], canvas.shape[0]))
 
-    def show_result(self, growing: Growing | None) -> None:
+    def show_result(self, growing: Growing, levels: tuple[Pixels, ...] = ()) -> None:
         """Put a decoded picture, or one that is being decoded, on the other side."""
         self._growing = growing
-        self.result = growing.picture() if growing else None
-        self._images.pop("result", None)
-        if growing is not None:
-            self.block_size = growing.size
-            self._images["result"] = growing.image()
-            self._use_size(QSizeF(growing.width, growing.height))
-        self.update()
+        self.result = growing.picture()
+        self.block_size = growing.size
+        self._images["result"] = growing.image()
+        self._levels["result"] = tuple(map(as_image, levels))
+        self._use_size(QSizeF(growing.width, growing.height))
 
     def show_prefix(self, prefix: Prefix) -> None:
         """Show a state of the decoding in place of the result."""
         self._images["result"], self.result = prefix.image, prefix.pixels
+        self._levels["result"] = ()
         self.update()
 
     def add_front(self, front: Front) -> None:
@@ -105,6 +106,16 @@ class Canvas(QWidget):
 
     def image(self, name: str) -> QImage | None:
         return self._images.get(name)
+
+    def scaled_image(self, name: str) -> QImage | None:
+        """The image, or its smallest halving that still has a pixel for every one of the view."""
+        found, zoom = self._images.get(name), self.viewport.zoom
+        for level in self._levels.get(name, ()):
+            zoom *= 2
+            if zoom > 1:
+                break
+            found = level
+        return found
 
     def set_look(self, **changes: object) -> None:
         """Change how things are painted."""

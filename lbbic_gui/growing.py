@@ -12,6 +12,7 @@ from PySide6.QtGui import QImage
 
 Pixels = NDArray[np.uint8]
 
+SMALL_PX = 1024  # a picture of this size needs no halvings
 UNDECODED = (44, 40, 38)  # blue, green, red of blocks that are still to come
 
 
@@ -20,6 +21,19 @@ def as_image(canvas: Pixels, width: int = 0, height: int = 0) -> QImage:
     rows, columns = canvas.shape[:2]
     stride, format_ = canvas.strides[0], QImage.Format.Format_RGB32
     return QImage(canvas.data, width or columns, height or rows, stride, format_)
+
+
+def halvings(canvas: Pixels) -> tuple[Pixels, ...]:
+    """A picture at a half, a quarter… of its size, for views that are smaller than it."""
+    levels: list[Pixels] = []
+    while max(canvas.shape[:2]) > SMALL_PX:
+        height, width = (side // 2 * 2 for side in canvas.shape[:2])
+        sums = canvas[:height:2, :width:2].astype(np.uint16)
+        for down, right in ((0, 1), (1, 0), (1, 1)):
+            sums += canvas[down:height:2, right:width:2]
+        canvas = (sums >> 2).astype(np.uint8)
+        levels.append(canvas)
+    return tuple(levels)
 
 
 class Growing:

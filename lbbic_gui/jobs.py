@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal, Slot
 
 from lbbic_gui import messages, pictures
-from lbbic_gui.growing import Growing
+from lbbic_gui.growing import Growing, halvings
 from lbbic_gui.messages import Coded, Job, Pixels, Point, Saved, Source, Step, Stopped
 from lbbic_gui.naming import free_name
 from lbbic_gui.problems import explain
@@ -81,8 +81,10 @@ class Tasks:
 
     def _open(self, source: Source) -> messages.Opened:
         picture, file_bytes = self._picture(source)
+        canvas = pictures.to_canvas(picture.pixels)
         return messages.Opened(
-            pictures.to_canvas(picture.pixels),
+            canvas,
+            halvings(canvas),
             pictures.veil(picture.alpha),
             file_bytes,
             picture.notices,
@@ -174,12 +176,14 @@ class Tasks:
         result = baselines.encode_at_size(picture.pixels, request.codec, request.max_bytes)
         if result is None:
             return messages.Rival(request.codec, 0, 0, 0.0, None)
+        canvas = pictures.to_canvas(result.reconstruction)
         return messages.Rival(
             request.codec,
             result.quality,
             len(result.data),
             metrics.psnr(picture.pixels, result.reconstruction),
-            pictures.to_canvas(result.reconstruction),
+            canvas,
+            halvings(canvas),
         )
 
 
@@ -226,7 +230,8 @@ def _decode(
     point = _point(info.quality, data, pixels, growing.picture()[..., 2::-1])
     errors = None if pixels is None else growing.errors(pixels)
     notices = original.notices if original else ()
-    return Coded(point, growing, errors, info.payload_bytes, notices)
+    levels = halvings(growing.picture())
+    return Coded(point, growing, levels, errors, info.payload_bytes, notices)
 
 
 def _point(quality: float, data: bytes, original: Pixels | None, reconstruction: Pixels) -> Point:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QGuiApplication
+from PySide6.QtGui import (
+    QCloseEvent,
+    QDragEnterEvent,
+    QDragLeaveEvent,
+    QDropEvent,
+    QGuiApplication,
+    QUndoStack,
+)
 from PySide6.QtWidgets import (
     QApplication,
     QLabel,
@@ -30,6 +37,7 @@ from lbbic_gui.settings import Preferences, Settings
 from lbbic_gui.settings_dialog import SettingsDialog
 from lbbic_gui.stage import Stage
 from lbbic_gui.toolbar import Toolbar
+from lbbic_gui.undo import Change
 
 _MODES = {"side": Mode.SIDE, "split": Mode.SPLIT, "flip": Mode.FLIP, "difference": Mode.DIFFERENCE}
 _NOTICE_MS = 8000
@@ -53,6 +61,7 @@ class MainWindow(QMainWindow):
         self.toolbar = Toolbar(self.actions_, self)
         self.device = QLabel(self.tr("Loading model…"))
         self.cursor_words = QLabel()
+        self.undo = QUndoStack(self)
         self._ready: Ready | None = None
         self._coded: Coded | None = None
         self._lay_out()
@@ -124,6 +133,7 @@ class MainWindow(QMainWindow):
         session.noticed.connect(self._notice)
         session.model.rowsRemoved.connect(lambda *_: self._show_empty())
         self.settings.changed.connect(self._apply_settings)
+        QGuiApplication.styleHints().colorSchemeChanged.connect(self._apply_theme)
 
     def _connect_widgets(self) -> None:
         session, inspector, stage = self.session, self.inspector, self.stage
@@ -137,7 +147,7 @@ class MainWindow(QMainWindow):
         inspector.plot.wanted.connect(session.probe)
         inspector.save_wanted.connect(self._save)
         inspector.export_wanted.connect(self._export)
-        inspector.overlay.chosen.connect(stage.set_overlay)
+        inspector.overlay.chosen.connect(self._choose_overlay)
         inspector.overlay.opacity_changed.connect(
             lambda opacity: stage.canvas.set_look(opacity=opacity)
         )
@@ -161,6 +171,8 @@ class MainWindow(QMainWindow):
             "export": self._export,
             "compress_all": self.session.batch.compress_all,
             "quit": self.close,
+            "undo": self.undo.undo,
+            "redo": self.undo.redo,
             "paste": self._paste,
             "cancel": self.session.stop,
             "move_up": lambda: self._move(-1),
@@ -173,9 +185,7 @@ class MainWindow(QMainWindow):
             "actual": lambda: canvas.zoom_to(1.0),
             "fit": canvas.fit,
             "overlay": self._next_overlay,
-            "loupe": lambda on: canvas.set_look(loupe=on),
             "play": self.stage.timeline.toggle,
-            "inspector": self.inspector.setVisible,
             "original": lambda: canvas.show_side(1.0),
             "half": lambda: canvas.show_side(0.5),
             "compressed": lambda: canvas.show_side(0.0),
@@ -183,10 +193,18 @@ class MainWindow(QMainWindow):
             "about": lambda: AboutDialog(self._ready, self).exec(),
         }
         for name, slot in slots.items():
-            self.actions_[name].triggered.connect(slot)
+            self.actions_[name].triggered.connect(lambda _, slot=slot: slot())
+        self.actions_["loupe"].triggered.connect(lambda on: canvas.set_look(loupe=on))
+        self.actions_["inspector"].triggered.connect(self.inspector.setVisible)
         for name, mode in _MODES.items():
-            self.actions_[name].triggered.connect(lambda _, mode=mode: canvas.set_mode(mode))
+            self.actions_[name].triggered.connect(lambda _, mode=mode: self._choose_mode(mode))
         self.actions_["inspector"].setChecked(True)
+        for name, signal in (("undo", "canUndoChanged"), ("redo", "canRedoChanged")):
+            self.actions_[name].setEnabled(False)
+            getattr(self.undo, signal).connect(self.actions_[name].setEnabled)
+        self.queue.list.addActions(
+            [self.actions_[name] for name in ("retry", "move_up", "move_down", "remove")]
+        )
 
     # --- what the user wants --------------------------------------------------------------------
 
@@ -218,8 +236,33 @@ class MainWindow(QMainWindow):
             self._notice(self.tr("There is no picture to paste"))
 
     def _choose_quality(self, quality: float, only_this: bool) -> None:
+        row = self.session.row
+        had_own = row is not None and row.override is not None
+        before, after = (self.session.quality(), had_own), (quality, only_this)
+        if before == after:
+            self.session.code_again()
+            return
+        self.undo.push(Change(self.tr("quality"), self._set_quality, before, after))
+
+    def _set_quality(self, choice: tuple[float, bool]) -> None:
+        quality, only_this = choice
         self.session.set_quality(quality, only_this=only_this)
         self.inspector.show_quality(self.session.row, self.session.quality())
+
+    def _choose_mode(self, mode: Mode) -> None:
+        canvas = self.stage.canvas
+        if mode is not canvas.look.mode:
+            words = self.tr("comparison")
+            self.undo.push(Change(words, canvas.set_mode, canvas.look.mode, mode))
+
+    def _choose_overlay(self, overlay: Overlay) -> None:
+        before = self.stage.canvas.look.overlay
+        if overlay is not before:
+            self.undo.push(Change(self.tr("overlay"), self._set_overlay, before, overlay))
+
+    def _set_overlay(self, overlay: Overlay) -> None:
+        self.stage.set_overlay(overlay)
+        self.inspector.overlay.show_overlay(overlay)
 
     def _save(self) -> None:
         if self._coded is not None:
@@ -245,7 +288,7 @@ class MainWindow(QMainWindow):
     def _next_overlay(self) -> None:
         overlays = list(Overlay)
         place = overlays.index(self.stage.canvas.look.overlay)
-        self.inspector.overlay.show_overlay(overlays[(place + 1) % len(overlays)])
+        self._choose_overlay(overlays[(place + 1) % len(overlays)])
 
     # --- what the session says ------------------------------------------------------------------
 
@@ -289,10 +332,15 @@ class MainWindow(QMainWindow):
         self.statusBar().showMessage(words, _NOTICE_MS)
 
     def _apply_settings(self, values: Preferences) -> None:
-        application = QApplication.instance()
-        if isinstance(application, QApplication) and theme.needs(values.theme):
-            theme.apply(values.theme, application)
+        if theme.needs(values.theme):
+            self._apply_theme()
         self.stage.timeline.reduce_motion = values.reduce_motion
+        self.inspector.show_quality(self.session.row, self.session.quality())
+
+    def _apply_theme(self) -> None:
+        application = QApplication.instance()
+        if isinstance(application, QApplication):
+            theme.apply(self.settings.values.theme, application)
 
     # --- events ---------------------------------------------------------------------------------
 

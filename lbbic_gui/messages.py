@@ -221,9 +221,13 @@ class Thumb:
 
 @dataclass(frozen=True)
 class Opened:
-    """A picture as the canvas shows it, (H, W, 4) blue first; ``veil`` hides its clear parts."""
+    """A picture as the canvas shows it, (H, W, 4) blue first, and its halvings.
+
+    ``veil`` hides what is transparent.
+    """
 
     canvas: Pixels
+    levels: tuple[Pixels, ...]
     veil: QImage | None
     file_bytes: int
     notices: tuple[str, ...]
@@ -242,13 +246,14 @@ class Point:
 
 @dataclass(frozen=True)
 class Coded:
-    """A picture that was coded and decoded again; ``errors`` (rows, columns), the blocks' MSE.
+    """A picture that was coded and decoded again, and its halvings.
 
-    ``errors`` None: there is no original to compare with.
+    ``errors`` (rows, columns): the blocks' MSE, None where there is no original to compare with.
     """
 
     point: Point
     picture: Growing = field(repr=False)
+    levels: tuple[Pixels, ...] = field(repr=False)
     errors: NDArray[np.float32] | None = field(repr=False)
     payload_bytes: int
     notices: tuple[str, ...] = ()
@@ -273,3 +278,4 @@ class Rival:
     file_bytes: int
     psnr: float
     canvas: Pixels | None = field(repr=False)
+    levels: tuple[Pixels, ...] = field(default=(), repr=False)

@@ -122,7 +122,7 @@ def _label(canvas: Shown, name: str) -> str:
 
 
 def _paint_picture(painter: QPainter, canvas: Shown, name: str) -> None:
-    image = canvas.image(name)
+    image = canvas.scaled_image(name)
     if image is None:
         return
     zoom = canvas.viewport.zoom

@@ -33,7 +33,7 @@ from lbbic_gui.messages import (
 from lbbic_gui.naming import free_name, output_path
 from lbbic_gui.pictures import small_canvas
 from lbbic_gui.queue_model import QueueModel, Row, State
-from lbbic_gui.settings import Settings
+from lbbic_gui.settings import Preferences, Settings
 from lbbic_gui.text import tr
 
 CACHE_BYTES = 1 << 29  # of pixels of coded pictures, to come back at once
@@ -73,6 +73,8 @@ class Session(QObject):
         self._started = 0.0
         self._reported = 0.0
         self._pasted = 0
+        self._device, self._keep = settings.values.device, settings.values.keep
+        settings.changed.connect(self._on_settings)
         self.jobs.reported.connect(self._on_report)
         self.jobs.finished.connect(self._on_finish)
 
@@ -122,7 +124,7 @@ class Session(QObject):
 
     def code_again(self) -> None:
         """Show the row on view at its quality: at once where that is known, else code it."""
-        if self.row is None or self.row.source.is_lbb:
+        if self.row is None or self.row.source.is_lbb or self._is_coding():
             return
         self._stop_view(but=messages.Open)
         self.model.touch(self.row)
@@ -208,6 +210,27 @@ class Session(QObject):
         if self.row.source.is_lbb or self.result.point.quality == self.quality():
             return self.result.point.data
         return None
+
+    def _is_coding(self) -> bool:
+        """Whether just what is wanted is being coded already."""
+        wanted = (self.quality(), self.settings.values.keep)
+        requests = [job.request for job in self._view if not job.cancelled.is_set()]
+        return any(
+            isinstance(request, messages.Code) and (request.quality, request.keep) == wanted
+            for request in requests
+        )
+
+    def _on_settings(self, values: Preferences) -> None:
+        if values.device != self._device:
+            self._device = values.device
+            self.warm_up()
+        if values.keep != self._keep:  # the files made so far hold other metadata
+            self._keep = values.keep
+            for row in self.model.rows:
+                row.points.clear()
+            self.code_again()
+        elif self.result is not None and self.result.point.quality != self.quality():
+            self.code_again()
 
     def _preview(self) -> None:
         row = self.row

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QPoint, Qt, Signal
-from PySide6.QtGui import QImage
+from PySide6.QtGui import QImage, QKeyEvent
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from lbbic_gui import text
@@ -63,6 +63,13 @@ class Stage(QWidget):
         self.canvas.hovered.connect(self._on_hover)
         self.canvas.pinned.connect(lambda block: self.pinned.emit(block, self._coded))
 
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Home, End, ← and → step through the decoding from the canvas too."""
+        if event.key() in (Qt.Key.Key_Home, Qt.Key.Key_End, Qt.Key.Key_Left, Qt.Key.Key_Right):
+            self.timeline.step(event)
+        else:
+            event.ignore()
+
     def set_overlay(self, overlay: Overlay) -> None:
         """Lay another map on the picture."""
         found = make_map(overlay, self._coded) if self._coded else None
@@ -71,7 +78,8 @@ class Stage(QWidget):
     def show_original(self) -> None:
         """The original takes its side back from another codec's picture."""
         if self._opened is not None:
-            self.canvas.show_original(self._opened.canvas, self._opened.veil)
+            opened = self._opened
+            self.canvas.show_original(opened.canvas, opened.levels, opened.veil)
             self.canvas.set_look(rival="")
 
     def show_drop(self, visible: bool) -> None:
@@ -92,7 +100,7 @@ class Stage(QWidget):
 
     def _on_opened(self, opened: Opened) -> None:
         self._opened = opened
-        self.canvas.show_original(opened.canvas, opened.veil)
+        self.canvas.show_original(opened.canvas, opened.levels, opened.veil)
 
     def _on_begun(self, growing: Growing, veil: QImage | None) -> None:
         self._coded = None
@@ -108,7 +116,7 @@ class Stage(QWidget):
         if coded is None:
             return
         self.show_original()
-        self.canvas.show_result(coded.picture)
+        self.canvas.show_result(coded.picture, coded.levels)
         self.timeline.show_fronts(coded.picture.front_count)
         self.set_overlay(self.canvas.look.overlay)
         self.pinned.emit(self.canvas.look.pinned, coded)
@@ -120,7 +128,7 @@ class Stage(QWidget):
         if rival.canvas is not None:
             name = dict(CODECS)[rival.codec]
             words = f"{name} {rival.quality}  ·  {text.size(rival.file_bytes)}"
-            self.canvas.show_original(rival.canvas, self.canvas.veil)
+            self.canvas.show_original(rival.canvas, rival.levels, self.canvas.veil)
             self.canvas.set_look(rival=words)
 
     def _on_sought(self, front: int) -> None:
@@ -128,7 +136,7 @@ class Stage(QWidget):
             return
         if front == self._coded.picture.front_count:
             self._prefix = None
-            self.canvas.show_result(self._coded.picture)
+            self.canvas.show_result(self._coded.picture, self._coded.levels)
             return
         if self._prefix is None:
             self._prefix = self._coded.picture.until(front)

@@ -82,6 +82,11 @@ class Timeline(QWidget):
         self._begin()
         self.play.setText(self.tr("Pause"))
 
+    def step(self, event: QKeyEvent) -> None:
+        """Move by a key as if the slider had the focus."""
+        if self.isEnabled():
+            self.slider.keyPressEvent(event)
+
     def pause(self) -> None:
         self._timer.stop()
         self.play.setText(self.tr("Play"))

@@ -331,3 +331,79 @@ def test_every_action_has_words_and_every_control_a_name(user: Any) -> None:
             named = widget.accessibleName() or (hasattr(widget, "text") and widget.text())
             internal = isinstance(widget, QScrollBar) or widget.objectName().startswith("qt_")
             assert named or internal or not widget.isVisible(), widget
+
+
+def test_choices_are_undone_and_redone(user: Any, draw: Draw) -> None:
+    user.drop(draw("a.png", 92, 60))
+    user.wait_for_result(4.0)
+    canvas = user.window.stage.canvas
+    user.press(Qt.Key.Key_4, CTRL)
+    user.press(Qt.Key.Key_G)
+    user.window._choose_quality(2.0, False)
+    user.wait_for_result(2.0)
+    user.press(Qt.Key.Key_Z, CTRL)
+    assert user.window.session.result.point.quality == 4.0
+    user.press(Qt.Key.Key_Z, CTRL)
+    assert canvas.look.overlay is Overlay.NONE
+    user.press(Qt.Key.Key_Z, CTRL)
+    assert canvas.look.mode is Mode.SPLIT
+    for _ in range(3):
+        user.press(Qt.Key.Key_Y, CTRL)
+    user.wait_for_result(2.0)
+    assert (canvas.look.mode, canvas.look.overlay) == (Mode.DIFFERENCE, Overlay.GRID)
+
+
+def test_other_metadata_make_another_file(user: Any, tmp_path: Path) -> None:
+    from PIL import Image
+
+    path = tmp_path / "tagged.jpg"
+    exif = Image.Exif()
+    exif[0x010E] = "a description of some length"
+    Image.new("RGB", (40, 24), "teal").save(path, exif=exif)
+    user.drop(path)
+    with_exif = user.wait_for_result()
+    user.window.settings.change(keep_exif=False)
+    user.wait(lambda: user.window.session.result is not with_exif)
+    without = user.wait_for_result()
+    assert b"a description" in with_exif.point.data
+    assert b"a description" not in without.point.data
+
+
+def test_rows_are_moved_removed_and_retried(user: Any, draw: Draw) -> None:
+    user.drop(draw("a.png"), draw("b.png", seed=2))
+    user.wait_for_result()
+    alt = Qt.KeyboardModifier.AltModifier
+    user.press(Qt.Key.Key_Down, alt)
+    assert [row.source.name for row in user.rows] == ["b.png", "a.png"]
+    assert user.window.queue.current().source.name == "a.png"
+    before = user.window.session.result
+    user.press(Qt.Key.Key_R, CTRL)
+    user.wait_for_result()
+    assert before is user.window.session.result
+    assert user.window.settings.values.device == "auto"
+    user.press(Qt.Key.Key_Delete, widget=user.window.queue.list)
+    assert [row.source.name for row in user.rows] == ["b.png"]
+    user.wait_for_result()
+
+
+def test_the_theme_changes_at_once(user: Any) -> None:
+    from lbbic_gui import theme
+
+    for name, colours in (("dark", theme.DARK), ("light", theme.LIGHT)):
+        user.window.settings.change(theme=name)
+        window = QApplication.palette().window().color().name()
+        assert (theme.colours(), window) == (colours, colours.window)
+
+
+def test_two_hundred_pictures_keep_no_pixels(user: Any, draw: Draw, tmp_path: Path) -> None:
+    for number in range(200):
+        draw(f"many/{number:03}.png", 40, 24, seed=number)
+    user.window.settings.change(output_folder=str(tmp_path / "out"))
+    user.drop(tmp_path / "many")
+    user.wait(lambda: len(user.rows) == 200)
+    user.press(Qt.Key.Key_Return, CTRL)
+    user.wait(lambda: not user.window.session.batch.is_busy, 120)
+    assert len(list((tmp_path / "out").iterdir())) == 200
+    kept = sum(len(point.data) for row in user.rows for point in row.points.values())
+    assert kept < 5000
+    assert len(user.window.session._cache) <= 2
