@@ -4,7 +4,7 @@ PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3,$(shell \
 PIP_INSTALL = bin/python -m pip install --disable-pip-version-check -q
 EDITABLE = --no-deps --no-build-isolation -e .
 
-.PHONY: help run test test-train lint format clean
+.PHONY: help run test test-train lint format screenshots clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -29,6 +29,11 @@ lint: .venv/stamp  ## Check format, lint and types
 format: .venv/stamp  ## Format the code and mend what ruff can mend
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
+
+screenshots: .venv/stamp  ## Photograph the app in every state (build/screenshots)
+	@if command -v xvfb-run >/dev/null; then \
+		xvfb-run -a -s "-screen 0 2560x1700x24" .venv/bin/python tests/gui/screenshots.py build/screenshots; \
+	else QT_QPA_PLATFORM=offscreen .venv/bin/python tests/gui/screenshots.py build/screenshots; fi
 
 clean:  ## Remove both environments and everything generated
 	rm -rf .venv .venv-train build dist *.egg-info .*_cache .hypothesis
