@@ -66,7 +66,7 @@ def _run(files: list[Path]) -> int:
     window = MainWindow(Settings())
     window.show()
     if files:
-        window.session.open(files)
+        window.session.intake.open(files)
     QTimer.singleShot(0, window.session.warm_up)
     code = application.exec()
     if not window.session.jobs.stop():

@@ -83,10 +83,10 @@ class Inspector(QWidget):
         _section(column, self.tr("Fit a size"), self.fit)
         _section(column, self.tr("Compare at the same size"), self.compare)
         column.addStretch(1)
-        self.scroll = QScrollArea()
-        self.scroll.setWidget(content)
-        self.scroll.setWidgetResizable(True)
-        self.scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.scroll_area = QScrollArea()
+        self.scroll_area.setWidget(content)
+        self.scroll_area.setWidgetResizable(True)
+        self.scroll_area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         buttons = QHBoxLayout()
         buttons.setContentsMargins(16, 12, 16, 16)
         buttons.setSpacing(8)
@@ -95,7 +95,7 @@ class Inspector(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
-        layout.addWidget(self.scroll, 1)
+        layout.addWidget(self.scroll_area, 1)
         layout.addWidget(_rule())
         layout.addLayout(buttons)
 
@@ -200,8 +200,9 @@ class Inspector(QWidget):
         self.psnr.setText(text.decibels(coded.point.psnr if coded else None))
         self.ms_ssim.setText(text.similarity(coded.point.ms_ssim if coded else None))
         if row is None or coded is None:
-            self.figure.setText("…" if row else "")
-            self.line.setText(self.tr("Not compressed yet") if row else "")
+            has_hope = row is not None and row.problem is None
+            self.figure.setText("…" if has_hope else "")
+            self.line.setText(self.tr("Not compressed yet") if has_hope else "")
             return
         self._say_result(row, coded)
 

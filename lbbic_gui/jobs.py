@@ -201,7 +201,9 @@ def _warm_up(request: messages.WarmUp) -> messages.Ready:
 
 def _reporter(report: Report, stage: str, share: int = 1) -> Callable[[Progress], None]:
     """Reports an engine's progress; ``share`` is how many stages of equal length there are."""
-    return lambda progress: report(Step(stage, progress.done, share * progress.total))
+    return lambda progress: report(
+        Step(stage, progress.done, share * progress.total, progress.total)
+    )
 
 
 def _decode(
@@ -223,7 +225,7 @@ def _decode(
             growing = Growing(info.width, info.height, size)
             report(messages.Fresh(info.width, info.height, size, info.quality, veil))
         growing.add(front.rows, front.columns, front.blocks, front.bits)
-        step = Step("Decoding", growing.done(share), share * growing.total)
+        step = Step("Decoding", growing.done(share), share * growing.total, growing.total)
         report(messages.Front(front.rows, front.columns, front.blocks, step))
     assert growing is not None
     pixels = original.pixels if original else None

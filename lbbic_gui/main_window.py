@@ -11,7 +11,6 @@ from PySide6.QtGui import (
     QDragLeaveEvent,
     QDropEvent,
     QGuiApplication,
-    QUndoStack,
 )
 from PySide6.QtWidgets import (
     QApplication,
@@ -22,22 +21,20 @@ from PySide6.QtWidgets import (
     QStackedWidget,
 )
 
-from lbbic_gui import actions, files, theme
+from lbbic_gui import actions, theme
+from lbbic_gui.commands import Commands
 from lbbic_gui.dialogs import AboutDialog, KeysDialog
 from lbbic_gui.empty_state import EmptyState
 from lbbic_gui.inspector import WIDTH, Inspector
 from lbbic_gui.look import Mode
 from lbbic_gui.messages import Coded, Problem, Ready, Saved
-from lbbic_gui.overlays import Overlay
 from lbbic_gui.queue_model import Row
 from lbbic_gui.queue_view import QueueView
-from lbbic_gui.samples import sample_source
 from lbbic_gui.session import Session
 from lbbic_gui.settings import Preferences, Settings
 from lbbic_gui.settings_dialog import SettingsDialog
 from lbbic_gui.stage import Stage
 from lbbic_gui.toolbar import Toolbar
-from lbbic_gui.undo import Change
 
 _MODES = {"side": Mode.SIDE, "split": Mode.SPLIT, "flip": Mode.FLIP, "difference": Mode.DIFFERENCE}
 _NOTICE_MS = 8000
@@ -61,7 +58,7 @@ class MainWindow(QMainWindow):
         self.toolbar = Toolbar(self.actions_, self)
         self.device = QLabel(self.tr("Loading model…"))
         self.cursor_words = QLabel()
-        self.undo = QUndoStack(self)
+        self.commands = Commands(self.session, self.stage, self)
         self._ready: Ready | None = None
         self._coded: Coded | None = None
         self._lay_out()
@@ -115,7 +112,7 @@ class MainWindow(QMainWindow):
 
     def _connect_session(self) -> None:
         session, inspector = self.session, self.inspector
-        session.added.connect(self._on_added)
+        session.intake.added.connect(self._on_added)
         session.current_changed.connect(lambda row: inspector.show_row(row, self.session.quality()))
         session.opened.connect(lambda opened: inspector.show_facts(session.row, opened.notices))
         session.begun.connect(lambda *_: inspector.show_facts(session.row))
@@ -131,29 +128,35 @@ class MainWindow(QMainWindow):
         session.ready.connect(self._on_ready)
         session.failed.connect(self._on_failed)
         session.noticed.connect(self._notice)
+        session.intake.noticed.connect(self._notice)
         session.model.rowsRemoved.connect(lambda *_: self._show_empty())
         self.settings.changed.connect(self._apply_settings)
         QGuiApplication.styleHints().colorSchemeChanged.connect(self._apply_theme)
 
     def _connect_widgets(self) -> None:
         session, inspector, stage = self.session, self.inspector, self.stage
-        self.empty.choose_wanted.connect(self._open)
-        self.empty.sample_wanted.connect(self._try_sample)
+        self.empty.choose_wanted.connect(self.commands.open)
+        self.empty.sample_wanted.connect(self.commands.try_sample)
         self.queue.picked.connect(session.select)
         self.queue.removal_wanted.connect(session.remove)
         self.queue.compress_all_wanted.connect(session.batch.compress_all)
         self.queue.cancel_wanted.connect(session.stop)
-        inspector.quality_chosen.connect(self._choose_quality)
+        inspector.quality_chosen.connect(self.commands.choose_quality)
         inspector.plot.wanted.connect(session.probe)
-        inspector.save_wanted.connect(self._save)
-        inspector.export_wanted.connect(self._export)
-        inspector.overlay.chosen.connect(self._choose_overlay)
+        inspector.save_wanted.connect(self.commands.save)
+        inspector.export_wanted.connect(self.commands.export)
+        inspector.overlay.chosen.connect(self.commands.choose_overlay)
         inspector.overlay.opacity_changed.connect(
             lambda opacity: stage.canvas.set_look(opacity=opacity)
         )
         inspector.fit.wanted.connect(session.fit_size)
         inspector.compare.wanted.connect(session.compare)
         inspector.compare.original_wanted.connect(stage.show_original)
+        self.commands.moved.connect(self.queue.select)
+        self.commands.overlay_changed.connect(inspector.overlay.show_overlay)
+        self.commands.quality_changed.connect(
+            lambda: inspector.show_quality(session.row, session.quality())
+        )
         stage.pinned.connect(inspector.block.show_block)
         stage.told.connect(self.cursor_words.setText)
         stage.canvas.zoomed.connect(self.toolbar.show_zoom)
@@ -164,27 +167,27 @@ class MainWindow(QMainWindow):
     def _connect_actions(self) -> None:
         canvas = self.stage.canvas
         slots = {
-            "open": self._open,
-            "open_folder": self._open_folder,
-            "sample": self._try_sample,
-            "save": self._save,
-            "export": self._export,
+            "open": self.commands.open,
+            "open_folder": self.commands.open_folder,
+            "sample": self.commands.try_sample,
+            "save": self.commands.save,
+            "export": self.commands.export,
             "compress_all": self.session.batch.compress_all,
             "quit": self.close,
-            "undo": self.undo.undo,
-            "redo": self.undo.redo,
-            "paste": self._paste,
+            "undo": self.commands.undo.undo,
+            "redo": self.commands.undo.redo,
+            "paste": self.commands.paste,
             "cancel": self.session.stop,
-            "move_up": lambda: self._move(-1),
-            "move_down": lambda: self._move(1),
-            "remove": self._remove,
+            "move_up": lambda: self.commands.move(-1),
+            "move_down": lambda: self.commands.move(1),
+            "remove": self.commands.remove,
             "retry": self.session.retry,
             "settings": lambda: SettingsDialog(self.settings, self).exec(),
             "zoom_in": lambda: canvas.zoom_by(1),
             "zoom_out": lambda: canvas.zoom_by(-1),
             "actual": lambda: canvas.zoom_to(1.0),
             "fit": canvas.fit,
-            "overlay": self._next_overlay,
+            "overlay": self.commands.next_overlay,
             "play": self.stage.timeline.toggle,
             "original": lambda: canvas.show_side(1.0),
             "half": lambda: canvas.show_side(0.5),
@@ -197,102 +200,21 @@ class MainWindow(QMainWindow):
         self.actions_["loupe"].triggered.connect(lambda on: canvas.set_look(loupe=on))
         self.actions_["inspector"].triggered.connect(self.inspector.setVisible)
         for name, mode in _MODES.items():
-            self.actions_[name].triggered.connect(lambda _, mode=mode: self._choose_mode(mode))
+            self.actions_[name].triggered.connect(
+                lambda _, mode=mode: self.commands.choose_mode(mode)
+            )
         self.actions_["inspector"].setChecked(True)
         for name, signal in (("undo", "canUndoChanged"), ("redo", "canRedoChanged")):
             self.actions_[name].setEnabled(False)
-            getattr(self.undo, signal).connect(self.actions_[name].setEnabled)
+            getattr(self.commands.undo, signal).connect(self.actions_[name].setEnabled)
         self.queue.list.addActions(
             [self.actions_[name] for name in ("retry", "move_up", "move_down", "remove")]
         )
 
-    # --- what the user wants --------------------------------------------------------------------
-
-    def _open(self) -> None:
-        self._open_paths(files.choose_pictures(self, self.settings.values.last_folder))
-
-    def _open_folder(self) -> None:
-        folder = files.choose_folder(self, self.settings.values.last_folder)
-        self._open_paths([folder] if folder else [])
-
-    def _open_paths(self, paths: list[Path]) -> None:
-        if paths:
-            folder = paths[0] if paths[0].is_dir() else paths[0].parent
-            self.settings.change(last_folder=str(folder))
-            self.session.open(paths)
-
-    def _try_sample(self) -> None:
-        source = sample_source()
-        assert source.path is not None
-        self.session.open([source.path])
-
-    def _paste(self) -> None:
-        data = QGuiApplication.clipboard().mimeData()
-        if data.hasUrls():
-            self._open_paths([Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()])
-        elif data.hasImage():
-            self.session.paste(QGuiApplication.clipboard().image())
-        else:
-            self._notice(self.tr("There is no picture to paste"))
-
-    def _choose_quality(self, quality: float, only_this: bool) -> None:
-        row = self.session.row
-        had_own = row is not None and row.override is not None
-        before, after = (self.session.quality(), had_own), (quality, only_this)
-        if before == after:
-            self.session.code_again()
-            return
-        self.undo.push(Change(self.tr("quality"), self._set_quality, before, after))
-
-    def _set_quality(self, choice: tuple[float, bool]) -> None:
-        quality, only_this = choice
-        self.session.set_quality(quality, only_this=only_this)
-        self.inspector.show_quality(self.session.row, self.session.quality())
-
-    def _choose_mode(self, mode: Mode) -> None:
-        canvas = self.stage.canvas
-        if mode is not canvas.look.mode:
-            words = self.tr("comparison")
-            self.undo.push(Change(words, canvas.set_mode, canvas.look.mode, mode))
-
-    def _choose_overlay(self, overlay: Overlay) -> None:
-        before = self.stage.canvas.look.overlay
-        if overlay is not before:
-            self.undo.push(Change(self.tr("overlay"), self._set_overlay, before, overlay))
-
-    def _set_overlay(self, overlay: Overlay) -> None:
-        self.stage.set_overlay(overlay)
-        self.inspector.overlay.show_overlay(overlay)
-
-    def _save(self) -> None:
-        if self._coded is not None:
-            target = files.choose_target(self, self.session.proposal(".lbb"))
-            if target is not None:
-                self.session.save(target)
-
-    def _export(self) -> None:
-        if self._coded is not None:
-            target = files.choose_export(self, self.session.proposal(".png"))
-            if target is not None:
-                self.session.export(target)
-
-    def _move(self, step: int) -> None:
-        row = self.session.row
-        if row is not None and self.session.model.move(row, step):
-            self.queue.select(row)
-
-    def _remove(self) -> None:
-        if self.session.row is not None:
-            self.session.remove(self.session.row)
-
-    def _next_overlay(self) -> None:
-        overlays = list(Overlay)
-        place = overlays.index(self.stage.canvas.look.overlay)
-        self._choose_overlay(overlays[(place + 1) % len(overlays)])
-
     # --- what the session says ------------------------------------------------------------------
 
     def _on_added(self, rows: list[Row]) -> None:
+        self.session.batch.tell()
         self._show_empty()
         if self.session.row is None or len(rows) == 1:
             self.queue.select(rows[0])
@@ -357,9 +279,9 @@ class MainWindow(QMainWindow):
         data = event.mimeData()
         paths = [Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()]
         if paths:
-            self._open_paths(paths)
+            self.commands.open_paths(paths)
         elif data.hasImage():
-            self.session.paste(data.imageData())
+            self.session.intake.paste(data.imageData())
         event.acceptProposedAction()
 
     def _light(self, lit: bool) -> None:

@@ -161,11 +161,16 @@ class CompareAtSize:
 
 @dataclass(frozen=True)
 class Step:
-    """Blocks ``done`` of ``total``, over all stages of the job."""
+    """Blocks ``done`` of ``total`` over all stages of the job, each of ``blocks`` blocks."""
 
     stage: str
     done: int
     total: int
+    blocks: int
+
+    @property
+    def done_in_stage(self) -> int:
+        return (self.done - 1) % self.blocks + 1
 
 
 @dataclass(frozen=True)

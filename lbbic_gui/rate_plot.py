@@ -18,7 +18,7 @@ from lbbic_gui.text import quality_name, tr
 
 REACH = 14
 _LEFT, _TOP, _RIGHT, _BOTTOM = 34, 10, 12, 34
-_RATE_PER_STEP, _DB_PER_STEP = 1.5, 1.6  # of a usual photograph, until two points are known
+_RATE_PER_STEP, _DB_PER_STEP = 1.3, 1.8  # of a usual photograph, until two points are known
 
 Place = tuple[float, float]  # bpp, dB
 

@@ -7,26 +7,24 @@ model, preferences in the settings, the pixels on view and the cache of coded pi
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
-from PySide6.QtGui import QImage
 
 from lbbic_gui import messages, text
 from lbbic_gui.batch import Batch
+from lbbic_gui.cache import Cache
 from lbbic_gui.dispatch import Jobs
 from lbbic_gui.growing import Growing
+from lbbic_gui.intake import Intake
 from lbbic_gui.messages import (
     BACKGROUND,
-    THUMBNAIL,
     Coded,
     Job,
     Opened,
     Point,
     Problem,
     Saved,
-    Source,
     Step,
     Stopped,
 )
@@ -36,14 +34,12 @@ from lbbic_gui.queue_model import QueueModel, Row, State
 from lbbic_gui.settings import Preferences, Settings
 from lbbic_gui.text import tr
 
-CACHE_BYTES = 1 << 29  # of pixels of coded pictures, to come back at once
 _REPORT_SECONDS = 0.04  # rows are repainted no more often
 
 
 class Session(QObject):
     """See the module. ``coded`` None: nothing is decoded for the picture on view yet."""
 
-    added = Signal(object)  # rows
     current_changed = Signal(object)  # Row or None
     opened = Signal(object)  # Opened
     begun = Signal(object, object)  # Growing, veil: the first blocks are about to come
@@ -65,14 +61,15 @@ class Session(QObject):
         self.model = QueueModel(self)
         self.jobs = Jobs(self)
         self.batch = Batch(self.model, self.jobs, settings, self)
+        self.intake = Intake(self.model, self.jobs, self)
         self.row: Row | None = None
         self.original: Opened | None = None
         self.result: Coded | None = None
-        self._cache: OrderedDict[tuple[int, float, frozenset[str]], Coded] = OrderedDict()
+        self._cache = Cache()
         self._view: list[Job] = []  # jobs for the picture on view
         self._started = 0.0
         self._reported = 0.0
-        self._pasted = 0
+        self._is_ready = False
         self._device, self._keep = settings.values.device, settings.values.keep
         settings.changed.connect(self._on_settings)
         self.jobs.reported.connect(self._on_report)
@@ -84,20 +81,11 @@ class Session(QObject):
         """Import torch and load the model; answered by ``ready``."""
         self.jobs.submit(messages.WarmUp(self.settings.values.device))
 
-    def open(self, paths: list[Path]) -> None:
-        """Add files, and what is found in folders."""
-        self.jobs.submit(messages.Find(tuple(paths)))
-
-    def paste(self, image: QImage) -> None:
-        """Add a picture that has no file."""
-        self._pasted += 1
-        self._add([Source(tr("Pasted picture {}").format(self._pasted), image=image.copy())])
-
     def select(self, row: Row | None) -> None:
         """Put a row on view and start coding it."""
         if row is self.row:
             return
-        self._stop_view()
+        self._stop_view(but=(messages.Export,))
         self.row, self.original, self.result = row, None, None
         self.current_changed.emit(row)
         self.coded.emit(None)
@@ -126,7 +114,7 @@ class Session(QObject):
         """Show the row on view at its quality: at once where that is known, else code it."""
         if self.row is None or self.row.source.is_lbb or self._is_coding():
             return
-        self._stop_view(but=messages.Open)
+        self._stop_view(but=(messages.Open, messages.Export))
         self.model.touch(self.row)
         self._preview()
 
@@ -156,6 +144,7 @@ class Session(QObject):
                 self.jobs.cancel(job)
         if row is self.row:
             self.select(None)
+        self._cache.drop(row.number)
         self.model.remove(row)
         self.batch.tell()
 
@@ -169,7 +158,7 @@ class Session(QObject):
     def fit_size(self, max_bytes: int) -> None:
         """Find the best quality of at most so many bytes for the row on view."""
         if self.row is not None:
-            self._stop_view(but=messages.Open)
+            self._stop_view(but=(messages.Open, messages.Export))
             request = messages.FitSize(self.row.source, max_bytes, self.settings.values.device)
             self._submit_view(request, self.row)
 
@@ -236,9 +225,8 @@ class Session(QObject):
         row = self.row
         assert row is not None
         values, quality = self.settings.values, self.quality()
-        known = self._cache.get((row.number, quality, values.keep))
+        known = self._cache.find((row.number, quality, values.keep))
         if known is not None:
-            self._cache.move_to_end((row.number, quality, values.keep))
             self._show(row, known)
             return
         self.stale.emit(self.result is not None)
@@ -249,15 +237,16 @@ class Session(QObject):
         row.problem = None
         row.state, row.stage, row.progress = State.WAITING, tr("Waiting"), 0.0
         self.model.touch(row)
-        self.progressed.emit(tr("Waiting for the model"), 0.0)
+        others = tr("Waiting for other pictures") if self.batch.is_busy else ""
+        self.progressed.emit(others if self._is_ready else tr("Loading model…"), 0.0)
         self._submit_view(request, row)
 
     def _submit_view(self, request: object, row: Row) -> None:
         self._view.append(self.jobs.submit(request, row.number))
 
-    def _stop_view(self, but: type | None = None) -> None:
+    def _stop_view(self, but: tuple[type, ...] = ()) -> None:
         for job in list(self._view):
-            if but is None or not isinstance(job.request, but):
+            if not isinstance(job.request, but):
                 self.jobs.cancel(job)
 
     def _show(self, row: Row, coded: Coded) -> None:
@@ -275,16 +264,6 @@ class Session(QObject):
             row.state = State.CODED
         row.progress = 1.0
         self.model.touch(row)
-
-    def _remember(self, row: Row, coded: Coded) -> None:
-        key = (row.number, coded.point.quality, self.settings.values.keep)
-        self._cache[key] = coded
-        self._cache.move_to_end(key)
-        while len(self._cache) > 1 and self._cached_bytes() > CACHE_BYTES:
-            self._cache.popitem(last=False)
-
-    def _cached_bytes(self) -> int:
-        return sum(coded.picture.canvas.nbytes for coded in self._cache.values())
 
     # --- what the workers say -------------------------------------------------------------------
 
@@ -308,17 +287,18 @@ class Session(QObject):
         now, share = time.monotonic(), step.done / step.total
         if row.state is not State.WORKING:
             row.state, self._started = State.WORKING, now
-        if isinstance(job.request, messages.FitSize):
-            share = 0.0  # up to six encodings; how many is not known
         row.stage, row.progress = tr(step.stage), max(row.progress, min(share, 0.99))
+        if isinstance(job.request, messages.FitSize):
+            row.progress = 0.0  # up to six encodings; how many is not known
         if now - self._reported < _REPORT_SECONDS:
             return
         self._reported = now
-        words = f"{row.stage}  {row.progress:.0%}".replace("%", " %")
+        words = tr("{}  {} of {} blocks").format(row.stage, step.done_in_stage, step.blocks)
         if row.progress > 0.1 and now - self._started > 1:
             left = (now - self._started) * (1 - row.progress) / row.progress
             words += f"  ·  {text.duration(left)}"
-        self.progressed.emit(words, row.progress)
+        if row is self.row:
+            self.progressed.emit(words, row.progress)
         self.model.touch(row)
 
     def _on_finish(self, job: Job, answer: object) -> None:
@@ -328,9 +308,8 @@ class Session(QObject):
         row = self.model.find(job.row)
         match answer:
             case messages.Ready():
+                self._is_ready = True
                 self.ready.emit(answer)
-            case messages.Found():
-                self._on_found(answer)
             case Problem() if row is None:
                 self.failed.emit(answer)
         if row is not None:
@@ -338,10 +317,6 @@ class Session(QObject):
 
     def _on_answer(self, job: Job, row: Row, answer: object, on_view: bool) -> None:
         match answer:
-            case messages.Thumb():
-                row.thumbnail, row.file_bytes = answer.image, answer.file_bytes or row.file_bytes
-                row.width, row.height = answer.width or row.width, answer.height or row.height
-                self.model.touch(row)
             case Opened() if on_view and row is self.row:
                 self.original = answer
                 row.file_bytes = answer.file_bytes
@@ -354,7 +329,7 @@ class Session(QObject):
             case messages.Rival() if row is self.row:
                 self.rivalled.emit(answer)
             case Saved() if on_view:
-                self.progressed.emit("", 1.0)
+                self._settle(row)
                 self.saved.emit(answer)
             case Stopped() if on_view and not isinstance(job.request, messages.Open):
                 self._on_stopped(job, row)
@@ -365,7 +340,7 @@ class Session(QObject):
         if row.source.is_lbb:
             row.thumbnail = small_canvas(coded.picture.picture())
         row.points[coded.point.quality] = coded.point
-        self._remember(row, coded)
+        self._cache.add((row.number, coded.point.quality, self.settings.values.keep), coded)
         if row is self.row and (row.source.is_lbb or coded.point.quality == self.quality()):
             self._show(row, coded)
         else:
@@ -381,47 +356,31 @@ class Session(QObject):
 
     def _on_stopped(self, job: Job, row: Row) -> None:
         others = [other for other in self._view if other.row == row.number]
-        if row.state in (State.WAITING, State.WORKING) and not others:
+        if isinstance(job.request, (messages.FitSize, messages.Export)) and not others:
+            self._settle(row)
+        elif row.state in (State.WAITING, State.WORKING) and not others:
             row.state = State.STOPPED if row is self.row else State.NEW
             row.progress = 0.0
             self.model.touch(row)
         if row is self.row and not others:
             self.progressed.emit("", 0.0)
 
+    def _settle(self, row: Row) -> None:
+        """A side job is over: the row is again what it was."""
+        is_saved = row.saved_path is not None and row.saved_quality == self.quality()
+        row.state = State.SAVED if is_saved else State.CODED if row.points else State.NEW
+        self.model.touch(row)
+        if row is self.row:
+            self.progressed.emit("", 1.0)
+
     def _on_problem(self, job: Job, row: Row, problem: Problem) -> None:
-        self.progressed.emit("", 0.0)
+        if row is self.row:
+            self.progressed.emit("", 0.0)
         if isinstance(job.request, (messages.FitSize, messages.Export, messages.CompareAtSize)):
-            row.state = State.CODED if row.points else State.NEW
+            self._settle(row)
             self.failed.emit(problem)
         else:
             row.state, row.problem = State.FAILED, problem
             if row is self.row:
                 self.troubled.emit(row)
         self.model.touch(row)
-
-    def _on_found(self, found: messages.Found) -> None:
-        doubles = 0
-        rows: list[Row] = []
-        for base, sources in found.sources:
-            fresh, known = self.model.add(list(sources), base)
-            rows += fresh
-            doubles += known
-        self._announce(rows, doubles, found.unsupported)
-
-    def _add(self, sources: list[Source]) -> None:
-        rows, doubles = self.model.add(sources)
-        self._announce(rows, doubles, ())
-
-    def _announce(self, rows: list[Row], doubles: int, unsupported: tuple[str, ...]) -> None:
-        for row in rows:
-            self.jobs.submit(messages.Thumbnail(row.source), row.number, THUMBNAIL)
-        parts = [text.count(len(rows), tr("1 picture added"), tr("{} pictures added"))]
-        if doubles:
-            parts.append(tr("{} already in the list").format(doubles))
-        if unsupported:
-            names = ", ".join(unsupported[:3]) + (" …" if len(unsupported) > 3 else "")
-            parts.append(tr("not supported: {}").format(names))
-        self.noticed.emit("  ·  ".join(parts))
-        self.batch.tell()
-        if rows:
-            self.added.emit(rows)

@@ -205,6 +205,9 @@ QCheckBox::indicator { width: 14px; height: 14px; border: 1px solid @faint; bord
              background: @field; }
 QCheckBox::indicator:checked { background: @accent; border-color: @accent; image: url(@tick); }
 QCheckBox::indicator:disabled { border-color: @border; }
+QSlider:horizontal { min-height: 20px; }
+QSpinBox::up-button, QSpinBox::down-button { width: 0; border: 0; }
+QPushButton:checked { background: @hover; color: @accent; border-color: @accent; }
 QSlider::groove:horizontal { height: 4px; border-radius: 2px; background: @border; }
 QSlider::sub-page:horizontal { height: 4px; border-radius: 2px; background: @accent; }
 QSlider::sub-page:horizontal:disabled { background: @border; }

@@ -144,3 +144,16 @@ def test_fifty_thousand_emissions(qtbot: Any) -> None:
     for _ in range(50_000):
         talker.said.emit(True)
     assert len(heard) == 50_000
+
+
+def test_the_smoke_test_passes_with_weights_and_fails_without(
+    tiny: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from lbbic_gui.app import main
+
+    assert main(["--smoke"]) == 0
+    assert "same pixels" in capsys.readouterr().out
+    monkeypatch.setenv("LBBIC_WEIGHTS", str(tmp_path))
+    monkeypatch.setattr("lbbic_engine.weights.installed", lambda: iter(()))
+    assert main(["--smoke"]) == 1
+    assert "weights" in capsys.readouterr().err

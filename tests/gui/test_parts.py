@@ -125,7 +125,7 @@ def test_names_of_results(tmp_path: Path) -> None:
 
 
 def test_points_not_coded_are_estimated_from_those_that_are() -> None:
-    assert estimate({4.0: (1.0, 30.0)}, 5.0) == (1.5, 31.6)
+    assert estimate({4.0: (1.0, 30.0)}, 5.0) == (1.3, 31.8)
     known = {2.0: (0.25, 28.0), 4.0: (1.0, 32.0)}
     assert estimate(known, 3.0) == pytest.approx((0.5, 30.0))
     assert estimate(known, 5.0) == pytest.approx((2.0, 34.0))

@@ -92,7 +92,7 @@ def test_the_slider_codes_on_release_and_a_known_quality_comes_back_at_once(
     best = user.wait_for_result(8.0)
     assert len(best.point.data) > len(first.point.data)
     assert not user.window.stage.canvas.look.badge
-    user.window._choose_quality(4.0, False)
+    user.window.commands.choose_quality(4.0, False)
     assert user.window.session.result is first
 
 
@@ -107,7 +107,7 @@ def test_a_quality_of_its_own_is_marked_and_kept(user: Any, draw: Draw) -> None:
     user.drop(draw("a.png"), draw("b.png", seed=2))
     user.wait_for_result()
     user.window.inspector.only_this.click()
-    user.window._choose_quality(2.0, True)
+    user.window.commands.choose_quality(2.0, True)
     assert user.rows[0].override == 2.0
     user.window.queue.select(user.rows[1])
     assert user.window.session.quality() == 4.0
@@ -152,6 +152,7 @@ def test_an_export_writes_the_decoded_picture(
     coded = user.wait_for_result()
     user.press(Qt.Key.Key_E, CTRL)
     user.wait(target.exists)
+    user.wait(lambda: user.rows[0].state is State.CODED)
     image = QImage(str(target)).convertToFormat(QImage.Format.Format_RGB32)
     expected = coded.picture.image().convertToFormat(QImage.Format.Format_RGB32)
     user.wait(lambda: "Saved" in user.window.statusBar().currentMessage())
@@ -292,7 +293,7 @@ def test_a_target_size_sets_the_quality_or_says_what_is_possible(user: Any, draw
 def test_other_codecs_at_the_same_size(user: Any, draw: Draw) -> None:
     user.drop(draw("a.png", 184, 120))
     user.wait_for_result(4.0)
-    user.window._choose_quality(8.0, False)
+    user.window.commands.choose_quality(8.0, False)
     coded = user.wait_for_result(8.0)
     panel = user.window.inspector.compare
     user.bot.mouseClick(panel.buttons["jpeg"], LEFT)
@@ -339,7 +340,7 @@ def test_choices_are_undone_and_redone(user: Any, draw: Draw) -> None:
     canvas = user.window.stage.canvas
     user.press(Qt.Key.Key_4, CTRL)
     user.press(Qt.Key.Key_G)
-    user.window._choose_quality(2.0, False)
+    user.window.commands.choose_quality(2.0, False)
     user.wait_for_result(2.0)
     user.press(Qt.Key.Key_Z, CTRL)
     assert user.window.session.result.point.quality == 4.0
