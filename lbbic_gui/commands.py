@@ -13,6 +13,7 @@ from lbbic_gui.look import Mode
 from lbbic_gui.overlays import Overlay
 from lbbic_gui.samples import sample_source
 from lbbic_gui.session import Session
+from lbbic_gui.side_jobs import SideJobs
 from lbbic_gui.stage import Stage
 from lbbic_gui.undo import Change
 
@@ -24,12 +25,17 @@ class Commands(QObject):
     quality_changed = Signal()
     overlay_changed = Signal(object)  # Overlay
 
-    def __init__(self, session: Session, stage: Stage, window: QWidget) -> None:
+    def __init__(self, session: Session, side: SideJobs, stage: Stage, window: QWidget) -> None:
         super().__init__(window)
         self.session = session
         self.settings = session.settings
         self.undo = QUndoStack(self)
-        self._stage, self._window = stage, window
+        self._side, self._stage, self._window = side, stage, window
+
+    def stop(self) -> None:
+        """Cancel everything that runs."""
+        self._side.stop()
+        self.session.stop()
 
     def open(self) -> None:
         self.open_paths(files.choose_pictures(self._window, self.settings.values.last_folder))
@@ -89,15 +95,15 @@ class Commands(QObject):
 
     def save(self) -> None:
         if self.session.result is not None:
-            target = files.choose_target(self._window, self.session.proposal(".lbb"))
+            target = files.choose_target(self._window, self._side.proposal(".lbb"))
             if target is not None:
-                self.session.save(target)
+                self._side.save(target)
 
     def export(self) -> None:
         if self.session.result is not None:
-            target = files.choose_export(self._window, self.session.proposal(".png"))
+            target = files.choose_export(self._window, self._side.proposal(".png"))
             if target is not None:
-                self.session.export(target)
+                self._side.export(target)
 
     def move(self, step: int) -> None:
         row = self.session.row

@@ -206,7 +206,14 @@ class Inspector(QWidget):
             return
         self._say_result(row, coded)
 
+    def show_stale(self, stale: bool) -> None:
+        """Say that the figures are those of the previous quality."""
+        if stale and not self.line.text().startswith(self.tr("Previous")):
+            self.line.setText(self.tr("Previous quality: {}").format(self.line.text()))
+            self.figure.setEnabled(False)
+
     def _say_result(self, row: Row, coded: Coded) -> None:
+        self.figure.setEnabled(True)
         after, bpp = len(coded.point.data), f"{coded.point.bpp:.2f} bpp"
         if row.source.is_lbb:
             self.figure.setText(text.size(after))

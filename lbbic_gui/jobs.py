@@ -145,7 +145,7 @@ class Tasks:
     def _fit_size(self, request: messages.FitSize, job: Job, report: Report) -> Point:
         from lbbic_engine import search
 
-        picture = self._kept(request.source, messages.METADATA)
+        picture = self._kept(request.source, request.keep)
         quality, compressed = search.search_quality(
             picture,
             max_bytes=request.max_bytes,

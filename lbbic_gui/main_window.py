@@ -27,12 +27,13 @@ from lbbic_gui.dialogs import AboutDialog, KeysDialog
 from lbbic_gui.empty_state import EmptyState
 from lbbic_gui.inspector import WIDTH, Inspector
 from lbbic_gui.look import Mode
-from lbbic_gui.messages import Coded, Problem, Ready, Saved
+from lbbic_gui.messages import Coded, Problem, Ready, Rival, Saved
 from lbbic_gui.queue_model import Row
 from lbbic_gui.queue_view import QueueView
 from lbbic_gui.session import Session
 from lbbic_gui.settings import Preferences, Settings
 from lbbic_gui.settings_dialog import SettingsDialog
+from lbbic_gui.side_jobs import SideJobs
 from lbbic_gui.stage import Stage
 from lbbic_gui.toolbar import Toolbar
 
@@ -58,7 +59,8 @@ class MainWindow(QMainWindow):
         self.toolbar = Toolbar(self.actions_, self)
         self.device = QLabel(self.tr("Loading model…"))
         self.cursor_words = QLabel()
-        self.commands = Commands(self.session, self.stage, self)
+        self.side = SideJobs(self.session, self)
+        self.commands = Commands(self.session, self.side, self.stage, self)
         self._ready: Ready | None = None
         self._coded: Coded | None = None
         self._lay_out()
@@ -117,11 +119,13 @@ class MainWindow(QMainWindow):
         session.opened.connect(lambda opened: inspector.show_facts(session.row, opened.notices))
         session.begun.connect(lambda *_: inspector.show_facts(session.row))
         session.coded.connect(self._on_coded)
+        session.stale.connect(inspector.show_stale)
         session.points_changed.connect(
             lambda: inspector.show_points(session.row, session.quality())
         )
-        session.rivalled.connect(self._on_rival)
-        session.saved.connect(self._on_saved)
+        self.side.rivalled.connect(self._on_rival)
+        self.side.saved.connect(self._on_saved)
+        self.side.failed.connect(self._on_failed)
         session.batch.saved.connect(self._on_saved)
         session.batch.problem.connect(self._on_row_problem)
         session.batch.changed.connect(self.queue.show_total)
@@ -140,17 +144,18 @@ class MainWindow(QMainWindow):
         self.queue.picked.connect(session.select)
         self.queue.removal_wanted.connect(session.remove)
         self.queue.compress_all_wanted.connect(session.batch.compress_all)
-        self.queue.cancel_wanted.connect(session.stop)
+        self.queue.cancel_wanted.connect(self.commands.stop)
+        stage.pill.cancel_wanted.connect(self.commands.stop)
         inspector.quality_chosen.connect(self.commands.choose_quality)
-        inspector.plot.wanted.connect(session.probe)
+        inspector.plot.wanted.connect(self.side.probe)
         inspector.save_wanted.connect(self.commands.save)
         inspector.export_wanted.connect(self.commands.export)
         inspector.overlay.chosen.connect(self.commands.choose_overlay)
         inspector.overlay.opacity_changed.connect(
             lambda opacity: stage.canvas.set_look(opacity=opacity)
         )
-        inspector.fit.wanted.connect(session.fit_size)
-        inspector.compare.wanted.connect(session.compare)
+        inspector.fit.wanted.connect(self.side.fit_size)
+        inspector.compare.wanted.connect(self.side.compare)
         inspector.compare.original_wanted.connect(stage.show_original)
         self.commands.moved.connect(self.queue.select)
         self.commands.overlay_changed.connect(inspector.overlay.show_overlay)
@@ -177,7 +182,7 @@ class MainWindow(QMainWindow):
             "undo": self.commands.undo.undo,
             "redo": self.commands.undo.redo,
             "paste": self.commands.paste,
-            "cancel": self.session.stop,
+            "cancel": self.commands.stop,
             "move_up": lambda: self.commands.move(-1),
             "move_down": lambda: self.commands.move(1),
             "remove": self.commands.remove,
@@ -225,9 +230,10 @@ class MainWindow(QMainWindow):
         self.inspector.show_result(self.session.row, coded)
         self.inspector.compare.reset()
 
-    def _on_rival(self, rival: object) -> None:
+    def _on_rival(self, rival: Rival) -> None:
         if self._coded is not None:
-            self.inspector.compare.show_rival(rival, self._coded)  # type: ignore[arg-type]
+            self.stage.show_rival(rival)
+            self.inspector.compare.show_rival(rival, self._coded)
 
     def _on_saved(self, saved: Saved) -> None:
         words = self.tr("Skipped, it exists: {}") if saved.skipped else self.tr("Saved as {}")

@@ -122,6 +122,7 @@ class FitSize:
     source: Source
     max_bytes: int
     device: str
+    keep: frozenset[str] = METADATA
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ model, preferences in the settings, the pixels on view and the cache of coded pi
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
@@ -18,17 +17,14 @@ from lbbic_gui.dispatch import Jobs
 from lbbic_gui.growing import Growing
 from lbbic_gui.intake import Intake
 from lbbic_gui.messages import (
-    BACKGROUND,
     Coded,
     Job,
     Opened,
     Point,
     Problem,
-    Saved,
     Step,
     Stopped,
 )
-from lbbic_gui.naming import free_name, output_path
 from lbbic_gui.pictures import small_canvas
 from lbbic_gui.queue_model import QueueModel, Row, State
 from lbbic_gui.settings import Preferences, Settings
@@ -49,8 +45,6 @@ class Session(QObject):
     stale = Signal(bool)  # the result on view is not of the quality that is set
     progressed = Signal(str, float)  # of the picture on view; empty when nothing runs
     points_changed = Signal()  # the row on view has more files made of it, or fewer
-    rivalled = Signal(object)  # Rival
-    saved = Signal(object)  # Saved
     ready = Signal(object)  # Ready
     failed = Signal(object)  # Problem of something that concerns no row
     noticed = Signal(str)
@@ -85,7 +79,7 @@ class Session(QObject):
         """Put a row on view and start coding it."""
         if row is self.row:
             return
-        self._stop_view(but=(messages.Export,))
+        self._stop_view()
         self.row, self.original, self.result = row, None, None
         self.current_changed.emit(row)
         self.coded.emit(None)
@@ -114,7 +108,7 @@ class Session(QObject):
         """Show the row on view at its quality: at once where that is known, else code it."""
         if self.row is None or self.row.source.is_lbb or self._is_coding():
             return
-        self._stop_view(but=(messages.Open, messages.Export))
+        self._stop_view(messages.Code)
         self.model.touch(self.row)
         self._preview()
 
@@ -131,9 +125,6 @@ class Session(QObject):
         """Cancel what runs for the row on view and for the batch; False if nothing did."""
         running = [job for job in self._view if not job.cancelled.is_set()]
         was_busy = self.batch.stop() or bool(running)
-        for job in self.jobs.active():
-            if isinstance(job.request, (messages.Probe, messages.CompareAtSize)):
-                self.jobs.cancel(job)
         self._stop_view()
         return was_busy
 
@@ -148,57 +139,7 @@ class Session(QObject):
         self.model.remove(row)
         self.batch.tell()
 
-    def probe(self, quality: float) -> None:
-        """Code the row on view at another quality in the background, for the plot."""
-        if self.row is not None:
-            values = self.settings.values
-            request = messages.Probe(self.row.source, quality, values.device, values.keep)
-            self.jobs.submit(request, self.row.number, BACKGROUND)
-
-    def fit_size(self, max_bytes: int) -> None:
-        """Find the best quality of at most so many bytes for the row on view."""
-        if self.row is not None:
-            self._stop_view(but=(messages.Open, messages.Export))
-            request = messages.FitSize(self.row.source, max_bytes, self.settings.values.device)
-            self._submit_view(request, self.row)
-
-    def compare(self, codec: str) -> None:
-        """Code the picture on view by another codec, at no more bytes than ours."""
-        if self.row is not None and self.result is not None:
-            limit = len(self.result.point.data)
-            self.jobs.submit(messages.CompareAtSize(self.row.source, codec, limit), self.row.number)
-
-    def save(self, target: Path) -> None:
-        """Write the .lbb file of the row on view; the user has agreed to replace ``target``."""
-        if self.row is not None:
-            self.batch.save(self.row, target, "replace", self._data(), self.quality())
-
-    def export(self, target: Path) -> None:
-        """Write the decoded picture on view in the format that the name's ending says."""
-        data = self._data()
-        if self.row is not None and data is not None:
-            device = self.settings.values.device
-            self._submit_view(messages.Export(data, target, device, "replace"), self.row)
-
-    def proposal(self, suffix: str) -> Path:
-        """A free name for the picture on view: beside it, or in the folder of the settings."""
-        values = self.settings.values
-        path = self.row.source.path if self.row else None
-        if path is None:
-            name = self.row.source.name if self.row else "picture"
-            path = Path(values.last_folder or Path.home()) / name
-        folder = Path(values.output_folder) if values.output_folder else None
-        return free_name(output_path(path, folder, None, suffix))
-
     # --- the picture on view --------------------------------------------------------------------
-
-    def _data(self) -> bytes | None:
-        """The file of the picture on view at the quality that is set."""
-        if self.row is None or self.result is None:
-            return None
-        if self.row.source.is_lbb or self.result.point.quality == self.quality():
-            return self.result.point.data
-        return None
 
     def _is_coding(self) -> bool:
         """Whether just what is wanted is being coded already."""
@@ -244,9 +185,9 @@ class Session(QObject):
     def _submit_view(self, request: object, row: Row) -> None:
         self._view.append(self.jobs.submit(request, row.number))
 
-    def _stop_view(self, but: tuple[type, ...] = ()) -> None:
+    def _stop_view(self, kind: type = object) -> None:
         for job in list(self._view):
-            if not isinstance(job.request, but):
+            if isinstance(job.request, kind):
                 self.jobs.cancel(job)
 
     def _show(self, row: Row, coded: Coded) -> None:
@@ -288,12 +229,10 @@ class Session(QObject):
         if row.state is not State.WORKING:
             row.state, self._started = State.WORKING, now
         row.stage, row.progress = tr(step.stage), max(row.progress, min(share, 0.99))
-        if isinstance(job.request, messages.FitSize):
-            row.progress = 0.0  # up to six encodings; how many is not known
         if now - self._reported < _REPORT_SECONDS:
             return
         self._reported = now
-        words = tr("{}  {} of {} blocks").format(row.stage, step.done_in_stage, step.blocks)
+        words = text.progress(row.stage, step.done_in_stage, step.blocks)
         if row.progress > 0.1 and now - self._started > 1:
             left = (now - self._started) * (1 - row.progress) / row.progress
             words += f"  ·  {text.duration(left)}"
@@ -325,16 +264,13 @@ class Session(QObject):
             case Coded():
                 self._on_coded(row, answer)
             case Point():
-                self._on_point(job, row, answer)
-            case messages.Rival() if row is self.row:
-                self.rivalled.emit(answer)
-            case Saved() if on_view:
-                self._settle(row)
-                self.saved.emit(answer)
-            case Stopped() if on_view and not isinstance(job.request, messages.Open):
-                self._on_stopped(job, row)
-            case Problem() if on_view or isinstance(job.request, messages.CompareAtSize):
-                self._on_problem(job, row, answer)
+                row.points[answer.quality] = answer
+                if row is self.row:
+                    self.points_changed.emit()
+            case Stopped() if on_view and isinstance(job.request, messages.Code):
+                self._on_stopped(row)
+            case Problem() if on_view:
+                self._on_problem(row, answer)
 
     def _on_coded(self, row: Row, coded: Coded) -> None:
         if row.source.is_lbb:
@@ -346,41 +282,18 @@ class Session(QObject):
         else:
             self._note_result(row, coded.point)
 
-    def _on_point(self, job: Job, row: Row, point: Point) -> None:
-        row.points[point.quality] = point
-        if row is self.row:
-            self.points_changed.emit()
-            if isinstance(job.request, messages.FitSize):
-                self.set_quality(point.quality, only_this=True)
-                self.noticed.emit(tr("Found: {}").format(text.size(len(point.data))))
-
-    def _on_stopped(self, job: Job, row: Row) -> None:
+    def _on_stopped(self, row: Row) -> None:
         others = [other for other in self._view if other.row == row.number]
-        if isinstance(job.request, (messages.FitSize, messages.Export)) and not others:
-            self._settle(row)
-        elif row.state in (State.WAITING, State.WORKING) and not others:
+        if row.state in (State.WAITING, State.WORKING) and not others:
             row.state = State.STOPPED if row is self.row else State.NEW
             row.progress = 0.0
             self.model.touch(row)
         if row is self.row and not others:
             self.progressed.emit("", 0.0)
 
-    def _settle(self, row: Row) -> None:
-        """A side job is over: the row is again what it was."""
-        is_saved = row.saved_path is not None and row.saved_quality == self.quality()
-        row.state = State.SAVED if is_saved else State.CODED if row.points else State.NEW
+    def _on_problem(self, row: Row, problem: Problem) -> None:
+        row.state, row.problem = State.FAILED, problem
         self.model.touch(row)
-        if row is self.row:
-            self.progressed.emit("", 1.0)
-
-    def _on_problem(self, job: Job, row: Row, problem: Problem) -> None:
         if row is self.row:
             self.progressed.emit("", 0.0)
-        if isinstance(job.request, (messages.FitSize, messages.Export, messages.CompareAtSize)):
-            self._settle(row)
-            self.failed.emit(problem)
-        else:
-            row.state, row.problem = State.FAILED, problem
-            if row is self.row:
-                self.troubled.emit(row)
-        self.model.touch(row)
+            self.troubled.emit(row)

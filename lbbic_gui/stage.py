@@ -55,8 +55,6 @@ class Stage(QWidget):
         session.coded.connect(self._on_coded)
         session.stale.connect(self._on_stale)
         session.progressed.connect(self.pill.show_progress)
-        session.rivalled.connect(self._on_rival)
-        self.pill.cancel_wanted.connect(session.stop)
         self.banner.retry_wanted.connect(session.retry)
         self.banner.cpu_wanted.connect(lambda: session.retry("cpu"))
         self.timeline.sought.connect(self._on_sought)
@@ -124,7 +122,8 @@ class Stage(QWidget):
     def _on_stale(self, stale: bool) -> None:
         self.canvas.set_look(badge=self.tr("Previous quality") if stale else "")
 
-    def _on_rival(self, rival: Rival) -> None:
+    def show_rival(self, rival: Rival) -> None:
+        """Put another codec's picture on the original's side."""
         if rival.canvas is not None:
             name = dict(CODECS)[rival.codec]
             words = f"{name} {rival.quality}  ·  {text.size(rival.file_bytes)}"

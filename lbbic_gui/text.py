@@ -58,6 +58,11 @@ def similarity(value: float | None) -> str:
     return "–" if value is None else f"{value:.4f}"
 
 
+def progress(stage: str, done: int, blocks: int) -> str:
+    """Encoding  1200 of 4096 blocks."""
+    return tr("{}  {} of {} blocks").format(stage, done, blocks)
+
+
 def duration(seconds: float) -> str:
     """About how long something takes still."""
     if seconds < 1:

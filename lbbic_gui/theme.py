@@ -220,6 +220,7 @@ QLabel[role="title"] { font-size: 20px; font-weight: 600; }
 QLabel[role="heading"] { font-weight: 600; color: @text; }
 QLabel[role="faint"] { color: @faint; }
 QLabel[role="figure"] { font-size: 26px; font-weight: 600; }
+QLabel[role="figure"]:disabled { color: @faint; }
 QLabel[role="warning"] { color: @amber; font-weight: 600; }
 QLabel[role="error"] { color: @red; font-weight: 600; }
 QFrame[role="rule"] { background: @border; max-height: 1px; border: 0; }

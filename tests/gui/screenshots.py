@@ -106,7 +106,7 @@ def photograph(folder: Path, theme: str, scale: str, workshop: Path) -> None:
     canvas.set_look(loupe=False, mode=Mode.SPLIT)
     canvas.fit()
     for quality in (1.0, 2.0, 6.0, 8.0):
-        session.probe(quality)
+        window.side.probe(quality)
     window.inspector.compare.buttons["jpeg"].click()
     camera.wait(lambda: len(session.row.points) == 5 and canvas.look.rival)
     camera.shoot("plot")
