@@ -91,12 +91,10 @@ class Batch(QObject):
         self._model.touch(row)
         self.tell()
 
-    def stop(self) -> bool:
-        """Cancel all that is not saved yet; False if nothing ran."""
-        running = list(self._running)
-        for job in running:
+    def stop(self) -> None:
+        """Cancel all that is not saved yet."""
+        for job in list(self._running):
             self._jobs.cancel(job)
-        return bool(running)
 
     def tell(self) -> None:
         """Emit the total as it is now."""

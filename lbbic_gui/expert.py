@@ -48,6 +48,14 @@ class OverlayPanel(QWidget):
         layout.addWidget(self.box, 1)
         layout.addWidget(self.opacity, 1)
 
+    def show_available(self, coded: Coded | None) -> None:
+        """Without an original there are no errors to show."""
+        self.setEnabled(coded is not None)
+        model = self.box.model()
+        item = model.index(list(Overlay).index(Overlay.ERROR), 0)
+        has_errors = coded is not None and coded.errors is not None
+        model.setData(item, None if has_errors else 0, int(Qt.ItemDataRole.UserRole) - 1)
+
     def show_overlay(self, overlay: Overlay) -> None:
         self.box.setCurrentIndex(list(Overlay).index(overlay))
 

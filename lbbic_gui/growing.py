@@ -46,8 +46,10 @@ class Growing:
     def __init__(self, width: int, height: int, size: int) -> None:
         self.width, self.height, self.size = width, height, size
         self.rows, self.columns = -(-height // size), -(-width // size)
-        self.canvas = np.full((self.rows * size, self.columns * size, 4), 255, np.uint8)
-        self.canvas[..., :3] = UNDECODED
+        # a pixel at a time, four times as fast as a byte at a time
+        (pixel,) = np.array([*UNDECODED, 255], np.uint8).view(np.uint32)
+        pixels = np.full((self.rows * size, self.columns * size, 1), pixel, np.uint32)
+        self.canvas = pixels.view(np.uint8)
         self.order = np.full((self.rows, self.columns), -1, np.int32)
         self.bits = np.zeros((self.rows, self.columns), np.float32)
         self._fronts = 0

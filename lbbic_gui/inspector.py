@@ -192,8 +192,9 @@ class Inspector(QWidget):
         """Say what came out, or that nothing has yet."""
         self.block.show_block(None, None)
         has_result = row is not None and coded is not None
-        for widget in (self.save, self.export, self.overlay):
+        for widget in (self.save, self.export):
             widget.setEnabled(has_result)
+        self.overlay.show_available(coded)
         has_original = has_result and row is not None and not row.source.is_lbb
         self.compare.setEnabled(has_original)
         self.warning.hide()

@@ -223,7 +223,7 @@ def _decode(
         if growing is None:
             size = front.blocks.shape[1]
             growing = Growing(info.width, info.height, size)
-            report(messages.Fresh(info.width, info.height, size, info.quality, veil))
+            report(messages.Fresh(Growing(info.width, info.height, size), veil))
         growing.add(front.rows, front.columns, front.blocks, front.bits)
         step = Step("Decoding", growing.done(share), share * growing.total, growing.total)
         report(messages.Front(front.rows, front.columns, front.blocks, step))

@@ -176,12 +176,9 @@ class Step:
 
 @dataclass(frozen=True)
 class Fresh:
-    """Decoding begins: forget the blocks shown so far."""
+    """Decoding begins; ``growing`` is for the window alone, which may not wait for its memory."""
 
-    width: int
-    height: int
-    block_size: int
-    quality: float
+    growing: Growing = field(repr=False)
     veil: QImage | None = None
 
 

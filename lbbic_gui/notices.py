@@ -66,7 +66,7 @@ class ProgressPill(Floating):
         layout.setSpacing(16)
         layout.addLayout(column, 1)
         layout.addWidget(cancel)
-        self.setFixedWidth(352)
+        self.setFixedWidth(424)
 
     def show_progress(self, words: str, share: float) -> None:
         """Show where a job stands; no words: it is over."""

@@ -14,7 +14,6 @@ from lbbic_gui import messages, text
 from lbbic_gui.batch import Batch
 from lbbic_gui.cache import Cache
 from lbbic_gui.dispatch import Jobs
-from lbbic_gui.growing import Growing
 from lbbic_gui.intake import Intake
 from lbbic_gui.messages import (
     Coded,
@@ -121,12 +120,10 @@ class Session(QObject):
             row.problem, row.state = None, State.NEW
         self.select(row)
 
-    def stop(self) -> bool:
-        """Cancel what runs for the row on view and for the batch; False if nothing did."""
-        running = [job for job in self._view if not job.cancelled.is_set()]
-        was_busy = self.batch.stop() or bool(running)
+    def stop(self) -> None:
+        """Cancel what runs for the row on view and for the batch."""
+        self.batch.stop()
         self._stop_view()
-        return was_busy
 
     def remove(self, row: Row) -> None:
         """Take a row off the queue."""
@@ -214,10 +211,9 @@ class Session(QObject):
             return
         match report:
             case messages.Fresh():
-                growing = Growing(report.width, report.height, report.block_size)
-                row.width, row.height = report.width, report.height
+                row.width, row.height = report.growing.width, report.growing.height
                 self.stale.emit(False)
-                self.begun.emit(growing, report.veil)
+                self.begun.emit(report.growing, report.veil)
             case messages.Front():
                 self.front.emit(report)
                 self._on_step(job, row, report.step)

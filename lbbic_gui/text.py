@@ -65,10 +65,8 @@ def progress(stage: str, done: int, blocks: int) -> str:
 
 def duration(seconds: float) -> str:
     """About how long something takes still."""
-    if seconds < 1:
-        return tr("less than a second left")
     if seconds < 90:
-        return tr("{} s left").format(round(seconds))
+        return tr("{} s left").format(max(1, round(seconds)))
     return tr("{} min left").format(round(seconds / 60))
 
 

@@ -190,6 +190,9 @@ QPushButton[primary="true"]:disabled { background: @field; color: @faint; border
 QPushButton[primary="true"]:focus { border: 2px solid @text; padding: 5px 13px; }
 QComboBox, QLineEdit, QSpinBox, QDoubleSpinBox { background: @field; border: 1px solid @border;
               border-radius: 6px; padding: 4px 8px; min-height: 20px; }
+QAbstractSpinBox QLineEdit, QComboBox QLineEdit { border: 0; padding: 0; min-height: 0;
+              background: transparent; }
+QDialogButtonBox { dialogbuttonbox-buttons-have-icons: 0; }
 QComboBox:focus, QLineEdit:focus, QSpinBox:focus { border-color: @accent; }
 QComboBox::drop-down { border: 0; width: 24px; }
 QComboBox::down-arrow { image: url(@arrow); width: 10px; height: 10px; }
