@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -408,3 +409,25 @@ def test_two_hundred_pictures_keep_no_pixels(user: Any, draw: Draw, tmp_path: Pa
     kept = sum(len(point.data) for row in user.rows for point in row.points.values())
     assert kept < 5000
     assert len(user.window.session._cache) <= 2
+
+
+def test_closing_while_a_picture_is_decoded_is_quick(user: Any, draw: Draw) -> None:
+    user.drop(draw("large.png", 800, 600))
+    user.wait(lambda: user.window.stage.canvas.result is not None)
+    started = time.monotonic()
+    assert user.window.close()
+    assert time.monotonic() - started < 2
+
+
+def test_a_retry_on_the_cpu_is_offered_when_the_gpu_is_full(user: Any, draw: Draw) -> None:
+    from lbbic_gui.problems import explain
+
+    user.drop(draw("a.png"))
+    user.wait_for_result()
+    banner = user.window.stage.banner
+    banner.show_problem("a.png", explain(RuntimeError("CUDA out of memory."), "a.png"))
+    user.bot.mouseClick(banner.copy, LEFT)
+    assert "a.png" in QApplication.clipboard().text()
+    user.bot.mouseClick(banner.cpu, LEFT)
+    assert user.window.settings.values.device == "cpu"
+    user.wait_for_result()
