@@ -112,16 +112,16 @@ class SizePanel(QWidget):
         self.kilobytes.setRange(1, 1_000_000)
         self.kilobytes.setValue(100)
         self.kilobytes.setSuffix(" kB")
-        self.kilobytes.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
+        self.kilobytes.lineEdit().setTextMargins(8, 0, 8, 0)
         self.kilobytes.setAccessibleName(self.tr("At most, in kilobytes"))
-        button = QPushButton(self.tr("Find quality"))
-        button.setToolTip(self.tr("The best quality whose file is not larger than this"))
-        button.clicked.connect(lambda: self.wanted.emit(1000 * self.kilobytes.value()))
+        self.button = QPushButton(self.tr("Find quality"))
+        self.button.setToolTip(self.tr("The best quality whose file is not larger than this"))
+        self.button.clicked.connect(lambda: self.wanted.emit(1000 * self.kilobytes.value()))
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 4, 0, 0)
         layout.setSpacing(8)
         layout.addWidget(self.kilobytes, 1)
-        layout.addWidget(button)
+        layout.addWidget(self.button)
 
 
 class ComparePanel(QWidget):

@@ -283,7 +283,10 @@ def test_the_plot_codes_a_hollow_point_and_picks_a_filled_one(user: Any, draw: D
 def test_a_target_size_sets_the_quality_or_says_what_is_possible(user: Any, draw: Draw) -> None:
     user.drop(draw("a.png", 184, 120))
     user.wait_for_result()
-    user.window.inspector.fit.wanted.emit(4000)
+    size = user.window.inspector.fit.kilobytes
+    assert size.lineEdit().width() > size.fontMetrics().horizontalAdvance(size.text())
+    size.setValue(4)
+    user.bot.mouseClick(user.window.inspector.fit.button, LEFT)
     user.wait(lambda: user.rows[0].override is not None)
     assert len(user.wait_for_result(user.rows[0].override).point.data) <= 4000
     user.window.inspector.fit.wanted.emit(1)
@@ -416,7 +419,7 @@ def test_closing_while_a_picture_is_decoded_is_quick(user: Any, draw: Draw) -> N
     user.wait(lambda: user.window.stage.canvas.result is not None)
     started = time.monotonic()
     assert user.window.close()
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 3  # 2 s, and what a busy machine takes for itself
 
 
 def test_a_retry_on_the_cpu_is_offered_when_the_gpu_is_full(user: Any, draw: Draw) -> None:
