@@ -58,6 +58,7 @@ class Batch(QObject):
         values = self._settings.values
         folder = Path(values.output_folder) if values.output_folder else None
         busy = {row.number for row in self._running.values()}
+        taken: set[str] = set()  # a.png and a.jpg must not share a.lbb, whatever the policy
         for row in self._model.rows:
             if row.source.is_lbb or self._is_done(row) or row.number in busy:
                 continue
@@ -67,7 +68,11 @@ class Batch(QObject):
             target = output_path(source, folder, base)
             point = row.points.get(quality)
             data = point.data if point and point.data else None
-            self.save(row, target, values.policy, data, quality, BATCH)
+            key = str(target).casefold()
+            self.save(
+                row, target, "rename" if key in taken else values.policy, data, quality, BATCH
+            )
+            taken.add(key)
         self.tell()
 
     def save(

@@ -7,12 +7,13 @@ on and for progress, amber for growth, red for failures.
 from __future__ import annotations
 
 import atexit
-import os
 import shutil
+import tempfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-from PySide6.QtCore import QDir, QPointF, Qt
+from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPalette, QPen
 from PySide6.QtWidgets import QApplication
 
@@ -141,10 +142,8 @@ def style_sheet(theme: Colours) -> str:
 
 def _drawing(name: str, colour: str, line: list[tuple[int, int]]) -> str:
     """The path of a drawn mark, 20 pixels square: style sheets take pictures from files alone."""
-    folder = Path(QDir.tempPath()) / f"lbbic-{os.getpid()}"
-    path = folder / f"{name}-{colour.lstrip('#')}.png"
+    path = _folder() / f"{name}-{colour.lstrip('#')}.png"
     if not path.exists():
-        folder.mkdir(exist_ok=True)
         image = QImage(20, 20, QImage.Format.Format_ARGB32_Premultiplied)
         image.fill(0)
         painter = QPainter(image)
@@ -153,8 +152,15 @@ def _drawing(name: str, colour: str, line: list[tuple[int, int]]) -> str:
         painter.drawPolyline([QPointF(*point) for point in line])
         painter.end()
         image.save(str(path))
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return path.as_posix()
+
+
+@cache
+def _folder() -> Path:
+    """A folder for the drawings, gone when the app ends."""
+    folder = Path(tempfile.mkdtemp(prefix="lbbic-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 _SHEET = """

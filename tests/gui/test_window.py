@@ -434,3 +434,31 @@ def test_a_retry_on_the_cpu_is_offered_when_the_gpu_is_full(user: Any, draw: Dra
     user.bot.mouseClick(banner.cpu, LEFT)
     assert user.window.settings.values.device == "cpu"
     user.wait_for_result()
+
+
+@pytest.mark.parametrize("policy", ["rename", "replace", "skip"])
+def test_two_pictures_of_one_name_keep_a_file_each(user: Any, draw: Draw, policy: str) -> None:
+    draw("in/a.jpg", seed=2)
+    user.window.settings.change(policy=policy)
+    user.drop(draw("in/a.png").parent)
+    user.wait(lambda: len(user.rows) == 2)
+    user.press(Qt.Key.Key_Return, CTRL)
+    user.wait(lambda: all(row.state is State.SAVED for row in user.rows))
+    assert len({row.saved_path for row in user.rows}) == 2
+
+
+def test_the_layout_is_kept(user: Any, draw: Draw) -> None:
+    from lbbic_gui.main_window import MainWindow
+    from lbbic_gui.settings import Settings
+
+    user.drop(draw("a.png"))
+    user.wait_for_result()
+    user.window.resize(790, 640)  # within the offscreen display
+    user.window.splitter.setSizes([240, 246, 304])
+    user.window.close()
+    again = MainWindow(Settings(user.window.settings.path))
+    user.bot.addWidget(again)
+    again.show()
+    assert again.height() == 640
+    assert again.settings.layout("splitter") == user.window.splitter.saveState()
+    assert again.session.jobs.stop(10)
