@@ -4,13 +4,15 @@ PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3,$(shell \
 PIP_INSTALL = bin/python -m pip install --disable-pip-version-check -q
 EDITABLE = --no-deps --no-build-isolation -e .
 
-.PHONY: help run test test-train lint format clean
+.PHONY: help run test test-train lint format screenshots clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
-run: .venv/stamp  ## Set up, then compress, decode and check the sample pictures
-	.venv/bin/lbbic demo
+run: .venv/stamp  ## Set up, then open the app; with no display, try the codec on its samples
+	@if [ "$$(uname)" = Linux ] && [ -z "$$DISPLAY$$WAYLAND_DISPLAY" ]; then \
+		echo "No display: running 'lbbic demo' instead of the app."; .venv/bin/lbbic demo; \
+	else .venv/bin/lbbic-gui; fi
 
 test: export QT_QPA_PLATFORM = offscreen
 test: lint  ## Set up, then check format, lint and types, and run the tests
@@ -27,6 +29,11 @@ lint: .venv/stamp  ## Check format, lint and types
 format: .venv/stamp  ## Format the code and mend what ruff can mend
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
+
+screenshots: .venv/stamp  ## Photograph the app in every state (build/screenshots)
+	@if command -v xvfb-run >/dev/null; then \
+		xvfb-run -a -s "-screen 0 2560x1700x24" .venv/bin/python tests/gui/screenshots.py build/screenshots; \
+	else QT_QPA_PLATFORM=offscreen .venv/bin/python tests/gui/screenshots.py build/screenshots; fi
 
 clean:  ## Remove both environments and everything generated
 	rm -rf .venv .venv-train build dist *.egg-info .*_cache .hypothesis

@@ -1,0 +1,1 @@
+"""The desktop app. It knows the engine through ``jobs`` alone; ``app`` starts it."""

@@ -1,0 +1,166 @@
+"""Saving many pictures: one job each, their total, and where the results go."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+
+from lbbic_gui import messages
+from lbbic_gui.dispatch import Jobs
+from lbbic_gui.messages import BATCH, VIEW, Job, Problem, Saved, Step, Stopped
+from lbbic_gui.naming import output_path
+from lbbic_gui.queue_model import QueueModel, Row, State
+from lbbic_gui.settings import Settings
+from lbbic_gui.text import tr
+
+
+@dataclass(frozen=True)
+class Total:
+    """Pictures ``done`` of ``count``, bytes ``before`` and ``after``, ``share`` of the work."""
+
+    done: int
+    count: int
+    before: int
+    after: int
+    share: float
+    busy: bool
+
+
+class Batch(QObject):
+    """Saves rows and follows them; ``changed`` carries the total, ``saved`` a file."""
+
+    changed = Signal(object)
+    saved = Signal(object)
+    problem = Signal(object)
+
+    def __init__(
+        self, model: QueueModel, jobs: Jobs, settings: Settings, parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._model = model
+        self._jobs = jobs
+        self._settings = settings
+        self._running: dict[Job, Row] = {}
+        self._asked = 0  # jobs since nothing ran last
+        jobs.reported.connect(self._on_report)
+        jobs.finished.connect(self._on_finish)
+        settings.changed.connect(self.tell)
+
+    @property
+    def is_busy(self) -> bool:
+        return bool(self._running)
+
+    def compress_all(self) -> None:
+        """Save every picture that is not saved yet at its quality."""
+        values = self._settings.values
+        folder = Path(values.output_folder) if values.output_folder else None
+        busy = {row.number for row in self._running.values()}
+        taken: set[str] = set()  # a.png and a.jpg must not share a.lbb, whatever the policy
+        for row in self._model.rows:
+            if row.source.is_lbb or self._is_done(row) or row.number in busy:
+                continue
+            quality = row.override if row.override is not None else values.quality
+            base = row.base if values.keep_structure else None
+            source = row.source.path or _pictures_folder(values.last_folder) / row.source.name
+            target = output_path(source, folder, base)
+            point = row.points.get(quality)
+            data = point.data if point and point.data else None
+            key = str(target).casefold()
+            self.save(
+                row, target, "rename" if key in taken else values.policy, data, quality, BATCH
+            )
+            taken.add(key)
+        self.tell()
+
+    def save(
+        self,
+        row: Row,
+        target: Path,
+        policy: str,
+        data: bytes | None,
+        quality: float,
+        priority: int = VIEW,
+    ) -> None:
+        """Save one row, coding it first where ``data`` is missing."""
+        values = self._settings.values
+        request = messages.Save(
+            row.source, target, quality, values.device, policy, values.keep, data
+        )
+        if row.state is not State.WORKING:
+            row.state, row.progress, row.problem = State.WAITING, 0.0, None
+        self._asked += 1
+        self._running[self._jobs.submit(request, row.number, priority)] = row
+        self._model.touch(row)
+        self.tell()
+
+    def stop(self) -> None:
+        """Cancel all that is not saved yet."""
+        for job in list(self._running):
+            self._jobs.cancel(job)
+
+    def tell(self) -> None:
+        """Emit the total as it is now."""
+        pictures = [row for row in self._model.rows if not row.source.is_lbb]
+        saved = [row for row in pictures if self._is_done(row)]
+        known = [row for row in saved if row.file_bytes and row.result_bytes]
+        part = sum(row.progress for row in self._running.values())
+        done_jobs = self._asked - len(self._running)
+        total = Total(
+            len(saved),
+            len(pictures),
+            sum(row.file_bytes for row in known),
+            sum(row.result_bytes for row in known),
+            (done_jobs + part) / self._asked if self._asked else 0.0,
+            bool(self._running),
+        )
+        self.changed.emit(total)
+
+    def _is_done(self, row: Row) -> bool:
+        """Whether a row is saved at the quality that it has now."""
+        quality = row.override if row.override is not None else self._settings.values.quality
+        is_saved = row.state in (State.SAVED, State.SKIPPED)
+        return is_saved and row.saved_quality == quality
+
+    def _on_report(self, job: Job, report: object) -> None:
+        row = self._running.get(job)
+        if row is not None and isinstance(report, Step):
+            share = min(report.done / report.total, 0.99)  # 100 % is for what is saved
+            if share - row.progress < 0.01 and row.state is State.WORKING:
+                return
+            row.state, row.stage = State.WORKING, tr(report.stage)
+            row.progress = max(row.progress, share)
+            self._model.touch(row)
+            self.tell()
+
+    def _on_finish(self, job: Job, answer: object) -> None:
+        row = self._running.pop(job, None)
+        if row is None:
+            return
+        match answer:
+            case Saved():
+                self._note(job, row, answer)
+            case Stopped():
+                row.state, row.progress = State.STOPPED, 0.0
+            case Problem():
+                row.state, row.problem, row.progress = State.FAILED, answer, 0.0
+                self.problem.emit(row)
+        self._model.touch(row)
+        if not self._running:
+            self._asked = 0
+        self.tell()
+
+    def _note(self, job: Job, row: Row, answer: Saved) -> None:
+        assert isinstance(job.request, messages.Save)
+        row.state = State.SKIPPED if answer.skipped else State.SAVED
+        row.progress, row.saved_path = 1.0, answer.path
+        row.saved_quality, row.result_bytes = job.request.quality, answer.file_bytes
+        if answer.point is not None:  # without the file's bytes, of which there may be hundreds
+            row.points.setdefault(answer.point.quality, dataclasses.replace(answer.point, data=b""))
+        self.saved.emit(answer)
+
+
+def _pictures_folder(last: str) -> Path:
+    return Path(last) if last else Path.home()

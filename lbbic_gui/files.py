@@ -1,0 +1,50 @@
+"""The system's dialogs for files and folders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtWidgets import QFileDialog, QWidget
+
+from lbbic_gui.pictures import SUFFIXES
+from lbbic_gui.text import tr
+
+EXPORTS = {"PNG": ".png", "JPEG": ".jpg", "WebP": ".webp", "AVIF": ".avif"}
+
+
+def choose_pictures(parent: QWidget, folder: str) -> list[Path]:
+    patterns = " ".join(f"*{suffix}" for suffix in sorted(SUFFIXES))
+    names, _ = QFileDialog.getOpenFileNames(
+        parent, tr("Choose images"), folder, tr("Pictures ({})").format(patterns)
+    )
+    return [Path(name) for name in names]
+
+
+def choose_folder(parent: QWidget, folder: str) -> Path | None:
+    name = QFileDialog.getExistingDirectory(parent, tr("Choose a folder"), folder)
+    return Path(name) if name else None
+
+
+def choose_target(parent: QWidget, proposal: Path) -> Path | None:
+    """Where to save an .lbb file; the dialog asks before a file is to be replaced."""
+    name, _ = QFileDialog.getSaveFileName(
+        parent, tr("Save"), str(proposal), tr("LBBIC picture (*.lbb)")
+    )
+    return _with_suffix(name, ".lbb")
+
+
+def choose_export(parent: QWidget, proposal: Path) -> Path | None:
+    """Where to export to, in the format that the name's ending or else the filter says."""
+    filters = [f"{name} (*{suffix})" for name, suffix in EXPORTS.items()]
+    name, chosen = QFileDialog.getSaveFileName(
+        parent, tr("Export picture"), str(proposal), ";;".join(filters)
+    )
+    if Path(name).suffix.lower() in {*EXPORTS.values(), ".jpeg"}:
+        return Path(name)
+    return _with_suffix(name, EXPORTS.get(chosen.partition(" ")[0], ".png"))
+
+
+def _with_suffix(name: str, suffix: str) -> Path | None:
+    if not name:
+        return None
+    return Path(name) if name.lower().endswith(suffix) else Path(name + suffix)

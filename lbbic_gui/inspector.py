@@ -1,0 +1,254 @@
+"""The panel on the right: the result in figures, the quality, and what an expert asks for.
+
+Shows what it is told and emits what the user wants; decides nothing.
+"""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from lbbic_gui import text
+from lbbic_gui.expert import BlockPanel, ComparePanel, OverlayPanel, SizePanel
+from lbbic_gui.messages import Coded
+from lbbic_gui.quality_slider import QualitySlider
+from lbbic_gui.queue_model import Row
+from lbbic_gui.rate_plot import RatePlot
+
+WIDTH = 304
+
+
+class Inspector(QWidget):
+    """See the module."""
+
+    quality_chosen = Signal(float, bool)  # only for this picture
+    save_wanted = Signal()
+    export_wanted = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("panel")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self.setMinimumWidth(WIDTH)
+        self.name = _label("heading", wrap=True)
+        self.facts = _label("faint", wrap=True)
+        self.figure = _label("figure")
+        self.line = _label("faint", wrap=True)
+        self.warning = _label("warning", wrap=True)
+        self.slider = QualitySlider()
+        self.level = _label("heading")
+        self.only_this = QCheckBox(self.tr("Only for this picture"))
+        self.psnr, self.ms_ssim = _label("heading"), _label("heading")
+        self.plot = RatePlot()
+        self.overlay = OverlayPanel()
+        self.block = BlockPanel()
+        self.fit = SizePanel()
+        self.compare = ComparePanel()
+        self.save = QPushButton(self.tr("Save .lbb…"))
+        self.save.setProperty("primary", True)
+        self.export = QPushButton(self.tr("Export…"))
+        self.export.setToolTip(self.tr("Write the decoded picture as PNG, JPEG, WebP or AVIF"))
+        self._lay_out()
+        self._connect()
+        self.show_row(None, 4.0)
+
+    def _lay_out(self) -> None:
+        content = QWidget()
+        content.setObjectName("inspector")
+        column = QVBoxLayout(content)
+        column.setContentsMargins(16, 16, 16, 16)
+        column.setSpacing(4)
+        for widget in (self.name, self.facts):
+            column.addWidget(widget)
+        column.addSpacing(12)
+        for widget in (self.figure, self.line, self.warning):
+            column.addWidget(widget)
+        column.addSpacing(12)
+        column.addLayout(self._quality())
+        column.addSpacing(12)
+        column.addLayout(self._metrics())
+        _section(column, self.tr("Rate and distortion"), self.plot)
+        _section(column, self.tr("Overlay"), self.overlay)
+        column.addWidget(self.block)
+        _section(column, self.tr("Fit a size"), self.fit)
+        _section(column, self.tr("Compare at the same size"), self.compare)
+        column.addStretch(1)
+        self.scroll_area = QScrollArea()
+        self.scroll_area.setWidget(content)
+        self.scroll_area.setWidgetResizable(True)
+        self.scroll_area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        buttons = QHBoxLayout()
+        buttons.setContentsMargins(16, 12, 16, 16)
+        buttons.setSpacing(8)
+        buttons.addWidget(self.save, 1)
+        buttons.addWidget(self.export)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self.scroll_area, 1)
+        layout.addWidget(_rule())
+        layout.addLayout(buttons)
+
+    def _quality(self) -> QVBoxLayout:
+        heading = QHBoxLayout()
+        heading.addWidget(_label("heading", self.tr("Quality")))
+        heading.addStretch(1)
+        heading.addWidget(self.level)
+        ends = QHBoxLayout()
+        ends.addWidget(_label("faint", self.tr("Smallest")))
+        ends.addStretch(1)
+        ends.addWidget(_label("faint", self.tr("Best")))
+        column = QVBoxLayout()
+        column.setSpacing(4)
+        column.addLayout(heading)
+        column.addWidget(self.slider)
+        column.addLayout(ends)
+        column.addSpacing(4)
+        column.addWidget(self.only_this)
+        return column
+
+    def _metrics(self) -> QGridLayout:
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(16)
+        grid.setVerticalSpacing(4)
+        tips = (
+            self.tr(
+                "Peak signal-to-noise ratio of R, G and B: how close the pixels are.\n"
+                "Above 40 dB differences are hard to see; 30 dB is usual for the web."
+            ),
+            self.tr(
+                "Multi-scale structural similarity: how alike structures look, 1 is identical.\n"
+                "Needs a picture of at least 176 pixels on its smaller side."
+            ),
+        )
+        pairs = ((self.tr("PSNR"), self.psnr), (self.tr("MS-SSIM"), self.ms_ssim))
+        for row, ((name, value), tip) in enumerate(zip(pairs, tips, strict=True)):
+            title = _label("faint", name)
+            for column, widget in enumerate((title, value)):
+                widget.setToolTip(tip)
+                grid.addWidget(widget, row, column)
+            value.setAlignment(Qt.AlignmentFlag.AlignRight)
+            value.setAccessibleName(name)
+        grid.setColumnStretch(1, 1)
+        return grid
+
+    def _connect(self) -> None:
+        self.slider.previewed.connect(self._name_level)
+        self.slider.chosen.connect(
+            lambda quality: self.quality_chosen.emit(quality, self.only_this.isChecked())
+        )
+        self.only_this.clicked.connect(
+            lambda checked: self.quality_chosen.emit(self.slider.quality(), checked)
+        )
+        self.plot.picked.connect(
+            lambda quality: self.quality_chosen.emit(quality, self.only_this.isChecked())
+        )
+        self.save.clicked.connect(self.save_wanted)
+        self.export.clicked.connect(self.export_wanted)
+
+    def show_row(self, row: Row | None, quality: float) -> None:
+        """Show a picture's name and quality; its result comes by ``show_result``."""
+        is_picture = row is not None and not row.source.is_lbb
+        for widget in (self.slider, self.only_this, self.fit):
+            widget.setEnabled(is_picture)
+        self.name.setText(row.source.name if row else self.tr("No picture"))
+        self.show_facts(row)
+        self.show_quality(row, quality)
+        self.show_result(row, None)
+
+    def show_facts(self, row: Row | None, notices: tuple[str, ...] = ()) -> None:
+        """Say how large a picture is, and what loading it changed."""
+        words = ""
+        if row is not None and row.width:
+            words = self.tr("{} × {} pixels").format(row.width, row.height)
+        if row is not None and row.file_bytes:
+            words += f"  ·  {text.size(row.file_bytes)}"
+        self.facts.setText("\n".join((words, *notices)))
+
+    def show_quality(self, row: Row | None, quality: float) -> None:
+        """Set the slider to the quality of the row."""
+        self.slider.show_quality(quality)
+        self.only_this.setChecked(row is not None and row.override is not None)
+        self._name_level(quality)
+        self.show_points(row, quality)
+
+    def show_points(self, row: Row | None, quality: float) -> None:
+        """Mark what is coded already."""
+        points = row.points if row else {}
+        self.slider.show_coded(frozenset(points))
+        self.plot.show_points(points, quality)
+
+    def show_result(self, row: Row | None, coded: Coded | None) -> None:
+        """Say what came out, or that nothing has yet."""
+        self.block.show_block(None, None)
+        has_result = row is not None and coded is not None
+        for widget in (self.save, self.export):
+            widget.setEnabled(has_result)
+        self.overlay.show_available(coded)
+        has_original = has_result and row is not None and not row.source.is_lbb
+        self.compare.setEnabled(has_original)
+        self.warning.hide()
+        self.psnr.setText(text.decibels(coded.point.psnr if coded else None))
+        self.ms_ssim.setText(text.similarity(coded.point.ms_ssim if coded else None))
+        if row is None or coded is None:
+            has_hope = row is not None and row.problem is None
+            self.figure.setText("…" if has_hope else "")
+            self.line.setText(self.tr("Not compressed yet") if has_hope else "")
+            return
+        self._say_result(row, coded)
+
+    def show_stale(self, stale: bool) -> None:
+        """Say that the figures are those of the previous quality."""
+        if stale and not self.line.text().startswith(self.tr("Previous")):
+            self.line.setText(self.tr("Previous quality: {}").format(self.line.text()))
+            self.figure.setEnabled(False)
+
+    def _say_result(self, row: Row, coded: Coded) -> None:
+        self.figure.setEnabled(True)
+        after, bpp = len(coded.point.data), f"{coded.point.bpp:.2f} bpp"
+        if row.source.is_lbb:
+            self.figure.setText(text.size(after))
+            self.line.setText(bpp)
+            self.show_quality(row, coded.point.quality)
+            return
+        self.figure.setText(text.saving(row.file_bytes, after))
+        sizes = f"{text.size(row.file_bytes)} → {text.size(after)}"
+        self.line.setText(f"{sizes}  ·  {bpp}")
+        if after > row.file_bytes:
+            self.warning.setText(self.tr("Larger than the original file"))
+            self.warning.show()
+
+    def _name_level(self, quality: float) -> None:
+        self.level.setText(f"{text.quality_name(quality)}  ·  {quality:g}")
+
+
+def _label(role: str, words: str = "", *, wrap: bool = False) -> QLabel:
+    label = QLabel(words)
+    label.setProperty("role", role)
+    label.setWordWrap(wrap)
+    return label
+
+
+def _rule() -> QFrame:
+    rule = QFrame()
+    rule.setProperty("role", "rule")
+    rule.setFixedHeight(1)
+    return rule
+
+
+def _section(column: QVBoxLayout, title: str, widget: QWidget) -> None:
+    column.addSpacing(12)
+    column.addWidget(_rule())
+    column.addSpacing(10)
+    column.addWidget(_label("heading", title))
+    column.addWidget(widget)

@@ -1,0 +1,284 @@
+"""What the window's jobs do: the only module of the app that knows the engine.
+
+The engine is imported inside the functions, in the worker's thread, so that the window is up
+before torch is. The surprise: a worker speaks through one signal that carries whatever a job has
+to say, once per front of blocks.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from lbbic_gui import messages, pictures
+from lbbic_gui.growing import Growing, halvings
+from lbbic_gui.messages import Coded, Job, Pixels, Point, Saved, Source, Step, Stopped
+from lbbic_gui.naming import free_name
+from lbbic_gui.problems import explain
+
+if TYPE_CHECKING:
+    from lbbic_engine.codec import Progress
+    from lbbic_engine.pixels import Picture
+
+Report = Callable[[object], None]
+
+
+class Worker(QObject):
+    """Runs jobs in its thread, one after the other."""
+
+    reported = Signal(object, object)
+    finished = Signal(object, object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._tasks = Tasks()
+
+    @Slot(object)
+    def run(self, job: Job) -> None:
+        """Do a job and answer it, whatever happens."""
+        try:
+            answer = self._tasks.do(job, lambda report: self.reported.emit(job, report))
+        except Exception as error:
+            name = type(error).__name__
+            answer = Stopped() if name == "Cancelled" else explain(error, _source_name(job))
+        self.finished.emit(job, answer)
+
+
+class Tasks:
+    """Every kind of job as a function of its request; remembers the picture it read last."""
+
+    def __init__(self) -> None:
+        self._read: tuple[object, Picture, int] | None = None
+
+    def do(self, job: Job, report: Report) -> object:
+        """The answer to a job; raises what the engine raises, Cancelled included."""
+        match job.request:
+            case messages.WarmUp():
+                return _warm_up(job.request)
+            case messages.Find(paths):
+                return pictures.find(paths)
+            case messages.Thumbnail(source):
+                return pictures.thumbnail(source)
+            case messages.Open(source):
+                return self._open(source)
+            case messages.Code():
+                return self._code(job.request, job, report)
+            case messages.Probe():
+                return self._probe(job.request, job, report)
+            case messages.FitSize():
+                return self._fit_size(job.request, job, report)
+            case messages.Save():
+                return self._save(job.request, job, report)
+            case messages.Export():
+                return _export(job.request, job, report)
+            case messages.CompareAtSize():
+                return self._compare(job.request)
+        raise TypeError(f"no such request: {job.request}")
+
+    def _open(self, source: Source) -> messages.Opened:
+        picture, file_bytes = self._picture(source)
+        canvas = pictures.to_canvas(picture.pixels)
+        return messages.Opened(
+            canvas,
+            halvings(canvas),
+            pictures.veil(picture.alpha),
+            file_bytes,
+            picture.notices,
+        )
+
+    def _picture(self, source: Source) -> tuple[Picture, int]:
+        """The picture and its file's bytes, read again only if the file has changed."""
+        from lbbic_engine.pixels import load_picture
+
+        stamp = (source, source.path.stat().st_mtime_ns if source.path else source.name)
+        if self._read is None or self._read[0] != stamp:
+            if source.path is not None:
+                picture, file_bytes = load_picture(source.path), source.path.stat().st_size
+            else:
+                assert source.image is not None
+                image, file_bytes = pictures.to_pillow(source.image)
+                picture = load_picture(image)
+            self._read = (stamp, picture, file_bytes)
+        return self._read[1], self._read[2]
+
+    def _kept(self, source: Source, keep: frozenset[str]) -> Picture:
+        """The picture with only the metadata that the user keeps."""
+        picture, _ = self._picture(source)
+        return dataclasses.replace(picture, **dict.fromkeys(messages.METADATA - keep))  # type: ignore[arg-type]
+
+    def _code(self, request: messages.Code, job: Job, report: Report) -> Coded:
+        if request.source.is_lbb:
+            assert request.source.path is not None
+            data = request.data or request.source.path.read_bytes()
+            return _decode(data, None, request.device, job, report, share=1)
+        picture = self._kept(request.source, request.keep)
+        if request.data is not None:
+            return _decode(request.data, picture, request.device, job, report, share=1)
+        from lbbic_engine import codec
+
+        compressed = codec.compress(
+            picture,
+            request.quality,
+            device=request.device,
+            progress=_reporter(report, "Encoding", 2),
+            cancelled=job.cancelled.is_set,
+        )
+        return _decode(compressed.data, picture, request.device, job, report, share=2)
+
+    def _probe(self, request: messages.Probe, job: Job, report: Report) -> Point:
+        from lbbic_engine import codec
+
+        picture = self._kept(request.source, request.keep)
+        compressed = codec.compress(
+            picture,
+            request.quality,
+            device=request.device,
+            progress=_reporter(report, "Encoding"),
+            cancelled=job.cancelled.is_set,
+        )
+        return _point(request.quality, compressed.data, picture.pixels, compressed.reconstruction)
+
+    def _fit_size(self, request: messages.FitSize, job: Job, report: Report) -> Point:
+        from lbbic_engine import search
+
+        picture = self._kept(request.source, request.keep)
+        quality, compressed = search.search_quality(
+            picture,
+            max_bytes=request.max_bytes,
+            device=request.device,
+            progress=_reporter(report, "Searching"),
+            cancelled=job.cancelled.is_set,
+        )
+        return _point(quality, compressed.data, picture.pixels, compressed.reconstruction)
+
+    def _save(self, request: messages.Save, job: Job, report: Report) -> Saved:
+        if request.policy == "skip" and request.target.exists():
+            return Saved(request.target, None, request.target.stat().st_size, skipped=True)
+        point = None
+        data = request.data
+        if data is None and request.source.is_lbb:
+            assert request.source.path is not None
+            data = request.source.path.read_bytes()
+        elif data is None:
+            probe = messages.Probe(request.source, request.quality, request.device, request.keep)
+            point = self._probe(probe, job, report)
+            data = point.data
+        return Saved(_write(data, request.target, request.policy), point, len(data))
+
+    def _compare(self, request: messages.CompareAtSize) -> messages.Rival:
+        from lbbic_engine import baselines, metrics
+
+        picture, _ = self._picture(request.source)
+        result = baselines.encode_at_size(picture.pixels, request.codec, request.max_bytes)
+        if result is None:
+            return messages.Rival(request.codec, 0, 0, 0.0, None)
+        canvas = pictures.to_canvas(result.reconstruction)
+        return messages.Rival(
+            request.codec,
+            result.quality,
+            len(result.data),
+            metrics.psnr(picture.pixels, result.reconstruction),
+            canvas,
+            halvings(canvas),
+        )
+
+
+def _warm_up(request: messages.WarmUp) -> messages.Ready:
+    import torch
+
+    from lbbic_engine import evaluate, weights
+
+    evaluate.warm_up(request.device)
+    use_cuda = request.device != "cpu" and torch.cuda.is_available()
+    return messages.Ready(
+        "cuda" if use_cuda else "cpu", weights.by_name(weights.DEFAULT).id.hex(), torch.__version__
+    )
+
+
+def _reporter(report: Report, stage: str, share: int = 1) -> Callable[[Progress], None]:
+    """Reports an engine's progress; ``share`` is how many stages of equal length there are."""
+    return lambda progress: report(
+        Step(stage, progress.done, share * progress.total, progress.total)
+    )
+
+
+def _decode(
+    data: bytes, original: Picture | None, device: str, job: Job, report: Report, share: int
+) -> Coded:
+    """Decode front by front as any receiver would, reporting each."""
+    from lbbic_engine import codec
+    from lbbic_engine.container import parse_container
+    from lbbic_engine.errors import Cancelled
+
+    info = codec.read_info(data)
+    veil = pictures.veil(parse_container(data, partial=True).alpha) if original is None else None
+    growing: Growing | None = None
+    for front in codec.decode_progressively(data, device=device):
+        if job.cancelled.is_set():
+            raise Cancelled
+        if growing is None:
+            size = front.blocks.shape[1]
+            growing = Growing(info.width, info.height, size)
+            report(messages.Fresh(Growing(info.width, info.height, size), veil))
+        growing.add(front.rows, front.columns, front.blocks, front.bits)
+        step = Step("Decoding", growing.done(share), share * growing.total, growing.total)
+        report(messages.Front(front.rows, front.columns, front.blocks, step))
+    assert growing is not None
+    pixels = original.pixels if original else None
+    point = _point(info.quality, data, pixels, growing.picture()[..., 2::-1])
+    errors = None if pixels is None else growing.errors(pixels)
+    notices = original.notices if original else ()
+    levels = halvings(growing.picture())
+    return Coded(point, growing, levels, errors, info.payload_bytes, notices)
+
+
+def _point(quality: float, data: bytes, original: Pixels | None, reconstruction: Pixels) -> Point:
+    from lbbic_engine import metrics
+
+    height, width, _ = reconstruction.shape
+    bpp = 8 * len(data) / (width * height)
+    if original is None:
+        return Point(quality, data, bpp, None, None)
+    psnr = metrics.psnr(original, reconstruction)
+    return Point(quality, data, bpp, psnr, metrics.ms_ssim(original, reconstruction))
+
+
+def _export(request: messages.Export, job: Job, report: Report) -> Saved:
+    from lbbic_engine import codec, pixels
+
+    if request.policy == "skip" and request.target.exists():
+        return Saved(request.target, None, request.target.stat().st_size, skipped=True)
+    picture = codec.decompress(
+        request.data,
+        device=request.device,
+        progress=_reporter(report, "Decoding"),
+        cancelled=job.cancelled.is_set,
+    )
+    target = free_name(request.target) if request.policy == "rename" else request.target
+    pixels.save_image(picture, target, overwrite=request.policy == "replace")
+    return Saved(target, None, target.stat().st_size)
+
+
+def _write(data: bytes, target: Path, policy: str) -> Path:
+    """Write aside and rename; another program's file of the same name is never touched."""
+    from lbbic_engine.pixels import write_atomically
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        path = free_name(target) if policy == "rename" else target
+        try:
+            write_atomically(path, data, overwrite=policy == "replace")
+            return path
+        except FileExistsError:
+            if policy != "rename":
+                raise
+
+
+def _source_name(job: Job) -> str:
+    source = getattr(job.request, "source", None)
+    target = getattr(job.request, "target", None)
+    return source.name if source is not None else target.name if target is not None else ""

@@ -1,0 +1,161 @@
+"""The list of pictures: one row each, its state, progress and result. No widgets, no work."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+
+from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, Qt
+from PySide6.QtGui import QImage
+
+from lbbic_gui import text
+from lbbic_gui.messages import Point, Problem, Source
+from lbbic_gui.text import tr
+
+ROW = int(Qt.ItemDataRole.UserRole)
+_NO_INDEX = QModelIndex()
+_numbers = itertools.count()
+Index = QModelIndex | QPersistentModelIndex
+
+
+class State(Enum):
+    """Where a picture stands."""
+
+    NEW = "new"
+    WAITING = "waiting"
+    WORKING = "working"
+    CODED = "coded"
+    SAVED = "saved"
+    SKIPPED = "skipped"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+@dataclass(eq=False)
+class Row:
+    """A picture of the queue; its pixels live elsewhere, and only while it is on view.
+
+    ``points`` are the files made of it by quality; ``override`` its own quality, if it has one;
+    ``base`` the folder it was found below.
+    """
+
+    source: Source
+    base: Path | None = None
+    number: int = field(default_factory=lambda: next(_numbers))
+    state: State = State.NEW
+    stage: str = ""
+    progress: float = 0.0
+    thumbnail: QImage | None = None
+    file_bytes: int = 0
+    width: int = 0
+    height: int = 0
+    override: float | None = None
+    points: dict[float, Point] = field(default_factory=dict)
+    result_bytes: int = 0
+    saved_path: Path | None = None
+    saved_quality: float | None = None
+    problem: Problem | None = None
+
+    def status(self) -> str:
+        """The state in a few words."""
+        match self.state:
+            case State.WAITING:
+                return tr("Waiting")
+            case State.WORKING:
+                return f"{self.stage}  {self.progress:.0%}".replace("%", " %")
+            case State.FAILED:
+                return self.problem.title if self.problem else tr("Failed")
+            case State.STOPPED:
+                return tr("Stopped")
+            case State.SKIPPED:
+                return tr("Skipped: the file exists")
+            case State.SAVED | State.CODED if self.result_bytes:
+                return self._result()
+        return text.size(self.file_bytes) if self.file_bytes else tr("Added")
+
+    def _result(self) -> str:
+        if self.source.is_lbb or not self.file_bytes:
+            return text.size(self.result_bytes)
+        saved = text.saving(self.file_bytes, self.result_bytes)
+        return f"{text.size(self.file_bytes)} → {text.size(self.result_bytes)}   {saved}"
+
+
+class QueueModel(QAbstractListModel):
+    """The rows; ``rowsInserted``, ``rowsRemoved`` and ``dataChanged`` tell the views."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.rows: list[Row] = []
+
+    def rowCount(self, parent: Index = _NO_INDEX) -> int:
+        return 0 if parent.isValid() else len(self.rows)
+
+    def data(self, index: Index, role: int = int(Qt.ItemDataRole.DisplayRole)) -> object:
+        if not index.isValid() or index.row() >= len(self.rows):
+            return None
+        row = self.rows[index.row()]
+        match role:
+            case Qt.ItemDataRole.DisplayRole:
+                return row.source.name
+            case Qt.ItemDataRole.ToolTipRole:
+                return _tool_tip(row)
+            case Qt.ItemDataRole.AccessibleTextRole:
+                return f"{row.source.name}, {row.status()}"
+        return row if role == ROW else None
+
+    def add(self, sources: Sequence[Source], base: Path | None = None) -> tuple[list[Row], int]:
+        """Append rows; returns them, and how many were there already."""
+        known = {row.source for row in self.rows}
+        fresh = [Row(source, base) for source in dict.fromkeys(sources) if source not in known]
+        if fresh:
+            first = len(self.rows)
+            self.beginInsertRows(_NO_INDEX, first, first + len(fresh) - 1)
+            self.rows += fresh
+            self.endInsertRows()
+        return fresh, len(sources) - len(fresh)
+
+    def remove(self, row: Row) -> None:
+        place = self.rows.index(row)
+        self.beginRemoveRows(_NO_INDEX, place, place)
+        del self.rows[place]
+        self.endRemoveRows()
+
+    def insert(self, place: int, row: Row) -> None:
+        """Put a row back where it was."""
+        self.beginInsertRows(_NO_INDEX, place, place)
+        self.rows.insert(place, row)
+        self.endInsertRows()
+
+    def move(self, row: Row, step: int) -> bool:
+        """Move a row by one place up (−1) or down (+1); False at the end of the list."""
+        place = self.rows.index(row)
+        if not 0 <= place + step < len(self.rows):
+            return False
+        before = place + step + (1 if step > 0 else 0)
+        self.beginMoveRows(_NO_INDEX, place, place, _NO_INDEX, before)
+        self.rows.insert(place + step, self.rows.pop(place))
+        self.endMoveRows()
+        return True
+
+    def touch(self, row: Row) -> None:
+        """Tell the views that a row has changed."""
+        if row in self.rows:
+            index = self.index(self.rows.index(row))
+            self.dataChanged.emit(index, index)
+
+    def find(self, number: int) -> Row | None:
+        return next((row for row in self.rows if row.number == number), None)
+
+
+def _tool_tip(row: Row) -> str:
+    lines = [str(row.source.path or row.source.name)]
+    if row.width:
+        lines.append(tr("{} × {} pixels").format(row.width, row.height))
+    if row.problem:
+        lines += [row.problem.detail, row.problem.hint]
+    elif row.saved_path:
+        lines.append(tr("Saved as {}").format(row.saved_path))
+    return "\n".join(filter(None, lines))

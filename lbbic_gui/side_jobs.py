@@ -1,0 +1,117 @@
+"""Work on the picture on view beside coding it: other points, a size, other codecs, files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+
+from lbbic_gui import messages, text
+from lbbic_gui.messages import BACKGROUND, VIEW, Job, Point, Problem, Rival, Saved, Step
+from lbbic_gui.naming import free_name, output_path
+from lbbic_gui.session import Session
+from lbbic_gui.text import tr
+
+
+class SideJobs(QObject):
+    """They leave the row's state alone; what fails is told by ``failed``."""
+
+    rivalled = Signal(object)  # Rival
+    saved = Signal(object)  # Saved
+    failed = Signal(object)  # Problem
+
+    def __init__(self, session: Session, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._running: list[Job] = []
+        session.jobs.reported.connect(self._on_report)
+        session.jobs.finished.connect(self._on_finish)
+
+    def probe(self, quality: float) -> None:
+        """Code at another quality in the background, for the plot."""
+        row, values = self._session.row, self._session.settings.values
+        if row is not None:
+            request = messages.Probe(row.source, quality, values.device, values.keep)
+            self._submit(request, BACKGROUND)
+
+    def fit_size(self, max_bytes: int) -> None:
+        """Find and set the best quality of at most so many bytes."""
+        row, values = self._session.row, self._session.settings.values
+        if row is not None:
+            request = messages.FitSize(row.source, max_bytes, values.device, values.keep)
+            self._submit(request)
+
+    def compare(self, codec: str) -> None:
+        """Code by another codec, at no more bytes than ours."""
+        row, result = self._session.row, self._session.result
+        if row is not None and result is not None:
+            limit = len(result.point.data)
+            self._submit(messages.CompareAtSize(row.source, codec, limit))
+
+    def save(self, target: Path) -> None:
+        """Write the .lbb file; the user has agreed to replace ``target``."""
+        session = self._session
+        if session.row is not None:
+            session.batch.save(session.row, target, "replace", self._data(), session.quality())
+
+    def export(self, target: Path) -> None:
+        """Write the decoded picture in the format that the name's ending says."""
+        data = self._data()
+        if data is None:
+            self._session.noticed.emit(tr("Not compressed yet at this quality"))
+        else:
+            device = self._session.settings.values.device
+            self._submit(messages.Export(data, target, device, "replace"))
+
+    def proposal(self, suffix: str) -> Path:
+        """A free name: beside the picture, or in the folder of the settings."""
+        row, values = self._session.row, self._session.settings.values
+        path = row.source.path if row else None
+        if path is None:
+            path = Path(values.last_folder or Path.home()) / (row.source.name if row else "picture")
+        folder = Path(values.output_folder) if values.output_folder else None
+        return free_name(output_path(path, folder, None, suffix))
+
+    def stop(self) -> None:
+        """Cancel all of them."""
+        for job in list(self._running):
+            self._session.jobs.cancel(job)
+
+    def _data(self) -> bytes | None:
+        """The file of the picture on view at the quality that is set."""
+        row, result = self._session.row, self._session.result
+        if row is None or result is None:
+            return None
+        is_current = row.source.is_lbb or result.point.quality == self._session.quality()
+        return result.point.data if is_current else None
+
+    def _submit(self, request: object, priority: int = VIEW) -> None:
+        row = self._session.row
+        assert row is not None
+        self._running.append(self._session.jobs.submit(request, row.number, priority))
+
+    def _on_report(self, job: Job, report: object) -> None:
+        follows = isinstance(job.request, (messages.FitSize, messages.Export))
+        if job in self._running and follows and isinstance(report, Step):
+            words = text.progress(tr(report.stage), report.done_in_stage, report.blocks)
+            is_search = isinstance(job.request, messages.FitSize)  # of unknown length
+            self._session.progressed.emit(words, 0.0 if is_search else report.done / report.total)
+
+    def _on_finish(self, job: Job, answer: object) -> None:
+        if job not in self._running:
+            return
+        self._running.remove(job)
+        if isinstance(job.request, (messages.FitSize, messages.Export)):
+            self._session.progressed.emit("", 1.0)
+        row = self._session.row
+        is_current = row is not None and row.number == job.row
+        match answer:
+            case Point() if is_current and isinstance(job.request, messages.FitSize):
+                self._session.set_quality(answer.quality, only_this=True)
+                self._session.noticed.emit(tr("Found: {}").format(text.size(len(answer.data))))
+            case Rival() if is_current:
+                self.rivalled.emit(answer)
+            case Saved():
+                self.saved.emit(answer)
+            case Problem():
+                self.failed.emit(answer)

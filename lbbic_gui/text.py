@@ -1,0 +1,74 @@
+"""Numbers and results as words for people."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QCoreApplication, QLocale
+
+MINUS = "−"
+LEVELS = 8  # the rate points, quality 1…8
+
+
+def tr(text: str) -> str:
+    """Translate a string that belongs to no widget."""
+    return QCoreApplication.translate("lbbic", text)
+
+
+def quality_name(quality: float) -> str:
+    """Smallest … Best for the rate points, between them the nearest one's name."""
+    names = (
+        tr("Smallest"),
+        tr("Tiny"),
+        tr("Small"),
+        tr("Balanced"),
+        tr("Good"),
+        tr("Fine"),
+        tr("Very fine"),
+        tr("Best"),
+    )
+    return names[max(1, min(LEVELS, round(quality))) - 1]
+
+
+def size(count: int) -> str:
+    """2.4 MB, 310 kB, 512 bytes."""
+    if count < 1000:
+        return tr("{} bytes").format(count)
+    kilobytes = count / 1000
+    for unit, value in (("kB", kilobytes), ("MB", kilobytes / 1e3), ("GB", kilobytes / 1e6)):
+        if value < 999.5 or unit == "GB":
+            break
+    digits = 0 if value >= 99.5 else 1
+    return f"{QLocale().toString(value, 'f', digits)} {unit}"
+
+
+def saving(before: int, after: int) -> str:
+    """−87 % where the file shrank, +3 % where it grew."""
+    if before == 0:
+        return ""
+    per_cent = round(100 * (after - before) / before)
+    return f"{MINUS if after < before else '+'}{abs(per_cent)} %"
+
+
+def decibels(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return tr("identical") if value == float("inf") else f"{value:.2f} dB"
+
+
+def similarity(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"
+
+
+def progress(stage: str, done: int, blocks: int) -> str:
+    """Encoding  1200 of 4096 blocks."""
+    return tr("{}  {} of {} blocks").format(stage, done, blocks)
+
+
+def duration(seconds: float) -> str:
+    """About how long something takes still."""
+    if seconds < 90:
+        return tr("{} s left").format(max(1, round(seconds)))
+    return tr("{} min left").format(round(seconds / 60))
+
+
+def count(number: int, one: str, many: str) -> str:
+    return one if number == 1 else many.format(number)

@@ -1,0 +1,120 @@
+"""A window as its users have it, with settings of its own and the tiny network."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+
+@pytest.fixture
+def answers(tiny: None, qtbot: Any) -> Iterator[Any]:
+    """Submits requests to real workers and waits for what they say."""
+    from lbbic_gui.dispatch import Jobs
+
+    jobs = Jobs()
+
+    class Answers:
+        def __init__(self) -> None:
+            self.jobs = jobs
+            self.reports: list[object] = []
+            self.finished: dict[Any, object] = {}
+            jobs.reported.connect(lambda _, report: self.reports.append(report))
+            jobs.finished.connect(self.finished.__setitem__)
+
+        def ask(self, request: object, timeout: int = 60_000) -> Any:
+            job = jobs.submit(request)
+            return self.wait(job, timeout)
+
+        def wait(self, job: Any, timeout: int = 60_000) -> Any:
+            qtbot.waitUntil(lambda: job in self.finished, timeout=timeout)
+            return self.finished[job]
+
+    yield Answers()
+    assert jobs.stop(10)
+
+
+@pytest.fixture
+def settings_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's settings, fenced off."""
+    path = tmp_path / "config" / "settings.ini"
+    monkeypatch.setenv("LBBIC_SETTINGS", str(path))
+    return path
+
+
+class User:
+    """A person before the window: drops, waits, looks."""
+
+    def __init__(self, window: Any, qtbot: Any) -> None:
+        self.window, self.bot = window, qtbot
+
+    def drop(self, *paths: Path, image: Any = None) -> None:
+        """Drag files over the window and let them go there."""
+        from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+        from PySide6.QtGui import QDragEnterEvent, QDropEvent
+        from PySide6.QtWidgets import QApplication
+
+        data = QMimeData()
+        if paths:
+            data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+        if image is not None:
+            data.setImageData(image)
+        button, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+        action = Qt.DropAction.CopyAction
+        QApplication.sendEvent(
+            self.window, QDragEnterEvent(QPoint(400, 300), action, data, button, none)
+        )
+        assert self.window.stage.drop.isVisibleTo(self.window.stage)
+        QApplication.sendEvent(
+            self.window, QDropEvent(QPointF(400, 300), action, data, button, none)
+        )
+
+    def wait(self, condition: Any, seconds: float = 60) -> None:
+        self.bot.waitUntil(condition, timeout=int(1000 * seconds))
+
+    def wait_for_result(self, quality: float | None = None) -> Any:
+        """Until the picture on view is coded."""
+
+        def is_there() -> bool:
+            coded = self.window.session.result
+            return coded is not None and quality in (None, coded.point.quality)
+
+        self.wait(is_there)
+        return self.window.session.result
+
+    def press(self, key: Any, modifier: Any = None, widget: Any = None) -> None:
+        from PySide6.QtCore import Qt
+
+        none = Qt.KeyboardModifier.NoModifier
+        target = widget if widget is not None else self.window.stage.canvas
+        self.bot.keyClick(target, key, modifier if modifier is not None else none)
+
+    @property
+    def rows(self) -> Any:
+        return self.window.session.model.rows
+
+
+@pytest.fixture
+def user(tiny: None, qtbot: Any, settings_file: Path) -> Iterator[User]:
+    """A user before the empty window, the model loading."""
+    from PySide6.QtWidgets import QApplication
+
+    from lbbic_gui.app import prepare
+    from lbbic_gui.main_window import MainWindow
+    from lbbic_gui.settings import Settings
+
+    prepare(QApplication.instance())
+    window = MainWindow(Settings())
+    qtbot.addWidget(window)
+    window.show()
+    qtbot.waitExposed(window)
+    window.session.warm_up()
+    yield User(window, qtbot)
+    window.session.batch.stop()
+    window.close()
+    assert window.session.jobs.stop(10)

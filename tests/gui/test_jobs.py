@@ -1,0 +1,159 @@
+"""The workers: what they answer, how they stop, how they fail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QImage
+
+from lbbic_gui import messages
+from lbbic_gui.messages import Problem, Source, Stopped
+
+
+@pytest.fixture
+def picture(draw: Callable[..., Path]) -> Source:
+    path = draw("picture.png", 92, 60)
+    return Source(path.name, path)
+
+
+def test_a_picture_is_coded_and_decoded_front_by_front(answers: Any, picture: Source) -> None:
+    from lbbic_engine import decompress, load_picture, metrics
+
+    coded = answers.ask(messages.Code(picture, 4.0, "cpu"))
+
+    fronts = [report for report in answers.reports if isinstance(report, messages.Front)]
+    assert len(fronts) > 3
+    decoded = decompress(coded.point.data).pixels
+    assert np.array_equal(coded.picture.picture()[..., 2::-1], decoded)
+    assert sum(len(front.rows) for front in fronts) == coded.picture.total
+    assert coded.point.psnr == metrics.psnr(load_picture(picture.path or "").pixels, decoded)
+    assert coded.picture.bits.sum() / 8 == pytest.approx(coded.payload_bytes, abs=16)
+
+
+def test_progress_never_falls(answers: Any, picture: Source) -> None:
+    answers.ask(messages.Code(picture, 4.0, "cpu"))
+    steps = [getattr(report, "step", report) for report in answers.reports]
+    shares = [step.done / step.total for step in steps if isinstance(step, messages.Step)]
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+
+
+def test_a_cancelled_job_stops_and_leaves_no_file(answers: Any, picture: Source) -> None:
+    assert picture.path is not None
+    target = picture.path.with_suffix(".lbb")
+    job = answers.jobs.submit(messages.Save(picture, target, 4.0, "cpu", "rename"))
+    waiting = answers.jobs.submit(messages.Save(picture, target, 5.0, "cpu", "rename"))
+    answers.jobs.cancel(waiting)
+    assert isinstance(answers.finished[waiting], Stopped)
+    answers.jobs.cancel(job)
+    assert isinstance(answers.wait(job), Stopped)
+    assert list(target.parent.iterdir()) == [picture.path]
+
+
+def test_saving_takes_a_free_name_and_replaces_only_when_told(
+    answers: Any, picture: Source
+) -> None:
+    assert picture.path is not None
+    target = picture.path.with_suffix(".lbb")
+    target.write_bytes(b"mine")
+
+    def save(policy: str) -> Any:
+        return answers.ask(messages.Save(picture, target, 4.0, "cpu", policy))
+
+    assert save("rename").path.name == "picture (2).lbb"
+    assert save("skip").skipped
+    assert target.read_bytes() == b"mine"
+    assert save("replace").path == target
+    assert target.read_bytes() != b"mine"
+
+
+def test_an_export_is_what_the_command_line_decodes(
+    answers: Any, picture: Source, tmp_path: Path
+) -> None:
+    from lbbic_engine import decompress, load_picture
+
+    coded = answers.ask(messages.Code(picture, 3.0, "cpu"))
+    target = tmp_path / "out" / "picture.png"
+    target.parent.mkdir()
+    saved = answers.ask(messages.Export(coded.point.data, target, "cpu", "rename"))
+    assert np.array_equal(load_picture(saved.path).pixels, decompress(coded.point.data).pixels)
+
+
+def test_a_pasted_picture_is_coded_too(answers: Any) -> None:
+    image = QImage(40, 24, QImage.Format.Format_RGB32)
+    image.fill(0xFF336699)
+    source = Source("Pasted picture", image=image)
+    opened = answers.ask(messages.Open(source))
+    assert opened.canvas[0, 0].tolist() == [0x99, 0x66, 0x33, 255]
+    assert answers.ask(messages.Code(source, 1.0, "cpu")).picture.picture().shape == (24, 40, 4)
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "title"),
+    [
+        (b"no picture", "a.png", "Cannot read this picture"),
+        (b"no file", "a.lbb", "Not an .lbb file"),
+        (None, "missing.png", "File not found"),
+    ],
+)
+def test_failures_are_told_plainly(
+    answers: Any, tmp_path: Path, content: bytes | None, name: str, title: str
+) -> None:
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    problem = answers.ask(messages.Code(Source(name, path), 4.0, "cpu"))
+    assert isinstance(problem, Problem)
+    assert problem.title == title
+    assert problem.hint
+    assert name in problem.log
+
+
+def test_a_cut_file_is_told_apart(answers: Any, picture: Source, tmp_path: Path) -> None:
+    data = answers.ask(messages.Code(picture, 4.0, "cpu")).point.data
+    path = tmp_path / "cut.lbb"
+    path.write_bytes(data[:-20])
+    problem = answers.ask(messages.Code(Source(path.name, path), 4.0, "cpu"))
+    assert problem.title == "The file is damaged"
+    assert "again" in problem.hint
+
+
+def test_the_same_size_by_another_codec(answers: Any, picture: Source) -> None:
+    rival = answers.ask(messages.CompareAtSize(picture, "jpeg", 4000))
+    assert 0 < rival.file_bytes <= 4000
+    assert answers.ask(messages.CompareAtSize(picture, "jpeg", 10)).canvas is None
+
+
+def test_a_target_size_is_met_or_refused(answers: Any, picture: Source) -> None:
+    point = answers.ask(messages.FitSize(picture, 4000, "cpu"))
+    assert len(point.data) <= 4000
+    assert "smallest possible" in answers.ask(messages.FitSize(picture, 1, "cpu")).detail
+
+
+def test_fifty_thousand_emissions(qtbot: Any) -> None:
+    class Talker(QObject):
+        said = Signal(bool)
+
+    talker, heard = Talker(), []
+    talker.said.connect(heard.append)
+    for _ in range(50_000):
+        talker.said.emit(True)
+    assert len(heard) == 50_000
+
+
+def test_the_smoke_test_passes_with_weights_and_fails_without(
+    tiny: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from lbbic_gui.app import main
+
+    assert main(["--smoke"]) == 0
+    assert "same pixels" in capsys.readouterr().out
+    monkeypatch.setenv("LBBIC_WEIGHTS", str(tmp_path))
+    monkeypatch.setattr("lbbic_engine.weights.installed", lambda: iter(()))
+    assert main(["--smoke"]) == 1
+    assert "weights" in capsys.readouterr().err

@@ -1,0 +1,151 @@
+"""The window's parts by themselves: settings, model, viewport, words, names, themes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QPointF, QSizeF
+
+from lbbic_gui import text, theme
+from lbbic_gui.growing import Growing
+from lbbic_gui.messages import Source
+from lbbic_gui.naming import free_name, output_path
+from lbbic_gui.queue_model import QueueModel
+from lbbic_gui.rate_plot import estimate
+from lbbic_gui.settings import Preferences, Settings
+from lbbic_gui.viewport import Viewport
+
+
+def test_settings_persist(settings_file: Path) -> None:
+    Settings().change(theme="dark", quality=6.0, keep_exif=False, last_folder="/größe 图")
+    values = Settings().values
+    assert (values.theme, values.quality, values.last_folder) == ("dark", 6.0, "/größe 图")
+    assert values.keep == {"icc", "xmp"}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x00\xff\x80 no settings",
+        b"[preferences]\nquality=99\ntheme=purple\nkeep_exif=perhaps\n",
+        b"[preferences]\nquality=nan\n",
+        b"",
+    ],
+)
+def test_corrupt_settings_are_the_defaults(settings_file: Path, content: bytes) -> None:
+    settings_file.parent.mkdir()
+    settings_file.write_bytes(content)
+    assert Settings().values == Preferences()
+
+
+def test_reset_forgets_everything(settings_file: Path) -> None:
+    settings = Settings()
+    settings.change(theme="dark")
+    settings.reset()
+    assert Settings().values == Preferences()
+
+
+def test_the_queue_is_a_proper_model(qtmodeltester: Any) -> None:
+    model = QueueModel()
+    qtmodeltester.check(model)
+    rows, doubles = model.add([Source(f"{n}.png", Path(f"/{n}.png")) for n in (1, 2, 3, 1)])
+    assert (len(rows), doubles) == (3, 1)
+    assert model.move(rows[0], 1)
+    assert not model.move(rows[2], 1)
+    assert [row.source.name for row in model.rows] == ["2.png", "1.png", "3.png"]
+    model.touch(rows[1])
+    model.remove(rows[0])
+    qtmodeltester.check(model)
+
+
+def test_a_picture_is_fitted_but_never_enlarged() -> None:
+    view = Viewport(QSizeF(800, 600), QSizeF(4000, 1000)).fitted()
+    assert view.zoom == pytest.approx(752 / 4000)
+    assert Viewport(QSizeF(800, 600), QSizeF(40, 40)).fitted().zoom == 1
+
+
+def test_the_picture_stays_put_below_the_cursor() -> None:
+    view = Viewport(QSizeF(800, 600), QSizeF(4000, 3000)).fitted()
+    at = QPointF(300, 200)
+    held = view.to_picture(at)
+    zoomed = view.zoomed(2.0, at)
+    assert (zoomed.to_picture(at) - held).manhattanLength() < 1e-6
+
+
+def test_one_to_one_is_in_screen_pixels() -> None:
+    view = Viewport(QSizeF(800, 600), QSizeF(400, 300), ratio=2.0).fitted()
+    assert view.zoom == 1
+    assert view.area().width() == 200
+
+
+def test_a_growing_picture_shows_any_state_again() -> None:
+    growing = Growing(20, 12, 8)
+    rng = np.random.default_rng(0)
+    for rows, columns in (([0], [0]), ([0], [1]), ([0, 1], [2, 0]), ([1], [1]), ([1], [2])):
+        blocks = rng.integers(0, 256, (len(rows), 8, 8, 3), dtype=np.uint8)
+        growing.add(np.array(rows), np.array(columns), blocks)
+    prefix = growing.until(5)
+    assert np.array_equal(prefix.pixels, growing.picture())
+    prefix.seek(1)
+    assert np.array_equal(prefix.pixels[:8, :8], growing.picture()[:8, :8])
+    assert len(np.unique(prefix.pixels[8:, 8:].reshape(-1, 4), axis=0)) == 1
+    prefix.seek(5)
+    assert np.array_equal(prefix.pixels, growing.picture())
+
+
+def test_the_errors_of_blocks_are_those_inside_the_picture() -> None:
+    growing = Growing(10, 9, 8)
+    original = np.zeros((9, 10, 3), np.uint8)
+    growing.canvas[..., :3] = 2
+    assert np.array_equal(growing.errors(original), np.full((2, 2), 4, np.float32))
+
+
+def test_results_as_words() -> None:
+    assert text.saving(2_400_000, 310_000) == "−87 %"
+    assert text.saving(100, 103) == "+3 %"
+    assert text.size(310_000) == "310 kB"
+    assert text.size(2_400_000) == "2.4 MB"
+    assert text.size(999_900) == "1.0 MB"
+    assert text.quality_name(1) == "Smallest"
+    assert text.quality_name(8) == "Best"
+
+
+def test_names_of_results(tmp_path: Path) -> None:
+    source = tmp_path / "in" / "deep" / "a.b.png"
+    assert output_path(source, None, None) == source.with_name("a.b.lbb")
+    out = tmp_path / "out"
+    assert output_path(source, out, tmp_path / "in") == out / "deep" / "a.b.lbb"
+    assert output_path(source, out, None) == out / "a.b.lbb"
+    taken = tmp_path / "a.lbb"
+    taken.touch()
+    assert free_name(taken).name == "a (2).lbb"
+
+
+def test_points_not_coded_are_estimated_from_those_that_are() -> None:
+    assert estimate({4.0: (1.0, 30.0)}, 5.0) == (1.3, 31.8)
+    known = {2.0: (0.25, 28.0), 4.0: (1.0, 32.0)}
+    assert estimate(known, 3.0) == pytest.approx((0.5, 30.0))
+    assert estimate(known, 5.0) == pytest.approx((2.0, 34.0))
+
+
+@pytest.mark.parametrize("colours", [theme.LIGHT, theme.DARK])
+def test_words_stand_out_in_both_themes(colours: theme.Colours) -> None:
+    for ink in ("text", "faint", "accent", "amber", "red"):
+        for ground in ("panel", "field", "window"):
+            assert _contrast(getattr(colours, ink), getattr(colours, ground)) >= 4.5, (ink, ground)
+    assert _contrast(colours.on_accent, colours.accent) >= 4.5
+
+
+def _contrast(a: str, b: str) -> float:
+    """Contrast by WCAG 2."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+        linear = [p / 12.92 if p <= 0.03928 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    light, dark = sorted((luminance(a), luminance(b)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)

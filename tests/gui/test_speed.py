@@ -1,0 +1,63 @@
+"""How quickly the window is up and how long its event loop stands still; figures are printed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PySide6.QtCore import QTimer
+
+_OPEN = """
+import sys, time
+start = time.perf_counter()
+from PySide6.QtWidgets import QApplication
+from lbbic_gui.app import prepare
+from lbbic_gui.main_window import MainWindow
+from lbbic_gui.settings import Settings
+application = QApplication([])
+prepare(application)
+window = MainWindow(Settings())
+window.show()
+window.grab()
+print(time.perf_counter() - start, "torch" in sys.modules)
+window.close()
+"""
+
+
+def test_the_window_is_up_before_torch(settings_file: Path) -> None:
+    run = subprocess.run([sys.executable, "-c", _OPEN], capture_output=True, text=True, check=True)
+    seconds, has_torch = run.stdout.split()
+    print(f"\nwindow up after {float(seconds):.2f} s")
+    assert has_torch == "False"
+    assert float(seconds) < 5
+
+
+@pytest.mark.slow
+def test_the_event_loop_keeps_running_while_a_megapixel_is_coded(
+    user: Any, draw: Callable[..., Path]
+) -> None:
+    ready: list[object] = []
+    user.window.session.ready.connect(ready.append)
+    user.wait(lambda: bool(ready))
+    gaps: list[float] = []
+    last = [time.perf_counter()]
+
+    def tick() -> None:
+        now = time.perf_counter()
+        gaps.append(now - last[0])
+        last[0] = now
+
+    timer = QTimer(user.window, interval=0)
+    timer.timeout.connect(tick)
+    user.drop(draw("megapixel.png", 1024, 1024))
+    last[0] = time.perf_counter()
+    timer.start()
+    user.wait(lambda: user.window.session.result is not None, 240)
+    timer.stop()
+    print(f"\nlongest stall {1000 * max(gaps):.0f} ms")
+    assert max(gaps) < 0.5
