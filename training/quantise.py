@@ -6,10 +6,11 @@ import torch
 from torch import Tensor
 
 from lbbic_engine.config import LAMBDAS
-from lbbic_engine.model import ACTIVATION_LEVELS, PIXEL_UNIT, BlockNetwork, Dense
+from lbbic_engine.model import ACTIVATION_LEVELS, LATENT_LEVELS, PIXEL_UNIT, BlockNetwork, Dense
 from training import closed_loop
 
 QUANTILE = 0.9999
+LATENT_HEADROOM = 1.5  # over the largest latents seen
 
 
 @torch.no_grad()
@@ -28,13 +29,21 @@ def calibrate(network: BlockNetwork, x: Tensor, grid: tuple[int, int]) -> None:
         top = torch.quantile(values[: 2**20], QUANTILE).item()
         largest[layer] = max(largest.get(layer, 1e-3), top)
 
+    latents = torch.full_like(network.latent_step, 1e-3)
+
+    def watch_latents(_: torch.nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        torch.maximum(latents, inputs[1].float().abs().amax(dim=(0, 1)), out=latents)
+
     layers = [m for m in decoder_layers(network) if m.rectified]
     hooks = [layer.register_forward_hook(watch) for layer in layers]
+    hooks.append(network.synthesis_1.register_forward_pre_hook(watch_latents))
     closed_loop.run(network, x, torch.eye(len(LAMBDAS), device=x.device), grid)
     for hook in hooks:
         hook.remove()
     for layer, top in largest.items():
         layer.output_step.fill_(top / ACTIVATION_LEVELS)
+    # Clipped latents cost far more than coarse ones, and their tails are long.
+    network.latent_step.copy_(latents * LATENT_HEADROOM / LATENT_LEVELS)
     connect(network)
 
 

@@ -140,7 +140,11 @@ def save_float(network: BlockNetwork, path: Path) -> None:
 
 
 def load_float(network: BlockNetwork, path: Path) -> None:
-    network.load_state_dict({name: value.float() for name, value in load_file(path).items()})
+    """Loads the parameters; steps of activations are the affair of a calibration to come."""
+    values = load_file(path)
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            parameter.copy_(values[name])
 
 
 def train(run: Path, data: Path, *, device: str = "cpu") -> None:
