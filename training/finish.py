@@ -63,7 +63,7 @@ def calibrated(run: Path, recipe: Recipe, pictures: dataset.Dataset) -> tuple[Bl
     precondition.apply(network, torch.eye(4 * recipe.model.pixels))
     network.load_state_dict(state["average"])
     network = precondition.plain_copy(network)
-    if not recipe.quantise_share:  # else the quantisation-aware phase has set them
+    if network.context_1.output_step == 1:  # no quantisation-aware phase has set them
         blocks = calibration_blocks(pictures, recipe)
         calibrate(network, blocks, (recipe.crop_blocks, recipe.crop_blocks))
     return network, int(state["step"])
