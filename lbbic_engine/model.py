@@ -34,7 +34,6 @@ from lbbic_engine.wavefront import NEIGHBOURS
 
 PIXEL_OFFSET = 128
 PIXEL_UNIT = 64
-WEIGHT_LEVELS = 63  # weights are -63…63: seven bits, see kernels.py
 ACTIVATION_LEVELS = 255
 LATENT_LEVELS = 127
 
@@ -65,7 +64,7 @@ def round_through(value: Tensor) -> Tensor:
 class Dense(nn.Module):
     """A layer over one or more inputs, with a bias (and, without rectifier, a gain) per rate.
 
-    With ``quantised`` set, weights and activations take the values the integer twin has.
+    With ``quantised`` set, activations take the values that the integer twin has.
     """
 
     __call__: Callable[..., Tensor]
@@ -86,21 +85,9 @@ class Dense(nn.Module):
         self.register_buffer("output_step", torch.tensor(1.0))
         nn.init.kaiming_uniform_(self.weight, nonlinearity="relu")
 
-    def integer_weight(self) -> tuple[Tensor, Tensor]:
-        """Weights in integer steps (not yet rounded) and the value of a step, (outputs, 1)."""
-        scaled = self.weight * self.input_step
-        step = scaled.abs().amax(dim=1, keepdim=True).clamp(min=1e-12) / WEIGHT_LEVELS
-        return scaled / step, step
-
-    def effective_weight(self) -> Tensor:
-        if not self.quantised:
-            return self.weight
-        scaled, step = self.integer_weight()
-        return round_through(scaled) * step / self.input_step
-
     def forward(self, *values: Tensor, rate: Tensor) -> Tensor:
         dtype = values[0].dtype
-        weights = self.effective_weight().to(dtype).split(self.inputs, dim=1)
+        weights = self.weight.to(dtype).split(self.inputs, dim=1)
         result = functional.linear(values[0], weights[0])
         for value, weight in zip(values[1:], weights[1:], strict=True):
             result = result + functional.linear(value, weight)

@@ -26,6 +26,7 @@ from lbbic_engine.wavefront import code_blocks
 from lbbic_engine.weights import Description, Network
 from training import closed_loop, dataset
 from training.export import integer_tensors
+from training.rounding import Moments
 
 
 @dataclass(frozen=True)
@@ -68,19 +69,19 @@ class _NearestWriter(LatentWriter):
         return values.round()
 
 
-def compare(network: BlockNetwork, crops: Sequence[dataset.Pixels]) -> Comparison:
+def compare(network: BlockNetwork, moments: Moments, crops: Sequence[dataset.Pixels]) -> Comparison:
     """Codes the crops (all of one size) with a calibrated float network and with its twin."""
     qualities = range(1, len(LAMBDAS) + 1)
-    twin = exact_twin(network)
+    twin = exact_twin(network, moments)
     return Comparison(
         [_float_point(network, crops, quality) for quality in qualities],
         [_integer_point(twin, crops, quality) for quality in qualities],
     )
 
 
-def exact_twin(network: BlockNetwork) -> Network:
+def exact_twin(network: BlockNetwork, moments: Moments) -> Network:
     """The integer network of a calibrated float one, as the codec would load it."""
-    tensors = integer_tensors(network)
+    tensors = integer_tensors(network, moments)
     counts, widths = tensors.pop("table_counts"), tensors.pop("table_widths")
     integer = IntegerNetwork(network.config, tensors, choose_kernel("cpu"), "cpu")
     tables = build_tables(counts.numpy(), widths.numpy())

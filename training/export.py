@@ -15,6 +15,7 @@ from torch import Tensor
 from lbbic_engine import integer, kernels, tables
 from lbbic_engine.config import QUALITY_COUNT, QUALITY_STEPS, ModelConfig
 from lbbic_engine.model import PIXEL_UNIT, BlockNetwork, Dense, rate_weights
+from training.rounding import Moments, round_weights
 
 RATES = rate_weights(1 + i / QUALITY_STEPS for i in range(QUALITY_COUNT)).double()
 BIAS_BOUND = 2**23
@@ -26,14 +27,17 @@ class BoundError(ValueError):
 
 
 @torch.no_grad()
-def integer_tensors(network: BlockNetwork) -> dict[str, Tensor]:
-    """All tensors of the integer twin, tables included."""
+def integer_tensors(network: BlockNetwork, moments: Moments) -> dict[str, Tensor]:
+    """All tensors of the integer twin of a calibrated network, tables included.
+
+    ``moments`` are those of the layers' inputs, by which weights are rounded.
+    """
     config = network.config
     found: dict[str, Tensor] = {}
     weights: dict[str, Tensor] = {}
 
     def add(name: str, layer: Dense, unit: Tensor | float = 1.0, *, offset: Tensor) -> None:
-        weights[name], bias, multiplier = _layer(name, layer, unit, offset)
+        weights[name], bias, multiplier = _layer(name, layer, moments[layer], unit, offset)
         found[f"{name}.bias"], found[f"{name}.multiplier"] = bias, multiplier
 
     def offsets(*parts: tuple[int, int]) -> Tensor:
@@ -106,7 +110,7 @@ def analysis_tensors(network: BlockNetwork) -> dict[str, Tensor]:
 
 
 def _layer(
-    name: str, layer: Dense, unit: Tensor | float, offset: Tensor
+    name: str, layer: Dense, moment: Tensor, unit: Tensor | float, offset: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Integer weight (float tensor), bias (57, outputs) and multiplier ((57,) outputs)."""
     scaled = layer.weight.double() * layer.input_step.double()
@@ -122,7 +126,7 @@ def _layer(
     # A row of tiny weights must not make its bias overflow.
     target = bias - shift / gain
     step = torch.maximum(step, target.abs().amax(dim=0) / (BIAS_BOUND / 2))
-    weight = (scaled / step[:, None]).round()
+    weight = round_weights(scaled / step[:, None], moment)
     integer_bias = (target / step + weight @ offset.double()).round()
     if integer_bias.abs().max() >= BIAS_BOUND:
         raise BoundError(f"{name}: a bias is beyond {BIAS_BOUND}")

@@ -11,15 +11,18 @@ import numpy as np
 import torch
 
 from lbbic_engine import weights
-from lbbic_engine.model import BlockNetwork
+from lbbic_engine.model import BlockNetwork, to_unit
 from training import dataset, precondition
+from training.contexts import draw_blocks, draw_qualities
 from training.evaluate import Comparison, compare
 from training.export import analysis_tensors, integer_tensors
 from training.fit_tables import fitted_counts
 from training.quantise import calibrate
 from training.recipe import Recipe
+from training.rounding import Moments, input_moments
 from training.train import VALIDATION_CROPS, calibration_blocks, read_run, save_float
 
+MOMENT_CROPS = 32  # a layer has up to 1,280 inputs, a crop of 32×32 blocks 1,024 samples
 TABLE_ROUNDS = 2  # a sender's choices depend on the tables
 
 
@@ -29,13 +32,13 @@ def export_run(
     """Writes NAME.safetensors of a run's averaged weights to ``folder``."""
     recipe = read_run(run)
     pictures = dataset.load(data, recipe.crop_blocks * recipe.model.block_size)
-    network, step = calibrated(run, recipe, pictures)
+    network, moments, step = calibrated(run, recipe, pictures)
     if float_path is not None:
         save_float(network, float_path)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.safetensors"
     record = training_record(run, recipe, step)
-    integer, analysis = integer_tensors(network), analysis_tensors(network)
+    integer, analysis = integer_tensors(network, moments), analysis_tensors(network)
     crops = table_crops(pictures, recipe)
     description = weights.save_weights(path, name, recipe.model, integer, analysis, record)
     for _ in range(TABLE_ROUNDS):
@@ -51,22 +54,27 @@ def evaluate_run(run: Path, data: Path) -> Comparison:
     recipe = read_run(run)
     side = recipe.crop_blocks * recipe.model.block_size
     pictures = dataset.load(data, side)
-    network, _ = calibrated(run, recipe, pictures)
+    network, moments, _ = calibrated(run, recipe, pictures)
     crops = dataset.centre_crops(pictures.held_out, VALIDATION_CROPS, side, side)
-    return compare(network, crops)
+    return compare(network, moments, crops)
 
 
-def calibrated(run: Path, recipe: Recipe, pictures: dataset.Dataset) -> tuple[BlockNetwork, int]:
-    """The averaged network of a run, its activations' steps set, and the number of its step."""
+def calibrated(
+    run: Path, recipe: Recipe, pictures: dataset.Dataset
+) -> tuple[BlockNetwork, Moments, int]:
+    """The averaged network of a run, its activations' steps set, its layers' moments, its step."""
     state = torch.load(run / "checkpoint.pt", map_location="cpu", weights_only=True)
     network = BlockNetwork(recipe.model)
     precondition.apply(network, torch.eye(4 * recipe.model.pixels))
     network.load_state_dict(state["average"])
     network = precondition.plain_copy(network)
+    grid = (recipe.crop_blocks, recipe.crop_blocks)
     if network.context_1.output_step == 1:  # no quantisation-aware phase has set them
-        blocks = calibration_blocks(pictures, recipe)
-        calibrate(network, blocks, (recipe.crop_blocks, recipe.crop_blocks))
-    return network, int(state["step"])
+        calibrate(network, calibration_blocks(pictures, recipe), grid)
+    random = np.random.default_rng(recipe.seed)
+    x = to_unit(draw_blocks(recipe, pictures.pictures, MOMENT_CROPS, random))
+    qualities = draw_qualities(recipe, MOMENT_CROPS, random)
+    return network, input_moments(network, x, qualities, grid), int(state["step"])
 
 
 def table_crops(pictures: dataset.Dataset, recipe: Recipe) -> list[dataset.Pixels]:

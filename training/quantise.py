@@ -1,4 +1,7 @@
-"""From floating point to the integer twin: steps of the activations, and fake quantisation."""
+"""From floating point to the integer twin: steps of the activations, and rounding to them.
+
+Weights are the affair of ``rounding``: they need no training to be rounded well.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +80,7 @@ def decoder_layers(network: BlockNetwork) -> list[Dense]:
 
 
 def quantise(network: BlockNetwork) -> None:
-    """Weights and activations take the values that the integer twin gives them, from here on."""
+    """Activations take the values that the integer twin gives them, from here on."""
     network.quantised = True
     for layer in decoder_layers(network):
         layer.quantised = True

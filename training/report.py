@@ -91,7 +91,9 @@ def measure_throughput(recipe: Recipe, device: str, rounds: int = 3) -> Throughp
         start = time.perf_counter()
         steps = 0
         for batch in source.batches(trainer.step):
-            losses = open_loop_losses(trainer.network, batch.x, batch.x_hat, batch.qualities, grid)
+            losses = open_loop_losses(
+                trainer.network, batch.x, batch.x_hat, batch.qualities, grid, recipe.lmbda_spread
+            )
             trainer.update(losses.total)
             steps += 1
         losses.total.item()

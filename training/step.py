@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from lbbic_engine import wavefront
-from lbbic_engine.config import lmbda
+from lbbic_engine.config import MAX_QUALITY, MIN_QUALITY, lmbda
 from lbbic_engine.model import PIXEL_UNIT, BlockNetwork, rate_weights, round_through, to_pixels
 from training.losses import bits
 
@@ -35,6 +35,7 @@ def open_loop_losses(
     x_hat: Tensor,
     qualities: list[float],
     grid: tuple[int, int],
+    lmbda_spread: float,
 ) -> Losses:
     """Losses of blocks x (C, n, 3B²) whose neighbours were reconstructed as x_hat."""
     config = network.config
@@ -70,6 +71,12 @@ def open_loop_losses(
     out = network.synthesis_transform(torch.cat(parts, -1), torch.cat(coarse, -1), p, h, rate)
     mse = (out - x.float()).square().mean((1, 2)) * (PIXEL_UNIT / 255) ** 2
     bpp = counted / (blocks * config.block_size**2)
-    weights = torch.tensor([lmbda(q) for q in qualities], device=x.device)
+    weights = torch.tensor([_trained_lmbda(q, lmbda_spread) for q in qualities], device=x.device)
     total = ((bpp + weights * mse) * weights**LOSS_EXPONENT).mean()
     return Losses(total, bpp.detach(), mse.detach(), to_pixels(out.detach()))
+
+
+def _trained_lmbda(quality: float, spread: float) -> float:
+    """λ of a quality, moved outwards a little so that the range of rates is as wide as wanted."""
+    middle = (MIN_QUALITY + MAX_QUALITY) / 2
+    return lmbda(quality) * float(spread ** ((quality - middle) / (MAX_QUALITY - middle)))

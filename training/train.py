@@ -165,7 +165,9 @@ def train(run: Path, data: Path, *, device: str = "cpu") -> None:
         if trainer.step >= recipe.steps * (1 - recipe.quantise_share):
             _quantise(trainer, pictures)
         for batch in source.batches(trainer.step):
-            losses = open_loop_losses(trainer.network, batch.x, batch.x_hat, batch.qualities, grid)
+            losses = open_loop_losses(
+                trainer.network, batch.x, batch.x_hat, batch.qualities, grid, recipe.lmbda_spread
+            )
             trainer.update(losses.total)
             source.keep(batch, losses.x_hat)
             bar.update()

@@ -15,7 +15,7 @@ from lbbic_engine.blocks import split_blocks
 from lbbic_engine.config import LAMBDAS
 from lbbic_engine.model import BlockNetwork, rate_weights, to_unit
 from lbbic_engine.pixels import load_picture
-from training import closed_loop, precondition, quantise, step
+from training import closed_loop, precondition, quantise, rounding, step
 from training.__main__ import main
 from training.evaluate import compare
 from training.recipe import load_recipe
@@ -135,7 +135,7 @@ def test_the_parallel_pass_repeats_what_the_closed_loop_made(
     rate = rate_weights([4.0])
     coded = closed_loop.run(network, x, rate, grid, count=True)
     torch.manual_seed(0)
-    losses = step.open_loop_losses(network, x, coded.x_hat, [4.0], grid)
+    losses = step.open_loop_losses(network, x, coded.x_hat, [4.0], grid, lmbda_spread=1.0)
     mse = ((coded.x_hat - x) * 64 / 255).square().mean()
     assert losses.mse.item() == pytest.approx(mse.item(), rel=0.02)  # rounded to 8 bits or not
     assert losses.bpp.item() == pytest.approx(coded.bits.mean().item() / 64, rel=0.1)
@@ -155,10 +155,12 @@ def test_the_integers_cost_less_than_a_percent(
     exported: Path, finished: Path, pictures: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     network = float_network(exported, finished)
-    quantise.calibrate(network, photograph().repeat(8, 1, 1), (8, 8))
+    x = photograph().repeat(8, 1, 1)
+    quantise.calibrate(network, x, (8, 8))
+    moments = rounding.input_moments(network, x, list(range(1, 9)), (8, 8))
     with Image.open(str(files("resources") / "samples" / "chelsea.png")) as image:
         crop = np.asarray(image.convert("RGB"))[40:168, 100:292]
-    comparison = compare(network, [crop])
+    comparison = compare(network, moments, [crop])
     for one, other, value in zip(
         comparison.float_points, comparison.integer_points, LAMBDAS, strict=True
     ):
@@ -168,12 +170,15 @@ def test_the_integers_cost_less_than_a_percent(
     assert "BD-rate" in capsys.readouterr().out
 
 
-def test_a_quantised_copy_keeps_its_grid(exported: Path, finished: Path) -> None:
-    network = float_network(exported, finished)
-    x = photograph().repeat(8, 1, 1)
-    quantise.calibrate(network, x, (8, 8))
-    quantise.quantise(network)
-    layer = network.context_2
-    levels = layer.effective_weight() * layer.input_step / layer.integer_weight()[1]
-    assert torch.allclose(levels, levels.round(), atol=1e-3)
-    assert levels.abs().max() <= 63.01
+def test_weights_are_rounded_for_the_inputs_they_meet() -> None:
+    random = torch.Generator().manual_seed(0)
+    inputs = torch.randn(4000, 1, generator=random) * 10
+    inputs = inputs + torch.randn(4000, 24, generator=random)  # they move together
+    weight = torch.randn(16, 24, generator=random) * 5
+    rounded = rounding.round_weights(weight, inputs.T @ inputs).float()
+    assert torch.equal(rounded, rounded.round())
+    assert rounded.abs().max() <= 63
+    errors = [(inputs @ (w - weight).T).square().mean() for w in (rounded, weight.round())]
+    assert errors[0] < 0.2 * errors[1]
+    apart = rounding.round_weights(weight, torch.eye(24))  # nothing to make good
+    assert torch.equal(apart.float(), weight.round())
