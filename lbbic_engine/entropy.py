@@ -1,7 +1,8 @@
 """Symbols to bytes and back, with constriction's range coder. Numbers only, no networks.
 
-Symbols of one call are coded width class by width class (``tables``); those beyond their row
-follow as Elias-gamma codes of the excess, so that every int32 survives.
+Symbols of one call are coded stage by stage (``tables``): all of them at the first, those larger
+than its row at the next. Those beyond the last follow as Elias-gamma codes of the excess, so that
+every int32 survives.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lbbic_engine.errors import CorruptDataError
-from lbbic_engine.tables import ProbabilityTables, fold, unfold
+from lbbic_engine.tables import Integers, ProbabilityTables, fold, unfold
 
 _FAMILY = constriction.stream.model.Categorical(perfect=False)
 _UNIFORM = constriction.stream.model.Uniform()
@@ -35,19 +36,16 @@ class SymbolEncoder:
 
     def encode(self, levels: NDArray[np.integer], symbols: Symbols) -> None:
         """Appends symbols (n,) whose scale levels are ``levels`` (n,)."""
-        tables = self._tables
-        folded = fold(symbols.astype(np.int64))
-        classes = tables.width_class[levels]
-        for number, rows in enumerate(tables.rows):
-            chosen = np.flatnonzero(classes == number)
+        rest = fold(symbols.astype(np.int64))
+        for rows in self._tables.stages:
+            larger = rows.shape[1] - 1
+            values = np.minimum(rest, larger).astype(np.int32)
+            self._coder.encode(values, _FAMILY, rows.take(levels, axis=0))
+            chosen = np.flatnonzero(values == larger)
             if not len(chosen):
-                continue
-            escape = rows.shape[1] - 1
-            values = folded[chosen]
-            clipped = np.minimum(values, escape).astype(np.int32)
-            self._coder.encode(clipped, _FAMILY, rows[tables.row[levels[chosen]]])
-            if (clipped == escape).any():
-                self._encode_excess(values[clipped == escape] - escape)
+                return
+            rest, levels = rest[chosen] - larger, levels[chosen]
+        self._encode_excess(rest)
 
     def _encode_excess(self, excess: NDArray[np.int64]) -> None:
         lengths = np.frexp(excess.astype(np.float64))[1].astype(np.int32)  # bit lengths, exact
@@ -76,41 +74,39 @@ class SymbolDecoder:
 
     def decode(self, levels: NDArray[np.integer]) -> Symbols:
         """Symbols (n,) of the scale levels (n,); CorruptDataError if there are none such."""
-        tables = self._tables
-        folded = np.empty(len(levels), dtype=np.int64)
-        classes = tables.width_class[levels]
-        for number, rows in enumerate(tables.rows):
-            chosen = np.flatnonzero(classes == number)
-            if not len(chosen):
-                continue
-            try:
-                values = self._coder.decode(_FAMILY, rows[tables.row[levels[chosen]]])
-            except AssertionError as error:
-                raise CorruptDataError(
-                    "The file is damaged", "The payload cannot be decoded."
-                ) from error
-            values = values.astype(np.int64)
-            escape = rows.shape[1] - 1
-            if (values == escape).any():
-                escaped = values == escape
-                values[escaped] += self._decode_excess(int(escaped.sum()))
-            folded[chosen] = values
-        return unfold(folded).clip(-(2**31), 2**31 - 1).astype(np.int32)
-
-    def _decode_excess(self, count: int) -> NDArray[np.int64]:
         try:
-            lengths = self._coder.decode(_LENGTH, count)
-            excess = np.where(lengths > 0, 1 << np.maximum(lengths.astype(np.int64) - 1, 0), 0)
-            for first, bits in _chunks(lengths):
-                chosen = bits > 0
-                if chosen.any():
-                    sizes = (1 << bits[chosen]).astype(np.int32)
-                    part = self._coder.decode(_UNIFORM, sizes).astype(np.int64)
-                    excess[chosen] |= part << first
+            folded = self._decode_stage(0, levels)
         except AssertionError as error:
             raise CorruptDataError(
                 "The file is damaged", "The payload cannot be decoded."
             ) from error
+        if folded.dtype == np.int64:
+            folded = np.minimum(folded, 2**32 - 1)
+        return unfold(folded).astype(np.int32, copy=False)
+
+    def _decode_stage(self, stage: int, levels: NDArray[np.integer]) -> Integers:
+        """Folded symbols, less those of the stages before; int64 where there are escapes."""
+        if stage == len(self._tables.stages):
+            return self._decode_excess(len(levels))
+        rows = self._tables.stages[stage]
+        values: Integers = self._coder.decode(_FAMILY, rows.take(levels, axis=0))
+        larger = rows.shape[1] - 1
+        chosen = np.flatnonzero(values == larger)
+        if len(chosen):
+            rest = self._decode_stage(stage + 1, levels[chosen])
+            values = values.astype(np.result_type(values, rest), copy=False)
+            values[chosen] += rest
+        return values
+
+    def _decode_excess(self, count: int) -> NDArray[np.int64]:
+        lengths = self._coder.decode(_LENGTH, count)
+        excess = np.where(lengths > 0, 1 << np.maximum(lengths.astype(np.int64) - 1, 0), 0)
+        for first, bits in _chunks(lengths):
+            chosen = bits > 0
+            if chosen.any():
+                sizes = (1 << bits[chosen]).astype(np.int32)
+                part = self._coder.decode(_UNIFORM, sizes).astype(np.int64)
+                excess[chosen] |= part << first
         return excess
 
 

@@ -19,7 +19,7 @@ from lbbic_engine.container import Segment
 from lbbic_engine.entropy import SymbolDecoder, SymbolEncoder
 from lbbic_engine.errors import CorruptDataError
 from lbbic_engine.model import PIXEL_OFFSET
-from lbbic_engine.tables import fold
+from lbbic_engine.tables import ProbabilityTables, fold
 from lbbic_engine.weights import Network
 
 SEGMENT_BYTES = 1 << 14  # a segment is closed at the first front that finds it this long
@@ -41,7 +41,7 @@ class LatentWriter:
         self._x = torch.from_numpy(blocks).to(network.integer.device).float() - PIXEL_OFFSET
         model = network.integer.at_quality(index)
         self._steps = model.steps.float()
-        self._bits = torch.from_numpy(network.tables.bits()).to(network.integer.device)
+        self._savings = _savings(network.tables).to(network.integer.device)
         self._distortion_bits: Tensor | None = None
         if model.step_energy is not None:
             # Bits of a block that one quantisation step of error is worth, squared.
@@ -66,11 +66,11 @@ class LatentWriter:
         last = self._first + means.shape[1]
         part = slice(self._first, last)
         self._first = last
-        values: Tensor = (self._y[:, part] - means) / self._steps[part]
+        values = (self._y[:, part] - means).float().div_(self._steps[part])
         if self._distortion_bits is None:
             chosen = values.round_()
         else:
-            chosen = self._choose(values, levels.long(), self._distortion_bits[part])
+            chosen = self._choose(values, levels, self._distortion_bits[part])
         symbols = chosen.clamp_(-_SYMBOL_BOUND, _SYMBOL_BOUND).to(torch.int32)
         self._encoder.encode(levels.cpu().numpy().ravel(), symbols.cpu().numpy().ravel())
         return symbols
@@ -78,14 +78,13 @@ class LatentWriter:
     def _choose(self, values: Tensor, levels: Tensor, distortion_bits: Tensor) -> Tensor:
         """The nearest symbol or the next towards zero, whichever costs less in R + λD."""
         nearest = values.round()
-        smaller = nearest - nearest.sign()
-        saved = self._cost(nearest, levels) - self._cost(smaller, levels)
-        worse = (values - smaller).square() - (values - nearest).square()
-        return torch.where(saved > worse * distortion_bits, smaller, nearest)
-
-    def _cost(self, symbols: Tensor, levels: Tensor) -> Tensor:
-        folded = torch.where(symbols < 0, -2 * symbols - 1, 2 * symbols)
-        return self._bits[levels, folded.clamp_(max=self._bits.shape[1] - 1).long()]
+        sign = nearest.sign()
+        count = self._savings.shape[1]
+        place = nearest.clamp(-(count // 2), count // 2).add_(levels, alpha=count)
+        saved = self._savings.take(place.add_(count // 2).long())
+        # (v - n + sign)² - (v - n)²
+        worse = (values - nearest).mul_(2 * sign).add_(1).mul_(distortion_bits)
+        return nearest.sub_(sign.mul_(saved > worse))
 
     def segments(self) -> list[Segment]:
         """The tile's segments; call once, after the last front."""
@@ -97,6 +96,15 @@ class LatentWriter:
         self._segments.append(Segment(self._tile, self._front_count, stream))
         self._encoder = SymbolEncoder(self._network.tables)
         self._front_count = 0
+
+
+def _savings(tables: ProbabilityTables) -> Tensor:
+    """Bits (levels, symbols) that the next symbol towards zero saves; 0 is in the middle."""
+    bits = tables.bits()
+    reach = bits.shape[1] // 2 - 1
+    symbols = np.arange(-reach, reach + 1)
+    cost = bits[:, fold(symbols)]
+    return torch.from_numpy(cost - bits[:, fold(symbols - np.sign(symbols))])
 
 
 class EndOfSegments(CorruptDataError):

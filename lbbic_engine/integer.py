@@ -23,15 +23,15 @@ depend on the quality (57 rows). Matrices that share their input are stacked:
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS, ModelConfig
+from lbbic_engine.config import ModelConfig
 from lbbic_engine.kernels import WEIGHT_LIMB, Product, make_product
-from lbbic_engine.model import PIXEL_UNIT, BlockNetwork, rate_weights
 
 LATENT_UNIT = 512  # y_hat's integers per networks' unit: 8 per 8-bit step
 PIXELS_PER_LATENT = 0.125
@@ -54,35 +54,18 @@ class Exchange(Protocol):
 
 
 @dataclass(frozen=True)
-class Rated:
-    """The part of a layer that depends on quality, at one quality."""
+class Slice:
+    """What a slice of the latents needs of its networks, at one quality."""
 
-    bias: Tensor  # int32 (outputs,)
-    multiplier: Tensor  # float64 (outputs,)
-
-    def __call__(self, accumulator: Tensor) -> Tensor:
-        """Rounded, not clamped; float64. Overwrites nothing."""
-        return accumulator.add_(self.bias).double().mul_(self.multiplier).round_()
-
-    def activation(self, accumulator: Tensor) -> Tensor:
-        return self(accumulator).clamp_(-128, 127).to(torch.int8)
-
-
-class AnalysisTransform:
-    """The encoder's float transform, reading the exact networks' integers."""
-
-    def __init__(self, network: BlockNetwork) -> None:
-        self._network = network
-
-    def __call__(self, x: Tensor, prediction: Tensor, h: Tensor, *, index: int) -> Tensor:
-        """y (n, latents) in y_hat's unit, of blocks x (n, 3B²): pixel values - 128, float32."""
-        network = self._network
-        x = x / PIXEL_UNIT
-        rate = rate_weights([MIN_QUALITY + index / QUALITY_STEPS]).to(x.device)
-        p = prediction.float() / (PIXEL_UNIT << PREDICTION_BITS)
-        hidden = (h.float() + 128) * network.context_2.output_step
-        hidden = hidden.to(network.analysis_1.weight.dtype)
-        return network.analysis_transform(x[None], p[None], hidden[None], rate)[0] * LATENT_UNIT
+    latents: slice  # its place among all
+    branch: slice  # its place in the stack ``branches``
+    hidden: Product | None  # of the latents before; the first slice has none
+    hidden_multiplier: Tensor
+    parameters: Product
+    parameters_bias: Tensor
+    parameters_multiplier: Tensor
+    steps: Tensor
+    coarse_multiplier: Tensor
 
 
 class IntegerNetwork:
@@ -99,11 +82,14 @@ class IntegerNetwork:
             for name, value in self.tensors.items()
             if name.endswith(".weight")
         }
-        self.synthesis_linear = self.tensors["synthesis_linear"].double().t().contiguous()
-        self.coarse_multiplier = self.tensors["coarse_multiplier"].double() / 2**MULTIPLIER_BITS
+        linear = self.tensors["synthesis_linear"].t().double().contiguous()
+        self.synthesis_linear = linear * (PIXELS_PER_LATENT / 2**SYNTHESIS_BITS)
+        self._models: dict[int, IntegerModel] = {}
 
     def at_quality(self, index: int) -> IntegerModel:
-        return IntegerModel(self, index)
+        if index not in self._models:
+            self._models[index] = IntegerModel(self, index)
+        return self._models[index]
 
 
 class IntegerModel:
@@ -111,35 +97,61 @@ class IntegerModel:
 
     def __init__(self, network: IntegerNetwork, index: int) -> None:
         self.config = network.config
-        self.network = network
+        self.device = network.device
         self.steps = network.tensors["steps"][index].double() / 2**STEP_BITS
         # Squared error of a block's 8-bit values that a latent wrong by one step makes: the
         # synthesis is nearly orthonormal. For a sender's choice of symbols.
         self.step_energy: Tensor | None = (PIXELS_PER_LATENT * self.steps).float().square()
+        self._product = network.products
+        self._linear = network.synthesis_linear
+        self._bias: dict[str, Tensor] = {}
+        self._multiplier: dict[str, Tensor] = {}
+        for name, value in network.tensors.items():
+            layer, _, kind = name.rpartition(".")
+            if kind == "bias":
+                self._bias[layer] = value[index]
+            elif kind == "multiplier":
+                chosen = value[index] if value.ndim == 2 else value
+                self._multiplier[layer] = chosen.double() / 2**MULTIPLIER_BITS
+        self._stack_biases(network.tensors["prediction_bias"])
+        coarse = network.tensors["coarse_multiplier"].double() / 2**MULTIPLIER_BITS
+        self._slices = list(self._make_slices(coarse))
 
-        def rated(name: str) -> Rated:
-            bias = network.tensors[f"{name}.bias"][index]
-            multiplier = network.tensors[f"{name}.multiplier"]
-            if multiplier.ndim == 2:
-                multiplier = multiplier[index]
-            return Rated(bias, multiplier.double() / 2**MULTIPLIER_BITS)
+    def _stack_biases(self, prediction: Tensor) -> None:
+        """Biases of layers that share a product, side by side: one addition for all."""
+        bias = self._bias
+        of_high_limbs = torch.zeros_like(prediction)
+        bias["context"] = torch.cat([bias["context_1"], of_high_limbs, prediction, bias["feature"]])
+        hidden = [bias[f"slice_hidden.{i}"] for i in range(len(self.config.latent_slices))]
+        bias["branches"] = torch.cat([*hidden, bias["synthesis_1"]])
 
-        slices = range(len(self.config.latent_slices))
-        self._feature, self._context_1, self._context_2 = (
-            rated(name) for name in ("feature", "context_1", "context_2")
-        )
-        self._hidden = [rated(f"slice_hidden.{i}") for i in slices]
-        self._parameters = [rated(f"slice_parameters.{i}") for i in slices]
-        self._synthesis = [rated(f"synthesis_{i}") for i in (1, 2, 3)]
+    def _make_slices(self, coarse_multiplier: Tensor) -> Iterator[Slice]:
+        first, branch = 0, 0
+        for i, width in enumerate(self.config.latent_slices):
+            latents = slice(first, first + width)
+            hidden, parameters = f"slice_hidden.{i}", f"slice_parameters.{i}"
+            yield Slice(
+                latents=latents,
+                branch=slice(branch, branch + self.config.slice_hidden),
+                hidden=self._product.get(hidden),
+                hidden_multiplier=self._multiplier[hidden],
+                parameters=self._product[parameters],
+                parameters_bias=self._bias[parameters],
+                parameters_multiplier=self._multiplier[parameters],
+                steps=self.steps[latents],
+                coarse_multiplier=coarse_multiplier[latents],
+            )
+            first, branch = latents.stop, branch + self.config.slice_hidden
 
     def empty_state(self, blocks: int) -> Tensor:
         """State (blocks + 1, 3B²+F) int8 of which the last row is the outside of the picture."""
         config = self.config
         width = config.pixels + config.features
-        state = torch.zeros((blocks + 1, width), dtype=torch.int8, device=self.network.device)
+        state = torch.zeros((blocks + 1, width), dtype=torch.int8, device=self.device)
         state[-1, config.pixels :] = OUTSIDE_FEATURE
         return state
 
+    @torch.inference_mode()
     def code_front(self, front: Tensor, around: Tensor, exchange: Exchange) -> Tensor:
         """State (n, 3B²+F) of blocks ``front`` from that of their neighbours (n, 4·(3B²+F))."""
         prediction, h, feature = self.context_model(around)
@@ -154,57 +166,66 @@ class IntegerModel:
         the linear prediction (n, 3B²), int32 in 2⁻¹² of an 8-bit step; the hidden state; φ's
         accumulator for the context.
         """
-        config, product = self.config, self.network.products
+        config = self.config
         sizes = (config.hidden, config.pixels, config.pixels, config.features)
-        first, high, low, feature = product["context"](around).split(sizes, dim=1)
-        h = self._context_2.activation(product["context_2"](self._context_1.activation(first)))
-        return high * WEIGHT_LIMB + low + self.network.tensors["prediction_bias"], h, feature
+        first, high, low, feature = self._accumulate("context", around).split(sizes, dim=1)
+        h = activation(first, self._multiplier["context_1"])
+        h = activation(self._accumulate("context_2", h), self._multiplier["context_2"])
+        return torch.add(low, high, alpha=WEIGHT_LIMB), h, feature
 
     def latents(self, h: Tensor, exchange: Exchange) -> tuple[Tensor, Tensor, Tensor]:
         """Goes through the slices; ``exchange`` gives the symbols.
 
-        Returns y_hat (n, latents), its coarse form and synthesis_1's share of h.
+        Returns y_hat (n, latents), its coarse form and synthesis_1's accumulator for h.
         """
-        config, product = self.config, self.network.products
-        widths = [config.slice_hidden] * len(config.latent_slices) + [config.hidden]
-        *branches, synthesis = product["branches"](h).split(widths, dim=1)
+        config = self.config
+        branches = self._accumulate("branches", h)
         y_hat = torch.empty((len(h), config.latents), dtype=torch.double, device=h.device)
         coarse = torch.empty((len(h), config.latents), dtype=torch.int8, device=h.device)
-        first = 0
-        for i, (width, accumulator) in enumerate(zip(config.latent_slices, branches, strict=True)):
-            if i:
-                accumulator = accumulator + product[f"slice_hidden.{i}"](coarse[:, :first])
-            hidden = self._hidden[i].activation(accumulator)
-            parameters = self._parameters[i](product[f"slice_parameters.{i}"](hidden))
-            levels, means = parameters.split(width, dim=1)
+        for i, part in enumerate(self._slices):
+            accumulator = branches[:, part.branch]
+            if part.hidden is not None:
+                accumulator += part.hidden(coarse[:, : part.latents.start])
+            hidden = activation(accumulator, part.hidden_multiplier)
+            parameters = part.parameters(hidden).add_(part.parameters_bias)
+            levels, means = rounded(parameters, part.parameters_multiplier).chunk(2, dim=1)
             levels = levels.clamp_(0, config.scale_levels - 1).to(torch.uint8)
-            last = first + width
             symbols = exchange.symbols(i, means, levels)
-            part = y_hat[:, first:last]
-            torch.mul(symbols, self.steps[first:last], out=part)
-            part.round_().add_(means).clamp_(-LATENT_BOUND, LATENT_BOUND)
-            scaled = part * self.network.coarse_multiplier[first:last]
-            coarse[:, first:last] = scaled.round_().clamp_(-127, 127)
-            first = last
-        return y_hat, coarse, synthesis
+            found = y_hat[:, part.latents]
+            torch.mul(symbols, part.steps, out=found)
+            found.round_().add_(means).clamp_(-LATENT_BOUND, LATENT_BOUND)
+            scaled = found * part.coarse_multiplier
+            coarse[:, part.latents] = scaled.round_().clamp_(-127, 127)
+        return y_hat, coarse, branches[:, self._slices[-1].branch.stop :]
 
     def synthesis_transform(
         self, y_hat: Tensor, coarse: Tensor, prediction: Tensor, accumulator: Tensor
     ) -> Tensor:
         """x_hat (n, 3B²), int8."""
-        product = self.network.products
-        one, two, three = self._synthesis
-        hidden = one.activation(accumulator + product["synthesis_1"](coarse))
-        hidden = two.activation(product["synthesis_2"](hidden))
-        correction = product["synthesis_3"](hidden).add_(three.bias).double()
-        # Multiples of 2⁻³² below 2¹⁶ each: their sum is exact.
-        total = correction.mul_(three.multiplier)
-        total += torch.mm(y_hat, self.network.synthesis_linear) * (
-            PIXELS_PER_LATENT / 2**SYNTHESIS_BITS
+        accumulator += self._product["synthesis_1"](coarse)
+        hidden = activation(accumulator, self._multiplier["synthesis_1"])
+        hidden = activation(
+            self._accumulate("synthesis_2", hidden), self._multiplier["synthesis_2"]
         )
-        total += prediction.double() / 2**PREDICTION_BITS
+        # Multiples of 2⁻³² below 2¹⁶ each: their sum is exact.
+        total = self._accumulate("synthesis_3", hidden) * self._multiplier["synthesis_3"]
+        total.addmm_(y_hat, self._linear).add_(prediction, alpha=2.0**-PREDICTION_BITS)
         return total.round_().clamp_(-128, 127).to(torch.int8)
 
     def features(self, x_hat: Tensor, accumulator: Tensor) -> Tensor:
         """φ of the blocks just reconstructed (n, F), int8."""
-        return self._feature.activation(accumulator + self.network.products["feature"](x_hat))
+        accumulator += self._product["feature"](x_hat)
+        return activation(accumulator, self._multiplier["feature"])
+
+    def _accumulate(self, name: str, values: Tensor) -> Tensor:
+        return self._product[name](values).add_(self._bias[name])
+
+
+def rounded(accumulator: Tensor, multiplier: Tensor) -> Tensor:
+    """A layer's output before it is clamped, float64, from accumulators with their bias."""
+    return (accumulator * multiplier).round_()
+
+
+def activation(accumulator: Tensor, multiplier: Tensor) -> Tensor:
+    """A rectified layer's output, int8."""
+    return rounded(accumulator, multiplier).clamp_(-128, 127).to(torch.int8)

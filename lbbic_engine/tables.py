@@ -1,9 +1,13 @@
 """Probabilities of the symbols at every scale level: integer counts and lookups, no formulas.
 
 A symbol k is stored as 0, -1, 1, -2, 2, … → 0, 1, 2, 3, 4, … (``fold``), so the likely ones
-come first; the last entry of a row is an escape. Counts of a row sum to ``TOTAL``; as binary32
-probabilities they are exact, hence the same on every machine. How the counts come about is the
-affair of ``training``; they travel in the weights file.
+come first. Its row is cut into stages: the first says 0…6 or "larger", the next what the larger
+ones are, and so on; the last entry of the last stage is an escape. Few symbols go beyond the
+first stage, and an entropy coder's time grows with the width of a row.
+
+Counts of a stage sum to ``TOTAL``; as binary32 probabilities they are exact, hence the same on
+every machine. How the counts of whole rows come about is the affair of ``training``; they travel
+in the weights file.
 """
 
 from __future__ import annotations
@@ -13,53 +17,72 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+Integers = NDArray[np.int32] | NDArray[np.int64]
+
 TOTAL = 2**20
 WIDTHS = (8, 16, 32, 64, 128, 256, 512)
+_STAGE_WIDTHS = (8, 32)  # the last stage is as wide as is left
 
 
 @dataclass(frozen=True)
 class ProbabilityTables:
-    """Rows grouped by width, because a wide row costs a decoder more time than a narrow one."""
+    """Probabilities (levels, width) of each stage, the last entry of a stage being "larger"."""
 
-    rows: tuple[NDArray[np.float32], ...]  # one array (levels of that width, width) per width
-    width_class: NDArray[np.intp]  # (levels,) which of the arrays
-    row: NDArray[np.intp]  # (levels,) which row of it
+    stages: tuple[NDArray[np.float32], ...]
 
     def bits(self) -> NDArray[np.float32]:
-        """Cost of the folded symbols (levels, widest row); beyond a row, its escape's and more.
+        """Cost of the folded symbols (levels, widest row); the last is that of an escape.
 
         For a sender's decisions; no decoder depends on it.
         """
-        cost = np.empty((len(self.row), self.rows[-1].shape[1]), np.float32)
-        for level, (number, row) in enumerate(zip(self.width_class, self.row, strict=True)):
-            known = -np.log2(self.rows[number][row])
-            escape = len(known) - 1
-            cost[level, :escape] = known[:-1]
-            beyond = np.arange(1, cost.shape[1] - escape + 1)
-            cost[level, escape:] = known[-1] + 2 * np.log2(beyond) + 5
-        return cost
+        costs = [-np.log2(stage) for stage in self.stages]
+        found = costs[-1]
+        for cost in costs[-2::-1]:
+            found = np.concatenate([cost[:, :-1], cost[:, -1:] + found], axis=1)
+        found[:, -1] += 6  # at least what the excess takes
+        return found
 
 
 def build_tables(counts: NDArray[np.int32], widths: NDArray[np.int32]) -> ProbabilityTables:
-    """Tables from counts (levels, ≥ widest row), of which each row uses its first ``width``.
+    """Tables from counts (levels, widest row), of which each row uses its first ``width``.
 
+    The last entry that a row uses stands for all symbols from there on; it is spread over them.
     ValueError if a used count is not positive or a row does not sum to ``TOTAL``.
     """
     used = np.arange(counts.shape[1]) < widths[:, None]
     if (counts[used] < 1).any() or (np.where(used, counts, 0).sum(1) != TOTAL).any():
         raise ValueError("probability tables are damaged")
-    classes = np.unique(widths)
-    rows = [(counts[widths == w, :w] / TOTAL).astype(np.float32) for w in classes]
-    width_class = np.searchsorted(classes, widths)
-    row = np.array([(widths[:i] == w).sum() for i, w in enumerate(widths)], dtype=np.intp)
-    return ProbabilityTables(tuple(rows), width_class, row)
+    rows = np.stack([_spread(row, width) for row, width in zip(counts, widths, strict=True)])
+    stages = []
+    for width in _STAGE_WIDTHS:
+        if width < rows.shape[1]:
+            larger = rows[:, width - 1 :].sum(axis=1, keepdims=True)
+            stages.append(np.concatenate([rows[:, : width - 1], larger], axis=1))
+            rows = rows[:, width - 1 :]
+    return ProbabilityTables(tuple(_normalise(stage) for stage in (*stages, rows)))
+
+
+def _spread(row: NDArray[np.int32], width: int) -> NDArray[np.int64]:
+    """A row (widest,) in 2⁻²⁰ of a count, the last used entry spread as 1/2, 1/6, 1/12, …"""
+    whole = row.astype(np.int64) << 20
+    n = np.arange(1, len(row) - width + 2)
+    whole[width - 1 :] = whole[width - 1] // (n * (n + 1))
+    return whole
+
+
+def _normalise(rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Positive multiples of 1 / ``TOTAL`` that sum to one, in proportion to the rows."""
+    counts = np.maximum(rows * TOTAL // rows.sum(axis=1, keepdims=True), 1)
+    likeliest = counts.argmax(axis=1)
+    counts[np.arange(len(rows)), likeliest] += TOTAL - counts.sum(axis=1)
+    return np.asarray(counts / TOTAL, dtype=np.float32)
 
 
 def fold(symbols: NDArray[np.int64]) -> NDArray[np.int64]:
     """0, -1, 1, -2, 2, … to 0, 1, 2, 3, 4, …"""
-    return np.where(symbols < 0, -2 * symbols - 1, 2 * symbols)
+    return (symbols << 1) ^ (symbols >> 63)
 
 
-def unfold(folded: NDArray[np.int64]) -> NDArray[np.int64]:
+def unfold(folded: Integers) -> Integers:
     """The inverse of ``fold``."""
-    return np.where(folded & 1, -(folded + 1) // 2, folded // 2)
+    return (folded >> 1) ^ -(folded & 1)

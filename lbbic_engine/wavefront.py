@@ -7,6 +7,9 @@ A block's context reaches one block to the upper right, so all blocks with the s
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -40,14 +43,39 @@ def code_blocks(
     """
     import torch
 
+    order = coding_order(rows, columns)
+    # In coding order, so that a front's state is in one piece.
     state = model.empty_state(rows * columns)
-    around = torch.from_numpy(neighbours(rows, columns)).to(state.device)
-    for numbers in fronts(rows, columns):
-        front = torch.from_numpy(numbers).to(state.device)
-        gathered = state.index_select(0, around[front].flatten()).view(len(front), -1)
-        coded = model.code_front(front, gathered, exchange)
-        state.index_copy_(0, front, coded)
-        yield numbers, coded
+    blocks = torch.from_numpy(order.blocks).to(state.device)
+    around = torch.from_numpy(order.around).to(state.device)
+    for first, last in pairwise(order.bounds):
+        gathered = state.index_select(0, around[4 * first : 4 * last]).view(last - first, -1)
+        coded = model.code_front(blocks[first:last], gathered, exchange)
+        state[first:last] = coded
+        yield order.blocks[first:last], coded
+
+
+@dataclass(frozen=True)
+class CodingOrder:
+    """Raster indexes (n,) of a grid's blocks as they are coded; where fronts begin and the end;
+
+    and the places (4·n,) in that order of each block's neighbours, n if outside.
+    """
+
+    blocks: NDArray[np.int64]
+    bounds: list[int]
+    around: NDArray[np.int64]
+
+
+@lru_cache(maxsize=8)
+def coding_order(rows: int, columns: int) -> CodingOrder:
+    numbers = fronts(rows, columns)
+    blocks = np.concatenate(numbers)
+    place = np.empty(rows * columns + 1, np.int64)
+    place[blocks] = np.arange(rows * columns)
+    place[-1] = rows * columns
+    bounds = np.cumsum([0, *(len(front) for front in numbers)]).tolist()
+    return CodingOrder(blocks, bounds, place[neighbours(rows, columns)[blocks]].ravel())
 
 
 def fronts(rows: int, columns: int) -> list[NDArray[np.int64]]:

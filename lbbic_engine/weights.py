@@ -27,9 +27,10 @@ from safetensors.torch import load_file
 from safetensors.torch import save as serialise
 from torch import Tensor
 
+from lbbic_engine.analysis import AnalysisTransform
 from lbbic_engine.config import DEFAULT_WEIGHTS, Config, ModelConfig, PaperConfig
 from lbbic_engine.errors import UnknownWeightsError
-from lbbic_engine.integer import AnalysisTransform, IntegerNetwork
+from lbbic_engine.integer import IntegerNetwork
 from lbbic_engine.kernels import choose_kernel
 from lbbic_engine.model import BlockNetwork
 from lbbic_engine.paper import Transform

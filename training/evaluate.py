@@ -14,10 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lbbic_engine.analysis import AnalysisTransform
 from lbbic_engine.blocks import grid, split_blocks
 from lbbic_engine.config import LAMBDAS, quality_index
 from lbbic_engine.exchange import LatentWriter
-from lbbic_engine.integer import AnalysisTransform, IntegerNetwork
+from lbbic_engine.integer import IntegerNetwork
 from lbbic_engine.kernels import choose_kernel
 from lbbic_engine.metrics import bd_rate
 from lbbic_engine.model import PIXEL_UNIT, BlockNetwork, rate_weights, to_unit
