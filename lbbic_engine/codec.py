@@ -1,38 +1,47 @@
 """The two chains: a picture to a file's bytes, and back. No mathematics of its own.
 
-    compress              split_blocks → code_blocks(LatentWriter) → pack_container
-    decode_progressively  parse_container → code_blocks(LatentReader) → fronts of blocks
+    compress              cut → split_blocks → code_grids(LatentWriter) → pack_container
+    decode_progressively  parse_container → code_grids(LatentReader) → fronts of blocks
     decompress            the same, then merge_blocks
 
-Sender and receiver run the same loop (``wavefront.code_blocks``) and the same exact networks;
-they differ in where a front's symbols come from (``exchange``).
+Sender and receiver run the same loop (``wavefront.code_grids``) and the same exact networks;
+they differ in where a front's symbols come from (``exchange``). Pictures of a batch, and tiles of
+a picture, share fronts (``tiles``).
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial as bind
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from lbbic_engine import weights as weights_files
-from lbbic_engine.blocks import grid, merge_blocks, split_blocks
+from lbbic_engine.blocks import merge_blocks, split_blocks
 from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS, quality_index
 from lbbic_engine.container import VERSION, Container, Segment, pack_container, parse_container
 from lbbic_engine.devices import choose_device, device_failures, few_threads
 from lbbic_engine.errors import Cancelled, CorruptDataError, LbbicError, UnknownWeightsError
-from lbbic_engine.exchange import EndOfSegments, LatentReader, LatentWriter
-from lbbic_engine.model import PIXEL_OFFSET
+from lbbic_engine.exchange import LatentReader, LatentWriter
 from lbbic_engine.pixels import Picture
-from lbbic_engine.wavefront import code_blocks
+from lbbic_engine.segments import (
+    EndOfSegments,
+    SegmentReader,
+    SegmentWriter,
+    TogetherReader,
+    TogetherWriter,
+)
+from lbbic_engine.tiles import GROUP_BLOCKS, MAX_TILE_BLOCKS, Tile, cut, group, tile_rows
+from lbbic_engine.wavefront import code_grids, coding_order
 from lbbic_engine.weights import DEFAULT, Network
+from lbbic_engine.workers import side_by_side, worker_count
 
 Pixels = NDArray[np.uint8]
 
-TILE_PIXELS = 1 << 23  # pictures beyond this are cut into tiles of rows, of about this size
 GREY = 128  # where nothing was decoded
 
 
@@ -89,8 +98,6 @@ ReportProgress = Callable[[Progress], None]
 IsCancelled = Callable[[], bool]
 
 
-@device_failures()
-@few_threads()
 def compress(
     picture: Picture,
     quality: float | None = None,
@@ -107,6 +114,29 @@ def compress(
     UnknownWeightsError, Cancelled once
     ``cancelled`` returns True (asked at every front).
     """
+    (compressed,) = compress_batch(
+        [picture],
+        quality,
+        device=device,
+        weights=weights,
+        progress=progress,
+        cancelled=cancelled,
+    )
+    return compressed
+
+
+@device_failures()
+@few_threads()
+def compress_batch(
+    pictures: Sequence[Picture],
+    quality: float | None = None,
+    *,
+    device: str = "auto",
+    weights: str = DEFAULT,
+    progress: ReportProgress | None = None,
+    cancelled: IsCancelled | None = None,
+) -> list[Compressed]:
+    """Codes pictures in common fronts, which is faster for small ones; as ``compress``."""
     index = None if quality is None else quality_index(quality)
     network = _load(weights_files.by_name(weights), device)
     config = network.description.config
@@ -117,43 +147,15 @@ def compress(
             "Quality not available",
             f"The weights {weights} code at quality {config.default_quality:g} only.",
         )
-    size = config.block_size
-    height, width, _ = picture.pixels.shape
-    blocks = split_blocks(picture.pixels, size)
-    layout = _Layout.of(height, width, size)
-    decoded = np.empty_like(blocks)
-    segments: list[Segment] = []
-    follow = _Follower("Encoding", layout, progress, cancelled)
-    for tile, part in enumerate(layout.tiles()):
-        writer = LatentWriter(network, index, tile, blocks[part])
-        rows = layout.rows_of(part)
-        for front, state in code_blocks(
-            network.integer.at_quality(index), rows, layout.columns, writer
-        ):
-            decoded[part][front] = _values(state, blocks.shape[1], picture.grey)
-            follow(len(front))
-        segments += writer.segments()
-    reconstruction = merge_blocks(decoded, height, width, size)
-    container = Container(
-        width=width,
-        height=height,
-        grey=picture.grey,
-        quality_eighths=round(MIN_QUALITY * QUALITY_STEPS) + index,
-        tile_block_rows=layout.tile_rows,
-        weights_id=network.description.id,
-        pixels_crc=_checksum(reconstruction),
-        segments=tuple(segments),
-        alpha=picture.alpha,
-        icc=picture.icc,
-        exif=picture.exif,
-        xmp=picture.xmp,
-    )
-    quality = container.quality_eighths / QUALITY_STEPS
-    return Compressed(pack_container(container), reconstruction, quality)
+    jobs = [_Encoding(network, index, picture) for picture in pictures]
+    tiles = [tile for i, job in enumerate(jobs) for tile in job.tiles(i)]
+    follow = _Follower("Encoding", tiles, progress, cancelled)
+    tasks = [bind(_encode, network, index, jobs, part) for part in group(tiles, GROUP_BLOCKS)]
+    for blocks in side_by_side(tasks, _workers(network)):
+        follow(blocks)
+    return [job.finish() for job in jobs]
 
 
-@device_failures()
-@few_threads()
 def decompress(
     data: bytes,
     *,
@@ -167,25 +169,56 @@ def decompress(
     Raises NotLbbicError, UnsupportedVersionError, CorruptDataError (truncated or damaged, or the
     pixels fail their checksum), UnknownWeightsError, Cancelled; LbbicError as ``compress``.
     """
-    container = parse_container(data, partial=partial)
-    job = _Decoding(container, device, partial)
-    follow = _Follower("Decoding", job.layout, progress, cancelled)
-    for indexes, _, _ in job.fronts(count_bits=False):
-        follow(len(indexes))
-    pixels = job.finish()
-    notices: tuple[str, ...] = ()
-    if job.done < job.layout.blocks:
-        share = 100 * job.done // job.layout.blocks
-        notices = (f"The file is incomplete: {share} % of the picture could be decoded.",)
-    return Picture(
-        pixels=pixels,
-        alpha=container.alpha,
-        grey=container.grey,
-        icc=container.icc,
-        exif=container.exif,
-        xmp=container.xmp,
-        notices=notices,
+    (picture,) = decompress_batch(
+        [data], device=device, partial=partial, progress=progress, cancelled=cancelled
     )
+    return picture
+
+
+@device_failures()
+@few_threads()
+def decompress_batch(
+    files: Sequence[bytes],
+    *,
+    device: str = "auto",
+    partial: bool = False,
+    progress: ReportProgress | None = None,
+    cancelled: IsCancelled | None = None,
+) -> list[Picture]:
+    """The pictures of files, those of one quality in common fronts; as ``decompress``."""
+    jobs = [_Decoding(parse_container(data, partial=partial), device, partial) for data in files]
+    tiles = [tile for i, job in enumerate(jobs) for tile in job.tiles(i)]
+    follow = _Follower("Decoding", tiles, progress, cancelled)
+    for front in _decode(jobs, tiles, count_bits=False):
+        follow(len(front.indexes))
+    return [job.finish() for job in jobs]
+
+
+@device_failures()
+@few_threads()
+def decompress_region(
+    data: bytes, left: int, top: int, width: int, height: int, *, device: str = "auto"
+) -> Pixels:
+    """A part (height, width, 3) of a file's picture; decodes only the tiles that hold it.
+
+    ValueError if it is not within the picture; else as ``decompress``, but for the checksum, which
+    is that of the whole picture.
+    """
+    job = _Decoding(parse_container(data), device, partial=False)
+    whole = job.container
+    if min(left, top) < 0 or min(width, height) < 1:
+        raise ValueError("a region begins within the picture and is not empty")
+    if left + width > whole.width or top + height > whole.height:
+        raise ValueError(f"the region goes beyond {whole.width} × {whole.height} pixels")
+    size = job.block_size
+    tiles = [
+        tile
+        for tile in job.tiles(0)
+        if tile.pixel_rows(size).start < top + height and tile.pixel_rows(size).stop > top
+    ]
+    for _ in _decode([job], tiles, count_bits=False):
+        pass
+    return job.pixels[top : top + height, left : left + width].copy()
 
 
 def decode_progressively(
@@ -197,11 +230,12 @@ def decode_progressively(
     """
     with device_failures(), few_threads():
         job = _Decoding(parse_container(data, partial=partial), device, partial)
-        layout = job.layout
-        for indexes, values, bits in job.fronts(count_bits=True):
-            rows, columns = np.divmod(indexes, layout.columns)
-            shape = (-1, layout.block_size, layout.block_size, 3)
-            yield Front(rows, columns, values.reshape(shape), bits)
+        tiles = job.tiles(0)
+        size, columns = job.block_size, tiles[0].columns
+        for front in _decode([job], tiles, count_bits=True):
+            values = _grey(front.values) if job.container.grey else front.values
+            rows, places = np.divmod(front.indexes, columns)
+            yield Front(rows, places, values.reshape(-1, size, size, 3), front.bits)
         job.finish()
 
 
@@ -232,37 +266,62 @@ def read_info(data: bytes) -> Info:
     )
 
 
-@dataclass(frozen=True)
-class _Layout:
-    """How a picture is cut: a grid of blocks, in tiles of ``tile_rows`` rows (0: one tile)."""
+class _Encoding:
+    """A picture on its way into a file."""
 
-    block_size: int
-    rows: int
-    columns: int
-    tile_rows: int
+    def __init__(self, network: Network, index: int, picture: Picture) -> None:
+        self.picture = picture
+        self.reconstruction = np.empty_like(picture.pixels)
+        self.segments: dict[int, list[Segment]] = {}
+        self._network = network
+        self._index = index
+        self._block_size = network.description.config.block_size
+        height, width, _ = picture.pixels.shape
+        self._tile_rows = tile_rows(height, width, self._block_size)
 
-    @classmethod
-    def of(cls, height: int, width: int, block_size: int) -> _Layout:
-        rows, columns = grid(height, width, block_size)
-        tiles = -(-rows * columns * block_size**2 // TILE_PIXELS)
-        return cls(block_size, rows, columns, -(-rows // tiles) if tiles > 1 else 0)
+    def tiles(self, number: int) -> list[Tile]:
+        height, width, _ = self.picture.pixels.shape
+        return cut(number, height, width, self._block_size, self._tile_rows)
 
-    @property
-    def blocks(self) -> int:
-        return self.rows * self.columns
+    def blocks(self, tile: Tile) -> Pixels:
+        rows = tile.pixel_rows(self._block_size)
+        return split_blocks(self.picture.pixels[rows], self._block_size)
 
-    @property
-    def tile_blocks(self) -> int:
-        """Blocks of a tile, the last one excepted."""
-        return (self.tile_rows or self.rows) * self.columns
+    def finish(self) -> Compressed:
+        picture, pixels = self.picture, self.reconstruction
+        container = Container(
+            width=pixels.shape[1],
+            height=pixels.shape[0],
+            grey=picture.grey,
+            quality_eighths=round(MIN_QUALITY * QUALITY_STEPS) + self._index,
+            tile_block_rows=self._tile_rows,
+            weights_id=self._network.description.id,
+            pixels_crc=zlib.crc32(pixels.data),
+            segments=tuple(part for tile in sorted(self.segments) for part in self.segments[tile]),
+            alpha=picture.alpha,
+            icc=picture.icc,
+            exif=picture.exif,
+            xmp=picture.xmp,
+        )
+        quality = container.quality_eighths / QUALITY_STEPS
+        return Compressed(pack_container(container), pixels, quality)
 
-    def tiles(self) -> Iterator[slice]:
-        """Raster indexes of each tile's blocks."""
-        for first in range(0, self.blocks, self.tile_blocks):
-            yield slice(first, min(first + self.tile_blocks, self.blocks))
 
-    def rows_of(self, part: slice) -> int:
-        return int(part.stop - part.start) // self.columns
+def _encode(
+    network: Network, index: int, jobs: Sequence[_Encoding], tiles: Sequence[Tile]
+) -> Iterator[int]:
+    """Codes tiles in common fronts; yields the number of blocks of each front."""
+    grids = tuple(tile.grid for tile in tiles)
+    blocks = np.concatenate([jobs[tile.picture].blocks(tile) for tile in tiles])
+    writers = [SegmentWriter(network.tables, tile.number) for tile in tiles]
+    sink = TogetherWriter(writers, coding_order(grids).parts)
+    writer = LatentWriter(network, index, sink, blocks)
+    for front, state in code_grids(network.integer.at_quality(index), grids, writer):
+        blocks[front] = _values(state, blocks.shape[1])  # coded, so not needed any more
+        yield len(front)
+    _merge(blocks, tiles, [(job.reconstruction, job.picture.grey) for job in jobs], network)
+    for tile, segments in zip(tiles, writers, strict=True):
+        jobs[tile.picture].segments[tile.number] = segments.segments()
 
 
 class _Decoding:
@@ -276,61 +335,113 @@ class _Decoding:
         config = self.network.description.config
         if not config.offers(self.quality_index):
             raise CorruptDataError("The file is damaged", "Its weights have no such quality.")
-        size = config.block_size
-        rows, columns = grid(container.height, container.width, size)
-        self.layout = _Layout(size, rows, columns, container.tile_block_rows)
+        self.block_size = config.block_size
         self.segments: dict[int, list[Segment]] = {}
         for segment in container.segments:
             self.segments.setdefault(segment.tile, []).append(segment)
+        tiles = self.tiles(0)
+        if tiles[0].blocks > MAX_TILE_BLOCKS:
+            raise CorruptDataError("The file is damaged", "A tile is larger than allowed.")
         if not partial:
-            self._check_coverage()
-        self._blocks = np.full((self.layout.blocks, 3 * size**2), GREY, np.uint8)
-        self.done = 0
+            self._check_coverage(tiles)
+        self.pixels = np.full((container.height, container.width, 3), GREY, np.uint8)
+        self.missing: list[int] = []  # blocks of each group of tiles; by several threads
 
-    def _check_coverage(self) -> None:
+    def tiles(self, number: int) -> list[Tile]:
+        container = self.container
+        return cut(
+            number,
+            container.height,
+            container.width,
+            self.block_size,
+            container.tile_block_rows,
+        )
+
+    def _check_coverage(self, tiles: Sequence[Tile]) -> None:
         """Every front of every tile is in some segment, and nothing else is."""
-        count = -(-self.layout.blocks // self.layout.tile_blocks)
-        if any(tile >= count for tile in self.segments):
+        if any(number >= len(tiles) for number in self.segments):
             raise CorruptDataError("The file is damaged", "There is more data than picture.")
-        for tile, part in enumerate(self.layout.tiles()):
-            expected = self.layout.columns + 2 * (self.layout.rows_of(part) - 1)
-            if self.layout.columns == 1:
-                expected = self.layout.rows_of(part)  # every other front would be empty
-            found = sum(segment.front_count for segment in self.segments.get(tile, ()))
-            if found < expected:
+        for tile in tiles:
+            found = sum(segment.front_count for segment in self.segments.get(tile.number, ()))
+            if found < tile.fronts:
                 raise CorruptDataError("Truncated file", "A part of the picture is missing.")
-            if found > expected:
+            if found > tile.fronts:
                 raise CorruptDataError("The file is damaged", "There is more data than picture.")
 
-    def fronts(
-        self, *, count_bits: bool
-    ) -> Iterator[tuple[NDArray[np.int64], Pixels, NDArray[np.float32]]]:
-        """Raster indexes (n,), values (n, 3B²) and bits (n,) of the blocks of each front."""
-        layout, container = self.layout, self.container
-        model = self.network.integer.at_quality(self.quality_index)
-        for tile, part in enumerate(layout.tiles()):
-            segments = self.segments.get(tile, ())
-            reader = LatentReader(self.network, segments, count_bits=count_bits)
-            try:
-                for front, state in code_blocks(
-                    model, layout.rows_of(part), layout.columns, reader
-                ):
-                    values = _values(state, 3 * layout.block_size**2, container.grey)
-                    indexes = front + part.start
-                    self._blocks[indexes] = values
-                    self.done += len(indexes)
-                    yield indexes, values, reader.bits
-            except EndOfSegments:
-                if not self.partial:
-                    raise
-
-    def finish(self) -> Pixels:
-        """The picture (H, W, 3) so far; CorruptDataError if it is whole and not the encoder's."""
-        container, layout = self.container, self.layout
-        pixels = merge_blocks(self._blocks, container.height, container.width, layout.block_size)
-        if self.done == layout.blocks and _checksum(pixels) != container.pixels_crc:
+    def finish(self) -> Picture:
+        """The picture so far; CorruptDataError if it is whole and not the encoder's."""
+        container = self.container
+        notices: tuple[str, ...] = ()
+        if missing := sum(self.missing):
+            blocks = sum(tile.blocks for tile in self.tiles(0))
+            share = 100 * (blocks - missing) // blocks
+            notices = (f"The file is incomplete: {share} % of the picture could be decoded.",)
+        elif zlib.crc32(self.pixels.data) != container.pixels_crc:
             raise CorruptDataError("Checksum mismatch", "The decoded picture is not the encoder's.")
-        return pixels
+        return Picture(
+            pixels=self.pixels,
+            alpha=container.alpha,
+            grey=container.grey,
+            icc=container.icc,
+            exif=container.exif,
+            xmp=container.xmp,
+            notices=notices,
+        )
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    """Raster indexes (n,) in their pictures, values (n, 3B²) and bits (n,) of a front's blocks."""
+
+    indexes: NDArray[np.int64]
+    values: Pixels
+    bits: NDArray[np.float32]
+
+
+def _decode(
+    jobs: Sequence[_Decoding], tiles: Sequence[Tile], *, count_bits: bool
+) -> Iterator[_Decoded]:
+    """Decodes tiles, those of one model and quality in common fronts."""
+    tasks = []
+    for key in dict.fromkeys(_kind(job) for job in jobs):
+        chosen = [tile for tile in tiles if _kind(jobs[tile.picture]) == key]
+        # A tile that ends early must not end others.
+        limit = 1 if any(job.partial for job in jobs) else GROUP_BLOCKS
+        for part in group(chosen, limit):
+            tasks.append(bind(_decode_group, jobs, part, count_bits=count_bits))
+    yield from side_by_side(tasks, _workers(jobs[0].network) if jobs else 1)
+
+
+def _kind(job: _Decoding) -> tuple[bytes, int]:
+    return job.network.description.id, job.quality_index
+
+
+def _decode_group(
+    jobs: Sequence[_Decoding], tiles: Sequence[Tile], *, count_bits: bool
+) -> Iterator[_Decoded]:
+    first = jobs[tiles[0].picture]
+    network, model = first.network, first.network.integer.at_quality(first.quality_index)
+    grids = tuple(tile.grid for tile in tiles)
+    readers = [
+        SegmentReader(network.tables, jobs[tile.picture].segments.get(tile.number, ()))
+        for tile in tiles
+    ]
+    source = TogetherReader(readers, coding_order(grids).parts)
+    reader = LatentReader(network, source, count_bits=count_bits)
+    indexes = np.concatenate([tile.indexes for tile in tiles])
+    blocks = np.full((len(indexes), 3 * first.block_size**2), GREY, np.uint8)
+    left = len(indexes)
+    try:
+        for front, state in code_grids(model, grids, reader):
+            values = _values(state, blocks.shape[1])
+            blocks[front] = values
+            left -= len(front)
+            yield _Decoded(indexes[front], values, reader.bits)
+    except EndOfSegments:
+        if not first.partial:
+            raise
+    _merge(blocks, tiles, [(job.pixels, job.container.grey) for job in jobs], network)
+    first.missing.append(left)  # none, but where a partial file ends
 
 
 class _Follower:
@@ -339,36 +450,56 @@ class _Follower:
     def __init__(
         self,
         stage: str,
-        layout: _Layout,
+        tiles: Sequence[Tile],
         progress: ReportProgress | None,
         cancelled: IsCancelled | None,
     ) -> None:
-        self.done = 0
+        self._done = 0
         self._stage = stage
-        self._total = layout.blocks
+        self._total = sum(tile.blocks for tile in tiles)
         self._progress = progress
         self._cancelled = cancelled
 
     def __call__(self, blocks: int) -> None:
-        self.done += blocks
+        self._done += blocks
         if self._cancelled is not None and self._cancelled():
             raise Cancelled
         if self._progress is not None:
-            self._progress(Progress(self._stage, self.done, self._total))
+            self._progress(Progress(self._stage, self._done, self._total))
 
 
-def _values(state: torch.Tensor, pixels: int, grey: bool) -> Pixels:
-    """8-bit values (n, 3B²) of blocks' state; of a grey picture, the mean of the colours."""
-    values = state[:, :pixels].cpu().numpy().astype(np.int16) + PIXEL_OFFSET
-    if grey:
-        colours = values.reshape(len(values), -1, 3)
-        mean = (colours.sum(axis=2, keepdims=True) + 1) // 3
-        values = np.broadcast_to(mean, colours.shape).reshape(values.shape)
-    return values.astype(np.uint8)
+def _merge(
+    blocks: Pixels,
+    tiles: Sequence[Tile],
+    canvases: Sequence[tuple[Pixels, bool]],
+    network: Network,
+) -> None:
+    """Puts the blocks of tiles into their pictures, of which some are grey."""
+    size = network.description.config.block_size
+    first = 0
+    for tile in tiles:
+        pixels, grey = canvases[tile.picture]
+        rows = pixels[tile.pixel_rows(size)]
+        part = blocks[first : first + tile.blocks]
+        height, width, _ = rows.shape
+        rows[:] = merge_blocks(_grey(part) if grey else part, height, width, size)
+        first += tile.blocks
 
 
-def _checksum(pixels: Pixels) -> int:
-    return zlib.crc32(pixels.tobytes())
+def _values(state: torch.Tensor, pixels: int) -> Pixels:
+    """8-bit values (n, 3B²) of blocks' state, in which they are less by 128."""
+    return state[:, :pixels].cpu().numpy().view(np.uint8) ^ np.uint8(128)
+
+
+def _grey(values: Pixels) -> Pixels:
+    """Blocks (n, 3B²) with the mean of the colours in place of each."""
+    colours = values.reshape(len(values), -1, 3)
+    mean = (colours.astype(np.int16).sum(axis=2, keepdims=True) + 1) // 3
+    return np.broadcast_to(mean, colours.shape).reshape(values.shape).astype(np.uint8)
+
+
+def _workers(network: Network) -> int:
+    return worker_count() if network.integer.device == "cpu" else 1
 
 
 def _load(description: weights_files.Description, device: str) -> Network:

@@ -26,7 +26,8 @@ version 1 occur once at most, except P.
                flags      u8       bit 0: grey picture, its three channels are equal
                                    other bits: 0, a reader refuses them
                quality    u8       in eighths, 8 (quality 1) to 64 (quality 8)
-               tile       varint   height of a tile in rows of blocks; 0: one tile
+               tile       varint   height of a tile in rows of blocks; 0: one tile; a tile has
+                                   2**18 blocks at most
                weights    8 bytes  identity of the weights
                pixels     4 bytes  CRC-32 of the decoded picture, height * width * 3 bytes of RGB
 

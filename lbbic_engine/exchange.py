@@ -1,13 +1,10 @@
-"""The sender's and the receiver's side of the block loop: where symbols come from.
+"""The sender's and the receiver's side of the block loop: where a front's symbols come from.
 
-The sender makes them from the picture with the float analysis transform and codes them; the
-receiver takes them from the stream. Payload is cut into segments of consecutive fronts, each an
-entropy-coded stream of its own, so that a truncated file shows what has arrived.
+The sender makes them from the picture with the float analysis transform; the receiver takes them
+from the stream (``segments``). Both say which to whoever runs the loop (``integer.Exchange``).
 """
 
 from __future__ import annotations
-
-from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -15,14 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS, lmbda
-from lbbic_engine.container import Segment
-from lbbic_engine.entropy import SymbolDecoder, SymbolEncoder
-from lbbic_engine.errors import CorruptDataError
 from lbbic_engine.model import PIXEL_OFFSET
+from lbbic_engine.segments import SymbolSink, SymbolSource
 from lbbic_engine.tables import ProbabilityTables, fold
 from lbbic_engine.weights import Network
 
-SEGMENT_BYTES = 1 << 14  # a segment is closed at the first front that finds it this long
 _SYMBOL_BOUND = 2.0**30
 # Weight of the distortion in a symbol's choice, relative to λ: errors also spoil the contexts of
 # the blocks to come. One weight for each rate point. About 3 is best on held-out training
@@ -32,13 +26,15 @@ _CHOICE_DISTORTION = (2.0, 3.0, 3.0, 3.0, 3.0, 3.0, 4.0, 10.0)
 
 
 class LatentWriter:
-    """Codes the blocks (n, 3B²) of one tile at a quality index; ``segments`` at the end."""
+    """Sends the blocks (n, 3B²) of one or more tiles at a quality index."""
 
-    def __init__(self, network: Network, index: int, tile: int, blocks: NDArray[np.uint8]) -> None:
+    def __init__(
+        self, network: Network, index: int, sink: SymbolSink, blocks: NDArray[np.uint8]
+    ) -> None:
         self._network = network
         self._index = index
-        self._tile = tile
-        self._x = torch.from_numpy(blocks).to(network.integer.device).float() - PIXEL_OFFSET
+        self._sink = sink
+        self._blocks = torch.from_numpy(blocks).to(network.integer.device)
         model = network.integer.at_quality(index)
         self._steps = model.steps.float()
         self._savings = _savings(network.tables).to(network.integer.device)
@@ -49,16 +45,12 @@ class LatentWriter:
             rate_points = np.arange(1, len(_CHOICE_DISTORTION) + 1)
             weight = lmbda(quality) * float(np.interp(quality, rate_points, _CHOICE_DISTORTION))
             self._distortion_bits = model.step_energy * (weight / (3 * 255**2))
-        self._encoder = SymbolEncoder(network.tables)
-        self._front_count = 0
-        self._segments: list[Segment] = []
         self._y = torch.empty(0)
+        self._first = 0
 
     def begin(self, front: Tensor, *sources: Tensor) -> None:
-        if self._encoder.size >= SEGMENT_BYTES:
-            self._close()
-        self._front_count += 1
-        x = self._x.index_select(0, front)
+        self._sink.begin()
+        x = self._blocks.index_select(0, front).float().sub_(PIXEL_OFFSET)
         self._y = self._network.analysis(x, *sources, index=self._index)
         self._first = 0
 
@@ -72,7 +64,7 @@ class LatentWriter:
         else:
             chosen = self._choose(values, levels, self._distortion_bits[part])
         symbols = chosen.clamp_(-_SYMBOL_BOUND, _SYMBOL_BOUND).to(torch.int32)
-        self._encoder.encode(levels.cpu().numpy().ravel(), symbols.cpu().numpy().ravel())
+        self._sink.encode(levels.cpu().numpy(), symbols.cpu().numpy())
         return symbols
 
     def _choose(self, values: Tensor, levels: Tensor, distortion_bits: Tensor) -> Tensor:
@@ -86,16 +78,26 @@ class LatentWriter:
         worse = (values - nearest).mul_(2 * sign).add_(1).mul_(distortion_bits)
         return nearest.sub_(sign.mul_(saved > worse))
 
-    def segments(self) -> list[Segment]:
-        """The tile's segments; call once, after the last front."""
-        self._close()
-        return self._segments
 
-    def _close(self) -> None:
-        stream = self._encoder.finish()
-        self._segments.append(Segment(self._tile, self._front_count, stream))
-        self._encoder = SymbolEncoder(self._network.tables)
-        self._front_count = 0
+class LatentReader:
+    """Receives the blocks of one or more tiles; with ``count_bits`` says what each one took."""
+
+    def __init__(self, network: Network, source: SymbolSource, *, count_bits: bool = False) -> None:
+        self._source = source
+        self._cost = network.tables.bits() if count_bits else None
+        self.bits = np.zeros(0, np.float32)  # of each block of the front just read, if counted
+
+    def begin(self, front: Tensor, *sources: Tensor) -> None:
+        self._source.begin()
+        self.bits = np.zeros(len(front), np.float32)
+
+    def symbols(self, index: int, means: Tensor, levels: Tensor) -> Tensor:
+        numbers = levels.cpu().numpy()
+        symbols = self._source.decode(numbers)
+        if self._cost is not None:
+            folded = fold(symbols.astype(np.int64)).clip(max=self._cost.shape[1] - 1)
+            self.bits += self._cost[numbers, folded].sum(axis=1)
+        return torch.from_numpy(symbols).to(levels.device)
 
 
 def _savings(tables: ProbabilityTables) -> Tensor:
@@ -105,38 +107,3 @@ def _savings(tables: ProbabilityTables) -> Tensor:
     symbols = np.arange(-reach, reach + 1)
     cost = bits[:, fold(symbols)]
     return torch.from_numpy(cost - bits[:, fold(symbols - np.sign(symbols))])
-
-
-class EndOfSegments(CorruptDataError):
-    """The next front is not in the data."""
-
-
-class LatentReader:
-    """Takes the symbols of one tile from its segments; EndOfSegments where they end."""
-
-    def __init__(
-        self, network: Network, segments: Iterable[Segment], *, count_bits: bool = False
-    ) -> None:
-        self._network = network
-        self._cost = network.tables.bits() if count_bits else None
-        self.bits = np.zeros(0, np.float32)  # of each block of the front just read, if counted
-        self._segments = iter(segments)
-        self._fronts_left = 0
-
-    def begin(self, front: Tensor, *sources: Tensor) -> None:
-        if not self._fronts_left:
-            segment = next(self._segments, None)
-            if segment is None:
-                raise EndOfSegments("Truncated file", "the rest of the picture is missing")
-            self._decoder = SymbolDecoder(self._network.tables, segment.stream)
-            self._fronts_left = segment.front_count
-        self._fronts_left -= 1
-        self.bits = np.zeros(len(front), np.float32)
-
-    def symbols(self, index: int, means: Tensor, levels: Tensor) -> Tensor:
-        numbers = levels.cpu().numpy()
-        symbols = self._decoder.decode(numbers.ravel()).reshape(numbers.shape)
-        if self._cost is not None:
-            folded = fold(symbols.astype(np.int64)).clip(max=self._cost.shape[1] - 1)
-            self.bits += self._cost[numbers, folded].sum(axis=1)
-        return torch.from_numpy(symbols).to(levels.device)

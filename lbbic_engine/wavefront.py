@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 # Blocks a context is made of, as (row, column) offsets: left, upper left, upper, upper right.
 NEIGHBOURS = ((0, -1), (-1, -1), (-1, 0), (-1, 1))
 
+Grid = tuple[int, int]  # rows and columns of blocks
+
 ExchangeT = TypeVar("ExchangeT", contravariant=True)
 
 
@@ -41,11 +43,21 @@ def code_blocks(
 
     Yields each front's raster indexes (n,) and its blocks' state (n, width).
     """
+    return code_grids(model, ((rows, columns),), exchange)
+
+
+def code_grids(
+    model: BlockModel[ExchangeT], grids: tuple[Grid, ...], exchange: ExchangeT
+) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
+    """Codes independent grids of blocks in common fronts, which are the wider for it.
+
+    Raster indexes go on from grid to grid.
+    """
     import torch
 
-    order = coding_order(rows, columns)
+    order = coding_order(grids)
     # In coding order, so that a front's state is in one piece.
-    state = model.empty_state(rows * columns)
+    state = model.empty_state(len(order.blocks))
     blocks = torch.from_numpy(order.blocks).to(state.device)
     around = torch.from_numpy(order.around).to(state.device)
     for first, last in pairwise(order.bounds):
@@ -57,34 +69,65 @@ def code_blocks(
 
 @dataclass(frozen=True)
 class CodingOrder:
-    """Raster indexes (n,) of a grid's blocks as they are coded; where fronts begin and the end;
+    """How grids are coded together.
 
-    and the places (4·n,) in that order of each block's neighbours, n if outside.
+    ``blocks`` are raster indexes (n,) in coding order, ``bounds`` say where in them a front
+    begins, ``around`` (4·n,) are the places in them of each block's neighbours, n if outside.
+    ``parts`` are, for each front, the grids that have blocks in it, and which of its rows these
+    are: (grid, first, last).
     """
 
     blocks: NDArray[np.int64]
     bounds: list[int]
     around: NDArray[np.int64]
+    parts: list[list[tuple[int, int, int]]]
 
 
 @lru_cache(maxsize=8)
-def coding_order(rows: int, columns: int) -> CodingOrder:
-    numbers = fronts(rows, columns)
-    blocks = np.concatenate(numbers)
-    place = np.empty(rows * columns + 1, np.int64)
-    place[blocks] = np.arange(rows * columns)
-    place[-1] = rows * columns
-    bounds = np.cumsum([0, *(len(front) for front in numbers)]).tolist()
-    return CodingOrder(blocks, bounds, place[neighbours(rows, columns)[blocks]].ravel())
+def coding_order(grids: tuple[Grid, ...]) -> CodingOrder:
+    sizes = [rows * columns for rows, columns in grids]
+    count, offsets = sum(sizes), np.cumsum([0, *sizes[:-1]])
+    front = np.concatenate([_front_numbers(*grid) for grid in grids])
+    grid = np.repeat(np.arange(len(grids)), sizes)
+    blocks = np.argsort(front, kind="stable")  # within a front, grid by grid
+    place = np.empty(count + 1, np.int64)
+    place[blocks], place[count] = np.arange(count), count
+    around = np.concatenate(
+        [
+            np.where(found == size, count, found + offset)
+            for found, size, offset in zip(
+                (neighbours(*each) for each in grids), sizes, offsets, strict=True
+            )
+        ]
+    )
+    # A part begins where the front or the grid changes.
+    front, grid = front[blocks], grid[blocks]
+    new_front = np.diff(front, prepend=-1) > 0
+    begin = np.flatnonzero(new_front | (np.diff(grid, prepend=-1) != 0))
+    bounds = [*np.flatnonzero(new_front).tolist(), count]
+    parts: list[list[tuple[int, int, int]]] = []
+    for first, last in pairwise([*begin.tolist(), count]):
+        if new_front[first]:
+            parts.append([])
+        origin = bounds[len(parts) - 1]
+        parts[-1].append((int(grid[first]), first - origin, last - origin))
+    return CodingOrder(blocks, bounds, place[around[blocks]].ravel(), parts)
+
+
+def front_count(rows: int, columns: int) -> int:
+    """How many fronts a grid has; none of them is empty."""
+    return columns + 2 * (rows - 1) if columns > 1 else rows
 
 
 def fronts(rows: int, columns: int) -> list[NDArray[np.int64]]:
     """Raster indexes of the blocks of each front, in coding order; no front is empty."""
+    order = coding_order(((rows, columns),))
+    return np.split(order.blocks, order.bounds[1:-1])
+
+
+def _front_numbers(rows: int, columns: int) -> NDArray[np.int64]:
     row, column = np.divmod(np.arange(rows * columns), columns)
-    number = column + 2 * row
-    order = np.argsort(number, kind="stable")
-    _, first = np.unique(number[order], return_index=True)
-    return np.split(order, first[1:])
+    return np.asarray(column + 2 * row)
 
 
 def neighbours(rows: int, columns: int) -> NDArray[np.int64]:

@@ -22,6 +22,7 @@ from lbbic_engine.integer import IntegerNetwork
 from lbbic_engine.kernels import choose_kernel
 from lbbic_engine.metrics import bd_rate
 from lbbic_engine.model import PIXEL_UNIT, BlockNetwork, rate_weights, to_unit
+from lbbic_engine.segments import SegmentWriter
 from lbbic_engine.tables import build_tables
 from lbbic_engine.wavefront import code_blocks
 from lbbic_engine.weights import Description, Network
@@ -108,10 +109,11 @@ def _integer_point(network: Network, crops: Sequence[dataset.Pixels], quality: i
     for crop in crops:
         blocks = split_blocks(crop, config.block_size)
         rows, columns = grid(crop.shape[0], crop.shape[1], config.block_size)
-        writer = _NearestWriter(network, index, 0, blocks)
+        sink = SegmentWriter(network.tables, 0)
+        writer = _NearestWriter(network, index, sink, blocks)
         for front, state in code_blocks(network.integer.at_quality(index), rows, columns, writer):
             decoded = state[:, : blocks.shape[1]].numpy().astype(np.int16) + 128
             error += np.square(decoded - blocks[front].astype(float)).sum()
-        bits += 8 * sum(len(segment.stream) for segment in writer.segments())
+        bits += 8 * sum(len(segment.stream) for segment in sink.segments())
     pixels = sum(crop.shape[0] * crop.shape[1] for crop in crops)
     return Point(bits / pixels, 10 * np.log10(255**2 / (error / (3 * pixels))))

@@ -16,6 +16,7 @@ from torch import Tensor
 from lbbic_engine.blocks import grid, split_blocks
 from lbbic_engine.config import QUALITY_COUNT, QUALITY_STEPS, ModelConfig
 from lbbic_engine.exchange import LatentWriter
+from lbbic_engine.segments import SegmentWriter
 from lbbic_engine.tables import WIDTHS, fold
 from lbbic_engine.wavefront import code_blocks
 from lbbic_engine.weights import Network
@@ -50,7 +51,7 @@ def fitted_counts(
         blocks = split_blocks(crop, config.block_size)
         rows, columns = grid(crop.shape[0], crop.shape[1], config.block_size)
         for index in range(0, QUALITY_COUNT, QUALITY_STEPS):
-            writer = _CountingWriter(network, index, 0, blocks)
+            writer = _CountingWriter(network, index, SegmentWriter(network.tables, 0), blocks)
             writer.count_into(counts)
             for _ in code_blocks(network.integer.at_quality(index), rows, columns, writer):
                 pass

@@ -9,9 +9,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from lbbic_engine import codec, exchange
+from lbbic_engine import codec, segments, tiles
 from lbbic_engine.blocks import merge_blocks
-from lbbic_engine.codec import compress, decode_progressively, decompress, read_info
+from lbbic_engine.codec import (
+    compress,
+    compress_batch,
+    decode_progressively,
+    decompress,
+    decompress_batch,
+    decompress_region,
+    read_info,
+)
 from lbbic_engine.container import pack_container, parse_container
 from lbbic_engine.errors import (
     Cancelled,
@@ -99,8 +107,8 @@ def test_alpha_and_metadata_come_back(photograph: NDArray[np.uint8]) -> None:
 def test_tiles_and_segments_cover_the_picture(
     photograph: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(codec, "TILE_PIXELS", 3000)
-    monkeypatch.setattr(exchange, "SEGMENT_BYTES", 64)
+    monkeypatch.setattr(tiles, "TILE_PIXELS", 2500)
+    monkeypatch.setattr(segments, "SEGMENT_BYTES", 64)
     compressed = compress(picture_of(photograph), 6)
     info = read_info(compressed.data)
     assert info.tiles == 3
@@ -108,11 +116,64 @@ def test_tiles_and_segments_cover_the_picture(
     assert np.array_equal(decompress(compressed.data).pixels, compressed.reconstruction)
 
 
+def test_a_region_is_decoded_from_its_tiles_alone(
+    photograph: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tiles, "TILE_PIXELS", 2500)
+    compressed = compress(picture_of(photograph), 6)
+    container = parse_container(compressed.data)
+    spoiled = tuple(
+        replace(segment, stream=b"") if segment.tile != 1 else segment
+        for segment in container.segments
+    )
+    data = pack_container(replace(container, segments=spoiled))
+    top = 8 * container.tile_block_rows
+    region = decompress_region(data, 20, top + 1, 30, 7)
+    assert np.array_equal(region, compressed.reconstruction[top + 1 : top + 8, 20:50])
+    with pytest.raises(ValueError, match="beyond"):
+        decompress_region(data, 90, 0, 99, 8)
+
+
+def test_a_batch_gives_the_same_files_as_one_by_one(photograph: NDArray[np.uint8]) -> None:
+    pictures = [picture_of(photograph), picture_of(photograph[:24, :40]), picture_of(photograph)]
+    batch = compress_batch(pictures, 5)
+    for one, picture in zip(batch, pictures, strict=True):
+        assert np.array_equal(decompress(one.data).pixels, one.reconstruction)
+        assert one.reconstruction.shape == picture.pixels.shape
+    files = [one.data for one in batch]
+    files.append(compress(pictures[1], 2).data)  # of another quality
+    for decoded, data in zip(decompress_batch(files), files, strict=True):
+        assert np.array_equal(decoded.pixels, decompress(data).pixels)
+
+
+@pytest.mark.parametrize("workers", ["1", "3"])
+def test_tiles_decode_alike_in_any_number_of_threads(
+    photograph: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch, workers: str
+) -> None:
+    monkeypatch.setattr(tiles, "TILE_PIXELS", 1500)
+    monkeypatch.setattr(codec, "GROUP_BLOCKS", 1)
+    monkeypatch.setenv("OMP_NUM_THREADS", workers)
+    compressed = compress(picture_of(photograph), 6)
+    assert read_info(compressed.data).tiles > 3
+    assert np.array_equal(decompress(compressed.data).pixels, compressed.reconstruction)
+    with pytest.raises(Cancelled):
+        decompress(compressed.data, cancelled=lambda: True)
+
+
+def test_a_tile_larger_than_allowed_is_refused(
+    photograph: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = compress(picture_of(photograph)).data
+    monkeypatch.setattr(codec, "MAX_TILE_BLOCKS", 100)
+    with pytest.raises(CorruptDataError, match="larger"):
+        decompress(data)
+
+
 def test_a_file_cut_at_any_segment_shows_what_it_has(
     photograph: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(codec, "TILE_PIXELS", 3000)
-    monkeypatch.setattr(exchange, "SEGMENT_BYTES", 200)
+    monkeypatch.setattr(tiles, "TILE_PIXELS", 2500)
+    monkeypatch.setattr(segments, "SEGMENT_BYTES", 200)
     compressed = compress(picture_of(photograph), 6)
     container = parse_container(compressed.data)
     known = []

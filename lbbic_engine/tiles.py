@@ -1,0 +1,81 @@
+"""How pictures are cut into tiles, and which tiles are coded in common fronts. Numbers only.
+
+A tile is a strip of whole rows of blocks that can be decoded alone. Small pictures are one tile.
+Tiles of one picture, or of several, are put into groups: the blocks of a group share fronts, and
+groups are coded beside each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lbbic_engine.blocks import grid
+from lbbic_engine.wavefront import front_count
+
+TILE_PIXELS = 1 << 21  # pictures beyond twice this are cut into tiles of about this size
+MAX_TILE_BLOCKS = 1 << 18  # that a decoder accepts: its memory grows with them
+GROUP_BLOCKS = 1 << 16  # of a group, unless it is one tile
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Rows ``top`` … ``top + rows`` of the grid of blocks of a picture of a batch."""
+
+    picture: int
+    number: int
+    top: int
+    rows: int
+    columns: int
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        return self.rows, self.columns
+
+    @property
+    def blocks(self) -> int:
+        return self.rows * self.columns
+
+    @property
+    def fronts(self) -> int:
+        return front_count(self.rows, self.columns)
+
+    @property
+    def indexes(self) -> NDArray[np.int64]:
+        """Raster indexes (blocks,) in the whole picture's grid."""
+        return np.arange(self.blocks) + self.top * self.columns
+
+    def pixel_rows(self, block_size: int) -> slice:
+        return slice(self.top * block_size, (self.top + self.rows) * block_size)
+
+
+def tile_rows(height: int, width: int, block_size: int) -> int:
+    """Rows of blocks of a tile for a picture; 0 if it is one tile."""
+    rows, columns = grid(height, width, block_size)
+    pixels = rows * columns * block_size**2
+    return 0 if pixels <= 2 * TILE_PIXELS else -(-rows // round(pixels / TILE_PIXELS))
+
+
+def cut(picture: int, height: int, width: int, block_size: int, rows_each: int) -> list[Tile]:
+    """The tiles of a picture, ``rows_each`` rows of blocks each (0: one tile)."""
+    rows, columns = grid(height, width, block_size)
+    tops = range(0, rows, rows_each or rows)
+    return [
+        Tile(picture, number, top, min(tops.step, rows - top), columns)
+        for number, top in enumerate(tops)
+    ]
+
+
+def group(tiles: Sequence[Tile], limit: int) -> Iterator[list[Tile]]:
+    """Consecutive tiles of ``limit`` blocks in all, or one tile."""
+    found: list[Tile] = []
+    for tile in tiles:
+        if found and sum(each.blocks for each in found) + tile.blocks > limit:
+            yield found
+            found = []
+        found.append(tile)
+    if found:
+        yield found
