@@ -4,7 +4,7 @@ PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3,$(shell \
 PIP_INSTALL = bin/python -m pip install --disable-pip-version-check -q
 EDITABLE = --no-deps --no-build-isolation -e .
 
-.PHONY: help run test test-train lint format screenshots clean
+.PHONY: help run test test-train lint format screenshots bench clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -34,6 +34,11 @@ screenshots: .venv/stamp  ## Photograph the app in every state (build/screenshot
 	@if command -v xvfb-run >/dev/null; then \
 		xvfb-run -a -s "-screen 0 2560x1700x24" .venv/bin/python tests/gui/screenshots.py build/screenshots; \
 	else QT_QPA_PLATFORM=offscreen .venv/bin/python tests/gui/screenshots.py build/screenshots; fi
+
+BENCH_PICTURES ?= resources/samples
+BENCH_CODECS ?= lbbic,reference,jpeg,webp,avif,jxl,compressai:bmshj2018-hyperprior
+bench: .venv/stamp  ## Measure speed, memory and rates beside other codecs (BENCH_PICTURES=FOLDER)
+	$(if $(wildcard .venv-train/stamp),.venv-train,.venv)/bin/lbbic bench $(BENCH_PICTURES) --codecs $(BENCH_CODECS) --out build/bench
 
 clean:  ## Remove both environments and everything generated
 	rm -rf .venv .venv-train build dist *.egg-info .*_cache .hypothesis

@@ -52,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_decompress(subparsers)
     _add_info(subparsers)
     _add_eval(subparsers)
+    _add_bench(subparsers)
     _add_demo(subparsers)
     return parser
 
@@ -147,6 +148,27 @@ def _add_eval(subparsers: Any) -> None:
     )
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the .lbb files")
     _add_options(parser, "weights", "device", "overwrite")
+
+
+def _add_bench(subparsers: Any) -> None:
+    parser = _add_command(
+        subparsers, "bench", commands.bench, "measure speed, memory and rates beside other codecs"
+    )
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="of pictures, or one picture")
+    parser.add_argument(
+        "--codecs",
+        default="lbbic,jpeg,webp,avif",
+        metavar="NAME,NAME",
+        help="lbbic, reference, jpeg, webp, avif, jxl, compressai:MODEL; "
+        "default lbbic,jpeg,webp,avif",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("bench"),
+        metavar="DIR",
+        help="where results go, default bench; what is there is not measured again",
+    )
 
 
 def _add_demo(subparsers: Any) -> None:

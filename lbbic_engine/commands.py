@@ -106,6 +106,23 @@ def evaluate(args: Namespace) -> int:
     return _measured_verdict(len(files), rows)
 
 
+def bench(args: Namespace) -> int:
+    """Measure codecs side by side; tables, plots and a page go into a folder."""
+    from lbbic_engine import bench as suite
+    from lbbic_engine import bench_page
+
+    pictures = find_files(args.folder, PICTURE_SUFFIXES)
+    if not pictures:
+        raise LbbicError("No pictures", f"There are none in {args.folder}.")
+    results = suite.run(pictures, args.codecs.split(","), args.out, complain)
+    if not results:
+        return 2
+    bench_page.write(results, pictures, args.out)
+    print(suite.markdown(results), end="")
+    print(f"See {args.out / 'index.html'}.")
+    return 0
+
+
 def demo(args: Namespace) -> int:
     """Code the bundled sample pictures and check that they come back pixel for pixel."""
     from importlib.resources import as_file, files
