@@ -6,6 +6,7 @@ float32 products, one call of the entropy coder for each slice of a block.
 
 from __future__ import annotations
 
+import importlib
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -92,6 +93,9 @@ def _compressai(model: str) -> Codec:
     """A model of CompressAI's zoo, with pretrained weights where they can be had."""
     try:
         import torch
+
+        # CompressAI belongs to the training environment, and so does the door to it.
+        importlib.import_module("training.compressai_shim")
         from compressai.zoo import image_models
     except ImportError as error:
         raise LbbicError("CompressAI is not installed", "See README, 'Training'.") from error
@@ -107,7 +111,7 @@ def _compressai(model: str) -> Codec:
     def network(quality: float) -> Any:
         if quality not in networks:
             made = image_models[model](int(quality), "mse", pretrained=trained).eval()
-            made.update()
+            made.update(force=True)
             networks[quality] = made
         return networks[quality]
 
