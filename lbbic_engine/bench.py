@@ -126,7 +126,7 @@ def _measure(name: str, path: Path) -> list[Result]:
                 psnr=metrics.psnr(pixels, decoded) if codec.trained else None,
                 encode_seconds=seconds(lambda q=quality: codec.encode(pixels, q)),  # type: ignore[misc]
                 decode_seconds=seconds(lambda c=coded: codec.decode(c)),  # type: ignore[misc]
-                peak_mb=_peak_mb(),
+                peak_mb=peak_memory_mb(),
                 note=codec.note,
             )
         )
@@ -142,7 +142,7 @@ def _codec(name: str) -> bench_codecs.Codec:
     return _made[name]
 
 
-def _peak_mb() -> float | None:
+def peak_memory_mb() -> float | None:
     try:
         import resource
     except ImportError:  # Windows

@@ -1,0 +1,156 @@
+"""How our times and memory grow with pixels, threads and batches: the rest of ``make bench``.
+
+    python -m lbbic_engine.bench_scaling FOLDER OUT
+
+Pictures of every size are mosaics of those in the folder, mirrored so that seams fit. Each case
+runs in a process of its own. With two other processes busy, decoding is measured once more.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from lbbic_engine.batch import PICTURE_SUFFIXES, find_files
+from lbbic_engine.bench import peak_memory_mb
+from lbbic_engine.console import complain
+
+MEGAPIXELS = (0.1, 0.4, 1.6, 4.0, 12.0, 50.0, 100.0)
+_QUALITY = 4.0
+_BUSY_PROCESSES = 2
+
+Pixels = NDArray[np.uint8]
+Row = dict[str, Any]
+
+
+def measure(folder: Path, out: Path) -> list[Row]:
+    """Every case; ``scaling.json`` and ``scaling.png`` in ``out``. Resumes like ``bench``."""
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / "scaling.json"
+    rows: list[Row] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    pictures = find_files(folder, PICTURE_SUFFIXES)
+    cores = os.cpu_count() or 1
+    cases = [("pixels", size, threads) for size in MEGAPIXELS for threads in {1, cores}]
+    cases += [("batch", len(pictures), 1), ("one by one", len(pictures), 1), ("busy", 0.4, 1)]
+    done = {(row["case"], row["size"], row["threads"]) for row in rows}
+    for case in cases:
+        if case in done:
+            continue
+        rows.append(_in_process(*case, pictures))
+        path.write_text(json.dumps(rows, indent=1), encoding="utf-8")
+        complain(f"{case[0]} {case[1]:g}, {case[2]} threads: decode {rows[-1]['decode']:.2f} s")
+    _plot(rows, out / "scaling.png")
+    return rows
+
+
+def _in_process(case: str, size: float, threads: int, pictures: Sequence[Path]) -> Row:
+    spawn = multiprocessing.get_context("spawn")
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    others = [spawn.Process(target=_spin, daemon=True) for _ in range(_BUSY_PROCESSES)]
+    try:
+        if case == "busy":
+            for other in others:
+                other.start()
+        with ProcessPoolExecutor(1, mp_context=spawn) as pool:
+            return pool.submit(_run, case, size, threads, pictures).result()
+    finally:
+        del os.environ["OMP_NUM_THREADS"]
+        for other in others:
+            if other.is_alive():
+                other.terminate()
+
+
+def _spin() -> None:
+    while True:
+        pass
+
+
+def _run(case: str, size: float, threads: int, paths: Sequence[Path]) -> Row:
+    from lbbic_engine import codec
+    from lbbic_engine.pixels import load_picture
+
+    pictures = [load_picture(path) for path in paths]
+    codec.decompress(codec.compress(pictures[0], _QUALITY).data)  # loads the weights
+    if case not in ("batch", "one by one"):
+        mosaic = Image.fromarray(_mosaic([picture.pixels for picture in pictures], size))
+        pictures = [load_picture(mosaic)]
+    if case == "batch":
+        encode, coded = _timed(lambda: codec.compress_batch(pictures, _QUALITY))
+        files = [one.data for one in coded]
+        decode, _ = _timed(lambda: codec.decompress_batch(files))
+    else:
+        encode, coded = _timed(lambda: [codec.compress(p, _QUALITY) for p in pictures])
+        files = [one.data for one in coded]
+        decode, _ = _timed(lambda: [codec.decompress(data) for data in files])
+    pixels = sum(picture.pixels.shape[0] * picture.pixels.shape[1] for picture in pictures)
+    return {
+        "case": case,
+        "size": size,
+        "threads": threads,
+        "pixels": pixels,
+        "bytes": sum(map(len, files)),
+        "encode": encode,
+        "decode": decode,
+        "peak_mb": peak_memory_mb(),
+    }
+
+
+def _timed(work: Callable[[], Any]) -> tuple[float, Any]:
+    """Median seconds of as many runs as fit into two seconds, and the result."""
+    seconds: list[float] = []
+    while not seconds or sum(seconds) < 2:
+        started = perf_counter()
+        result = work()
+        seconds.append(perf_counter() - started)
+    return median(seconds), result
+
+
+def _mosaic(pictures: Sequence[Pixels], megapixels: float) -> Pixels:
+    """A picture of 4:3 and that size."""
+    height = min(picture.shape[0] for picture in pictures)
+    width = min(picture.shape[1] for picture in pictures)
+    pictures = [picture[:height, :width] for picture in pictures]
+    rows = round((megapixels * 1e6 * 3 / 4) ** 0.5)
+    columns = round(rows * 4 / 3)
+    found = np.empty((rows, columns, 3), np.uint8)
+    for number, top in enumerate(range(0, rows, height)):
+        for place, left in enumerate(range(0, columns, width)):
+            picture = pictures[(number + place) % len(pictures)]
+            picture = picture[:: -1 if number % 2 else 1, :: -1 if place % 2 else 1]
+            part = found[top : top + height, left : left + width]
+            part[:] = picture[: part.shape[0], : part.shape[1]]
+    return found
+
+
+def _plot(rows: Sequence[Row], path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.subplots()
+    cases = [row for row in rows if row["case"] == "pixels"]
+    for threads in sorted({row["threads"] for row in cases}):
+        for what, style in (("encode", "--"), ("decode", "-")):
+            line = [row for row in cases if row["threads"] == threads]
+            x = [row["pixels"] / 1e6 for row in line]
+            y = [row[what] for row in line]
+            axes.plot(x, y, style, marker="o", label=f"{what}, {threads} thread(s)")
+    axes.set(xscale="log", yscale="log", xlabel="megapixels", ylabel="seconds")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path, dpi=110)
+
+
+if __name__ == "__main__":
+    measure(Path(sys.argv[1]), Path(sys.argv[2]))
