@@ -14,7 +14,6 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial as bind
 
 import numpy as np
 import torch
@@ -38,7 +37,6 @@ from lbbic_engine.segments import (
 from lbbic_engine.tiles import GROUP_BLOCKS, MAX_TILE_BLOCKS, Tile, cut, group, tile_rows
 from lbbic_engine.wavefront import code_grids, coding_order
 from lbbic_engine.weights import DEFAULT, Network
-from lbbic_engine.workers import side_by_side, worker_count
 
 Pixels = NDArray[np.uint8]
 
@@ -150,9 +148,9 @@ def compress_batch(
     jobs = [_Encoding(network, index, picture) for picture in pictures]
     tiles = [tile for i, job in enumerate(jobs) for tile in job.tiles(i)]
     follow = _Follower("Encoding", tiles, progress, cancelled)
-    tasks = [bind(_encode, network, index, jobs, part) for part in group(tiles, GROUP_BLOCKS)]
-    for blocks in side_by_side(tasks, _workers(network)):
-        follow(blocks)
+    for part in group(tiles, GROUP_BLOCKS):
+        for blocks in _encode(network, index, jobs, part):
+            follow(blocks)
     return [job.finish() for job in jobs]
 
 
@@ -345,7 +343,7 @@ class _Decoding:
         if not partial:
             self._check_coverage(tiles)
         self.pixels = np.full((container.height, container.width, 3), GREY, np.uint8)
-        self.missing: list[int] = []  # blocks of each group of tiles; by several threads
+        self.missing = 0  # blocks
 
     def tiles(self, number: int) -> list[Tile]:
         container = self.container
@@ -372,9 +370,9 @@ class _Decoding:
         """The picture so far; CorruptDataError if it is whole and not the encoder's."""
         container = self.container
         notices: tuple[str, ...] = ()
-        if missing := sum(self.missing):
+        if self.missing:
             blocks = sum(tile.blocks for tile in self.tiles(0))
-            share = 100 * (blocks - missing) // blocks
+            share = 100 * (blocks - self.missing) // blocks
             notices = (f"The file is incomplete: {share} % of the picture could be decoded.",)
         elif zlib.crc32(self.pixels.data) != container.pixels_crc:
             raise CorruptDataError("Checksum mismatch", "The decoded picture is not the encoder's.")
@@ -402,14 +400,12 @@ def _decode(
     jobs: Sequence[_Decoding], tiles: Sequence[Tile], *, count_bits: bool
 ) -> Iterator[_Decoded]:
     """Decodes tiles, those of one model and quality in common fronts."""
-    tasks = []
-    for key in dict.fromkeys(_kind(job) for job in jobs):
-        chosen = [tile for tile in tiles if _kind(jobs[tile.picture]) == key]
+    for kind in dict.fromkeys(_kind(job) for job in jobs):
+        chosen = [tile for tile in tiles if _kind(jobs[tile.picture]) == kind]
         # A tile that ends early must not end others.
         limit = 1 if any(job.partial for job in jobs) else GROUP_BLOCKS
         for part in group(chosen, limit):
-            tasks.append(bind(_decode_group, jobs, part, count_bits=count_bits))
-    yield from side_by_side(tasks, _workers(jobs[0].network) if jobs else 1)
+            yield from _decode_group(jobs, part, count_bits=count_bits)
 
 
 def _kind(job: _Decoding) -> tuple[bytes, int]:
@@ -441,7 +437,7 @@ def _decode_group(
         if not first.partial:
             raise
     _merge(blocks, tiles, [(job.pixels, job.container.grey) for job in jobs], network)
-    first.missing.append(left)  # none, but where a partial file ends
+    first.missing += left  # none, but where a partial file ends
 
 
 class _Follower:
@@ -496,10 +492,6 @@ def _grey(values: Pixels) -> Pixels:
     colours = values.reshape(len(values), -1, 3)
     mean = (colours.astype(np.int16).sum(axis=2, keepdims=True) + 1) // 3
     return np.broadcast_to(mean, colours.shape).reshape(values.shape).astype(np.uint8)
-
-
-def _workers(network: Network) -> int:
-    return worker_count() if network.integer.device == "cpu" else 1
 
 
 def _load(description: weights_files.Description, device: str) -> Network:

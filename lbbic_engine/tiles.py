@@ -1,8 +1,7 @@
 """How pictures are cut into tiles, and which tiles are coded in common fronts. Numbers only.
 
 A tile is a strip of whole rows of blocks that can be decoded alone. Small pictures are one tile.
-Tiles of one picture, or of several, are put into groups: the blocks of a group share fronts, and
-groups are coded beside each other.
+Tiles of one picture, or of several, are put into groups, whose blocks share fronts.
 """
 
 from __future__ import annotations
