@@ -28,6 +28,7 @@ from lbbic_engine.bench import peak_memory_mb
 from lbbic_engine.console import complain
 
 MEGAPIXELS = (0.1, 0.4, 1.6, 4.0, 12.0, 50.0, 100.0)
+THREADS_MEGAPIXELS = (0.1, 0.4, 1.6, 4.0, 12.0)  # with a thread for each core
 _QUALITY = 4.0
 _BUSY_PROCESSES = 2
 
@@ -42,8 +43,9 @@ def measure(folder: Path, out: Path) -> list[Row]:
     rows: list[Row] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
     pictures = find_files(folder, PICTURE_SUFFIXES)
     cores = os.cpu_count() or 1
-    cases = [("pixels", size, threads) for size in MEGAPIXELS for threads in {1, cores}]
+    cases: list[tuple[str, float, int]] = [("pixels", size, cores) for size in THREADS_MEGAPIXELS]
     cases += [("batch", len(pictures), 1), ("one by one", len(pictures), 1), ("busy", 0.4, 1)]
+    cases += [("pixels", size, 1) for size in MEGAPIXELS]
     done = {(row["case"], row["size"], row["threads"]) for row in rows}
     for case in cases:
         if case in done:
