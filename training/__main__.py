@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import tomllib
 from pathlib import Path
+
+from training.paper_recipe import METHODS, is_paper_recipe, load_paper_recipe
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
@@ -21,6 +25,8 @@ def _parser() -> argparse.ArgumentParser:
     train = commands.add_parser("train", help="start a run from a recipe")
     train.add_argument("recipe", type=Path, help="a TOML file, see training/recipes")
     train.add_argument("--start", type=Path, help="float weights to begin with (else closed form)")
+    train.add_argument("--quality", type=float, help="of the paper's networks: 1 to 8")
+    train.add_argument("--method", choices=METHODS, help="of the paper's networks")
     train.set_defaults(action=_train)
 
     resume = commands.add_parser("resume", help="go on with a run that was stopped")
@@ -56,18 +62,25 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _train(options: argparse.Namespace) -> None:
+    from training import paper_train, train
     from training.recipe import load_recipe
-    from training.train import start_run
 
-    start_run(load_recipe(options.recipe), options.run, options.start)
+    values = tomllib.loads(options.recipe.read_text(encoding="utf-8"))
+    if is_paper_recipe(values):
+        changes = {"quality": options.quality, "method": options.method}
+        recipe = load_paper_recipe(options.recipe, **changes)
+        paper_train.start_run(recipe, options.run, options.start)
+    else:
+        train.start_run(load_recipe(options.recipe), options.run, options.start)
     _resume(options)
 
 
 def _resume(options: argparse.Namespace) -> None:
-    from training.train import train
+    from training import paper_train, train
 
     _set_threads(options.threads)
-    train(options.run, options.data, device=options.device)
+    module = paper_train if _is_paper_run(options.run) else train
+    module.train(options.run, options.data, device=options.device)
 
 
 def _export(options: argparse.Namespace) -> None:
@@ -95,6 +108,10 @@ def _throughput(options: argparse.Namespace) -> None:
 
     _set_threads(options.threads)
     print(measure_throughput(load_recipe(options.recipe), options.device))
+
+
+def _is_paper_run(run: Path) -> bool:
+    return is_paper_recipe(json.loads((run / "recipe.json").read_text(encoding="utf-8")))
 
 
 def _set_threads(count: int | None) -> None:
