@@ -182,8 +182,9 @@ def _paper_analysis(config: PaperConfig, values: dict[str, Tensor], device: str)
     with torch.device("meta"):
         transform = Transform(config, config.pixels, config.latents, inverse=False)
     state = {name: value.to(device, torch.float) for name, value in values.items()}
+    outside = state.pop("outside", torch.zeros(())).item()
     transform.load_state_dict(state, assign=True)
-    return PaperAnalysis(transform.requires_grad_(False))
+    return PaperAnalysis(transform.requires_grad_(False), outside)
 
 
 def part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
