@@ -37,7 +37,7 @@ from lbbic_engine.paper_integer import PaperAnalysis, PaperIntegerNetwork
 from lbbic_engine.tables import ProbabilityTables, build_tables
 
 DEFAULT = DEFAULT_WEIGHTS
-FOLDER_VARIABLE = "LBBIC_WEIGHTS"  # a folder searched before the bundled one
+FOLDER_VARIABLE = "LBBIC_WEIGHTS"  # a folder of the user's other than the usual one
 METADATA_KEY = "lbbic"
 INTEGER, ANALYSIS = "integer.", "analysis."
 PRODUCTION = "production"
@@ -67,11 +67,16 @@ class Network:
 
 def installed() -> Iterator[Description]:
     """Every readable weights file, those of the user's folder first."""
-    folders = [Path(str(importlib.resources.files("resources") / "weights"))]
-    if FOLDER_VARIABLE in os.environ:
-        folders.insert(0, Path(os.environ[FOLDER_VARIABLE]))
-    for folder in folders:
-        yield from describe_folder(folder)
+    yield from describe_folder(user_folder())
+    yield from describe_folder(Path(str(importlib.resources.files("resources") / "weights")))
+
+
+def user_folder() -> Path:
+    """Where the user's own weights are: LBBIC_WEIGHTS, or a folder of the system's choice."""
+    from platformdirs import user_data_path
+
+    chosen = os.environ.get(FOLDER_VARIABLE)
+    return Path(chosen) if chosen else user_data_path("lbbic", appauthor=False) / "weights"
 
 
 def describe_folder(folder: Path) -> Iterator[Description]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 import tomllib
 from pathlib import Path
 
+from lbbic_engine.config import PAPER_VARIANTS
+from lbbic_engine.errors import LbbicError
 from training.paper_recipe import METHODS, is_paper_recipe, load_paper_recipe
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -15,7 +18,10 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 def main(arguments: list[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
-    options.action(options)
+    try:
+        options.action(options)
+    except (LbbicError, ValueError, OSError) as error:
+        sys.exit(f"python -m training: {error}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -40,6 +46,21 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("-o", "--output", type=Path, required=True, help="folder of the file")
     export.add_argument("--float", type=Path, help="also write the float weights, half precision")
     export.set_defaults(action=_export)
+
+    published = commands.add_parser(
+        "import-weights", help="make a weights file of a published checkpoint of the paper's"
+    )
+    published.add_argument("checkpoint", type=Path, help="a .pth.tar file")
+    published.add_argument("--variant", choices=PAPER_VARIANTS, required=True)
+    published.add_argument("--quality", type=float, required=True, help="1 to 8, for its λ")
+    published.add_argument(
+        "-o", "--output", required=True, help="name of the model among your weights, or a path"
+    )
+    published.add_argument(
+        "--pictures", type=Path, help="folder to calibrate and measure on, default our samples"
+    )
+    published.add_argument("--float", type=Path, help="also write the float weights, to train on")
+    published.set_defaults(action=_import)
 
     evaluate = commands.add_parser("evaluate", help="what the integers cost on held-out pictures")
     evaluate.add_argument("--data", type=Path, required=True, help="folder the run was trained on")
@@ -83,7 +104,28 @@ def _resume(options: argparse.Namespace) -> None:
     module.train(options.run, options.data, device=options.device)
 
 
+def _import(options: argparse.Namespace) -> None:
+    from training.paper_finish import import_checkpoint
+
+    path, cost = import_checkpoint(
+        options.checkpoint,
+        options.variant,
+        options.quality,
+        options.output,
+        options.pictures,
+        options.float,
+    )
+    print(f"{path}\n{cost}")
+
+
 def _export(options: argparse.Namespace) -> None:
+    if _is_paper_run(options.run):
+        from training.paper_finish import export_run as export_paper_run
+
+        output = str(options.output / options.name)
+        paper_path, cost = export_paper_run(options.run, options.data, output, options.float)
+        print(f"{paper_path}\n{cost}")
+        return
     from training.finish import export_run
 
     path = export_run(options.run, options.data, options.name, options.output, options.float)
@@ -91,6 +133,11 @@ def _export(options: argparse.Namespace) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
+    if _is_paper_run(options.run):
+        from training.paper_finish import evaluate_run as evaluate_paper_run
+
+        print(evaluate_paper_run(options.run, options.data))
+        return
     from training.finish import evaluate_run
 
     print(evaluate_run(options.run, options.data))

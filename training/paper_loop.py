@@ -45,7 +45,7 @@ class Evaluated:
 
 @dataclass(frozen=True)
 class Front:
-    """Blocks of one front: places of all, the columns beyond the picture included, and of real ones.
+    """One front: the places of its blocks, of columns beyond the picture, too.
 
     ``real`` are the positions of the picture's own blocks among ``places``, ``blocks`` their
     raster indexes.
@@ -57,7 +57,7 @@ class Front:
 
 
 class Geometry:
-    """Places of a grid's blocks in its extension; ``wide`` where features are read of neighbours."""
+    """Places of a grid's blocks in its extension; ``wide``: features are read of neighbours."""
 
     def __init__(self, rows: int, columns: int, *, wide: bool) -> None:
         self.stride = columns + 2 * MARGIN

@@ -26,9 +26,13 @@ class Acl:
     (iterations beyond the list take its last number), iteration 0, too, where it never gets there.
     From ``switch_after`` on, an iteration that improves the closed loop by less than a hundredth
     is the last to go by the open loop; from then on the closed loop decides, and steps are chained.
+    The paper had 19,000 crops; two copies of these are held in memory.
     """
 
-    crops: int = 19000
+    batch: int = 8
+    learning_rate: float = 0.8e-4
+    closed_form: bool = False
+    crops: int = 4000
     iterations: int = 8
     threshold: tuple[float, ...] = (0.32, 0.41, 0.58, 0.81, 1.12, 1.48, 1.95, 2.58)
     patience: tuple[int, ...] = (8, 8, 7, 6, 5, 5)
@@ -41,10 +45,13 @@ class Acl:
 class OnPolicy:
     """Steps on exact contexts; one run of the closed loop serves ``rollout_steps`` of them."""
 
+    batch: int = 2
+    learning_rate: float = 1.5e-4
+    closed_form: bool = True
     steps: int = 20000
     rollout_steps: int = 8
-    warm_up_steps: int = 100
-    decay_share: float = 0.5
+    warm_up_steps: int = 50
+    decay_share: float = 0.85
     ema_decay: float = 0.998
     validate_every: int = 200
 
@@ -53,8 +60,9 @@ class OnPolicy:
 class PaperRecipe:
     """One run of one variant at one quality; crops are squares of ``crop_px`` pixels.
 
-    ``hidden`` and ``latents`` other than 0 replace the variant's sizes. ``closed_form`` begins
-    with a least-squares predictor and principal components instead of random layers.
+    ``hidden`` and ``latents`` other than 0 replace the variant's sizes; ``bfloat16`` is for
+    products. The chosen method's ``closed_form`` begins with a least-squares predictor and
+    principal components instead of random layers.
     """
 
     variant: str
@@ -62,11 +70,8 @@ class PaperRecipe:
     method: str = "acl"
     hidden: int = 0
     latents: int = 0
-    closed_form: bool = False
     bfloat16: bool = False
-    batch: int = 8
     crop_px: int = 256
-    learning_rate: float = 0.8e-4
     seed: int = 1
     save_every_s: float = 120.0
     acl: Acl = field(default_factory=Acl)
@@ -85,6 +90,11 @@ class PaperRecipe:
         return replace(
             config, hidden=self.hidden or config.hidden, latents=self.latents or config.latents
         )
+
+    @property
+    def plan(self) -> Acl | OnPolicy:
+        """The settings of the chosen method."""
+        return self.acl if self.method == "acl" else self.on_policy
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -106,6 +116,8 @@ def load_paper_recipe(path: Path, **changes: Any) -> PaperRecipe:
 
 def from_values(values: dict[str, Any]) -> PaperRecipe:
     """A recipe from nested dictionaries, as TOML and JSON give them."""
-    acl = {k: tuple(v) if isinstance(v, list) else v for k, v in values.get("acl", {}).items()}
+    acl: dict[str, Any] = {
+        k: tuple(v) if isinstance(v, list) else v for k, v in values.get("acl", {}).items()
+    }
     parts = {"acl": Acl(**acl), "on_policy": OnPolicy(**values.get("on_policy", {}))}
     return PaperRecipe(**(values | parts))

@@ -86,7 +86,7 @@ class PaperTrainer:
         network = PaperNetwork(self.config)
         if (self.run / START).exists():
             network.load_state_dict(load_file(self.run / START))
-        elif recipe.closed_form and not (self.run / CHECKPOINT).exists():
+        elif recipe.plan.closed_form and not (self.run / CHECKPOINT).exists():
             random = np.random.default_rng(recipe.seed)
             crops = draw_crops(self.pictures.pictures, recipe, WARM_START_CROPS, random)
             paper_start.fit(network, (crops.float() - 128) / PIXEL_RANGE, recipe.grid)
@@ -110,9 +110,7 @@ class PaperTrainer:
             first = paper_loop.evaluate_blocks(self.network, x, x_hat, self.recipe.grid)
             loss = self._loss(first, x)
             if chained:
-                second = paper_loop.evaluate_blocks(
-                    self.network, x, first.x_hat, self.recipe.grid
-                )
+                second = paper_loop.evaluate_blocks(self.network, x, first.x_hat, self.recipe.grid)
                 loss = 0.5 * loss + 0.5 * self._loss(second, x)
         return loss
 
@@ -191,7 +189,7 @@ def save_float(network: PaperNetwork, path: Path) -> None:
 
 def train(run: Path, data: Path, *, device: str = "cpu") -> None:
     """Goes on with a run from its checkpoint or its beginning, up to its end."""
-    train_acl = train_on_policy  # FIXME
+    from training.paper_acl import train_acl  # which needs this module
 
     recipe = read_run(run)
     trainer = PaperTrainer(recipe, run, data, device)
@@ -214,7 +212,7 @@ def train_on_policy(trainer: PaperTrainer) -> None:
     while trainer.step < plan.steps:
         for x, x_hat in _rollout(trainer):
             for group in optimiser.param_groups:
-                group["lr"] = recipe.learning_rate * _schedule(trainer) * group["share"]
+                group["lr"] = plan.learning_rate * _schedule(trainer) * group["share"]
             trainer.update(trainer.losses(x, x_hat), optimiser)
             decay = min(plan.ema_decay, (trainer.step + 1) / (trainer.step + 10))
             with torch.no_grad():
@@ -225,9 +223,7 @@ def train_on_policy(trainer: PaperTrainer) -> None:
             if trainer.step == plan.steps:
                 break
         if time.monotonic() - saved > recipe.save_every_s or trainer.step >= plan.steps:
-            trainer.save(
-                {"average": average.state_dict(), "optimiser": optimiser.state_dict()}
-            )
+            trainer.save({"average": average.state_dict(), "optimiser": optimiser.state_dict()})
             saved = time.monotonic()
 
 
@@ -249,14 +245,14 @@ def _schedule(trainer: PaperTrainer) -> float:
 
 def _rollout(trainer: PaperTrainer) -> Iterator[tuple[Tensor, Tensor]]:
     """Batches of fresh crops and their reconstructions in the closed loop."""
-    recipe = trainer.recipe
+    recipe, plan = trainer.recipe, trainer.recipe.on_policy
     random = random_of(recipe, trainer.step)
-    count = recipe.batch * recipe.on_policy.rollout_steps
+    count = plan.batch * plan.rollout_steps
     crops = draw_crops(trainer.pictures.pictures, recipe, count, random).to(trainer.device)
     with trainer.narrow():
         x_hat = paper_loop.run_blocks(trainer.network, crops, recipe.grid).x_hat / PIXEL_RANGE
     x = trainer.unit(crops)
-    yield from zip(x.split(recipe.batch), x_hat.split(recipe.batch), strict=True)
+    yield from zip(x.split(plan.batch), x_hat.split(plan.batch), strict=True)
 
 
 def _validate(trainer: PaperTrainer, network: PaperNetwork) -> None:

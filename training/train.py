@@ -251,4 +251,3 @@ def validate(network: BlockNetwork, blocks: Tensor, grid: tuple[int, int]) -> di
         bpp = result.bits.mean().item() / network.config.block_size**2
         figures |= {f"bpp{quality}": round(bpp, 5), f"psnr{quality}": round(psnr, 4)}
     return figures
-
