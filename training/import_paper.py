@@ -35,7 +35,12 @@ def read_checkpoint(path: Path, config: PaperConfig) -> PaperNetwork:
     """The float networks of a checkpoint; LbbicError if it is none, or one of another variant."""
     entries = _read(path)
     _check(path, entries, config)
-    network = PaperNetwork(config)
+    return network_of(entries, config)
+
+
+def network_of(entries: Checkpoint, config: PaperConfig) -> PaperNetwork:
+    """The float networks of a checkpoint's tensors, in their precision."""
+    network = PaperNetwork(config).to(entries["prtr_forward1.weight"].dtype)
     network.outside.fill_(-OFFSET)
     with torch.no_grad():
         _fill_transform(network.analysis_transform, entries, "prtr_forward", shifted=True)

@@ -145,19 +145,7 @@ def evaluate_blocks(
     Rates are those of latents with uniform noise, reconstructions those of rounded latents, whose
     gradient is that of the identity.
     """
-    wide = network.config.feature_blocks > 1
-    layout = geometry(*shape, wide=wide)
-    state = network.outside.to(x_hat.dtype).expand(len(x), layout.size, x.shape[2])
-    state = state.index_copy(1, layout.blocks.to(x.device), x_hat)
-    context = _gather(state, layout.blocks, layout.around)
-    model = network.context_model
-    if wide:
-        features = model.features(_gather(state, layout.feature_places, layout.around))
-        read = layout.feature_index[layout.blocks[:, None] + layout.own_and_around]
-        flat = features.index_select(1, read.flatten().to(x.device))
-        scales, means = model(flat.unflatten(1, read.shape).flatten(2))
-    else:
-        scales, means = model(model.features(context))
+    context, scales, means = read_contexts(network, x_hat, shape)
     exact = network.outside.dtype
     scales, means = scales.to(exact), means.to(exact)
     y = network.analysis_transform(x, context).to(exact)
@@ -165,6 +153,24 @@ def evaluate_blocks(
     y_hat = round_through(y - means) + means
     out = network.synthesis_transform(y_hat, context).to(exact)
     return Evaluated(out, gaussian_bits(noisy, scales).sum(-1))
+
+
+def read_contexts(
+    network: PaperNetwork, x_hat: Tensor, shape: tuple[int, int]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Contexts (C, n, 4·3B²) of all blocks, and scales and means (C, n, M) from them."""
+    wide = network.config.feature_blocks > 1
+    layout = geometry(*shape, wide=wide)
+    state = network.outside.to(x_hat.dtype).expand(len(x_hat), layout.size, x_hat.shape[2])
+    state = state.index_copy(1, layout.blocks.to(x_hat.device), x_hat)
+    context = _gather(state, layout.blocks, layout.around)
+    model = network.context_model
+    if not wide:
+        return context, *model(model.features(context))
+    features = model.features(_gather(state, layout.feature_places, layout.around))
+    read = layout.feature_index[layout.blocks[:, None] + layout.own_and_around]
+    flat = features.index_select(1, read.flatten().to(x_hat.device))
+    return context, *model(flat.unflatten(1, read.shape).flatten(2))
 
 
 def _unit(network: PaperNetwork, blocks: Tensor) -> Tensor:
