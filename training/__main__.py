@@ -62,6 +62,13 @@ def _parser() -> argparse.ArgumentParser:
     published.add_argument("--float", type=Path, help="also write the float weights, to train on")
     published.set_defaults(action=_import)
 
+    zoo = commands.add_parser("zoo", help="measure CompressAI's pretrained models on a folder")
+    zoo.add_argument("folder", type=Path, help="of pictures")
+    zoo.add_argument("-a", "--architecture", default="mbt2018", help="default mbt2018")
+    zoo.add_argument("-q", "--qualities", type=_whole_numbers, default=range(1, 9), metavar="Q,Q")
+    zoo.add_argument("-o", "--output", type=Path, required=True, help="a .json, for --anchor")
+    zoo.set_defaults(action=_zoo)
+
     evaluate = commands.add_parser("evaluate", help="what the integers cost on held-out pictures")
     evaluate.add_argument("--data", type=Path, required=True, help="folder the run was trained on")
     evaluate.set_defaults(action=_evaluate)
@@ -73,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     throughput = commands.add_parser("throughput", help="measure the speed of training steps")
     throughput.add_argument("recipe", type=Path)
     throughput.set_defaults(action=_throughput)
-    for command in (train, resume, throughput):
+    for command in (train, resume, throughput, zoo):
         command.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
         command.add_argument("--threads", type=int, help="CPU threads (default: torch's choice)")
 
@@ -116,6 +123,22 @@ def _import(options: argparse.Namespace) -> None:
         options.float,
     )
     print(f"{path}\n{cost}")
+
+
+def _zoo(options: argparse.Namespace) -> None:
+    from training.zoo import measure_folder
+
+    _set_threads(options.threads)
+    found = measure_folder(
+        options.folder, options.architecture, options.qualities, options.device
+    ).document()
+    text = json.dumps(found, indent=1)
+    options.output.write_text(text + "\n", encoding="utf-8")
+    print(text)
+
+
+def _whole_numbers(text: str) -> list[int]:
+    return [int(part) for part in text.split(",")]
 
 
 def _export(options: argparse.Namespace) -> None:

@@ -37,13 +37,13 @@ def tiny(variant: str, method: str) -> PaperRecipe:
     """A variant's recipe with small networks, few crops and few steps."""
     recipe = load_paper_recipe(RECIPES / f"{variant}.toml", method=method)
     closed_form = variant == "block4"  # whose 48 values fit into its narrowest layer
-    # Chained steps from the second iteration on, and each iteration a few epochs long.
+    # Chained steps from the second iteration on, and each iteration one epoch long.
     acl = replace(
         recipe.acl,
         batch=2,
         crops=4,
         iterations=3,
-        patience=(0,),
+        patience=(-1,),
         switch_after=0,
         closed_loop_every=1,
         threshold=(1e9,) * 8,
