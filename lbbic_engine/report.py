@@ -11,7 +11,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from lbbic_engine.errors import LbbicError
-from lbbic_engine.metrics import Results
 
 if TYPE_CHECKING:
     from lbbic_engine.evaluate import Average, Band, Comparison, Measurement
@@ -157,6 +156,8 @@ def evaluation_document(
 
     Its first four keys are an anchor's, the next two are those of CompressAI's format.
     """
+    from lbbic_engine.metrics import Results
+
     similarities = [row.ms_ssim for row in means if row.ms_ssim is not None]
     results = Results(
         name=curve.name,

@@ -90,24 +90,24 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from training import paper_train, train
+    from training import paper_run, train
     from training.recipe import load_recipe
 
     values = tomllib.loads(options.recipe.read_text(encoding="utf-8"))
     if is_paper_recipe(values):
         changes = {"quality": options.quality, "method": options.method}
         recipe = load_paper_recipe(options.recipe, **changes)
-        paper_train.start_run(recipe, options.run, options.start)
+        paper_run.start_run(recipe, options.run, options.start)
     else:
         train.start_run(load_recipe(options.recipe), options.run, options.start)
     _resume(options)
 
 
 def _resume(options: argparse.Namespace) -> None:
-    from training import paper_train, train
+    from training import paper_run, train
 
     _set_threads(options.threads)
-    module = paper_train if _is_paper_run(options.run) else train
+    module = paper_run if _is_paper_run(options.run) else train
     module.train(options.run, options.data, device=options.device)
 
 

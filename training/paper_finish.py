@@ -24,7 +24,8 @@ from training import dataset, export_paper, import_paper, paper_loop
 from training.evaluate import Point, integer_point
 from training.paper_acl import BEST_CLOSED
 from training.paper_recipe import PaperRecipe
-from training.paper_train import CHECKPOINT, read_run, save_float
+from training.paper_run import read_run
+from training.paper_train import CHECKPOINT, save_float
 
 CALIBRATION_CROPS = 8
 CROP_PX = 256

@@ -1,22 +1,16 @@
-"""Training of the paper's networks: what both ways share, and the loop of the on-policy one.
+"""Training of the paper's networks: what its two ways share (``paper_acl``, ``paper_on_policy``).
 
 A run is a folder, as in ``train``: ``recipe.json``, ``checkpoint.pt`` (written aside and renamed),
-``log.csv`` and ``validation.csv``. The paper's own way is in ``paper_acl``. Randomness depends on
-the seed and the step alone, so a resumed run follows the schedule that it would have followed.
+``log.csv`` and ``validation.csv``. Randomness depends on the seed and the step alone, so a resumed
+run follows the schedule that it would have followed.
 """
 
 from __future__ import annotations
 
-import copy
-import dataclasses
-import json
-import shutil
 import time
-from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -28,7 +22,7 @@ from lbbic_engine.config import lmbda
 from lbbic_engine.paper import PIXEL_RANGE, PaperNetwork
 from training import dataset, paper_loop, paper_start
 from training.contexts import to_blocks
-from training.paper_recipe import PaperRecipe, from_values
+from training.paper_recipe import PaperRecipe
 from training.run_log import append_row
 
 CHECKPOINT = "checkpoint.pt"
@@ -37,9 +31,6 @@ LOG_EVERY = 20
 VALIDATION_CROPS = 12
 VALIDATION_PX = 256
 WARM_START_CROPS = 64
-# Of the learning rate, for layers that read pixels: a block's pixels move together, so the same
-# step changes their sums far more than others'. Without it the closed loop's cost first rises.
-PIXEL_SHARE = 0.1
 GRADIENT_BOUND = 0.5  # each gradient is clipped to this, as in the paper
 
 
@@ -165,106 +156,10 @@ class PaperTrainer:
         return found
 
 
-def start_run(recipe: PaperRecipe, run: Path, start: Path | None = None) -> None:
-    """Makes the folder of a new run; FileExistsError if there is one already.
-
-    ``start`` names float weights (``save_float``) to begin with, of this variant.
-    """
-    run.mkdir(parents=True)
-    if start is not None:
-        shutil.copy(start, run / START)
-    text = json.dumps(dataclasses.asdict(recipe), indent=2)
-    (run / "recipe.json").write_text(text + "\n", encoding="utf-8")
-
-
-def read_run(run: Path) -> PaperRecipe:
-    return from_values(json.loads((run / "recipe.json").read_text(encoding="utf-8")))
-
-
 def save_float(network: PaperNetwork, path: Path) -> None:
     """The state that further training starts from."""
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file({k: v.contiguous() for k, v in network.state_dict().items()}, path)
-
-
-def train(run: Path, data: Path, *, device: str = "cpu") -> None:
-    """Goes on with a run from its checkpoint or its beginning, up to its end."""
-    from training.paper_acl import train_acl  # which needs this module
-
-    recipe = read_run(run)
-    trainer = PaperTrainer(recipe, run, data, device)
-    (train_acl if recipe.method == "acl" else train_on_policy)(trainer)
-    trainer.bar.close()
-
-
-def train_on_policy(trainer: PaperTrainer) -> None:
-    """Steps on contexts that the closed loop has made just before."""
-    recipe, plan = trainer.recipe, trainer.recipe.on_policy
-    average = copy.deepcopy(trainer.network).requires_grad_(False)
-    optimiser = torch.optim.Adam(_groups(trainer.network))
-    state = trainer.restore()
-    if state is not None:
-        average.load_state_dict(state["average"])  # type: ignore[arg-type]
-        optimiser.load_state_dict(state["optimiser"])  # type: ignore[arg-type]
-    else:
-        _validate(trainer, average)
-    saved = time.monotonic()
-    while trainer.step < plan.steps:
-        for x, x_hat in _rollout(trainer):
-            for group in optimiser.param_groups:
-                group["lr"] = plan.learning_rate * _schedule(trainer) * group["share"]
-            trainer.update(trainer.losses(x, x_hat), optimiser)
-            decay = min(plan.ema_decay, (trainer.step + 1) / (trainer.step + 10))
-            with torch.no_grad():
-                averages: list[Tensor] = list(average.parameters())
-                torch._foreach_lerp_(averages, list(trainer.network.parameters()), 1 - decay)
-            if trainer.step % plan.validate_every == 0 or trainer.step == plan.steps:
-                _validate(trainer, average)
-            if trainer.step == plan.steps:
-                break
-        if time.monotonic() - saved > recipe.save_every_s or trainer.step >= plan.steps:
-            trainer.save({"average": average.state_dict(), "optimiser": optimiser.state_dict()})
-            saved = time.monotonic()
-
-
-def _groups(network: PaperNetwork) -> list[dict[str, Any]]:
-    """Parameters with their shares of the learning rate."""
-    analysis, synthesis = network.analysis_transform, network.synthesis_transform
-    layers = (analysis.value, analysis.context, synthesis.context, network.context_model.layers[0])
-    pixels = [layer.weight for layer in layers]
-    others = [p for p in network.parameters() if all(p is not q for q in pixels)]
-    return [{"params": pixels, "share": PIXEL_SHARE}, {"params": others, "share": 1.0}]
-
-
-def _schedule(trainer: PaperTrainer) -> float:
-    """Share of the full learning rate at this step: warm-up, plateau, linear decay."""
-    plan = trainer.recipe.on_policy
-    decay = (plan.steps - trainer.step) / (plan.decay_share * plan.steps)
-    return max(min(1.0, (trainer.step + 1) / plan.warm_up_steps, decay), 1e-2)
-
-
-def _rollout(trainer: PaperTrainer) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches of fresh crops and their reconstructions in the closed loop."""
-    recipe, plan = trainer.recipe, trainer.recipe.on_policy
-    random = random_of(recipe, trainer.step)
-    count = plan.batch * plan.rollout_steps
-    crops = draw_crops(trainer.pictures.pictures, recipe, count, random).to(trainer.device)
-    with trainer.narrow():
-        x_hat = paper_loop.run_blocks(trainer.network, crops, recipe.grid).x_hat / PIXEL_RANGE
-    x = trainer.unit(crops)
-    yield from zip(x.split(plan.batch), x_hat.split(plan.batch), strict=True)
-
-
-def _validate(trainer: PaperTrainer, network: PaperNetwork) -> None:
-    cost = trainer.closed_loop_cost(network)
-    row = {
-        "step": trainer.step,
-        "bpp": round(cost.bpp, 5),
-        "psnr": round(cost.psnr, 4),
-        "cost": round(cost.total, 5),
-    }
-    append_row(trainer.run / "validation.csv", row)
-    trainer.bar.write(f"step {trainer.step}: {row}")
 
 
 def draw_crops(

@@ -18,7 +18,8 @@ from lbbic_engine.pixels import load_picture
 from training import paper_acl
 from training.__main__ import main
 from training.paper_recipe import METHODS, PaperRecipe, load_paper_recipe
-from training.paper_train import PaperTrainer, start_run, train
+from training.paper_run import start_run, train
+from training.paper_train import PaperTrainer
 from training.run_log import read_rows
 
 RECIPES = Path(__file__).parents[2] / "training" / "recipes"
