@@ -1,4 +1,4 @@
-"""``python -m training``: train, resume, export, evaluate, plot, throughput."""
+"""``python -m training``: training, weights, and experiments; ``--help`` lists the commands."""
 
 from __future__ import annotations
 
@@ -69,6 +69,13 @@ def _parser() -> argparse.ArgumentParser:
     zoo.add_argument("-o", "--output", type=Path, required=True, help="a .json, for --anchor")
     zoo.set_defaults(action=_zoo)
 
+    sizes = commands.add_parser("block-sizes", help="which model is best where in a picture")
+    sizes.add_argument("picture", type=Path)
+    sizes.add_argument("--weights", nargs="+", required=True, metavar="NAME", help="two to four")
+    sizes.add_argument("--quality", type=float, required=True, help="1 to 8: its λ compares")
+    sizes.add_argument("-o", "--output", type=Path, required=True, help="a .png; a .csv beside it")
+    sizes.set_defaults(action=_block_sizes)
+
     evaluate = commands.add_parser("evaluate", help="what the integers cost on held-out pictures")
     evaluate.add_argument("--data", type=Path, required=True, help="folder the run was trained on")
     evaluate.set_defaults(action=_evaluate)
@@ -135,6 +142,16 @@ def _zoo(options: argparse.Namespace) -> None:
     text = json.dumps(found, indent=1)
     options.output.write_text(text + "\n", encoding="utf-8")
     print(text)
+
+
+def _block_sizes(options: argparse.Namespace) -> None:
+    from lbbic_engine.pixels import load_picture
+    from training.block_sizes import compete
+
+    found = compete(options.picture, options.weights, options.quality)
+    found.image(load_picture(options.picture).pixels).save(options.output)
+    options.output.with_suffix(".csv").write_text(found.csv(), encoding="utf-8")
+    print(found)
 
 
 def _whole_numbers(text: str) -> list[int]:
