@@ -82,6 +82,9 @@ def _parser() -> argparse.ArgumentParser:
 
     plot = commands.add_parser("plot", help="draw the learning curve of a run")
     plot.add_argument("-o", "--output", type=Path, required=True, help="a .png, .svg or .pdf")
+    plot.add_argument(
+        "--beside", type=Path, nargs="+", default=[], help="other runs, beside one of the paper's"
+    )
     plot.set_defaults(action=_plot)
 
     throughput = commands.add_parser("throughput", help="measure the speed of training steps")
@@ -184,6 +187,11 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _plot(options: argparse.Namespace) -> None:
+    if _is_paper_run(options.run):
+        from training.paper_report import plot_beside
+
+        plot_beside(options.run, options.beside, options.output)
+        return
     from training.report import plot_run
 
     plot_run(options.run, options.output)

@@ -18,6 +18,8 @@ def append_row(path: Path, row: Mapping[str, object]) -> None:
 
 
 def read_rows(path: Path) -> list[dict[str, float]]:
-    """All rows of such a file."""
+    """All rows of such a file, if there is one; what is empty in a row is not in it."""
+    if not path.exists():
+        return []
     with path.open(encoding="utf-8") as file:
-        return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
+        return [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(file)]

@@ -18,6 +18,7 @@ from lbbic_engine.pixels import load_picture
 from training import paper_acl
 from training.__main__ import main
 from training.paper_recipe import METHODS, PaperRecipe, load_paper_recipe
+from training.paper_report import curve_at
 from training.paper_run import start_run, train
 from training.paper_train import PaperTrainer
 from training.run_log import read_rows
@@ -81,12 +82,29 @@ def test_each_recipe_trains_and_its_weights_code_a_picture(
     assert np.isfinite(losses).all()
     assert losses[-1] != losses[0]
 
-    main(["export", "mine", "--run", str(run), "--data", str(photographs), "-o", str(tmp_path)])
+    assert len(curve_at(run, recipe.quality)) == 3  # validations, or iterations
+    options = ["--run", str(run), "--data", str(photographs)]
+    main(["evaluate", *options])
+    main(["export", "mine", *options, "-o", str(tmp_path)])
     assert "R + λD" in capsys.readouterr().out
     monkeypatch.setenv("LBBIC_WEIGHTS", str(tmp_path))
     picture = load_picture(Image.open(photographs / "0.png").crop((0, 0, 70, 50)))
     compressed = codec.compress(picture, weights="mine")
     assert np.array_equal(codec.decompress(compressed.data).pixels, compressed.reconstruction)
+
+
+def test_curves_of_both_kinds_are_drawn_side_by_side(photographs: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="plots need matplotlib")
+    run, production = tmp_path / "paper", tmp_path / "production"
+    start_run(tiny("block4", "on-policy"), run)
+    train(run, photographs)
+    options = ["--data", str(photographs), "--run", str(production)]
+    main(["train", str(RECIPES / "tiny.toml"), *options])
+    ((_, cost),) = curve_at(production, 4)
+    assert cost > 0.5
+    main(["plot", "--run", str(run), "--beside", str(production), "-o", str(tmp_path / "c.png")])
+    with Image.open(tmp_path / "c.png") as image:
+        assert image.width > 500
 
 
 @pytest.mark.parametrize("method", METHODS)
