@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -449,6 +450,18 @@ def test_a_kind_that_is_not_known_is_passed_over(tmp_path: Path) -> None:
     text = {weights.METADATA_KEY: json.dumps(metadata)}
     save_file(load_file(path), tmp_path / "later.safetensors", text)
     assert list(weights.describe_folder(tmp_path)) == []
+
+
+def test_weights_of_the_users_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LBBIC_WEIGHTS", str(tmp_path))
+    assert weights.user_folder() == tmp_path
+    monkeypatch.delenv("LBBIC_WEIGHTS")
+    monkeypatch.setattr("platformdirs.user_data_path", lambda name, appauthor: tmp_path / name)
+    folder = weights.user_folder()
+    assert folder == tmp_path / "lbbic" / "weights"
+    folder.mkdir(parents=True)
+    shutil.copy(GOLDEN / "paper.safetensors", folder)
+    assert weights.by_name("paper").path == folder / "paper.safetensors"
 
 
 def test_each_kind_knows_its_qualities() -> None:
