@@ -116,14 +116,11 @@ PAPER_VARIANTS = {
 
 
 def paper_config(variant: str, quality: float) -> PaperConfig:
-    """The configuration of a variant for a rate point; ValueError if there is none such."""
+    """A variant's sizes for a quality, the paper's own or another; ValueError if it is unknown."""
     if variant not in PAPER_VARIANTS:
         raise ValueError(f"no variant {variant!r}; there are {', '.join(PAPER_VARIANTS)}")
-    config, qualities = PAPER_VARIANTS[variant]
-    if quality not in qualities:
-        known = ", ".join(map(str, qualities))
-        raise ValueError(f"{variant} is made for the qualities {known}, not {quality:g}")
-    return replace(config, quality=float(quality))
+    quality_index(quality)
+    return replace(PAPER_VARIANTS[variant][0], quality=float(quality))
 
 
 def quality_index(quality: float) -> int:

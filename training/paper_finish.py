@@ -16,7 +16,7 @@ import torch
 
 from lbbic_engine import weights
 from lbbic_engine.blocks import merge_blocks
-from lbbic_engine.config import lmbda, paper_config
+from lbbic_engine.config import PAPER_VARIANTS, lmbda, paper_config
 from lbbic_engine.errors import LbbicError
 from lbbic_engine.paper import PaperNetwork
 from lbbic_engine.pixels import load_picture
@@ -62,6 +62,10 @@ def import_checkpoint(
     ``pictures`` (a folder, or the program's samples) calibrate it, and it is measured on them.
     LbbicError if the checkpoint is none, or there is no picture.
     """
+    _, published = PAPER_VARIANTS[variant]
+    if quality not in published:
+        known = ", ".join(map(str, published))
+        raise LbbicError("Not published", f"{variant} is for the qualities {known}.")
     network = import_paper.read_checkpoint(checkpoint, paper_config(variant, quality))
     samples = pictures_of(pictures)
     record: dict[str, Any] = {"source": checkpoint.name, "variant": variant}

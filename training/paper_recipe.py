@@ -85,7 +85,7 @@ class PaperRecipe:
 
     @property
     def config(self) -> PaperConfig:
-        """The networks' sizes; ValueError where the paper has no such variant or quality."""
+        """The networks' sizes; ValueError for an unknown variant or quality."""
         config = paper_config(self.variant, self.quality)
         return replace(
             config, hidden=self.hidden or config.hidden, latents=self.latents or config.latents

@@ -347,10 +347,10 @@ def test_there_are_no_other_kernels() -> None:
         replace(TINY, context_kernels=(3, 3, 3, 1))
 
 
-def test_a_variant_has_its_own_rate_points() -> None:
+def test_variants_are_known_by_name() -> None:
     assert paper_config("block4", 7) == PaperConfig(4, 512, 96, (3, 3, 1, 1), 7.0)
-    with pytest.raises(ValueError, match="made for the qualities 6, 7, 8, not 4"):
-        paper_config("block4", 4)
+    with pytest.raises(ValueError, match="from 1 to 8"):
+        paper_config("block4", 9)
     with pytest.raises(ValueError, match="there are block8-low, block8-high, block16, block4"):
         paper_config("block32", 4)
 

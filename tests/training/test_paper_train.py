@@ -183,9 +183,9 @@ def test_the_threshold_or_patience_ends_iteration_0(photographs: Path, tmp_path:
 
 def test_a_recipe_says_what_is_wrong(tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.toml"
-    recipe.write_text('variant = "block4"\nquality = 2.0\n', encoding="utf-8")
+    recipe.write_text('variant = "block4"\nquality = 9.0\n', encoding="utf-8")
     options = ["--data", str(tmp_path), "--run", str(tmp_path / "run")]
-    with pytest.raises(SystemExit, match="made for the qualities 6, 7, 8"):
+    with pytest.raises(SystemExit, match="quality must be from 1 to 8"):
         main(["train", str(recipe), *options])
     recipe.write_text('variant = "block4"\nquality = 6.0\ncrop_px = 30\n', encoding="utf-8")
     with pytest.raises(SystemExit, match="crop_px must be a multiple of 4"):
