@@ -47,7 +47,7 @@ class BlockMaps:
 
     def png(self) -> bytes:
         """Bits to the left, distortion to the right, white where there is most; blocks in size."""
-        maps = [_grey(self.bits), _grey(np.sqrt(self.mse))]
+        maps = [_grey(np.sqrt(values)) for values in (self.bits, self.mse)]  # roots, to see more
         wide = [np.kron(m, np.ones((self.block_size,) * 2, np.uint8)) for m in maps]
         gap = np.full((len(wide[0]), GAP_PX), 128, np.uint8)
         image = io.BytesIO()
