@@ -152,9 +152,9 @@ def _add_eval(subparsers: Any) -> None:
     )
     parser.add_argument(
         "--weights",
-        nargs="+",
+        type=lambda text: text.split(","),
         default=[DEFAULT_WEIGHTS],
-        metavar="NAME",
+        metavar="NAME,NAME",
         help=f"the model, or models of single qualities together, default {DEFAULT_WEIGHTS}",
     )
     _add_options(parser, "device", "overwrite")

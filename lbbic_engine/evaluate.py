@@ -150,14 +150,16 @@ def plan_models(
 ) -> list[tuple[str, list[float]]]:
     """Models with the qualities to measure them at, each quality once.
 
-    Without ``qualities`` those are the eight rate points that a model has. LbbicError for a model
-    that has none, or one that has the same as another.
+    Without ``qualities`` those are the rate points that a model has, or its only one. LbbicError
+    for a model that has none, or one that has the same as another.
     """
     planned: list[tuple[str, list[float]]] = []
     for name in names:
         config = by_name(name).config
         wanted = RATE_POINTS if qualities is None else qualities
         offered = [q for q in wanted if config.offers(quality_index(q))]
+        if qualities is None and not offered:
+            offered = [config.default_quality]
         if not offered:
             raise LbbicError(
                 "Quality not available", f"{name} has none of the qualities asked for."

@@ -593,7 +593,7 @@ def test_eval_puts_models_of_single_qualities_together(
     folder.mkdir()
     (description,) = (d for d in weights.describe_folder(GOLDEN) if d.name == "paper")
     tensors = load_file(description.path)
-    for quality in (2.0, 7.0):
+    for quality in (2.0, 4.5, 7.0):
         name = f"paper{quality:g}"
         weights.save_weights(
             folder / f"{name}.safetensors",
@@ -605,15 +605,17 @@ def test_eval_puts_models_of_single_qualities_together(
         )
     monkeypatch.setenv("LBBIC_WEIGHTS", str(folder))
     report = tmp_path / "report.json"
-    assert run("eval", gallery, "--weights", "paper2", "paper7", "--json", report) == 0
+    assert run("eval", gallery, "--weights", "paper2,paper7", "--json", report) == 0
     document = json.loads(report.read_text())
     assert [row["quality"] for row in document["qualities"]] == [2, 7]
     assert document["weights"] == ["paper2", "paper7"]
     assert document["results"]["psnr-rgb"] == document["psnr"]  # CompressAI's format, too
     capsys.readouterr()
+    assert run("eval", "--weights", "paper4.5", gallery) == 0  # between the rate points
+    assert "mean of 2   4.5" in capsys.readouterr().out
     assert run("eval", gallery, "--weights", "paper2", "-q", "3") == 2
     assert "paper2 has none of the qualities asked for" in capsys.readouterr().err
-    assert run("eval", gallery, "--weights", "paper2", "paper2") == 2
+    assert run("eval", gallery, "--weights", "paper2,paper2") == 2
     assert "not the first for quality 2" in capsys.readouterr().err
 
 
