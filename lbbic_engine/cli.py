@@ -127,9 +127,8 @@ def _add_eval(subparsers: Any) -> None:
         "-q",
         "--qualities",
         type=_qualities,
-        default=[float(quality) for quality in range(1, 9)],
         metavar="Q,Q",
-        help="qualities from 1 to 8, default 1,2,3,4,5,6,7,8",
+        help="qualities from 1 to 8, default those of 1,2,3,4,5,6,7,8 that the model has",
     )
     parser.add_argument(
         "--anchor",
@@ -147,7 +146,19 @@ def _add_eval(subparsers: Any) -> None:
         "--plot", type=_plot, metavar="FILE", help="draw the curves (.png, .svg, .pdf)"
     )
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the .lbb files")
-    _add_options(parser, "weights", "device", "overwrite")
+    parser.add_argument(
+        "--details",
+        action="store_true",
+        help="with --keep, also the decoded pictures, and bits and distortion of each block",
+    )
+    parser.add_argument(
+        "--weights",
+        type=lambda text: text.split(","),
+        default=[DEFAULT_WEIGHTS],
+        metavar="NAME,NAME",
+        help=f"the model, or models of single qualities together, default {DEFAULT_WEIGHTS}",
+    )
+    _add_options(parser, "device", "overwrite")
 
 
 def _add_bench(subparsers: Any) -> None:
@@ -174,6 +185,7 @@ def _add_bench(subparsers: Any) -> None:
 def _add_demo(subparsers: Any) -> None:
     parser = _add_command(subparsers, "demo", commands.demo, "try the codec on its sample pictures")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the .lbb files")
+    parser.set_defaults(details=False)
     _add_options(parser, "weights", "device", "overwrite")
 
 

@@ -78,19 +78,22 @@ def evaluate(args: Namespace) -> int:
         make_folder(path.parent)
     if args.plot:
         report.require_matplotlib()
+    if args.details and not args.keep:
+        raise LbbicError("Nowhere to write", "--details needs --keep DIR.")
+    models = evaluate.plan_models(args.weights, args.qualities)
     anchors = [evaluate.load_anchor(path) for path in args.anchor]
     files = find_files(args.folder, PICTURE_SUFFIXES)
     if not files:
         raise LbbicError("Nothing to do", f"There is no picture in {args.folder}.")
     names = [name_within(file, args.folder).as_posix() for file in files]
-    rows = _measure(files, names, args.qualities, args)
+    rows = _measure(files, names, models, args)
     if not rows:
         return _measured_verdict(len(files), rows)
 
     means = evaluate.averages(rows)
     place = args.folder.resolve().name
     pictures = report.count(means[0].pictures, "picture")
-    source = f"lbbic {version()}, weights {args.weights}, {pictures} of {place}"
+    source = f"lbbic {version()}, weights {', '.join(args.weights)}, {pictures} of {place}"
     curve = evaluate.mean_curve(means, source)
     comparisons = [evaluate.compare(curve, anchor) for anchor in anchors]
     print(report.evaluation_table(rows, means))
@@ -133,7 +136,9 @@ def demo(args: Namespace) -> int:
             for item in sorted(files("resources").joinpath("samples").iterdir(), key=str)
             if Path(item.name).suffix.lower() in PICTURE_SUFFIXES
         ]
-        rows = _measure(samples, [path.name for path in samples], [DEMO_QUALITY], args)
+        rows = _measure(
+            samples, [path.name for path in samples], [(args.weights, [DEMO_QUALITY])], args
+        )
     if not samples:
         raise LbbicError("No sample pictures", "The installation is incomplete.")
     print(report.demo_table(rows))
@@ -317,9 +322,12 @@ def _info_lines(row: Row) -> str:
 
 
 def _measure(
-    files: Sequence[Path], names: Sequence[str], qualities: Sequence[float], args: Namespace
+    files: Sequence[Path],
+    names: Sequence[str],
+    models: Sequence[tuple[str, Sequence[float]]],
+    args: Namespace,
 ) -> list[Measurement]:
-    """Return the measurements of those pictures that go well at every quality."""
+    """Return the measurements of those pictures that go well with every model and quality."""
     from tqdm import tqdm
 
     from lbbic_engine import evaluate
@@ -327,16 +335,19 @@ def _measure(
     rows: list[Measurement] = []
     with (
         nullcontext(args.keep) if args.keep else TemporaryDirectory(prefix="lbbic-") as folder,
-        tqdm(total=len(files) * len(qualities), leave=False, disable=None) as bar,
+        tqdm(total=len(files) * sum(len(q) for _, q in models), leave=False, disable=None) as bar,
     ):
-        options = {"device": args.device, "weights": args.weights, "overwrite": args.overwrite}
-        evaluate.warm_up(args.device, args.weights)
+        options = {"device": args.device, "overwrite": args.overwrite, "details": args.details}
+        for weights, _ in models:
+            evaluate.warm_up(args.device, weights)
         for file, name in zip(files, names, strict=True):
             measured = []
             try:
-                for row in evaluate.measure(file, name, qualities, Path(folder), **options):
-                    measured.append(row)
-                    bar.update()
+                for weights, qualities in models:
+                    options["weights"] = weights
+                    for row in evaluate.measure(file, name, qualities, Path(folder), **options):
+                        measured.append(row)
+                        bar.update()
             except FAILURES as error:
                 bar.clear()
                 complain(f"{file}: {reason(error, file)}")

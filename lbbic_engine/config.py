@@ -10,7 +10,7 @@ eight rate points; λ is geometric in between.
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 DEFAULT_WEIGHTS = "photo"
 
@@ -58,7 +58,8 @@ class ModelConfig:
 class PaperConfig:
     """Sizes of the paper's architecture (see ``paper.py``); the defaults are its block8-low.
 
-    ``context_kernels`` are the kernel sizes, in blocks, of the context model's layers.
+    ``context_kernels`` are the kernel sizes, in blocks, of the context model's layers: the first
+    is always 3, the second 3 or 1, the others 1. ValueError for others.
     """
 
     block_size: int = 8
@@ -70,10 +71,19 @@ class PaperConfig:
     min_scale: float = 0.11
     max_scale: float = 256.0
 
+    def __post_init__(self) -> None:
+        if self.context_kernels not in ((3, 1, 1, 1), (3, 3, 1, 1)):
+            raise ValueError(f"there are no networks with context kernels {self.context_kernels}")
+
     @property
     def pixels(self) -> int:
         """Values in a block, all three colours counted."""
         return 3 * self.block_size**2
+
+    @property
+    def feature_blocks(self) -> int:
+        """Blocks whose features the context model reads: its own, or its four neighbours', too."""
+        return 5 if self.context_kernels[1] == 3 else 1
 
     @property
     def transform_widths(self) -> tuple[int, int, int]:
@@ -95,6 +105,22 @@ class PaperConfig:
 
 
 Config = ModelConfig | PaperConfig
+
+# The paper's four models, each with the rate points that it was trained for.
+PAPER_VARIANTS = {
+    "block8-low": (PaperConfig(), (1, 2, 3, 4)),
+    "block8-high": (PaperConfig(8, 1152, 128, (3, 3, 1, 1), 5.0), (5, 6, 7, 8)),
+    "block16": (PaperConfig(16, 1280, 192, (3, 1, 1, 1), 1.0), (1, 2, 3)),
+    "block4": (PaperConfig(4, 512, 96, (3, 3, 1, 1), 6.0), (6, 7, 8)),
+}
+
+
+def paper_config(variant: str, quality: float) -> PaperConfig:
+    """A variant's sizes for a quality, the paper's own or another; ValueError if it is unknown."""
+    if variant not in PAPER_VARIANTS:
+        raise ValueError(f"no variant {variant!r}; there are {', '.join(PAPER_VARIANTS)}")
+    quality_index(quality)
+    return replace(PAPER_VARIANTS[variant][0], quality=float(quality))
 
 
 def quality_index(quality: float) -> int:

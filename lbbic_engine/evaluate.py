@@ -19,14 +19,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from lbbic_engine import codec, metrics, pixels
+from lbbic_engine import blockmaps, codec, metrics, pixels
 from lbbic_engine.batch import make_folder, refuse_existing
-from lbbic_engine.config import DEFAULT_WEIGHTS
+from lbbic_engine.config import DEFAULT_WEIGHTS, quality_index
 from lbbic_engine.errors import LbbicError
+from lbbic_engine.weights import by_name
 
 if TYPE_CHECKING:
     from lbbic_engine.metrics import Curve
 
+RATE_POINTS = tuple(float(quality) for quality in range(1, 9))
 BAND_LIMITS_DB = (27.0, 30.0, 33.0, 36.0, 39.0, 41.0)
 
 
@@ -97,10 +99,13 @@ def measure(
     *,
     device: str = "auto",
     weights: str = DEFAULT_WEIGHTS,
+    details: bool = False,
     overwrite: bool = False,
 ) -> Iterator[Measurement]:
     """Yield a measurement for each quality; the files are ``folder``/q*/``name``.lbb.
 
+    With ``details``, the decoded picture (.png) and maps of its blocks (.blocks.csv, .blocks.png)
+    are written beside them.
     LbbicError or OSError when the picture cannot be read, coded or written.
     """
     picture = pixels.load_picture(source)
@@ -115,8 +120,14 @@ def measure(
         pixels.write_atomically(path, compressed.data, overwrite=overwrite)
         data = path.read_bytes()
         started = perf_counter()
-        decoded = codec.decompress(data, device=device).pixels
+        picture_back = codec.decompress(data, device=device)
         decode_seconds = perf_counter() - started
+        decoded = picture_back.pixels
+        if details:
+            pixels.save_image(picture_back, path.with_suffix(".png"), overwrite=overwrite)
+            maps = blockmaps.block_maps(data, picture.pixels, device=device)
+            for suffix, content in ((".blocks.csv", maps.csv()), (".blocks.png", maps.png())):
+                pixels.write_atomically(path.with_suffix(suffix), content, overwrite=overwrite)
         yield Measurement(
             picture=name,
             quality=quality,
@@ -132,6 +143,33 @@ def measure(
             exact=np.array_equal(decoded, compressed.reconstruction),
             weights=codec.read_info(data).weights,
         )
+
+
+def plan_models(
+    names: Sequence[str], qualities: Sequence[float] | None
+) -> list[tuple[str, list[float]]]:
+    """Models with the qualities to measure them at, each quality once.
+
+    Without ``qualities`` those are the rate points that a model has, or its only one. LbbicError
+    for a model that has none, or one that has the same as another.
+    """
+    planned: list[tuple[str, list[float]]] = []
+    for name in names:
+        config = by_name(name).config
+        wanted = RATE_POINTS if qualities is None else qualities
+        offered = [q for q in wanted if config.offers(quality_index(q))]
+        if qualities is None and not offered:
+            offered = [config.default_quality]
+        if not offered:
+            raise LbbicError(
+                "Quality not available", f"{name} has none of the qualities asked for."
+            )
+        if twice := {q for _, others in planned for q in others} & set(offered):
+            raise LbbicError(
+                "Two models for one quality", f"{name} is not the first for quality {min(twice):g}."
+            )
+        planned.append((name, offered))
+    return planned
 
 
 def averages(measurements: Sequence[Measurement]) -> list[Average]:

@@ -60,10 +60,51 @@ class Curve:
         Path(path).write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
 
 
+@dataclass(frozen=True)
+class Results:
+    """What CompressAI's evaluation writes: means over pictures, one value a quality.
+
+    ``ms_ssim`` is empty where some picture is too small to have one.
+    """
+
+    name: str
+    description: str
+    bpp: tuple[float, ...]
+    psnr: tuple[float, ...]
+    ms_ssim: tuple[float, ...]
+    encoding_time: tuple[float, ...]
+    decoding_time: tuple[float, ...]
+
+    def document(self) -> dict[str, object]:
+        """The JSON document in CompressAI's format."""
+        results = {
+            "bpp": self.bpp,
+            "psnr-rgb": self.psnr,
+            "ms-ssim-rgb": self.ms_ssim,
+            "encoding_time": self.encoding_time,
+            "decoding_time": self.decoding_time,
+        }
+        found = {name: list(values) for name, values in results.items() if values}
+        return {"name": self.name, "description": self.description, "results": found}
+
+
 def load_curve(path: Path | str) -> Curve:
-    """Read a curve from JSON: an object with `name`, `source` and equally long `bpp`, `psnr`."""
+    """Read a curve from JSON: an object with `name`, `source` and equally long `bpp`, `psnr`.
+
+    Or from CompressAI's format: `name`, `description`, and `results` with `bpp` and `psnr-rgb`
+    (in its older files, `psnr`).
+    """
     try:
         fields = json.loads(Path(path).read_text(encoding="utf-8"))
+        if "bpp" not in fields and "results" in fields:
+            results = fields["results"]
+            psnr = results["psnr-rgb"] if "psnr-rgb" in results else results["psnr"]
+            fields = {
+                "name": fields.get("name", Path(path).stem),
+                "source": fields.get("description", ""),
+                "bpp": results["bpp"],
+                "psnr": psnr,
+            }
         bpp, psnr_db = (tuple(float(value) for value in fields[key]) for key in ("bpp", "psnr"))
         if len(bpp) != len(psnr_db):
             raise ValueError("bpp and psnr differ in length")

@@ -6,7 +6,7 @@ optimises and where the encoder's analysis transform lives. No optimiser and no 
 The chain for one block x, whose context are the reconstructed left, upper-left, upper and
 upper-right blocks (``NEIGHBOURS``):
 
-    context    scales, means = context_model(context)
+    context    scales, means = context_model(features(context))
     analysis   y             = analysis_transform(x, context)          encoder only
                y_hat         = round(y - means) + means
     synthesis  x_hat         = synthesis_transform(y_hat, context)     clamped, rounded to 8 bits
@@ -16,16 +16,17 @@ upper-right blocks (``NEIGHBOURS``):
     context model         12N/8, LeakyReLU, 10N/8, LeakyReLU, N, LeakyReLU, 2M: scales, then means
 
 A block is a vector of 3B² values, ordered by row, column, colour. Every layer is a matrix on such
-vectors: the paper's masked 3×3 convolution over blocks is a matrix on the four neighbours it does
-not mask, side by side in the order of ``NEIGHBOURS``. In the published networks this is so for
-every context of kernel size 3 that is a first layer (mask 'A'); a second one (mask 'B', in the
-variants block8-high and block4) is not here yet, see ``context_layer``.
+vectors: the paper's masked 3×3 convolution over blocks is a matrix on the blocks it does not mask,
+side by side: the four of ``NEIGHBOURS``, in their order (mask 'A'), in a second layer after the
+block's own (mask 'B'). A second layer of kernel size 3 (in block8-high and block4) reads features,
+the first layer's outputs. These are defined one block beyond the picture to either side and above,
+too: there they see blocks of the picture, or none. So a picture is padded by two blocks of pixels,
+and its features by nothing.
 
-Units: a pixel value v enters as (v - 128) / 255, so the outside of a picture is 0. The published
-networks take v / 255 - 1/2 instead, and 0 outside. Both differ by constants that are part of the
-first layers' and the last layer's biases, but for a missing neighbour: there the published bias
-is less by (1/510)·Σ W over that neighbour's columns, an exact integer bias for each neighbour
-when such weights are imported. Latents are in quantisation steps, scales too.
+Units: a pixel value v enters as (v - 128) / 255, and the outside of a picture is ``outside``: 0.
+The published networks take v / 255 - 1/2 instead, and 0 outside, which is pixel value 127.5. Both
+differ by constants in the first layers' and the last layer's biases, and by ``outside``, -1/510 in
+imported networks. Latents are in quantisation steps, scales too.
 """
 
 from __future__ import annotations
@@ -40,8 +41,7 @@ from lbbic_engine.config import PaperConfig
 from lbbic_engine.wavefront import NEIGHBOURS
 
 PIXEL_RANGE = 255
-# 0.01 in the paper; this is the nearest multiple of 1/4096, exact in the integer twin, too.
-LEAKY_SLOPE = 41 / 4096
+LEAKY_SLOPE = 0.01
 
 
 class LowerBound(torch.autograd.Function):
@@ -124,7 +124,7 @@ class Transform(nn.Module):
 
 
 class ContextModel(nn.Module):
-    """Entropy parameters of a block from its context (…, 4·3B²)."""
+    """Entropy parameters of a block from its features, and its neighbours' where they are read."""
 
     __call__: Callable[..., tuple[Tensor, Tensor]]
 
@@ -135,38 +135,44 @@ class ContextModel(nn.Module):
         self.layers = nn.Sequential(
             context_layer(config, first, bias=True),
             nn.LeakyReLU(LEAKY_SLOPE),
-            nn.Linear(first, second),
+            nn.Linear(config.feature_blocks * first, second),
             nn.LeakyReLU(LEAKY_SLOPE),
             nn.Linear(second, third),
             nn.LeakyReLU(LEAKY_SLOPE),
             nn.Linear(third, 2 * config.latents),
         )
 
-    def forward(self, context: Tensor) -> tuple[Tensor, Tensor]:
-        """Scales, bounded from below as in CompressAI's Gaussian model, and means (…, M)."""
-        scales, means = self.layers(context).chunk(2, dim=-1)
+    def features(self, context: Tensor) -> Tensor:
+        """The first layer (…, 12N/8), of contexts (…, 4·3B²)."""
+        features: Tensor = self.layers[:2](context)
+        return features
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Scales, bounded from below as in CompressAI's Gaussian model, and means (…, M).
+
+        ``features`` (…, feature_blocks·12N/8): the block's own, then those of ``NEIGHBOURS``.
+        """
+        scales, means = self.layers[2:](features).chunk(2, dim=-1)
         return lower_bound(scales, self.min_scale), means
 
 
 class PaperNetwork(nn.Module):
     """The three networks; x, context and x_hat in the unit of the module's docstring."""
 
+    outside: Tensor
+
     def __init__(self, config: PaperConfig) -> None:
         super().__init__()
-        if config.context_kernels != (3, 1, 1, 1):
-            raise ValueError(f"context kernels {config.context_kernels} are not supported yet")
         self.config = config
         pixels, latents = config.pixels, config.latents
+        self.register_buffer("outside", torch.zeros(()))
         self.analysis_transform = Transform(config, pixels, latents, inverse=False)
         self.context_model = ContextModel(config)
         self.synthesis_transform = Transform(config, latents, pixels, inverse=True)
 
 
 def context_layer(config: PaperConfig, outputs: int, *, bias: bool = False) -> nn.Linear:
-    """The masked convolution over blocks, kernel size 3, as a matrix on the four neighbours.
-
-    A second such layer would read features: its network has to keep them in the blocks' state.
-    """
+    """The masked convolution over blocks, kernel size 3, as a matrix on the four neighbours."""
     return nn.Linear(len(NEIGHBOURS) * config.pixels, outputs, bias=bias)
 
 

@@ -24,8 +24,10 @@ Matrices that share their input are stacked:
 
     context    (4·3B² →) [context_1 | synthesis_1's share of the context]
 
-Weights imported from the published networks need a bias for each missing neighbour (see
-``paper.py``): integers to be added to the accumulators of ``context``.
+Networks whose outside is not pixel value 128 have a ``border``: integers that are added to the
+accumulators of ``context`` for each missing neighbour. Where features are read of neighbours, too
+(see ``paper.py``), a block's state holds them, and the block above it: at the picture's sides
+features are read that belong to no block, whose contexts are the two blocks above.
 """
 
 from __future__ import annotations
@@ -39,11 +41,14 @@ from torch import Tensor
 from lbbic_engine.config import PaperConfig
 from lbbic_engine.integer import Exchange
 from lbbic_engine.kernels import WIDE_ACTIVATION_BOUND, Product, make_wide_product
-from lbbic_engine.paper import LEAKY_SLOPE, Transform, to_unit
+from lbbic_engine.paper import Transform, to_unit
+from lbbic_engine.wavefront import NEIGHBOURS
 
 LATENT_UNIT = 64  # y_hat's integers per quantisation step
 SCALE_UNIT = 2**12  # integers per unit of the scales, for comparison with the thresholds
 SQUARE_BITS = 15
+LEAKY_SLOPE = 41 / 4096  # the multiple of 1/4096 that is nearest to the float networks' 0.01
+LEFT, UPPER_LEFT, UPPER, UPPER_RIGHT = range(len(NEIGHBOURS))
 
 
 @dataclass(frozen=True)
@@ -76,16 +81,30 @@ class InverseGDN:
 class PaperAnalysis:
     """The encoder's float transform, reading the exact networks' integers."""
 
-    def __init__(self, transform: Transform) -> None:
+    def __init__(self, transform: Transform, outside: float = 0.0) -> None:
         self._transform = transform
+        self._outside = outside
 
-    def __call__(self, x: Tensor, around: Tensor, *, index: int) -> Tensor:
-        """y (n, latents) in y_hat's unit, of blocks x (n, 3B²): pixel values - 128, float32."""
-        return self._transform(to_unit(x), to_unit(around)) * LATENT_UNIT
+    def __call__(
+        self, x: Tensor, around: Tensor, missing: Tensor | None = None, *, index: int
+    ) -> Tensor:
+        """y (n, latents) in y_hat's unit, of blocks x (n, 3B²): pixel values - 128, float32.
+
+        ``around`` (n, 4·3B²) has the same unit, ``missing`` (n, 4) is 1 for blocks outside.
+        """
+        context = to_unit(around)
+        if missing is not None:
+            outside = (missing * self._outside)[..., None]
+            context = (context.unflatten(1, (len(NEIGHBOURS), -1)) + outside).flatten(1)
+        return self._transform(to_unit(x), context) * LATENT_UNIT
 
 
 class PaperIntegerNetwork:
-    """Integer layers on one device; immutable. It has a single quality."""
+    """Integer layers on one device; immutable. It has a single quality.
+
+    A block's state is int8: its pixels; if there is a border or features are read of neighbours,
+    whether it is missing; in the latter case the same of the block above, and the features.
+    """
 
     def __init__(
         self, config: PaperConfig, tensors: dict[str, Tensor], kernel: str, device: str
@@ -97,6 +116,9 @@ class PaperIntegerNetwork:
         )
         self.step_energy: Tensor | None = None  # unknown: the sender takes the nearest symbols
         self._thresholds = tensors["thresholds"].double().to(device)
+        border = tensors.get("border")
+        self._border = None if border is None else border.double().to(device)
+        self._wide = config.feature_blocks > 1
         product: dict[str, Product] = {
             name.removesuffix(".weight"): make_wide_product(value.to(device), kernel)
             for name, value in tensors.items()
@@ -125,24 +147,98 @@ class PaperIntegerNetwork:
         return self
 
     def empty_state(self, blocks: int) -> Tensor:
-        """State (blocks + 1, 3B²) int8 of which the last row is the outside of the picture."""
-        return torch.zeros((blocks + 1, self.config.pixels), dtype=torch.int8, device=self.device)
+        """State (blocks + 1, width) int8 of which the last row is the outside of the picture."""
+        outside = self._outside_cells(1)[:, 0]
+        if self._wide:
+            first, _ = self._first_layers(self._outside_cells(1))
+            outside = torch.cat([outside, outside, _bytes(self._features(first))], dim=1)
+        elif self._border is None:
+            outside = outside[:, : self.config.pixels]
+        state = outside.new_zeros((blocks + 1, outside.shape[1]))
+        state[-1] = outside
+        return state
 
     def code_front(self, front: Tensor, around: Tensor, exchange: Exchange) -> Tensor:
-        """State (n, 3B²) of blocks ``front`` from that of their neighbours (n, 4·3B²)."""
-        sizes = (self.config.context_widths[0], self.config.hidden)
-        first, share = self._product["context"](around).split(sizes, dim=1)
-        means, levels = self.context_model(first)
-        exchange.begin(front, around)
+        """State (n, width) of blocks ``front`` from that of their neighbours (n, 4·width)."""
+        cells = around.view(len(front), len(NEIGHBOURS), -1)
+        if self._wide:
+            return self._code_wide_front(front, cells, exchange)
+        first, share = self._first_layers(cells)
+        means, levels = self.context_model(self._features(first))
+        x_hat = self._code(front, cells, share, means, levels, exchange)
+        if self._border is None:
+            return x_hat
+        return torch.cat([x_hat, x_hat.new_zeros((len(front), 1))], dim=1)
+
+    def _code_wide_front(self, front: Tensor, around: Tensor, exchange: Exchange) -> Tensor:
+        """The same where features are read of neighbours; ``around`` is (n, 4, width)."""
+        count, width = len(front), self.config.pixels + 1
+        cells, above = around[..., :width], around[:, UPPER, : 2 * width]
+        features = around[..., 2 * width :].contiguous().view(torch.int16)
+        inside = cells[:, UPPER, -1] == 0
+        left = (inside & (cells[:, LEFT, -1] == 1)).nonzero()[:, 0]
+        right = (inside & (cells[:, UPPER_RIGHT, -1] == 1)).nonzero()[:, 0]
+        upper, second = above.unflatten(1, (2, width)).unbind(1)
+        beyond = self._outside_cells(2 * len(left) + len(right))
+        at_left, at_upper_left, at_upper_right = beyond.split([len(left), len(left), len(right)])
+        at_left[:, UPPER_RIGHT] = upper[left]
+        at_upper_left[:, UPPER_RIGHT] = second[left]
+        at_upper_right[:, LEFT] = upper[right]
+        at_upper_right[:, UPPER_LEFT] = second[right]
+
+        first, share = self._first_layers(torch.cat([cells, beyond]))
+        own, *sides = self._features(first).split([count, len(left), len(left), len(right)])
+        features[left, LEFT], features[left, UPPER_LEFT], features[right, UPPER_RIGHT] = sides
+        means, levels = self.context_model(torch.cat([own, features.flatten(1)], dim=1))
+        x_hat = self._code(front, cells, share[:count], means, levels, exchange)
+        present = x_hat.new_zeros((count, 1))
+        return torch.cat([x_hat, present, upper, _bytes(own)], dim=1)
+
+    def _code(
+        self,
+        front: Tensor,
+        cells: Tensor,
+        share: Tensor,
+        means: Tensor,
+        levels: Tensor,
+        exchange: Exchange,
+    ) -> Tensor:
+        """x_hat (n, 3B²) int8, once the symbols are exchanged."""
+        pixels, missing = self._pixels(cells), cells[..., self.config.pixels :].flatten(1)
+        exchange.begin(front, pixels, *([missing] if missing.shape[1] else []))
         symbols = exchange.symbols(0, means, levels)
         y_hat = _activation(symbols.double().mul_(LATENT_UNIT).add_(means))
         return self.synthesis_transform(y_hat, share)
 
-    def context_model(self, first: Tensor) -> tuple[Tensor, Tensor]:
-        """Means (n, latents) in y_hat's unit and scale levels, from context_1's accumulators."""
+    def _outside_cells(self, count: int) -> Tensor:
+        """Contexts (count, 4, 3B² + 1) of nothing but blocks outside."""
+        shape = (count, len(NEIGHBOURS), self.config.pixels + 1)
+        cells = torch.zeros(shape, dtype=torch.int8, device=self.device)
+        cells[..., -1] = 1
+        return cells
+
+    def _pixels(self, cells: Tensor) -> Tensor:
+        """(n, 4·3B²) of contexts (n, 4, 3B² or more)."""
+        return cells[..., : self.config.pixels].reshape(len(cells), -1)
+
+    def _first_layers(self, cells: Tensor) -> tuple[Tensor, Tensor]:
+        """Accumulators of context_1 and synthesis_1's share, of contexts (n, 4, 3B² + 1)."""
+        accumulators = self._product["context"](self._pixels(cells))
+        if self._border is not None:
+            accumulators += cells[..., -1].double() @ self._border
+        first, share = accumulators.split(
+            (self.config.context_widths[0], self.config.hidden), dim=1
+        )
+        return first, share
+
+    def _features(self, first: Tensor) -> Tensor:
+        """The context model's first layer (n, 12N/8), int16, from its accumulators."""
+        return _rectified(self._context["context_1"](first))
+
+    def context_model(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Means (n, latents) in y_hat's unit and scale levels, from features (n, …), int16."""
         affine, product = self._context, self._product
-        hidden = _rectified(affine["context_1"](first))
-        hidden = _rectified(affine["context_2"](product["context_2"](hidden)))
+        hidden = _rectified(affine["context_2"](product["context_2"](features)))
         hidden = _rectified(affine["context_3"](product["context_3"](hidden)))
         parameters = affine["parameters"](product["parameters"](hidden)).round_()
         scales, means = parameters.chunk(2, dim=1)
@@ -166,3 +262,8 @@ def _activation(value: Tensor) -> Tensor:
 
 def _rectified(value: Tensor) -> Tensor:
     return _activation(torch.maximum(value, value * LEAKY_SLOPE))
+
+
+def _bytes(values: Tensor) -> Tensor:
+    """int16 (n, k) as int8 (n, 2k), which ``view`` takes back."""
+    return values.contiguous().view(torch.int8)

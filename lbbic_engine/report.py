@@ -152,12 +152,28 @@ def evaluation_document(
     means: Sequence[Average],
     comparisons: Sequence[Comparison],
 ) -> dict[str, Any]:
-    """Return all there is to know about an evaluation; its first four keys are an anchor's."""
+    """Return all there is to know about an evaluation.
+
+    Its first four keys are an anchor's, the next two are those of CompressAI's format.
+    """
+    from lbbic_engine.metrics import Results
+
+    similarities = [row.ms_ssim for row in means if row.ms_ssim is not None]
+    results = Results(
+        name=curve.name,
+        description=curve.source,
+        bpp=tuple(row.bpp for row in means),
+        psnr=tuple(row.psnr for row in means),
+        ms_ssim=tuple(similarities) if len(similarities) == len(means) else (),
+        encoding_time=tuple(row.encode_seconds for row in means),
+        decoding_time=tuple(row.decode_seconds for row in means),
+    )
     return {
         "name": curve.name,
         "source": curve.source,
         "bpp": list(curve.bpp),
         "psnr": list(curve.psnr),
+        **results.document(),
         "weights": sorted({row.weights for row in rows}),
         "qualities": [asdict(row) for row in means],
         "pictures": [asdict(row) for row in rows],

@@ -38,7 +38,7 @@ from lbbic_engine.paper_integer import PaperAnalysis, PaperIntegerNetwork
 from lbbic_engine.tables import ProbabilityTables, build_tables
 
 DEFAULT = DEFAULT_WEIGHTS
-FOLDER_VARIABLE = "LBBIC_WEIGHTS"  # a folder searched before the bundled one
+FOLDER_VARIABLE = "LBBIC_WEIGHTS"  # a folder of the user's other than the usual one
 METADATA_KEY = "lbbic"
 INTEGER, ANALYSIS = "integer.", "analysis."
 PRODUCTION = "production"
@@ -68,11 +68,16 @@ class Network:
 
 def installed() -> Iterator[Description]:
     """Every readable weights file, those of the user's folder first."""
-    folders = [Path(str(importlib.resources.files("resources") / "weights"))]
-    if FOLDER_VARIABLE in os.environ:
-        folders.insert(0, Path(os.environ[FOLDER_VARIABLE]))
-    for folder in folders:
-        yield from describe_folder(folder)
+    yield from describe_folder(user_folder())
+    yield from describe_folder(Path(str(importlib.resources.files("resources") / "weights")))
+
+
+def user_folder() -> Path:
+    """Where the user's own weights are: LBBIC_WEIGHTS, or a folder of the system's choice."""
+    from platformdirs import user_data_path
+
+    chosen = os.environ.get(FOLDER_VARIABLE)
+    return Path(chosen) if chosen else user_data_path("lbbic", appauthor=False) / "weights"
 
 
 def describe_folder(folder: Path) -> Iterator[Description]:
@@ -183,8 +188,9 @@ def _paper_analysis(config: PaperConfig, values: dict[str, Tensor], device: str)
     with torch.device("meta"):
         transform = Transform(config, config.pixels, config.latents, inverse=False)
     state = {name: value.to(device, torch.float) for name, value in values.items()}
+    outside = state.pop("outside", torch.zeros(())).item()
     transform.load_state_dict(state, assign=True)
-    return PaperAnalysis(transform.requires_grad_(False))
+    return PaperAnalysis(transform.requires_grad_(False), outside)
 
 
 def part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

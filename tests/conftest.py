@@ -17,6 +17,12 @@ GOLDEN = Path(__file__).parent / "golden"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_weights_of_the_users(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Tests see no weights that are installed on this machine."""
+    os.environ["LBBIC_WEIGHTS"] = str(tmp_path_factory.mktemp("no_weights"))
+
+
 @pytest.fixture(scope="session")
 def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder whose default model is the tiny network (tests/golden/tiny.safetensors)."""

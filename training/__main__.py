@@ -1,17 +1,27 @@
-"""``python -m training``: train, resume, export, evaluate, plot, throughput."""
+"""``python -m training``: training, weights, and experiments; ``--help`` lists the commands."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import sys
+import tomllib
 from pathlib import Path
+
+from lbbic_engine.config import PAPER_VARIANTS
+from lbbic_engine.errors import LbbicError
+from training.paper_recipe import METHODS, is_paper_recipe, load_paper_recipe
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def main(arguments: list[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
-    options.action(options)
+    try:
+        options.action(options)
+    except (LbbicError, ValueError, OSError) as error:
+        sys.exit(f"python -m training: {error}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -21,6 +31,8 @@ def _parser() -> argparse.ArgumentParser:
     train = commands.add_parser("train", help="start a run from a recipe")
     train.add_argument("recipe", type=Path, help="a TOML file, see training/recipes")
     train.add_argument("--start", type=Path, help="float weights to begin with (else closed form)")
+    train.add_argument("--quality", type=float, help="of the paper's networks: 1 to 8")
+    train.add_argument("--method", choices=METHODS, help="of the paper's networks")
     train.set_defaults(action=_train)
 
     resume = commands.add_parser("resume", help="go on with a run that was stopped")
@@ -35,18 +47,50 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--float", type=Path, help="also write the float weights, half precision")
     export.set_defaults(action=_export)
 
+    published = commands.add_parser(
+        "import-weights", help="make a weights file of a published checkpoint of the paper's"
+    )
+    published.add_argument("checkpoint", type=Path, help="a .pth.tar file")
+    published.add_argument("--variant", choices=PAPER_VARIANTS, required=True)
+    published.add_argument("--quality", type=float, required=True, help="1 to 8, for its λ")
+    published.add_argument(
+        "-o", "--output", required=True, help="name of the model among your weights, or a path"
+    )
+    published.add_argument(
+        "--pictures", type=Path, help="folder to calibrate and measure on, default our samples"
+    )
+    published.add_argument("--float", type=Path, help="also write the float weights, to train on")
+    published.set_defaults(action=_import)
+
+    zoo = commands.add_parser("zoo", help="measure CompressAI's pretrained models on a folder")
+    zoo.add_argument("folder", type=Path, help="of pictures")
+    zoo.add_argument("-a", "--architecture", default="mbt2018", help="default mbt2018")
+    zoo.add_argument("-q", "--qualities", type=_whole_numbers, default=range(1, 9), metavar="Q,Q")
+    zoo.add_argument("-o", "--output", type=Path, required=True, help="a .json, for --anchor")
+    zoo.set_defaults(action=_zoo)
+
+    sizes = commands.add_parser("block-sizes", help="which model is best where in a picture")
+    sizes.add_argument("picture", type=Path)
+    sizes.add_argument("--weights", nargs="+", required=True, metavar="NAME", help="two to four")
+    sizes.add_argument("--quality", type=float, required=True, help="1 to 8: its λ compares")
+    sizes.add_argument("-o", "--output", type=Path, required=True, help="a .png; a .csv beside it")
+    sizes.set_defaults(action=_block_sizes)
+
     evaluate = commands.add_parser("evaluate", help="what the integers cost on held-out pictures")
     evaluate.add_argument("--data", type=Path, required=True, help="folder the run was trained on")
     evaluate.set_defaults(action=_evaluate)
 
     plot = commands.add_parser("plot", help="draw the learning curve of a run")
     plot.add_argument("-o", "--output", type=Path, required=True, help="a .png, .svg or .pdf")
+    plot.add_argument(
+        "--beside", type=Path, nargs="+", default=[], help="other runs, beside one of the paper's"
+    )
     plot.set_defaults(action=_plot)
 
     throughput = commands.add_parser("throughput", help="measure the speed of training steps")
     throughput.add_argument("recipe", type=Path)
     throughput.set_defaults(action=_throughput)
-    for command in (train, resume, throughput):
+    for command in (train, resume, throughput, zoo):
         command.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
         command.add_argument("--threads", type=int, help="CPU threads (default: torch's choice)")
 
@@ -56,21 +100,75 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _train(options: argparse.Namespace) -> None:
+    from training import paper_run, train
     from training.recipe import load_recipe
-    from training.train import start_run
 
-    start_run(load_recipe(options.recipe), options.run, options.start)
+    values = tomllib.loads(options.recipe.read_text(encoding="utf-8"))
+    if is_paper_recipe(values):
+        changes = {"quality": options.quality, "method": options.method}
+        recipe = load_paper_recipe(options.recipe, **changes)
+        paper_run.start_run(recipe, options.run, options.start)
+    else:
+        train.start_run(load_recipe(options.recipe), options.run, options.start)
     _resume(options)
 
 
 def _resume(options: argparse.Namespace) -> None:
-    from training.train import train
+    from training import paper_run, train
 
     _set_threads(options.threads)
-    train(options.run, options.data, device=options.device)
+    module = paper_run if _is_paper_run(options.run) else train
+    module.train(options.run, options.data, device=options.device)
+
+
+def _import(options: argparse.Namespace) -> None:
+    from training.paper_finish import import_checkpoint
+
+    path, cost = import_checkpoint(
+        options.checkpoint,
+        options.variant,
+        options.quality,
+        options.output,
+        options.pictures,
+        options.float,
+    )
+    print(f"{path}\n{cost}")
+
+
+def _zoo(options: argparse.Namespace) -> None:
+    from training.zoo import measure_folder
+
+    _set_threads(options.threads)
+    found = measure_folder(
+        options.folder, options.architecture, options.qualities, options.device
+    ).document()
+    text = json.dumps(found, indent=1)
+    options.output.write_text(text + "\n", encoding="utf-8")
+    print(text)
+
+
+def _block_sizes(options: argparse.Namespace) -> None:
+    from lbbic_engine.pixels import load_picture
+    from training.block_sizes import compete
+
+    found = compete(options.picture, options.weights, options.quality)
+    found.image(load_picture(options.picture).pixels).save(options.output)
+    options.output.with_suffix(".csv").write_text(found.csv(), encoding="utf-8")
+    print(found)
+
+
+def _whole_numbers(text: str) -> list[int]:
+    return [int(part) for part in text.split(",")]
 
 
 def _export(options: argparse.Namespace) -> None:
+    if _is_paper_run(options.run):
+        from training.paper_finish import export_run as export_paper_run
+
+        output = str(options.output / options.name)
+        paper_path, cost = export_paper_run(options.run, options.data, output, options.float)
+        print(f"{paper_path}\n{cost}")
+        return
     from training.finish import export_run
 
     path = export_run(options.run, options.data, options.name, options.output, options.float)
@@ -78,12 +176,22 @@ def _export(options: argparse.Namespace) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
+    if _is_paper_run(options.run):
+        from training.paper_finish import evaluate_run as evaluate_paper_run
+
+        print(evaluate_paper_run(options.run, options.data))
+        return
     from training.finish import evaluate_run
 
     print(evaluate_run(options.run, options.data))
 
 
 def _plot(options: argparse.Namespace) -> None:
+    if _is_paper_run(options.run):
+        from training.paper_report import plot_beside
+
+        plot_beside(options.run, options.beside, options.output)
+        return
     from training.report import plot_run
 
     plot_run(options.run, options.output)
@@ -95,6 +203,10 @@ def _throughput(options: argparse.Namespace) -> None:
 
     _set_threads(options.threads)
     print(measure_throughput(load_recipe(options.recipe), options.device))
+
+
+def _is_paper_run(run: Path) -> bool:
+    return is_paper_recipe(json.loads((run / "recipe.json").read_text(encoding="utf-8")))
 
 
 def _set_threads(count: int | None) -> None:

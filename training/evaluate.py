@@ -77,7 +77,7 @@ def compare(network: BlockNetwork, moments: Moments, crops: Sequence[dataset.Pix
     twin = exact_twin(network, moments)
     return Comparison(
         [_float_point(network, crops, quality) for quality in qualities],
-        [_integer_point(twin, crops, quality) for quality in qualities],
+        [integer_point(twin, crops, quality) for quality in qualities],
     )
 
 
@@ -103,7 +103,8 @@ def _float_point(network: BlockNetwork, crops: Sequence[dataset.Pixels], quality
 
 
 @torch.no_grad()
-def _integer_point(network: Network, crops: Sequence[dataset.Pixels], quality: int) -> Point:
+def integer_point(network: Network, crops: Sequence[dataset.Pixels], quality: float) -> Point:
+    """What an exact network gives on crops, all bytes of its streams counted."""
     config, index = network.description.config, quality_index(quality)
     bits, error = 0, 0.0
     for crop in crops:

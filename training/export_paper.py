@@ -19,6 +19,7 @@ from lbbic_engine import kernels
 from lbbic_engine.config import PaperConfig
 from lbbic_engine.paper import GDN, PIXEL_RANGE, ContextModel, PaperNetwork, Transform
 from lbbic_engine.paper_integer import LATENT_UNIT, SCALE_UNIT, SQUARE_BITS
+from lbbic_engine.wavefront import NEIGHBOURS
 from training import paper_loop
 from training.export import BoundError, probability_counts
 from training.losses import normal_tail
@@ -61,7 +62,7 @@ def calibrate(network: PaperNetwork, pictures: Iterable[np.ndarray]) -> Units:
     largest: dict[nn.Module, tuple[Tensor, Tensor]] = {}
 
     def watch(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        top, top_output = (value.abs().amax(dim=0) for value in (inputs[0], output))
+        top, top_output = (v.abs().flatten(0, -2).amax(dim=0) for v in (inputs[0], output))
         if module in largest:
             before, after = largest[module]
             top, top_output = torch.maximum(top, before), torch.maximum(top_output, after)
@@ -87,15 +88,19 @@ def integer_tensors(
 ) -> dict[str, Tensor]:
     """All tensors of the integer twin, tables included; ``narrow`` layers get 7-bit weights."""
     tensors = _Tensors(narrow)
-    context = _add_context_model(tensors, network.context_model, units)
-    share = _add_synthesis_transform(tensors, network.synthesis_transform, units)
+    outside = network.outside.double()
+    context, border = _add_context_model(tensors, network.context_model, units, outside)
+    share, more = _add_synthesis_transform(tensors, network.synthesis_transform, units, outside)
     tensors.add_matrix("context", torch.cat([context, share]))
+    if outside:
+        tensors.found["border"] = torch.cat([border, more], dim=1).to(torch.int64)
     return tensors.found | _entropy_tensors(network.config)
 
 
 def analysis_tensors(network: PaperNetwork) -> dict[str, Tensor]:
-    """The float part: the analysis transform."""
-    return dict(network.analysis_transform.state_dict())
+    """The float part: the analysis transform, and what it sees outside of a picture."""
+    found = dict(network.analysis_transform.state_dict())
+    return found | {"outside": network.outside} if network.outside else found
 
 
 class _Tensors:
@@ -138,8 +143,10 @@ class _Tensors:
         self.found[f"{name}.exponent"] = exponent.to(torch.int32)
 
 
-def _add_context_model(tensors: _Tensors, model: ContextModel, units: Units) -> Tensor:
-    """Adds all but the first layer's matrix (12N/8, 4·3B²), which is returned."""
+def _add_context_model(
+    tensors: _Tensors, model: ContextModel, units: Units, outside: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Adds all but the first layer's matrix (12N/8, 4·3B²), which is returned with its border."""
     first, *linear = (m for m in model.layers if isinstance(m, nn.Linear))
     rectifiers = [units[m][1] for m in model.layers if isinstance(m, nn.LeakyReLU)]
     latents = linear[-1].out_features // 2
@@ -149,15 +156,20 @@ def _add_context_model(tensors: _Tensors, model: ContextModel, units: Units) -> 
     targets = [*rectifiers[1:], parameters.repeat_interleave(latents)]
     names = ("context_2", "context_3", "parameters")
     for name, layer, before, target in zip(names, linear, rectifiers, targets, strict=True):
-        weight = layer.weight.double() * before
+        weight = layer.weight.double() * before.repeat(layer.in_features // len(before))
         inner = tensors.rows(name, weight, _bias(layer), kernels.WIDE_ACTIVATION_BOUND)
         tensors.add_matrix(name, inner.weight)
         tensors.add_layer(name, inner, target)
-    return rows.weight
+    return rows.weight, _border(first, rows, outside)
 
 
-def _add_synthesis_transform(tensors: _Tensors, transform: Transform, units: Units) -> Tensor:
-    """Adds all but the first layer's matrix for the context (N, 4·3B²), which is returned."""
+def _add_synthesis_transform(
+    tensors: _Tensors, transform: Transform, units: Units, outside: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Adds all but the first layer's matrix for the context (N, 4·3B²).
+
+    That is returned with its border.
+    """
     value, context = transform.value, transform.context
     gdns = [m for m in transform.layers if isinstance(m, GDN)]
     linear = [m for m in transform.layers if isinstance(m, nn.Linear)]
@@ -165,6 +177,7 @@ def _add_synthesis_transform(tensors: _Tensors, transform: Transform, units: Uni
     bound = kernels.WIDE_ACTIVATION_BOUND
     rows = tensors.rows("context", torch.cat(parts, dim=1), _bias(value), bound)
     tensors.add_layer("synthesis_1", rows, units[gdns[0]][0])
+    border = _border(context, rows, outside)
     matrix, share = rows.weight.split((value.in_features, context.in_features), dim=1)
     tensors.add_matrix("synthesis_1", matrix)
 
@@ -178,7 +191,16 @@ def _add_synthesis_transform(tensors: _Tensors, transform: Transform, units: Uni
         rows = tensors.rows(name, weight, _bias(layer) * last, bound)
         tensors.add_matrix(name, rows.weight)
         tensors.add_layer(name, rows, target)
-    return share
+    return share, border
+
+
+def _border(layer: nn.Linear, rows: _Rows, outside: Tensor) -> Tensor:
+    """What each neighbour (4, outputs) adds to a layer's accumulators when it is missing."""
+    sums = layer.weight.double().unflatten(1, (len(NEIGHBOURS), -1)).sum(dim=2).t()
+    border = (sums * outside / rows.unit).round()
+    if (rows.reach + border.abs().sum(dim=0)).max() >= ACCUMULATOR_BOUND:
+        raise BoundError("context: a sum can reach 2^44")
+    return border
 
 
 def _add_inverse_gdn(

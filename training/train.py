@@ -8,7 +8,6 @@ the seed and the step alone, so a resumed run follows the schedule that it would
 from __future__ import annotations
 
 import copy
-import csv
 import dataclasses
 import json
 import shutil
@@ -28,6 +27,7 @@ from training.contexts import make_source, to_blocks
 from training.precondition import context_mixer, plain_copy
 from training.quantise import calibrate, quantise
 from training.recipe import Recipe
+from training.run_log import append_row
 from training.step import open_loop_losses
 
 LOG_EVERY = 50
@@ -182,10 +182,10 @@ def train(run: Path, data: Path, *, device: str = "cpu") -> None:
                 }
                 logged = now
                 bar.set_postfix({k: row[k] for k in ("loss", "bpp", "psnr")}, refresh=False)
-                _append(run / "log.csv", row)
+                append_row(run / "log.csv", row)
             if trainer.step % recipe.validate_every == 0 or trainer.step == recipe.steps:
                 figures = validate(plain_copy(trainer.average), validation, grid)
-                _append(run / "validation.csv", {"step": trainer.step, **figures})
+                append_row(run / "validation.csv", {"step": trainer.step, **figures})
                 bar.write(f"step {trainer.step}: {figures}")
         if time.monotonic() - saved > recipe.save_every_s or trainer.step >= recipe.steps:
             source.save(run)
@@ -251,12 +251,3 @@ def validate(network: BlockNetwork, blocks: Tensor, grid: tuple[int, int]) -> di
         bpp = result.bits.mean().item() / network.config.block_size**2
         figures |= {f"bpp{quality}": round(bpp, 5), f"psnr{quality}": round(psnr, 4)}
     return figures
-
-
-def _append(path: Path, row: dict[str, float]) -> None:
-    new = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, row.keys())
-        if new:
-            writer.writeheader()
-        writer.writerow(row)

@@ -7,6 +7,7 @@ the latents, and their spread sets the scales. Training starts from here.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -19,13 +20,21 @@ CONTEXT_NOISE = 4.0
 RIDGE = 1e-4
 
 
+@dataclass(frozen=True)
+class LinearCodec:
+    """x ≈ prediction · context + basisᵀ · latents; ``deviation`` is that of each latent."""
+
+    prediction: Tensor  # (3B², 4·3B²)
+    basis: Tensor  # (latents, 3B²), orthonormal rows
+    deviation: Tensor  # (latents,)
+
+
 @torch.no_grad()
-def fit(network: BlockNetwork, x: Tensor, grid: tuple[int, int]) -> None:
-    """Sets the linear path and the scales' biases from blocks x (C, rows·columns, 3B²)."""
-    config = network.config
+def fit_linear(x: Tensor, grid: tuple[int, int], latents: int, noise: float) -> LinearCodec:
+    """The linear codec of blocks x (C, rows·columns, 3B²), contexts with noise of that strength."""
     around = torch.from_numpy(wavefront.neighbours(*grid))
     inside = (around < grid[0] * grid[1]).all(dim=1)
-    noisy = x.double() + torch.randn_like(x, dtype=torch.double) * (CONTEXT_NOISE / PIXEL_UNIT)
+    noisy = x.double() + torch.randn_like(x, dtype=torch.double) * noise
     context = noisy[:, around[inside]].flatten(0, 1).flatten(1)
     target = x[:, inside].double().flatten(0, 1)
     gram = context.T @ context / len(target)
@@ -33,14 +42,21 @@ def fit(network: BlockNetwork, x: Tensor, grid: tuple[int, int]) -> None:
     prediction = torch.linalg.solve(gram, context.T @ target / len(target)).T
     residual = target - context @ prediction.T
     energy, components = torch.linalg.eigh(residual.T @ residual / len(residual))
-    strongest = energy.argsort(descending=True)[: config.latents]
-    basis = components[:, strongest].T
-    network.prediction.copy_(prediction)
-    network.analysis_linear.copy_(basis)
-    network.synthesis_linear.copy_(basis.T)
-    network.latent_step.copy_(latent_step(energy[strongest].sqrt()))
+    strongest = energy.argsort(descending=True)[:latents]
+    return LinearCodec(prediction, components[:, strongest].T, energy[strongest].sqrt())
+
+
+@torch.no_grad()
+def fit(network: BlockNetwork, x: Tensor, grid: tuple[int, int]) -> None:
+    """Sets the linear path and the scales' biases from blocks x (C, rows·columns, 3B²)."""
+    config = network.config
+    linear = fit_linear(x, grid, config.latents, CONTEXT_NOISE / PIXEL_UNIT)
+    network.prediction.copy_(linear.prediction)
+    network.analysis_linear.copy_(linear.basis)
+    network.synthesis_linear.copy_(linear.basis.T)
+    network.latent_step.copy_(latent_step(linear.deviation))
     slope = math.log(config.max_scale / config.min_scale) / (config.scale_levels - 1)
-    deviation = energy[strongest].sqrt().split(config.latent_slices)
+    deviation = linear.deviation.split(config.latent_slices)
     log_step = network.log_step.double().split(config.latent_slices, dim=1)
     for layer, spread, log in zip(network.slice_parameters, deviation, log_step, strict=True):
         # A logistic distribution of scale s has the standard deviation π s / √3.

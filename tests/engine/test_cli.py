@@ -23,6 +23,7 @@ from lbbic_engine.cli import main
 from lbbic_engine.container import SIGNATURE, parse_container
 from lbbic_engine.errors import LbbicError
 
+GOLDEN = Path(__file__).parents[1] / "golden"
 Draw = Callable[..., Path]
 Capture = pytest.CaptureFixture[str]
 
@@ -565,6 +566,57 @@ def test_eval_leaves_nothing_unless_asked(gallery: Path, tmp_path: Path) -> None
     assert files_below(tmp_path / "kept") == {
         f"{folder}/{name}.lbb" for folder in ("q4", "q4.5") for name in ("a.png", "deep/a.png")
     }
+
+
+def test_eval_keeps_pictures_and_maps_of_blocks(gallery: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    assert run("eval", gallery / "a.png", "-q", "4", "--keep", kept, "--details") == 0
+    suffixes = (".lbb", ".png", ".blocks.csv", ".blocks.png")
+    assert files_below(kept) == {f"q4/a.png{suffix}" for suffix in suffixes}
+    decoded = tmp_path / "again.png"
+    assert run("decompress", kept / "q4" / "a.png.lbb", "-o", decoded) == 0
+    with Image.open(decoded) as one, Image.open(kept / "q4" / "a.png.png") as other:
+        assert one.tobytes() == other.tobytes()
+    lines = (kept / "q4" / "a.png.blocks.csv").read_text().splitlines()
+    assert len(lines) == 1 + 2 * 3
+
+
+def test_eval_wants_a_place_for_its_details(gallery: Path, capsys: Capture) -> None:
+    assert run("eval", gallery, "--details") == 2
+    assert "--details needs --keep" in capsys.readouterr().err
+
+
+def test_eval_puts_models_of_single_qualities_together(
+    gallery: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    folder = tmp_path / "models"
+    folder.mkdir()
+    (description,) = (d for d in weights.describe_folder(GOLDEN) if d.name == "paper")
+    tensors = load_file(description.path)
+    for quality in (2.0, 4.5, 7.0):
+        name = f"paper{quality:g}"
+        weights.save_weights(
+            folder / f"{name}.safetensors",
+            name,
+            replace(description.config, quality=quality),
+            weights.part(tensors, weights.INTEGER),
+            weights.part(tensors, weights.ANALYSIS),
+            {},
+        )
+    monkeypatch.setenv("LBBIC_WEIGHTS", str(folder))
+    report = tmp_path / "report.json"
+    assert run("eval", gallery, "--weights", "paper2,paper7", "--json", report) == 0
+    document = json.loads(report.read_text())
+    assert [row["quality"] for row in document["qualities"]] == [2, 7]
+    assert document["weights"] == ["paper2", "paper7"]
+    assert document["results"]["psnr-rgb"] == document["psnr"]  # CompressAI's format, too
+    capsys.readouterr()
+    assert run("eval", "--weights", "paper4.5", gallery) == 0  # between the rate points
+    assert "mean of 2   4.5" in capsys.readouterr().out
+    assert run("eval", gallery, "--weights", "paper2", "-q", "3") == 2
+    assert "paper2 has none of the qualities asked for" in capsys.readouterr().err
+    assert run("eval", gallery, "--weights", "paper2,paper2") == 2
+    assert "not the first for quality 2" in capsys.readouterr().err
 
 
 def test_eval_measures_all_eight_qualities(gallery: Path, tmp_path: Path, capsys: Capture) -> None:

@@ -1,5 +1,6 @@
 """PSNR, MS-SSIM against a slow reference, BD-rate against known values."""
 
+import json
 import math
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lbbic_engine.errors import LbbicError
-from lbbic_engine.metrics import Curve, bd_rate, load_curve, ms_ssim, psnr
+from lbbic_engine.metrics import Curve, Results, bd_rate, load_curve, ms_ssim, psnr
 
 # Kodak, from CompressAI's repository at 869a9f5d, results/image/kodak:
 # compressai-mbt2018-mean_mse_cuda.json and compressai-cheng2020-anchor_mse_cuda.json.
@@ -168,3 +169,30 @@ def test_a_file_that_is_no_curve_is_reported(tmp_path: Path, text: str) -> None:
 def test_a_missing_curve_is_reported(tmp_path: Path) -> None:
     with pytest.raises(LbbicError, match=r"missing\.json"):
         load_curve(tmp_path / "missing.json")
+
+
+@pytest.mark.parametrize("key", ["psnr", "psnr-rgb"])
+def test_curves_in_compressais_format_are_loaded(tmp_path: Path, key: str) -> None:
+    path = tmp_path / "mbt2018.json"
+    results = {"bpp": [0.1, 0.2], key: [28, 30.5], "ms-ssim": [0.9, 0.95]}
+    path.write_text(json.dumps({"name": "m", "description": "d", "results": results}))
+    assert load_curve(path) == Curve("m", "d", (0.1, 0.2), (28.0, 30.5))
+    path.write_text(json.dumps({"results": results}))
+    assert load_curve(path).name == "mbt2018"
+    path.write_text(json.dumps({"results": {"bpp": [0.1]}}))
+    with pytest.raises(LbbicError, match="Not a rate"):
+        load_curve(path)
+
+
+def test_results_are_written_in_compressais_format() -> None:
+    document = Results("n", "d", (0.1,), (30.0,), (), (1.5,), (2.5,)).document()
+    assert document == {
+        "name": "n",
+        "description": "d",
+        "results": {
+            "bpp": [0.1],
+            "psnr-rgb": [30.0],
+            "encoding_time": [1.5],
+            "decoding_time": [2.5],
+        },
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,16 +18,23 @@ from safetensors.torch import load_file, save_file
 from torch.nn import functional
 
 from lbbic_engine import codec, kernels, paper, weights
-from lbbic_engine.config import ModelConfig, PaperConfig, quality_index
+from lbbic_engine.config import (
+    PAPER_VARIANTS,
+    ModelConfig,
+    PaperConfig,
+    paper_config,
+    quality_index,
+)
 from lbbic_engine.container import pack_container, parse_container
 from lbbic_engine.errors import CorruptDataError, LbbicError
-from lbbic_engine.kernels import KERNELS, WIDE_ACTIVATION_BOUND
+from lbbic_engine.kernels import KERNELS, WIDE_ACTIVATION_BOUND, WIDE_WEIGHT_BOUND
 from lbbic_engine.paper_integer import LATENT_UNIT, PaperIntegerNetwork
 from lbbic_engine.pixels import Picture, load_picture
-from lbbic_engine.wavefront import code_blocks, fronts, neighbours
+from lbbic_engine.wavefront import NEIGHBOURS, code_blocks, neighbours
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 TINY = PaperConfig(block_size=4, hidden=32, latents=8, scale_levels=12)
+WIDE = replace(TINY, context_kernels=(3, 3, 1, 1))
 
 Tensors = dict[str, torch.Tensor]
 Pixels = NDArray[np.uint8]
@@ -65,11 +73,27 @@ def scaled(value: Any, exponent: int) -> int:
 
 
 class Plain:
-    """The formulas of ``paper_integer``'s docstring, one block at a time."""
+    """The formulas of ``paper_integer``'s docstring, one block at a time, nothing remembered."""
 
     def __init__(self, config: PaperConfig, tensors: Tensors) -> None:
         self.config = config
         self.t = {name: value.numpy().astype(object) for name, value in tensors.items()}
+        self.decoded: dict[tuple[int, int], Any] = {}
+
+    def stack(self, row: int, column: int) -> Any:
+        """The accumulators of ``context`` at any place, the columns beyond the picture included."""
+        total = 0
+        for i, (down, right) in enumerate(NEIGHBOURS):
+            block = self.decoded.get((row + down, column + right))
+            part = slice(i * self.config.pixels, (i + 1) * self.config.pixels)
+            if block is not None:
+                total = total + self.t["context.weight"][:, part] @ block
+            elif "border" in self.t:
+                total = total + self.t["border"][i]
+        return total + np.zeros(len(self.t["context.weight"]), object)
+
+    def features(self, row: int, column: int) -> Any:
+        return self.rectified("context_1", self.stack(row, column)[: self.config.context_widths[0]])
 
     def activation(self, values: Any, exponents: Any) -> Any:
         bound = WIDE_ACTIVATION_BOUND
@@ -88,11 +112,14 @@ class Plain:
         roots = [math.isqrt(int(n) << int(up)) for n, up in zip(norm, ups, strict=True)]
         return self.activation(u * np.array(roots, object), self.t[f"gdn_{i}.exponent"])
 
-    def block(self, around: Any) -> Any:
+    def block(self, row: int, column: int) -> Any:
         t, latents = self.t, self.config.latents
-        stack = t["context.weight"] @ around
+        stack = self.stack(row, column)
         first = self.config.context_widths[0]
-        hidden = self.rectified("context_1", stack[:first])
+        hidden = self.features(row, column)
+        if self.config.context_kernels[1] == 3:
+            places = [(row + down, column + right) for down, right in NEIGHBOURS]
+            hidden = np.concatenate([hidden, *(self.features(*place) for place in places)])
         for name in ("context_2", "context_3"):
             hidden = self.rectified(name, t[f"{name}.weight"] @ hidden)
         total = t["parameters.weight"] @ hidden + t["parameters.bias"]
@@ -118,9 +145,9 @@ def golden_tensors() -> tuple[PaperConfig, Tensors]:
     return description.config, weights.part(load_file(description.path), weights.INTEGER)
 
 
-def random_tensors() -> tuple[PaperConfig, Tensors]:
+def random_tensors(config: PaperConfig = TINY) -> tuple[PaperConfig, Tensors]:
     """Integers of every size that the formats allow; activations reach their bounds."""
-    config, random = TINY, np.random.default_rng(3)
+    random = np.random.default_rng(3)
     found: Tensors = {}
 
     def add(name: str, outputs: int, inputs: int, reach: float, limit: int = 8064) -> None:
@@ -139,7 +166,7 @@ def random_tensors() -> tuple[PaperConfig, Tensors]:
     widths = (*config.transform_widths, config.pixels)
     add("context", first + widths[0], 4 * config.pixels, 60)
     scale("context_1", first, 8064 * 60 * 14)
-    add("context_2", second, first, 2**14)
+    add("context_2", second, config.feature_blocks * first, 2**14)
     add("context_3", third, second, 2**14, limit=63)
     add("parameters", 2 * config.latents, third, 2**14)
     add("synthesis_1", widths[0], config.latents, 2**10)
@@ -158,24 +185,61 @@ def random_tensors() -> tuple[PaperConfig, Tensors]:
     return config, found
 
 
+def bordered_tensors(config: PaperConfig = TINY) -> tuple[PaperConfig, Tensors]:
+    config, found = random_tensors(config)
+    border = np.random.default_rng(4).normal(0, 8064 * 60 * 14, (4, len(found["context.weight"])))
+    found["border"] = torch.from_numpy(border.round()).to(torch.int64)
+    return config, found
+
+
+def wide_tensors() -> tuple[PaperConfig, Tensors]:
+    return random_tensors(WIDE)
+
+
+def wide_bordered_tensors() -> tuple[PaperConfig, Tensors]:
+    return bordered_tensors(WIDE)
+
+
 @pytest.mark.parametrize("kernel", KERNELS)
-@pytest.mark.parametrize("make", [golden_tensors, random_tensors])
-def test_the_integer_networks_equal_plain_integer_arithmetic(kernel: str, make: Any) -> None:
+@pytest.mark.parametrize("grid", [(3, 4), (4, 1), (3, 2), (1, 5)])
+@pytest.mark.parametrize(
+    "make",
+    [golden_tensors, random_tensors, bordered_tensors, wide_tensors, wide_bordered_tensors],
+)
+def test_the_integer_networks_equal_plain_integer_arithmetic(
+    kernel: str, grid: tuple[int, int], make: Any
+) -> None:
     config, tensors = make()
-    rows, columns = 3, 4
+    rows, columns = grid
     network = PaperIntegerNetwork(config, tensors, kernel, "cpu")
     found = np.zeros((rows * columns, config.pixels), np.int64)
     for front, state in code_blocks(network, rows, columns, Scripted()):
-        found[front] = state.numpy()
+        found[front] = state[:, : config.pixels].numpy()
 
     plain = Plain(config, tensors)
-    true = np.zeros((rows * columns + 1, config.pixels), object)
-    around = neighbours(rows, columns)
-    for front in fronts(rows, columns):
-        for block in front:
-            true[block] = plain.block(true[around[block]].ravel())
-    assert np.array_equal(found, true[:-1].astype(np.int64))
+    for row in range(rows):
+        for column in range(columns):
+            plain.decoded[row, column] = plain.block(row, column)
+    true = np.array(list(plain.decoded.values()), object).astype(np.int64)
+    assert np.array_equal(found, true)
     assert len(np.unique(found)) > 20  # the blocks are not trivial
+
+
+@pytest.mark.parametrize("kernel", ["int8", "float32"])
+def test_the_longest_sum_of_the_variants_is_exact_at_its_worst(kernel: str) -> None:
+    """K = 8640: five blocks' features in block8-high; a single product would reach 2^26."""
+    length = max(c.feature_blocks * c.context_widths[0] for c, _ in PAPER_VARIANTS.values())
+    assert length == 8640
+    random = np.random.default_rng(0)
+    bounds = np.array([-WIDE_ACTIVATION_BOUND, WIDE_ACTIVATION_BOUND], np.int16)
+    values = random.choice(bounds, (6, length))
+    values[:2] = bounds[:, None]
+    weight = random.choice(np.array([-WIDE_WEIGHT_BOUND, WIDE_WEIGHT_BOUND], np.int16), (5, length))
+    weight[:2] = [[-WIDE_WEIGHT_BOUND], [WIDE_WEIGHT_BOUND]]
+    product = kernels.make_wide_product(torch.from_numpy(weight), kernel)
+    found = product(torch.from_numpy(values)).numpy()
+    assert np.array_equal(found, values.astype(np.int64) @ weight.astype(np.int64).T)
+    assert np.abs(found).max() == length * WIDE_ACTIVATION_BOUND * WIDE_WEIGHT_BOUND
 
 
 def test_the_floor_of_a_float_root_is_the_integer_root() -> None:
@@ -224,7 +288,7 @@ def test_the_float_networks_are_masked_convolutions_over_blocks() -> None:
     outside = torch.cat([x_hat, torch.zeros(1, config.pixels)])
     context = outside[torch.from_numpy(neighbours(rows, columns))].flatten(1)
     y_hat = torch.randn(rows * columns, config.latents)
-    scales, means = network.context_model(context)
+    scales, means = network.context_model(network.context_model.features(context))
     found = [
         scales,
         means,
@@ -237,7 +301,7 @@ def test_the_float_networks_are_masked_convolutions_over_blocks() -> None:
 
     hidden = conv(network.context_model.layers[0], image(x_hat))
     for i in (2, 4, 6):
-        hidden = functional.leaky_relu(hidden, 41 / 4096)
+        hidden = functional.leaky_relu(hidden, 0.01)
         hidden = pointwise(network.context_model.layers[i], hidden)
     true = [hidden[:, :8].clamp(min=0.11), hidden[:, 8:]]
     for transform, blocks, power in (
@@ -254,16 +318,41 @@ def test_the_float_networks_are_masked_convolutions_over_blocks() -> None:
         assert torch.allclose(image(one), other, rtol=1e-4, atol=1e-5)
 
 
-def test_the_variants_have_the_papers_sizes() -> None:
-    network = paper.PaperNetwork(PaperConfig())
+@pytest.mark.parametrize(
+    ("variant", "parameters", "macs"),
+    [
+        ("block8-low", 11.6e6, 93e3),
+        ("block8-high", 42.2e6, 344e3),
+        ("block16", 51.4e6, 89e3),
+        ("block4", 7.8e6, 263e3),
+    ],
+)
+def test_the_variants_have_the_papers_sizes(variant: str, parameters: float, macs: float) -> None:
+    config, _ = PAPER_VARIANTS[variant]
+    with torch.device("meta"):
+        network = paper.PaperNetwork(config)
+    model = network.context_model.layers
+    first = [model[0], network.analysis_transform.context, network.synthesis_transform.context]
+    masked = 5 / 4 * sum(layer.weight.numel() for layer in first)  # stored, but not used
+    masked += 4 / 5 * model[2].weight.numel() if config.feature_blocks > 1 else 0
+    stored = sum(p.numel() for p in network.parameters()) + masked
+    assert stored == pytest.approx(parameters, rel=0.02)
     decoder = [network.context_model, network.synthesis_transform]
-    macs = sum(p.numel() for part in decoder for p in part.parameters() if p.ndim == 2)
-    assert macs / 64 == pytest.approx(93e3, rel=0.01)
+    found = sum(p.numel() for part in decoder for p in part.parameters() if p.ndim == 2)
+    assert found / config.block_size**2 == pytest.approx(macs, rel=0.01)
 
 
-def test_a_second_layer_with_context_is_refused() -> None:
-    with pytest.raises(ValueError, match="not supported yet"):
-        paper.PaperNetwork(replace(TINY, context_kernels=(3, 3, 1, 1)))
+def test_there_are_no_other_kernels() -> None:
+    with pytest.raises(ValueError, match="no networks with context kernels"):
+        replace(TINY, context_kernels=(3, 3, 3, 1))
+
+
+def test_variants_are_known_by_name() -> None:
+    assert paper_config("block4", 7) == PaperConfig(4, 512, 96, (3, 3, 1, 1), 7.0)
+    with pytest.raises(ValueError, match="from 1 to 8"):
+        paper_config("block4", 9)
+    with pytest.raises(ValueError, match="there are block8-low, block8-high, block16, block4"):
+        paper_config("block32", 4)
 
 
 # --- in the codec -------------------------------------------------------------------------------
@@ -361,6 +450,18 @@ def test_a_kind_that_is_not_known_is_passed_over(tmp_path: Path) -> None:
     text = {weights.METADATA_KEY: json.dumps(metadata)}
     save_file(load_file(path), tmp_path / "later.safetensors", text)
     assert list(weights.describe_folder(tmp_path)) == []
+
+
+def test_weights_of_the_users_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LBBIC_WEIGHTS", str(tmp_path))
+    assert weights.user_folder() == tmp_path
+    monkeypatch.delenv("LBBIC_WEIGHTS")
+    monkeypatch.setattr("platformdirs.user_data_path", lambda name, appauthor: tmp_path / name)
+    folder = weights.user_folder()
+    assert folder == tmp_path / "lbbic" / "weights"
+    folder.mkdir(parents=True)
+    shutil.copy(GOLDEN / "paper.safetensors", folder)
+    assert weights.by_name("paper").path == folder / "paper.safetensors"
 
 
 def test_each_kind_knows_its_qualities() -> None:
