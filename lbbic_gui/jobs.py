@@ -19,6 +19,7 @@ from lbbic_gui.growing import Growing, halvings
 from lbbic_gui.messages import Coded, Job, Pixels, Point, Saved, Source, Step, Stopped
 from lbbic_gui.naming import free_name
 from lbbic_gui.problems import explain
+from lbbic_gui.quiet_import import quiet_import
 
 if TYPE_CHECKING:
     from lbbic_engine.codec import Progress
@@ -188,11 +189,12 @@ class Tasks:
 
 
 def _warm_up(request: messages.WarmUp) -> messages.Ready:
-    import torch
+    with quiet_import():
+        import torch
 
-    from lbbic_engine import evaluate, weights
+        from lbbic_engine import evaluate, weights
 
-    evaluate.warm_up(request.device)
+        evaluate.warm_up(request.device)
     use_cuda = request.device != "cpu" and torch.cuda.is_available()
     return messages.Ready(
         "cuda" if use_cuda else "cpu", weights.by_name(weights.DEFAULT).id.hex(), torch.__version__
