@@ -1,4 +1,4 @@
-"""Jobs on their way to two threads: one that reads files and one that owns the model.
+"""Jobs on their way to two threads: one owns the model, the other does all that needs none.
 
 What a job does is in ``jobs``. Jobs wait on the window's side and are handed over one at a time:
 those that wait can be put in order or dropped without a lock.
@@ -11,7 +11,9 @@ import time
 from PySide6.QtCore import QObject, Qt, QThread, Signal, Slot
 
 from lbbic_gui.jobs import Worker
-from lbbic_gui.messages import VIEW, Find, Job, Open, Stopped, Thumbnail
+from lbbic_gui.messages import VIEW, CompareAtSize, Find, Job, Open, Stopped, Thumbnail
+
+_WITHOUT_MODEL = (Find, Open, Thumbnail, CompareAtSize)
 
 
 class Jobs(QObject):
@@ -52,7 +54,7 @@ class Jobs(QObject):
         return all(ended)
 
     def _lane(self, job: Job) -> _Lane:
-        return self._reading if isinstance(job.request, (Find, Open, Thumbnail)) else self._coding
+        return self._reading if isinstance(job.request, _WITHOUT_MODEL) else self._coding
 
 
 class _Lane(QObject):

@@ -1,4 +1,4 @@
-"""The inspector's smaller panels: overlay, pinned block, target size, other codecs."""
+"""The inspector's smaller panels: overlay, pinned block, target."""
 
 from __future__ import annotations
 
@@ -11,15 +11,11 @@ from PySide6.QtWidgets import (
     QPushButton,
     QSlider,
     QSpinBox,
-    QVBoxLayout,
     QWidget,
 )
 
-from lbbic_gui import text
-from lbbic_gui.messages import Coded, Rival
+from lbbic_gui.messages import Coded
 from lbbic_gui.overlays import Overlay
-
-CODECS = (("jpeg", "JPEG"), ("webp", "WebP"), ("avif", "AVIF"))
 
 
 class OverlayPanel(QWidget):
@@ -122,65 +118,3 @@ class SizePanel(QWidget):
         layout.setSpacing(8)
         layout.addWidget(self.kilobytes, 1)
         layout.addWidget(self.button)
-
-
-class ComparePanel(QWidget):
-    """Other codecs at no more bytes than ours; their picture takes the original's side."""
-
-    wanted = Signal(str)
-    original_wanted = Signal()
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.buttons = {}
-        row = QHBoxLayout()
-        row.setSpacing(8)
-        for key, name in CODECS:
-            button = QPushButton(name)
-            button.setCheckable(True)
-            button.clicked.connect(lambda checked, codec=key: self._on_click(codec, checked))
-            self.buttons[key] = button
-            row.addWidget(button, 1)
-        self.words = QLabel()
-        self.words.setProperty("role", "faint")
-        self.words.setWordWrap(True)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 4, 0, 0)
-        layout.setSpacing(8)
-        layout.addLayout(row)
-        layout.addWidget(self.words)
-
-    def reset(self) -> None:
-        """No other codec is compared with."""
-        for button in self.buttons.values():
-            button.setChecked(False)
-        self.words.clear()
-
-    def show_rival(self, rival: Rival, ours: Coded) -> None:
-        """Say what the other codec made of the same bytes."""
-        name = dict(CODECS)[rival.codec]
-        if rival.canvas is None:
-            limit = text.size(len(ours.point.data))
-            self.words.setText(self.tr("{} cannot be as small as {}.").format(name, limit))
-            self.buttons[rival.codec].setChecked(False)
-            return
-        words = self.tr("{}: {}, {}\nLBBIC: {}, {}")
-        self.words.setText(
-            words.format(
-                name,
-                text.size(rival.file_bytes),
-                text.decibels(rival.psnr),
-                text.size(len(ours.point.data)),
-                text.decibels(ours.point.psnr),
-            )
-        )
-
-    def _on_click(self, codec: str, checked: bool) -> None:
-        for key, button in self.buttons.items():
-            button.setChecked(checked and key == codec)
-        if checked:
-            self.words.setText(self.tr("Searching the quality…"))
-            self.wanted.emit(codec)
-        else:
-            self.words.clear()
-            self.original_wanted.emit()

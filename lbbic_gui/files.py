@@ -6,6 +6,7 @@ from pathlib import Path
 
 from PySide6.QtWidgets import QFileDialog, QWidget
 
+from lbbic_gui.naming import free_name
 from lbbic_gui.pictures import SUFFIXES
 from lbbic_gui.text import tr
 
@@ -45,6 +46,7 @@ def choose_export(parent: QWidget, proposal: Path) -> Path | None:
 
 
 def _with_suffix(name: str, suffix: str) -> Path | None:
+    """The name that was typed; one that the dialog has not seen replaces nothing."""
     if not name:
         return None
-    return Path(name) if name.lower().endswith(suffix) else Path(name + suffix)
+    return Path(name) if name.lower().endswith(suffix) else free_name(Path(name + suffix))

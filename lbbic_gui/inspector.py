@@ -19,7 +19,8 @@ from PySide6.QtWidgets import (
 )
 
 from lbbic_gui import text
-from lbbic_gui.expert import BlockPanel, ComparePanel, OverlayPanel, SizePanel
+from lbbic_gui.compare_panel import ComparePanel
+from lbbic_gui.expert import BlockPanel, OverlayPanel, SizePanel
 from lbbic_gui.messages import Coded
 from lbbic_gui.quality_slider import QualitySlider
 from lbbic_gui.queue_model import Row

@@ -77,7 +77,7 @@ class Tasks:
             case messages.Export():
                 return _export(job.request, job, report)
             case messages.CompareAtSize():
-                return self._compare(job.request)
+                return self._compare(job.request, job)
         raise TypeError(f"no such request: {job.request}")
 
     def _open(self, source: Source) -> messages.Opened:
@@ -170,11 +170,13 @@ class Tasks:
             data = point.data
         return Saved(_write(data, request.target, request.policy), point, len(data))
 
-    def _compare(self, request: messages.CompareAtSize) -> messages.Rival:
+    def _compare(self, request: messages.CompareAtSize, job: Job) -> messages.Rival:
         from lbbic_engine import baselines, metrics
 
         picture, _ = self._picture(request.source)
-        result = baselines.encode_at_size(picture.pixels, request.codec, request.max_bytes)
+        result = baselines.encode_at_size(
+            picture.pixels, request.codec, request.max_bytes, cancelled=job.cancelled.is_set
+        )
         if result is None:
             return messages.Rival(request.codec, 0, 0, 0.0, None)
         canvas = pictures.to_canvas(result.reconstruction)

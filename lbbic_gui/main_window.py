@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
     QStackedWidget,
 )
 
-from lbbic_gui import actions, theme
+from lbbic_gui import actions, messages, theme
 from lbbic_gui.commands import Commands
 from lbbic_gui.dialogs import AboutDialog, KeysDialog
 from lbbic_gui.empty_state import EmptyState
@@ -120,10 +120,12 @@ class MainWindow(QMainWindow):
         session.begun.connect(lambda *_: inspector.show_facts(session.row))
         session.coded.connect(self._on_coded)
         session.stale.connect(inspector.show_stale)
+        session.stale.connect(lambda stale: stale and self.side.stop(messages.CompareAtSize))
         session.points_changed.connect(
             lambda: inspector.show_points(session.row, session.quality())
         )
         self.side.rivalled.connect(self._on_rival)
+        self.side.unrivalled.connect(inspector.compare.show_failure)
         self.side.saved.connect(self._on_saved)
         self.side.failed.connect(self._on_failed)
         session.batch.saved.connect(self._on_saved)
@@ -156,7 +158,7 @@ class MainWindow(QMainWindow):
         )
         inspector.fit.wanted.connect(self.side.fit_size)
         inspector.compare.wanted.connect(self.side.compare)
-        inspector.compare.original_wanted.connect(stage.show_original)
+        inspector.compare.rival_chosen.connect(stage.show_rival)
         self.commands.moved.connect(self.queue.select)
         self.commands.overlay_changed.connect(inspector.overlay.show_overlay)
         self.commands.quality_changed.connect(
@@ -228,11 +230,11 @@ class MainWindow(QMainWindow):
     def _on_coded(self, coded: Coded | None) -> None:
         self._coded = coded
         self.inspector.show_result(self.session.row, coded)
+        self.side.stop(messages.CompareAtSize)
         self.inspector.compare.reset()
 
     def _on_rival(self, rival: Rival) -> None:
         if self._coded is not None:
-            self.stage.show_rival(rival)
             self.inspector.compare.show_rival(rival, self._coded)
 
     def _on_saved(self, saved: Saved) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal
 
 from lbbic_gui import messages, text
-from lbbic_gui.messages import BACKGROUND, VIEW, Job, Point, Problem, Rival, Saved, Step
+from lbbic_gui.compare_panel import CODECS
+from lbbic_gui.messages import BACKGROUND, VIEW, Job, Point, Problem, Rival, Saved, Step, Stopped
 from lbbic_gui.naming import free_name, output_path
 from lbbic_gui.session import Session
 from lbbic_gui.text import tr
@@ -17,6 +18,7 @@ class SideJobs(QObject):
     """They leave the row's state alone; what fails is told by ``failed``."""
 
     rivalled = Signal(object)  # Rival
+    unrivalled = Signal(str, str)  # codec, why it has no picture
     saved = Signal(object)  # Saved
     failed = Signal(object)  # Problem
 
@@ -41,12 +43,13 @@ class SideJobs(QObject):
             request = messages.FitSize(row.source, max_bytes, values.device, values.keep)
             self._submit(request)
 
-    def compare(self, codec: str) -> None:
-        """Code by another codec, at no more bytes than ours."""
+    def compare(self) -> None:
+        """Code by the other codecs, at no more bytes than ours."""
         row, result = self._session.row, self._session.result
         if row is not None and result is not None:
-            limit = len(result.point.data)
-            self._submit(messages.CompareAtSize(row.source, codec, limit))
+            for codec in CODECS:
+                request = messages.CompareAtSize(row.source, codec, len(result.point.data))
+                self._submit(request, BACKGROUND)
 
     def save(self, target: Path) -> None:
         """Write the .lbb file; the user has agreed to replace ``target``."""
@@ -72,10 +75,11 @@ class SideJobs(QObject):
         folder = Path(values.output_folder) if values.output_folder else None
         return free_name(output_path(path, folder, None, suffix))
 
-    def stop(self) -> None:
-        """Cancel all of them."""
+    def stop(self, kind: type = object) -> None:
+        """Cancel all of them, or those of one kind."""
         for job in list(self._running):
-            self._session.jobs.cancel(job)
+            if isinstance(job.request, kind):
+                self._session.jobs.cancel(job)
 
     def _data(self) -> bytes | None:
         """The file of the picture on view at the quality that is set."""
@@ -105,13 +109,24 @@ class SideJobs(QObject):
             self._session.progressed.emit("", 1.0)
         row = self._session.row
         is_current = row is not None and row.number == job.row
+        if isinstance(job.request, messages.CompareAtSize):
+            if is_current:
+                self._on_rival(job.request.codec, answer)
+            return
         match answer:
             case Point() if is_current and isinstance(job.request, messages.FitSize):
                 self._session.set_quality(answer.quality, only_this=True)
                 self._session.noticed.emit(tr("Found: {}").format(text.size(len(answer.data))))
-            case Rival() if is_current:
-                self.rivalled.emit(answer)
             case Saved():
                 self.saved.emit(answer)
             case Problem():
                 self.failed.emit(answer)
+
+    def _on_rival(self, codec: str, answer: object) -> None:
+        match answer:
+            case Rival():
+                self.rivalled.emit(answer)
+            case Problem():
+                self.unrivalled.emit(codec, answer.title)
+            case Stopped():
+                self.unrivalled.emit(codec, tr("stopped"))

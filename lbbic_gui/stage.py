@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from lbbic_gui import text
 from lbbic_gui.canvas import Canvas
-from lbbic_gui.expert import CODECS
+from lbbic_gui.compare_panel import CODECS
 from lbbic_gui.growing import Growing, Prefix
 from lbbic_gui.messages import Coded, Opened, Rival
 from lbbic_gui.notices import ProblemBanner, ProgressPill
@@ -122,11 +122,12 @@ class Stage(QWidget):
     def _on_stale(self, stale: bool) -> None:
         self.canvas.set_look(badge=self.tr("Previous quality") if stale else "")
 
-    def show_rival(self, rival: Rival) -> None:
-        """Put another codec's picture on the original's side."""
-        if rival.canvas is not None:
-            name = dict(CODECS)[rival.codec]
-            words = f"{name} {rival.quality}  ·  {text.size(rival.file_bytes)}"
+    def show_rival(self, rival: Rival | None) -> None:
+        """Put another codec's picture on the original's side; None: the original returns."""
+        if rival is None or rival.canvas is None:
+            self.show_original()
+        else:
+            words = f"{CODECS[rival.codec]} {rival.quality}  ·  {text.size(rival.file_bytes)}"
             self.canvas.show_original(rival.canvas, rival.levels, self.canvas.veil)
             self.canvas.set_look(rival=words)
 

@@ -188,6 +188,8 @@ QMenu::separator { height: 1px; background: @border; margin: 4px 8px; }
 QPushButton { background: @panel; border: 1px solid @border; border-radius: 6px;
               padding: 6px 14px; min-height: 18px; }
 QPushButton:hover { background: @hover; }
+QPushButton[flat="true"] { border-color: transparent; padding: 3px 8px; text-align: left; }
+QPushButton[flat="true"]:disabled { background: @panel; }
 QPushButton:focus { border-color: @accent; }
 QPushButton:disabled { color: @faint; background: @window; }
 QPushButton[primary="true"] { background: @accent; color: @on_accent; border-color: @accent;

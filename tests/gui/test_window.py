@@ -13,7 +13,7 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication, QMessageBox
 
-from lbbic_gui import files
+from lbbic_gui import files, text
 from lbbic_gui.look import Mode
 from lbbic_gui.overlays import Overlay
 from lbbic_gui.queue_model import State
@@ -49,9 +49,9 @@ def test_a_dropped_picture_appears_front_by_front(user: Any, draw: Draw) -> None
 def test_a_mixed_drop_is_sorted_out_without_a_dialog(user: Any, draw: Draw) -> None:
     folder = draw("folder/deep/b.png").parent.parent
     draw("folder/c.jpg")
-    text = draw("a.png").with_suffix(".txt")
-    text.write_text("no picture")
-    user.drop(text.with_suffix(".png"), folder, text, text.with_suffix(".png"))
+    other = draw("a.png").with_suffix(".txt")
+    other.write_text("no picture")
+    user.drop(other.with_suffix(".png"), folder, other, other.with_suffix(".png"))
     user.wait(lambda: len(user.rows) == 3)
     words = user.window.statusBar().currentMessage()
     assert "3 pictures" in words
@@ -294,18 +294,35 @@ def test_a_target_size_sets_the_quality_or_says_what_is_possible(user: Any, draw
     assert "smallest possible" in user.window.stage.banner.detail.text()
 
 
-def test_other_codecs_at_the_same_size(user: Any, draw: Draw) -> None:
+def test_one_click_compares_with_the_other_codecs_at_the_same_size(user: Any, draw: Draw) -> None:
     user.drop(draw("a.png", 184, 120))
     user.wait_for_result(4.0)
     user.window.commands.choose_quality(8.0, False)
     coded = user.wait_for_result(8.0)
-    panel = user.window.inspector.compare
-    user.bot.mouseClick(panel.buttons["jpeg"], LEFT)
-    user.wait(lambda: "LBBIC" in panel.words.text())
-    assert user.window.stage.canvas.look.rival.startswith("JPEG")
+    panel, canvas = user.window.inspector.compare, user.window.stage.canvas
+    user.bot.mouseClick(panel.button, LEFT)
+    user.wait(lambda: all(name.isEnabled() for name in panel.names.values()))
+    assert canvas.look.rival.startswith("JPEG")
+    for cells in panel.cells.values():
+        assert "kB" in cells[0].text()
+        assert "dB" in cells[1].text()
+    user.bot.mouseClick(panel.names["avif"], LEFT)
+    assert canvas.look.rival.startswith("AVIF")
     assert coded is user.window.session.result
-    user.bot.mouseClick(panel.buttons["jpeg"], LEFT)
-    assert not user.window.stage.canvas.look.rival
+    user.bot.mouseClick(panel.names["avif"], LEFT)
+    assert not canvas.look.rival
+    user.window.commands.choose_quality(4.0, False)
+    assert not any(name.isEnabled() for name in panel.names.values())
+
+
+def test_a_codec_that_cannot_be_so_small_says_so(user: Any, draw: Draw) -> None:
+    user.drop(draw("a.png", 40, 24))
+    coded = user.wait_for_result()
+    panel = user.window.inspector.compare
+    user.bot.mouseClick(panel.button, LEFT)
+    limit = f"not below {text.size(len(coded.point.data))}"
+    user.wait(lambda: panel.cells["jpeg"][0].text() == limit)
+    assert not user.window.stage.canvas.look.rival.startswith("JPEG")
 
 
 def test_closing_while_busy_asks_once(
