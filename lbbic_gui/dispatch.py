@@ -7,11 +7,12 @@ those that wait can be put in order or dropped without a lock.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from PySide6.QtCore import QObject, Qt, QThread, Signal, Slot
 
 from lbbic_gui.jobs import Worker
-from lbbic_gui.messages import VIEW, CompareAtSize, Find, Job, Open, Stopped, Thumbnail
+from lbbic_gui.messages import BATCH, VIEW, CompareAtSize, Find, Job, Open, Stopped, Thumbnail
 
 _WITHOUT_MODEL = (Find, Open, Thumbnail, CompareAtSize)
 
@@ -40,6 +41,10 @@ class Jobs(QObject):
         """Stop a job at its next front, or at once if it has not begun."""
         job.cancelled.set()
         self._lane(job).drop_cancelled()
+
+    def reorder(self, rows: Sequence[int]) -> None:
+        """Batch jobs that wait take the order of these rows."""
+        self._coding.reorder({row: place for place, row in enumerate(rows)})
 
     def active(self) -> list[Job]:
         """All jobs that have not finished, those that run first."""
@@ -80,8 +85,16 @@ class _Lane(QObject):
 
     def submit(self, job: Job) -> None:
         self._waiting.append(job)
-        self._waiting.sort(key=lambda waiting: (waiting.priority, waiting.number))
+        self._waiting.sort(key=_turn)
         self._next()
+
+    def reorder(self, places: dict[int, int]) -> None:
+        batch = [job for job in self._waiting if job.priority == BATCH and job.row in places]
+        numbers = sorted(job.number for job in batch)
+        batch.sort(key=lambda job: places[job.row])
+        for job, number in zip(batch, numbers, strict=True):
+            job.number = number
+        self._waiting.sort(key=_turn)
 
     def drop_cancelled(self) -> None:
         dropped = [job for job in self._waiting if job.cancelled.is_set()]
@@ -109,3 +122,7 @@ class _Lane(QObject):
         self._running = None
         self._jobs.finished.emit(job, answer)
         self._next()
+
+
+def _turn(job: Job) -> tuple[int, int]:
+    return job.priority, job.number

@@ -5,17 +5,20 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QComboBox,
+    QDoubleSpinBox,
     QFormLayout,
     QHBoxLayout,
     QLabel,
     QPushButton,
     QSlider,
-    QSpinBox,
     QWidget,
 )
 
-from lbbic_gui.messages import Coded
+from lbbic_gui.messages import Coded, Target
 from lbbic_gui.overlays import Overlay
+
+# unit: least, most, usual value, decimals
+_UNITS = {"kB": (0.1, 1e6, 100, 1), "bpp": (0.01, 24, 0.5, 2), "dB": (10, 60, 35, 1)}
 
 
 class OverlayPanel(QWidget):
@@ -97,24 +100,44 @@ class BlockPanel(QWidget):
         self.values["error"].setText(error)
 
 
-class SizePanel(QWidget):
-    """A file size not to be exceeded."""
+class TargetPanel(QWidget):
+    """A size not to be exceeded, or a PSNR to be reached."""
 
-    wanted = Signal(int)
+    wanted = Signal(object)  # Target
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.kilobytes = QSpinBox()
-        self.kilobytes.setRange(1, 1_000_000)
-        self.kilobytes.setValue(100)
-        self.kilobytes.setSuffix(" kB")
-        self.kilobytes.lineEdit().setTextMargins(8, 0, 8, 0)
-        self.kilobytes.setAccessibleName(self.tr("At most, in kilobytes"))
-        self.button = QPushButton(self.tr("Find quality"))
-        self.button.setToolTip(self.tr("The best quality whose file is not larger than this"))
-        self.button.clicked.connect(lambda: self.wanted.emit(1000 * self.kilobytes.value()))
+        self.value = QDoubleSpinBox()
+        self.value.setAccessibleName(self.tr("Target"))
+        self.unit = QComboBox()
+        self.unit.setAccessibleName(self.tr("Unit of the target"))
+        self.unit.setFixedWidth(72)
+        for unit in _UNITS:
+            self.unit.addItem(unit)
+        self.unit.currentTextChanged.connect(self._on_unit)
+        self.button = QPushButton(self.tr("Find"))
+        self.button.clicked.connect(self._on_click)
+        self._on_unit("kB")
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 4, 0, 0)
         layout.setSpacing(8)
-        layout.addWidget(self.kilobytes, 1)
+        layout.addWidget(self.value, 1)
+        layout.addWidget(self.unit)
         layout.addWidget(self.button)
+
+    def _on_unit(self, unit: str) -> None:
+        least, most, usual, decimals = _UNITS[unit]
+        self.value.setDecimals(decimals)
+        self.value.setRange(least, most)
+        self.value.setValue(usual)
+        self.button.setToolTip(
+            self.tr("The lowest quality that has this PSNR")
+            if unit == "dB"
+            else self.tr("The best quality whose file is not larger than this")
+        )
+
+    def _on_click(self) -> None:
+        unit, value = self.unit.currentText(), self.value.value()
+        in_bytes = unit == "kB"
+        target = Target("bytes", 1000 * value) if in_bytes else Target(unit, value)
+        self.wanted.emit(target)

@@ -20,11 +20,12 @@ from PySide6.QtWidgets import (
 
 from lbbic_gui import text
 from lbbic_gui.compare_panel import ComparePanel
-from lbbic_gui.expert import BlockPanel, OverlayPanel, SizePanel
+from lbbic_gui.expert import BlockPanel, OverlayPanel, TargetPanel
 from lbbic_gui.messages import Coded
 from lbbic_gui.quality_slider import QualitySlider
 from lbbic_gui.queue_model import Row
 from lbbic_gui.rate_plot import RatePlot
+from lbbic_gui.theme import set_role
 
 WIDTH = 304
 
@@ -53,7 +54,7 @@ class Inspector(QWidget):
         self.plot = RatePlot()
         self.overlay = OverlayPanel()
         self.block = BlockPanel()
-        self.fit = SizePanel()
+        self.target = TargetPanel()
         self.compare = ComparePanel()
         self.save = QPushButton(self.tr("Save .lbb…"))
         self.save.setProperty("primary", True)
@@ -81,7 +82,7 @@ class Inspector(QWidget):
         _section(column, self.tr("Rate and distortion"), self.plot)
         _section(column, self.tr("Overlay"), self.overlay)
         column.addWidget(self.block)
-        _section(column, self.tr("Fit a size"), self.fit)
+        _section(column, self.tr("Reach a target"), self.target)
         _section(column, self.tr("Compare at the same size"), self.compare)
         column.addStretch(1)
         self.scroll_area = QScrollArea()
@@ -160,7 +161,7 @@ class Inspector(QWidget):
     def show_row(self, row: Row | None, quality: float) -> None:
         """Show a picture's name and quality; its result comes by ``show_result``."""
         is_picture = row is not None and not row.source.is_lbb
-        for widget in (self.slider, self.only_this, self.fit):
+        for widget in (self.slider, self.only_this, self.target):
             widget.setEnabled(is_picture)
         self.name.setText(row.source.name if row else self.tr("No picture"))
         self.show_facts(row)
@@ -216,13 +217,16 @@ class Inspector(QWidget):
 
     def _say_result(self, row: Row, coded: Coded) -> None:
         self.figure.setEnabled(True)
+        set_role(self.figure, "figure")
         after, bpp = len(coded.point.data), f"{coded.point.bpp:.2f} bpp"
         if row.source.is_lbb:
             self.figure.setText(text.size(after))
             self.line.setText(bpp)
             self.show_quality(row, coded.point.quality)
+            self.show_facts(row, coded.notices)
             return
         self.figure.setText(text.saving(row.file_bytes, after))
+        set_role(self.figure, "grown" if after > row.file_bytes else "figure")
         sizes = f"{text.size(row.file_bytes)} → {text.size(after)}"
         self.line.setText(f"{sizes}  ·  {bpp}")
         if after > row.file_bytes:

@@ -120,7 +120,7 @@ class MainWindow(QMainWindow):
         session.begun.connect(lambda *_: inspector.show_facts(session.row))
         session.coded.connect(self._on_coded)
         session.stale.connect(inspector.show_stale)
-        session.stale.connect(lambda stale: stale and self.side.stop(messages.CompareAtSize))
+        session.stale.connect(self.side.on_stale)
         session.points_changed.connect(
             lambda: inspector.show_points(session.row, session.quality())
         )
@@ -156,7 +156,7 @@ class MainWindow(QMainWindow):
         inspector.overlay.opacity_changed.connect(
             lambda opacity: stage.canvas.set_look(opacity=opacity)
         )
-        inspector.fit.wanted.connect(self.side.fit_size)
+        inspector.target.wanted.connect(self.side.reach)
         inspector.compare.wanted.connect(self.side.compare)
         inspector.compare.rival_chosen.connect(stage.show_rival)
         self.commands.moved.connect(self.queue.select)

@@ -57,6 +57,7 @@ class Stage(QWidget):
         session.progressed.connect(self.pill.show_progress)
         self.banner.retry_wanted.connect(session.retry)
         self.banner.cpu_wanted.connect(lambda: session.retry("cpu"))
+        self.banner.rest_wanted.connect(lambda: session.retry(partial=True))
         self.timeline.sought.connect(self._on_sought)
         self.canvas.hovered.connect(self._on_hover)
         self.canvas.pinned.connect(lambda block: self.pinned.emit(block, self._coded))

@@ -48,6 +48,14 @@ def saving(before: int, after: int) -> str:
     return f"{MINUS if after < before else '+'}{abs(per_cent)} %"
 
 
+def saved(before: int, after: int) -> str:
+    """2.4 MB → 310 kB, 2.1 MB saved (−87 %)."""
+    words = f"{size(before)} → {size(after)}"
+    if after < before:
+        words += "  ·  " + tr("{} saved").format(size(before - after))
+    return f"{words} ({saving(before, after)})"
+
+
 def decibels(value: float | None) -> str:
     if value is None:
         return "–"
