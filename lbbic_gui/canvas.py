@@ -67,7 +67,7 @@ class Canvas(QWidget):
         self._images.clear()
         self._levels.clear()
         self.viewport = replace(self.viewport, picture=QSizeF())
-        self.set_look(pinned=None, map=None, badge="", rival="")
+        self.set_look(pinned=None, map=None, badge="", rival="", ours="")
 
     def show_original(
         self, canvas: Pixels, levels: tuple[Pixels, ...], veil: QImage | None

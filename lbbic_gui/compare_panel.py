@@ -41,7 +41,7 @@ class ComparePanel(QWidget):
         grid = QGridLayout(self._table)
         grid.setContentsMargins(0, 4, 0, 0)
         grid.setHorizontalSpacing(12)
-        grid.setVerticalSpacing(2)
+        grid.setVerticalSpacing(0)
         for row, (codec, cells) in enumerate(self.cells.items()):
             name = self.names.get(codec)
             if name is not None:
@@ -49,6 +49,7 @@ class ComparePanel(QWidget):
                 name.setProperty("flat", True)
                 name.clicked.connect(lambda on, codec=codec: self._choose(codec if on else ""))
             grid.addWidget(name or ours, row, 0)
+            grid.setRowMinimumHeight(row, 26)
             for column, cell in enumerate(cells, start=1):
                 grid.addWidget(cell, row, column)
         grid.setColumnStretch(1, 1)

@@ -23,7 +23,7 @@ def version() -> str:
 
 
 class KeysDialog(QDialog):
-    """Every action with its menu and keys, in two columns, and what the mouse does."""
+    """Every action with its keys, in two columns, and what the mouse does."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -49,9 +49,7 @@ class KeysDialog(QDialog):
 
 
 def _ways(entry: Entry) -> str:
-    """The keys of an action, or how the keyboard opens its menu."""
-    if not entry.keys:
-        return "Alt+" + entry.menu[entry.menu.index("&") + 1]
+    """The keys of an action."""
     native = QKeySequence.SequenceFormat.NativeText
     return " / ".join(QKeySequence(key).toString(native) for key in entry.keys)
 

@@ -18,7 +18,7 @@ from lbbic_gui.messages import Coded, Target
 from lbbic_gui.overlays import Overlay
 
 # unit: least, most, usual value, decimals
-_UNITS = {"kB": (0.1, 1e6, 100, 1), "bpp": (0.01, 24, 0.5, 2), "dB": (10, 60, 35, 1)}
+_UNITS = {"kB": (1, 1e6, 100, 0), "bpp": (0.01, 24, 0.5, 2), "dB": (10, 60, 35, 1)}
 
 
 class OverlayPanel(QWidget):
@@ -41,6 +41,7 @@ class OverlayPanel(QWidget):
         self.opacity.setToolTip(self.tr("Opacity"))
         self.box.currentIndexChanged.connect(lambda: self.chosen.emit(self.box.currentData()))
         self.opacity.valueChanged.connect(lambda value: self.opacity_changed.emit(value / 100))
+        self.opacity.setEnabled(False)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 4, 0, 0)
         layout.setSpacing(12)
@@ -57,6 +58,7 @@ class OverlayPanel(QWidget):
 
     def show_overlay(self, overlay: Overlay) -> None:
         self.box.setCurrentIndex(list(Overlay).index(overlay))
+        self.opacity.setEnabled(overlay is not Overlay.NONE)
 
 
 class BlockPanel(QWidget):
@@ -109,6 +111,7 @@ class TargetPanel(QWidget):
         super().__init__(parent)
         self.value = QDoubleSpinBox()
         self.value.setAccessibleName(self.tr("Target"))
+        self.value.lineEdit().setTextMargins(8, 0, 8, 0)
         self.unit = QComboBox()
         self.unit.setAccessibleName(self.tr("Unit of the target"))
         self.unit.setFixedWidth(72)

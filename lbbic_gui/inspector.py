@@ -5,7 +5,7 @@ Shows what it is told and emits what the user wants; decides nothing.
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import (
     QCheckBox,
     QFrame,
@@ -68,7 +68,7 @@ class Inspector(QWidget):
         content = QWidget()
         content.setObjectName("inspector")
         column = QVBoxLayout(content)
-        column.setContentsMargins(16, 16, 16, 16)
+        column.setContentsMargins(16, 16, 6, 16)  # the scroll bar takes the rest of the 16
         column.setSpacing(4)
         for widget in (self.name, self.facts):
             column.addWidget(widget)
@@ -89,6 +89,7 @@ class Inspector(QWidget):
         self.scroll_area.setWidget(content)
         self.scroll_area.setWidgetResizable(True)
         self.scroll_area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.scroll_area.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
         buttons = QHBoxLayout()
         buttons.setContentsMargins(16, 12, 16, 16)
         buttons.setSpacing(8)
@@ -204,10 +205,18 @@ class Inspector(QWidget):
         self.ms_ssim.setText(text.similarity(coded.point.ms_ssim if coded else None))
         if row is None or coded is None:
             has_hope = row is not None and row.problem is None
+            self.figure.setVisible(has_hope)
+            self.line.setVisible(has_hope)
             self.figure.setText("…" if has_hope else "")
             self.line.setText(self.tr("Not compressed yet") if has_hope else "")
             return
         self._say_result(row, coded)
+
+    def show_block(self, block: tuple[int, int] | None, coded: Coded | None) -> None:
+        """Show what is known of a pinned block, where it can be seen."""
+        self.block.show_block(block, coded)
+        if self.block.isVisibleTo(self):
+            QTimer.singleShot(0, lambda: self.scroll_area.ensureWidgetVisible(self.block, 0, 12))
 
     def show_stale(self, stale: bool) -> None:
         """Say that the figures are those of the previous quality."""
@@ -216,6 +225,8 @@ class Inspector(QWidget):
             self.figure.setEnabled(False)
 
     def _say_result(self, row: Row, coded: Coded) -> None:
+        self.figure.show()
+        self.line.show()
         self.figure.setEnabled(True)
         set_role(self.figure, "figure")
         after, bpp = len(coded.point.data), f"{coded.point.bpp:.2f} bpp"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import (
     QCloseEvent,
     QDragEnterEvent,
@@ -58,6 +58,8 @@ class MainWindow(QMainWindow):
         self.inspector = Inspector()
         self.toolbar = Toolbar(self.actions_, self)
         self.device = QLabel(self.tr("Loading model…"))
+        self.notice = QLabel()
+        self._notice_end = QTimer(self, singleShot=True, interval=_NOTICE_MS)
         self.cursor_words = QLabel()
         self.side = SideJobs(self.session, self)
         self.commands = Commands(self.session, self.side, self.stage, self)
@@ -86,7 +88,9 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(self.pages)
         self.addToolBar(self.toolbar)
         self.statusBar().setSizeGripEnabled(False)
-        self.statusBar().setContentsMargins(10, 0, 8, 0)
+        self.statusBar().setContentsMargins(8, 0, 8, 0)
+        self.statusBar().addWidget(self.notice, 1)
+        self._notice_end.timeout.connect(self.notice.clear)
         self.statusBar().addPermanentWidget(self.cursor_words)
         self.statusBar().addPermanentWidget(self.device)
         self._fill_menus()
@@ -108,7 +112,7 @@ class MainWindow(QMainWindow):
     def _show_empty(self) -> None:
         is_empty = not self.session.model.rows
         self.pages.setCurrentWidget(self.empty if is_empty else self.splitter)
-        self.toolbar.set_empty(is_empty)
+        self.toolbar.setVisible(not is_empty)
 
     # --- connections ----------------------------------------------------------------------------
 
@@ -164,7 +168,7 @@ class MainWindow(QMainWindow):
         self.commands.quality_changed.connect(
             lambda: inspector.show_quality(session.row, session.quality())
         )
-        stage.pinned.connect(inspector.block.show_block)
+        stage.pinned.connect(inspector.show_block)
         stage.told.connect(self.cursor_words.setText)
         stage.canvas.zoomed.connect(self.toolbar.show_zoom)
         stage.canvas.looked.connect(self.toolbar.show_look)
@@ -259,7 +263,8 @@ class MainWindow(QMainWindow):
         self.device.setText(cpu if ready.device == "cpu" else self.tr("GPU (CUDA)"))
 
     def _notice(self, words: str) -> None:
-        self.statusBar().showMessage(words, _NOTICE_MS)
+        self.notice.setText(words)
+        self._notice_end.start()
 
     def _apply_settings(self, values: Preferences) -> None:
         if theme.needs(values.theme):
@@ -271,6 +276,7 @@ class MainWindow(QMainWindow):
         application = QApplication.instance()
         if isinstance(application, QApplication):
             theme.apply(self.settings.values.theme, application)
+            self.toolbar.draw_icons()
 
     # --- events ---------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import resources
 from lbbic_gui.messages import Source
 
-_FIRST = "chelsea.png"  # the smallest, and a cat
+_FIRST = "astronaut.png"  # a face and fine texture, and it fills the view
 
 
 def sample_source() -> Source:

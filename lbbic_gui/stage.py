@@ -79,7 +79,7 @@ class Stage(QWidget):
         if self._opened is not None:
             opened = self._opened
             self.canvas.show_original(opened.canvas, opened.levels, opened.veil)
-            self.canvas.set_look(rival="")
+            self.canvas.set_look(rival="", ours="")
 
     def show_drop(self, visible: bool) -> None:
         """Say that what is dragged over the window can be dropped."""
@@ -125,12 +125,13 @@ class Stage(QWidget):
 
     def show_rival(self, rival: Rival | None) -> None:
         """Put another codec's picture on the original's side; None: the original returns."""
-        if rival is None or rival.canvas is None:
+        if rival is None or rival.canvas is None or self._coded is None:
             self.show_original()
         else:
             words = f"{CODECS[rival.codec]} {rival.quality}  ·  {text.size(rival.file_bytes)}"
             self.canvas.show_original(rival.canvas, rival.levels, self.canvas.veil)
-            self.canvas.set_look(rival=words)
+            ours = f"LBBIC  ·  {text.size(len(self._coded.point.data))}"
+            self.canvas.set_look(rival=words, ours=ours)
 
     def _on_sought(self, front: int) -> None:
         if self._coded is None:

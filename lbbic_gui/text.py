@@ -49,11 +49,9 @@ def saving(before: int, after: int) -> str:
 
 
 def saved(before: int, after: int) -> str:
-    """2.4 MB → 310 kB, 2.1 MB saved (−87 %)."""
-    words = f"{size(before)} → {size(after)}"
-    if after < before:
-        words += "  ·  " + tr("{} saved").format(size(before - after))
-    return f"{words} ({saving(before, after)})"
+    """2.1 MB smaller (−87 %)."""
+    words = tr("{} smaller") if after < before else tr("{} larger")
+    return f"{words.format(size(abs(before - after)))} ({saving(before, after)})"
 
 
 def decibels(value: float | None) -> str:

@@ -181,7 +181,7 @@ QToolBar QToolButton:disabled { color: @faint; }
 QToolBar::separator { background: @border; width: 1px; margin: 6px 4px; }
 QStatusBar { background: @panel; border-top: 1px solid @border; color: @faint; }
 QStatusBar::item { border: 0; }
-QStatusBar { min-height: 28px; padding-left: 10px; }
+QStatusBar { min-height: 28px; }
 QStatusBar QLabel { color: @faint; padding: 0 8px; }
 QSplitter::handle { background: @border; }
 QMenuBar { background: @panel; padding: 2px 4px; }
@@ -195,7 +195,7 @@ QMenu::separator { height: 1px; background: @border; margin: 4px 8px; }
 QPushButton { background: @panel; border: 1px solid @border; border-radius: 6px;
               padding: 6px 14px; min-height: 18px; }
 QPushButton:hover { background: @hover; }
-QPushButton[flat="true"] { border-color: transparent; padding: 3px 8px; text-align: left; }
+QPushButton[flat="true"] { border-color: transparent; padding: 2px 8px; text-align: left; }
 QPushButton[flat="true"]:disabled { background: @panel; }
 QPushButton:focus { border-color: @accent; }
 QPushButton:disabled { color: @faint; background: @window; }
@@ -245,6 +245,7 @@ QLabel[role="error"] { color: @red; font-weight: 600; }
 QFrame[role="rule"] { background: @border; max-height: 1px; border: 0; }
 QScrollBar:vertical { background: transparent; width: 10px; margin: 2px; }
 QScrollBar::handle:vertical { background: @border; border-radius: 3px; min-height: 24px; }
+QScrollBar::handle:vertical:disabled { background: transparent; }
 QScrollBar::add-line, QScrollBar::sub-line { width: 0; height: 0; }
 QProgressBar { background: @border; border: 0; border-radius: 2px; max-height: 4px; }
 QProgressBar::chunk { background: @accent; border-radius: 2px; }

@@ -113,8 +113,8 @@ def test_the_errors_of_blocks_are_those_inside_the_picture() -> None:
 def test_results_as_words() -> None:
     assert text.saving(2_400_000, 310_000) == "−87 %"
     assert text.saving(100, 103) == "+3 %"
-    assert text.saved(2_400_000, 310_000) == "2.4 MB → 310 kB  ·  2.1 MB saved (−87 %)"
-    assert text.saved(100, 103) == "100 bytes → 103 bytes (+3 %)"
+    assert text.saved(2_400_000, 310_000) == "2.1 MB smaller (−87 %)"
+    assert text.saved(100, 103) == "3 bytes larger (+3 %)"
     assert text.size(310_000) == "310 kB"
     assert text.size(2_400_000) == "2.4 MB"
     assert text.size(999_900) == "1.0 MB"

@@ -27,7 +27,7 @@ def test_the_window_starts_empty_and_the_sample_is_one_click_away(user: Any) -> 
     assert user.window.pages.currentWidget() is user.window.empty
     user.bot.mouseClick(user.window.empty.sample, LEFT)
     user.wait_for_result()
-    assert user.rows[0].source.name == "chelsea.png"
+    assert user.rows[0].source.name == "astronaut.png"
     assert "%" in user.window.inspector.figure.text()
 
 
@@ -53,7 +53,7 @@ def test_a_mixed_drop_is_sorted_out_without_a_dialog(user: Any, draw: Draw) -> N
     other.write_text("no picture")
     user.drop(other.with_suffix(".png"), folder, other, other.with_suffix(".png"))
     user.wait(lambda: len(user.rows) == 3)
-    words = user.window.statusBar().currentMessage()
+    words = user.window.notice.text()
     assert "3 pictures" in words
     assert "1 already" in words
     assert "a.txt" in words
@@ -156,7 +156,7 @@ def test_an_export_writes_the_decoded_picture(
     user.wait(lambda: user.rows[0].state is State.CODED)
     image = QImage(str(target)).convertToFormat(QImage.Format.Format_RGB32)
     expected = coded.picture.image().convertToFormat(QImage.Format.Format_RGB32)
-    user.wait(lambda: "Saved" in user.window.statusBar().currentMessage())
+    user.wait(lambda: "Saved" in user.window.notice.text())
     assert image == expected
 
 
@@ -311,6 +311,7 @@ def test_one_click_compares_with_the_other_codecs_at_the_same_size(user: Any, dr
         assert "dB" in cells[1].text()
     user.bot.mouseClick(panel.names["avif"], LEFT)
     assert canvas.look.rival.startswith("AVIF")
+    assert canvas.look.ours == f"LBBIC  ·  {text.size(len(coded.point.data))}"
     assert coded is user.window.session.result
     user.bot.mouseClick(panel.names["avif"], LEFT)
     assert not canvas.look.rival
@@ -351,6 +352,9 @@ def test_every_action_has_words_and_every_control_a_name(user: Any) -> None:
 
     for name, action in user.window.actions_.items():
         assert action.text(), name
+        assert not action.shortcut().isEmpty(), name
+    keys = [key for action in user.window.actions_.values() for key in action.shortcuts()]
+    assert len(set(keys)) == len(keys)
     for kind in (QAbstractButton, QAbstractSlider, QComboBox):
         for widget in user.window.findChildren(kind):
             named = widget.accessibleName() or (hasattr(widget, "text") and widget.text())
@@ -429,7 +433,7 @@ def test_the_batch_takes_the_order_of_the_rows_and_tells_what_is_left(
     user.wait(lambda: not user.window.session.batch.is_busy)
     assert saved.index("3") < saved.index("2")
     assert saved.index("2") > saved.index("1")
-    assert "saved (−" in totals[-1]
+    assert "smaller (−" in totals[-1]
 
 
 def test_what_is_left_of_a_damaged_file_is_a_click_away(
