@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject, Signal
 
 from lbbic_gui import messages
 from lbbic_gui.dispatch import Jobs
+from lbbic_gui.files import place_of
 from lbbic_gui.messages import BATCH, VIEW, Job, Problem, Saved, Step, Stopped
 from lbbic_gui.naming import fill, output_path
 from lbbic_gui.queue_model import QueueModel, Row, State
@@ -74,7 +75,7 @@ class Batch(QObject):
                 continue
             quality = row.override if row.override is not None else values.quality
             base = row.base if values.keep_structure else None
-            source = row.source.path or _pictures_folder(values.last_folder) / row.source.name
+            source = place_of(row.source, values.last_folder)
             name = fill(values.pattern, source.stem, quality) + ".lbb"
             target = output_path(source, folder, base, name)
             point = row.points.get(quality)
@@ -168,7 +169,7 @@ class Batch(QObject):
             case Saved():
                 self._note(job, row, answer)
             case Stopped():
-                row.state, row.progress = State.STOPPED, 0.0
+                row.state, row.progress = _stopped(row), 0.0
             case Problem():
                 row.state, row.problem, row.progress = State.FAILED, answer, 0.0
                 self.problem.emit(row)
@@ -187,10 +188,13 @@ class Batch(QObject):
         self.saved.emit(answer)
 
 
+def _stopped(row: Row) -> State:
+    """What a row is whose saving was cancelled: as before, if it had not begun."""
+    if row.state is not State.WAITING:
+        return State.STOPPED
+    return State.CODED if row.result_bytes else State.NEW
+
+
 def _work(row: Row) -> int:
     """Pixels; of a picture not measured yet, those of a usual one."""
     return row.width * row.height or _USUAL_PIXELS
-
-
-def _pictures_folder(last: str) -> Path:
-    return Path(last) if last else Path.home()

@@ -256,6 +256,10 @@ class Canvas(QWidget):
         inside = 0 <= x < size.width() and 0 <= y < size.height()
         return QPoint(x, y) if inside and self._images else None
 
+    def pixel_below(self) -> QPoint | None:
+        """The picture's pixel below the cursor."""
+        return None if self.cursor_at is None else self.pixel_at(self.cursor_at)
+
     def block_at(self, at: QPointF) -> tuple[int, int] | None:
         pixel = self.pixel_at(at)
         if pixel is None or self.result is None:

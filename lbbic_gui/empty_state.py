@@ -18,6 +18,7 @@ class EmptyState(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._lit = False
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)  # no button looks chosen at first
         title = QLabel(self.tr("Drop pictures or folders here"))
         title.setProperty("role", "title")
         formats = QLabel(

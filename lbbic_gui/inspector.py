@@ -201,6 +201,8 @@ class Inspector(QWidget):
         has_original = has_result and row is not None and not row.source.is_lbb
         self.compare.setEnabled(has_original)
         self.warning.hide()
+        self.psnr.setEnabled(True)
+        self.ms_ssim.setEnabled(True)
         self.psnr.setText(text.decibels(coded.point.psnr if coded else None))
         self.ms_ssim.setText(text.similarity(coded.point.ms_ssim if coded else None))
         if row is None or coded is None:
@@ -212,17 +214,17 @@ class Inspector(QWidget):
             return
         self._say_result(row, coded)
 
-    def show_block(self, block: tuple[int, int] | None, coded: Coded | None) -> None:
-        """Show what is known of a pinned block, where it can be seen."""
-        self.block.show_block(block, coded)
+    def reveal_block(self) -> None:
+        """Scroll to what is known of the pinned block."""
         if self.block.isVisibleTo(self):
             QTimer.singleShot(0, lambda: self.scroll_area.ensureWidgetVisible(self.block, 0, 12))
 
     def show_stale(self, stale: bool) -> None:
         """Say that the figures are those of the previous quality."""
         if stale and not self.line.text().startswith(self.tr("Previous")):
-            self.line.setText(self.tr("Previous quality: {}").format(self.line.text()))
-            self.figure.setEnabled(False)
+            self.line.setText(self.tr("Previous: {}").format(self.line.text()))
+            for figure in (self.figure, self.psnr, self.ms_ssim):
+                figure.setEnabled(False)
 
     def _say_result(self, row: Row, coded: Coded) -> None:
         self.figure.show()

@@ -71,6 +71,7 @@ class MainWindow(QMainWindow):
         self._connect_actions()
         self._apply_settings(settings.values)
         self._show_empty()
+        self.empty.setFocus()
 
     # --- layout ---------------------------------------------------------------------------------
 
@@ -168,7 +169,8 @@ class MainWindow(QMainWindow):
         self.commands.quality_changed.connect(
             lambda: inspector.show_quality(session.row, session.quality())
         )
-        stage.pinned.connect(inspector.show_block)
+        stage.pinned.connect(inspector.block.show_block)
+        stage.canvas.pinned.connect(inspector.reveal_block)
         stage.told.connect(self.cursor_words.setText)
         stage.canvas.zoomed.connect(self.toolbar.show_zoom)
         stage.canvas.looked.connect(self.toolbar.show_look)

@@ -109,10 +109,10 @@ def _paint_difference(painter: QPainter, canvas: Shown) -> None:
     painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, view.zoom < SQUARES_FROM)
     covered = QRectF(left, top, colours.shape[1] * step, colours.shape[0] * step)
     painter.drawImage(view.area(covered), as_image(colours))
-    _paint_marks(painter, canvas)
+    _paint_marks(painter, canvas, has_map=False)  # two maps at once cannot be told apart
     _paint_label(painter, tr("Difference × {}").format(canvas.look.gain), 12, 12)
     top_value = f"≥ {255 / canvas.look.gain:.3g}"
-    _paint_scale(painter, canvas, "0", top_value, tr("of 255"))
+    _paint_scale(painter, canvas, "0", top_value, tr("levels of 255"))
 
 
 def _label(canvas: Shown, name: str) -> str:
@@ -134,10 +134,10 @@ def _paint_picture(painter: QPainter, canvas: Shown, name: str) -> None:
         painter.drawImage(area, canvas.veil)
 
 
-def _paint_marks(painter: QPainter, canvas: Shown) -> None:
+def _paint_marks(painter: QPainter, canvas: Shown, *, has_map: bool = True) -> None:
     """Overlay, grid and pinned block."""
     look, view = canvas.look, canvas.viewport
-    if look.map is not None:
+    if look.map is not None and has_map:
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, False)
         painter.setClipRect(view.area(), Qt.ClipOperation.IntersectClip)

@@ -125,7 +125,12 @@ class Session(QObject):
     def stop(self) -> None:
         """Cancel what runs for the row on view and for the batch."""
         self.batch.stop()
+        row = self.row
+        if row is not None and any(isinstance(job.request, messages.Code) for job in self._view):
+            row.state, row.progress = State.STOPPED, 0.0
+            self.model.touch(row)
         self._stop_view()
+        self.progressed.emit("", 0.0)  # at once; the worker follows at its next front
 
     def remove(self, row: Row) -> None:
         """Take a row off the queue."""

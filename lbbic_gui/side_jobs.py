@@ -8,6 +8,7 @@ from PySide6.QtCore import QObject, Signal
 
 from lbbic_gui import messages, text
 from lbbic_gui.compare_panel import CODECS
+from lbbic_gui.files import place_of
 from lbbic_gui.messages import (
     BACKGROUND,
     VIEW,
@@ -82,9 +83,8 @@ class SideJobs(QObject):
     def proposal(self, suffix: str) -> Path:
         """A free name: beside the picture, or in the folder of the settings."""
         row, values = self._session.row, self._session.settings.values
-        path = row.source.path if row else None
-        if path is None:
-            path = Path(values.last_folder or Path.home()) / (row.source.name if row else "picture")
+        assert row is not None
+        path = place_of(row.source, values.last_folder)
         folder = Path(values.output_folder) if values.output_folder else None
         name = fill(values.pattern, path.stem, self._session.quality()) + suffix
         return free_name(output_path(path, folder, None, name))

@@ -73,6 +73,7 @@ class Stage(QWidget):
         """Lay another map on the picture."""
         found = make_map(overlay, self._coded) if self._coded else None
         self.canvas.set_look(overlay=overlay, map=found)
+        self._on_hover(self.canvas.pixel_below())
 
     def show_original(self) -> None:
         """The original takes its side back from another codec's picture."""
@@ -105,7 +106,7 @@ class Stage(QWidget):
         self._coded = None
         self.show_original()
         self.timeline.show_fronts(0)
-        self.canvas.set_look(map=None, pinned=None)
+        self.canvas.set_look(map=None)
         if veil is not None:
             self.canvas.veil = veil
         self.canvas.show_result(growing)

@@ -236,6 +236,7 @@ QSlider::handle:horizontal:focus { background: @accent; }
 QFrame#floating { background: @panel; border: 1px solid @border; border-radius: 8px; }
 QLabel[role="title"] { font-size: 20px; font-weight: 600; }
 QLabel[role="heading"] { font-weight: 600; color: @text; }
+QLabel[role="heading"]:disabled { color: @faint; }
 QLabel[role="faint"] { color: @faint; }
 QLabel[role="figure"] { font-size: 26px; font-weight: 600; }
 QLabel[role="grown"] { font-size: 26px; font-weight: 600; color: @amber; }

@@ -72,7 +72,7 @@ class Toolbar(QToolBar):
             self._all[name].setIcon(icons.icon(name))
 
     def show_zoom(self, zoom: float) -> None:
-        self.zoom.setEditText(f"{100 * zoom:.4g} %")
+        self.zoom.setEditText(f"{100 * zoom:.{0 if zoom >= 0.1 else 1}f} %")
 
     def show_look(self, look: Look) -> None:
         """Check what is on."""

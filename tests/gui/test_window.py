@@ -31,6 +31,19 @@ def test_the_window_starts_empty_and_the_sample_is_one_click_away(user: Any) -> 
     assert "%" in user.window.inspector.figure.text()
 
 
+def test_a_sample_is_not_saved_beside_the_program(user: Any, tmp_path: Path) -> None:
+    from lbbic_gui.samples import sample_source
+
+    user.window.settings.change(last_folder=str(tmp_path))
+    user.press(Qt.Key.Key_T, CTRL, widget=user.window)
+    user.wait_for_result()
+    assert user.window.side.proposal(".lbb") == tmp_path / "astronaut.lbb"
+    user.press(Qt.Key.Key_Return, CTRL)
+    user.wait(lambda: user.rows[0].state is State.SAVED)
+    assert user.rows[0].saved_path == tmp_path / "astronaut.lbb"
+    assert not list(sample_source().path.parent.glob("*.lbb"))
+
+
 def test_a_dropped_picture_appears_front_by_front(user: Any, draw: Draw) -> None:
     shares = []
     user.window.session.front.connect(
@@ -267,6 +280,10 @@ def test_a_click_pins_a_block_and_tells_its_cost(user: Any, draw: Draw) -> None:
     panel = user.window.inspector.block
     assert panel.isVisibleTo(user.window)
     assert f"{coded.picture.bits[row, column]:.1f} bits" in panel.values["bits"].text()
+    user.window.commands.choose_quality(8.0, False)
+    again = user.wait_for_result(8.0)
+    assert canvas.look.pinned == (row, column)
+    assert f"{again.picture.bits[row, column]:.1f} bits" in panel.values["bits"].text()
 
 
 def test_the_plot_codes_a_hollow_point_and_picks_a_filled_one(user: Any, draw: Draw) -> None:
