@@ -73,6 +73,12 @@ class MainWindow(QMainWindow):
         self._show_empty()
         self.empty.setFocus()
 
+    def begin(self, files: list[Path]) -> None:
+        """Load the model, before anything else needs it, and open files."""
+        self.session.warm_up()
+        if files:
+            self.session.intake.open(files)
+
     # --- layout ---------------------------------------------------------------------------------
 
     def _lay_out(self) -> None:

@@ -81,7 +81,7 @@ class Row:
         if self.source.is_lbb or not self.file_bytes:
             return text.size(self.result_bytes)
         saved = text.saving(self.file_bytes, self.result_bytes)
-        return f"{text.size(self.file_bytes)} → {text.size(self.result_bytes)}   {saved}"
+        return f"{saved}  ·  {text.size(self.file_bytes)} → {text.size(self.result_bytes)}"
 
 
 class QueueModel(QAbstractListModel):

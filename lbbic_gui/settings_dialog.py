@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -81,7 +80,6 @@ class SettingsDialog(QDialog):
         form = QFormLayout()
         form.setHorizontalSpacing(24)
         form.setVerticalSpacing(10)
-        form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         form.addRow(self.tr("Theme"), self._choices["theme"])
         form.addRow("", self._switches["reduce_motion"])
         form.addRow(self.tr("Device"), self._choices["device"])
@@ -93,6 +91,7 @@ class SettingsDialog(QDialog):
         form.addRow(self.tr("Keep in files"), self._switches["keep_exif"])
         form.addRow("", self._switches["keep_icc"])
         form.addRow("", self._switches["keep_xmp"])
+        _centre_labels(form)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.rejected.connect(self.reject)
         self.reset = buttons.addButton(self.tr("Reset all"), QDialogButtonBox.ButtonRole.ResetRole)
@@ -146,3 +145,12 @@ class SettingsDialog(QDialog):
         folder = choose_folder(self, self._settings.values.output_folder)
         if folder is not None:
             self._settings.change(output_folder=str(folder))
+
+
+def _centre_labels(form: QFormLayout) -> None:
+    """Qt sets labels too high beside fields that the style sheet has made taller."""
+    for row in range(form.rowCount()):
+        label = form.itemAt(row, QFormLayout.ItemRole.LabelRole)
+        field = form.itemAt(row, QFormLayout.ItemRole.FieldRole)
+        if label is not None:
+            label.widget().setMinimumHeight(field.sizeHint().height())

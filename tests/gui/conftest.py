@@ -119,7 +119,7 @@ def shipped_user(qtbot: Any, settings_file: Path) -> Iterator[User]:
     qtbot.addWidget(window)
     window.show()
     qtbot.waitExposed(window)
-    window.session.warm_up()
+    window.begin([])
     yield User(window, qtbot)
     window.session.batch.stop()
     window.close()
