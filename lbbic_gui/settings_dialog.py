@@ -152,5 +152,5 @@ def _centre_labels(form: QFormLayout) -> None:
     for row in range(form.rowCount()):
         label = form.itemAt(row, QFormLayout.ItemRole.LabelRole)
         field = form.itemAt(row, QFormLayout.ItemRole.FieldRole)
-        if label is not None:
-            label.widget().setMinimumHeight(field.sizeHint().height())
+        if label and field and (widget := label.widget()):
+            widget.setMinimumHeight(field.sizeHint().height())
