@@ -5,7 +5,8 @@ Each is set to its best for PSNR without tuning: full colour resolution where th
 """
 
 import io
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFile
 
-from lbbic_engine.errors import UnsupportedImageError
+from lbbic_engine.errors import Cancelled, UnsupportedImageError
 
 Picture = npt.NDArray[np.uint8]
 
@@ -44,15 +45,20 @@ def encode_at_quality(picture: Picture, codec: str, quality: int) -> BaselineRes
     return BaselineResult(codec, quality, data, _decode(data))
 
 
-def encode_at_size(picture: Picture, codec: str, max_bytes: int) -> BaselineResult | None:
+def encode_at_size(
+    picture: Picture, codec: str, max_bytes: int, *, cancelled: Callable[[], bool] | None = None
+) -> BaselineResult | None:
     """Code at the highest quality whose file has at most `max_bytes`.
 
     None where even the lowest quality is larger. Found by bisection, about seven encodings; where
     a codec's size does not rise steadily with its quality, a little more might have fitted.
+    Cancelled once `cancelled` returns True (asked before each encoding).
     """
     best = None
     low, high = _QUALITIES.start, _QUALITIES.stop  # below low: fits; from high on: does not
     while low < high:
+        if cancelled is not None and cancelled():
+            raise Cancelled
         quality = (low + high) // 2
         data = _encode(picture, codec, quality)
         if len(data) <= max_bytes:
@@ -68,13 +74,14 @@ def encode_at_size(picture: Picture, codec: str, max_bytes: int) -> BaselineResu
 def _encode(picture: Picture, codec: str, quality: int) -> bytes:
     # Pillow's JPEG encoder needs the whole file of an optimised picture in one such block.
     ImageFile.MAXBLOCK = max(ImageFile.MAXBLOCK, 2 * picture.nbytes)
-    file = io.BytesIO()
     try:
-        Image.fromarray(picture).save(file, codec, quality=quality, **CODECS[codec])
+        with tempfile.TemporaryFile() as file:  # into memory Pillow would not let threads run
+            Image.fromarray(picture).save(file, codec, quality=quality, **CODECS[codec])
+            file.seek(0)
+            return file.read()
     except (OSError, RuntimeError, ValueError) as error:  # larger than the format allows
         title = f"{codec.upper()} cannot hold this picture"
         raise UnsupportedImageError(title, str(error)) from error
-    return file.getvalue()
 
 
 def _decode(data: bytes) -> Picture:

@@ -29,7 +29,7 @@ def entries() -> tuple[Entry, ...]:
     return (
         Entry("open", file, tr("Open…"), ("Ctrl+O",)),
         Entry("open_folder", file, tr("Open folder…"), ("Ctrl+Shift+O",)),
-        Entry("sample", file, tr("Try a sample")),
+        Entry("sample", file, tr("Try a sample"), ("Ctrl+T",)),
         Entry("", file, ""),
         Entry("save", file, tr("Save .lbb…"), ("Ctrl+S",)),
         Entry("export", file, tr("Export picture…"), ("Ctrl+E",)),
@@ -66,7 +66,7 @@ def entries() -> tuple[Entry, ...]:
         Entry("half", compare, tr("Half and half"), ("2",)),
         Entry("compressed", compare, tr("Compressed"), ("3",)),
         Entry("keys", help_, tr("Keyboard and mouse"), ("F1",)),
-        Entry("about", help_, tr("About LBBIC")),
+        Entry("about", help_, tr("About LBBIC"), ("Shift+F1",)),
     )
 
 

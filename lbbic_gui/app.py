@@ -65,9 +65,7 @@ def _run(files: list[Path]) -> int:
     prepare(application)
     window = MainWindow(Settings())
     window.show()
-    if files:
-        window.session.intake.open(files)
-    QTimer.singleShot(0, window.session.warm_up)
+    QTimer.singleShot(0, lambda: window.begin(files))
     code = application.exec()
     if not window.session.jobs.stop():
         os._exit(code)  # a library is busy and cannot be asked to stop; all that is saved is saved

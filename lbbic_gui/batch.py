@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,16 +11,23 @@ from PySide6.QtCore import QObject, Signal
 
 from lbbic_gui import messages
 from lbbic_gui.dispatch import Jobs
+from lbbic_gui.files import place_of
 from lbbic_gui.messages import BATCH, VIEW, Job, Problem, Saved, Step, Stopped
-from lbbic_gui.naming import output_path
+from lbbic_gui.naming import fill, output_path
 from lbbic_gui.queue_model import QueueModel, Row, State
 from lbbic_gui.settings import Settings
 from lbbic_gui.text import tr
 
+_USUAL_PIXELS = 4_000_000
+_TELLING_SHARE, _TELLING_SECONDS = 0.02, 2.0  # before that the time left is a guess
+
 
 @dataclass(frozen=True)
 class Total:
-    """Pictures ``done`` of ``count``, bytes ``before`` and ``after``, ``share`` of the work."""
+    """Pictures ``done`` of ``count``, bytes ``before`` and ``after``, ``share`` of the work.
+
+    ``seconds_left`` None: nothing runs, or too little is done to tell.
+    """
 
     done: int
     count: int
@@ -27,6 +35,7 @@ class Total:
     after: int
     share: float
     busy: bool
+    seconds_left: float | None = None
 
 
 class Batch(QObject):
@@ -44,9 +53,11 @@ class Batch(QObject):
         self._jobs = jobs
         self._settings = settings
         self._running: dict[Job, Row] = {}
-        self._asked = 0  # jobs since nothing ran last
+        self._asked: list[Row] = []  # since nothing ran last
+        self._began = 0.0
         jobs.reported.connect(self._on_report)
         jobs.finished.connect(self._on_finish)
+        model.rowsMoved.connect(lambda *_: jobs.reorder([row.number for row in model.rows]))
         settings.changed.connect(self.tell)
 
     @property
@@ -64,8 +75,9 @@ class Batch(QObject):
                 continue
             quality = row.override if row.override is not None else values.quality
             base = row.base if values.keep_structure else None
-            source = row.source.path or _pictures_folder(values.last_folder) / row.source.name
-            target = output_path(source, folder, base)
+            source = place_of(row.source, values.last_folder)
+            name = fill(values.pattern, source.stem, quality) + ".lbb"
+            target = output_path(source, folder, base, name)
             point = row.points.get(quality)
             data = point.data if point and point.data else None
             key = str(target).casefold()
@@ -91,7 +103,9 @@ class Batch(QObject):
         )
         if row.state is not State.WORKING:
             row.state, row.progress, row.problem = State.WAITING, 0.0, None
-        self._asked += 1
+        if not self._running:
+            self._began = time.monotonic()
+        self._asked.append(row)
         self._running[self._jobs.submit(request, row.number, priority)] = row
         self._model.touch(row)
         self.tell()
@@ -106,17 +120,29 @@ class Batch(QObject):
         pictures = [row for row in self._model.rows if not row.source.is_lbb]
         saved = [row for row in pictures if self._is_done(row)]
         known = [row for row in saved if row.file_bytes and row.result_bytes]
-        part = sum(row.progress for row in self._running.values())
-        done_jobs = self._asked - len(self._running)
+        share = self._share()
         total = Total(
             len(saved),
             len(pictures),
             sum(row.file_bytes for row in known),
             sum(row.result_bytes for row in known),
-            (done_jobs + part) / self._asked if self._asked else 0.0,
+            share,
             bool(self._running),
+            self._seconds_left(share),
         )
         self.changed.emit(total)
+
+    def _share(self) -> float:
+        """How much of what was asked for is done, in pixels."""
+        asked = sum(_work(row) for row in self._asked)
+        left = sum(_work(row) * (1 - row.progress) for row in self._running.values())
+        return 1 - left / asked if asked else 0.0
+
+    def _seconds_left(self, share: float) -> float | None:
+        elapsed = time.monotonic() - self._began
+        if not self._running or share < _TELLING_SHARE or elapsed < _TELLING_SECONDS:
+            return None
+        return elapsed * (1 - share) / share
 
     def _is_done(self, row: Row) -> bool:
         """Whether a row is saved at the quality that it has now."""
@@ -143,13 +169,13 @@ class Batch(QObject):
             case Saved():
                 self._note(job, row, answer)
             case Stopped():
-                row.state, row.progress = State.STOPPED, 0.0
+                row.state, row.progress = _stopped(row), 0.0
             case Problem():
                 row.state, row.problem, row.progress = State.FAILED, answer, 0.0
                 self.problem.emit(row)
         self._model.touch(row)
         if not self._running:
-            self._asked = 0
+            self._asked.clear()
         self.tell()
 
     def _note(self, job: Job, row: Row, answer: Saved) -> None:
@@ -162,5 +188,13 @@ class Batch(QObject):
         self.saved.emit(answer)
 
 
-def _pictures_folder(last: str) -> Path:
-    return Path(last) if last else Path.home()
+def _stopped(row: Row) -> State:
+    """What a row is whose saving was cancelled: as before, if it had not begun."""
+    if row.state is not State.WAITING:
+        return State.STOPPED
+    return State.CODED if row.result_bytes else State.NEW
+
+
+def _work(row: Row) -> int:
+    """Pixels; of a picture not measured yet, those of a usual one."""
+    return row.width * row.height or _USUAL_PIXELS

@@ -67,7 +67,7 @@ class Canvas(QWidget):
         self._images.clear()
         self._levels.clear()
         self.viewport = replace(self.viewport, picture=QSizeF())
-        self.set_look(pinned=None, map=None, badge="", rival="")
+        self.set_look(pinned=None, map=None, badge="", rival="", ours="")
 
     def show_original(
         self, canvas: Pixels, levels: tuple[Pixels, ...], veil: QImage | None
@@ -255,6 +255,10 @@ class Canvas(QWidget):
         size = self.viewport.picture
         inside = 0 <= x < size.width() and 0 <= y < size.height()
         return QPoint(x, y) if inside and self._images else None
+
+    def pixel_below(self) -> QPoint | None:
+        """The picture's pixel below the cursor."""
+        return None if self.cursor_at is None else self.pixel_at(self.cursor_at)
 
     def block_at(self, at: QPointF) -> tuple[int, int] | None:
         pixel = self.pixel_at(at)

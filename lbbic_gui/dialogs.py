@@ -10,7 +10,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication, QKeySequence
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QGridLayout, QLabel, QVBoxLayout, QWidget
 
-from lbbic_gui.actions import entries, mouse_help
+from lbbic_gui.actions import Entry, entries, mouse_help
 from lbbic_gui.messages import Ready
 from lbbic_gui.text import tr
 
@@ -23,22 +23,12 @@ def version() -> str:
 
 
 class KeysDialog(QDialog):
-    """Every action with its keys, in two columns."""
+    """Every action with its keys, in two columns, and what the mouse does."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle(self.tr("Keyboard and mouse"))
-        pairs = [
-            (
-                entry.words.rstrip("…"),
-                " / ".join(
-                    QKeySequence(key).toString(QKeySequence.SequenceFormat.NativeText)
-                    for key in entry.keys
-                ),
-            )
-            for entry in entries()
-            if entry.keys
-        ]
+        pairs = [(entry.words.rstrip("…"), _ways(entry)) for entry in entries() if entry.name]
         pairs += [(words, keys) for keys, words in mouse_help()]
         grid = QGridLayout()
         grid.setHorizontalSpacing(16)
@@ -56,6 +46,12 @@ class KeysDialog(QDialog):
         layout.setSpacing(16)
         layout.addLayout(grid)
         layout.addWidget(_close_button(self))
+
+
+def _ways(entry: Entry) -> str:
+    """The keys of an action."""
+    native = QKeySequence.SequenceFormat.NativeText
+    return " / ".join(QKeySequence(key).toString(native) for key in entry.keys)
 
 
 class AboutDialog(QDialog):

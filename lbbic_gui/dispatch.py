@@ -1,4 +1,4 @@
-"""Jobs on their way to two threads: one that reads files and one that owns the model.
+"""Jobs on their way to two threads: one owns the model, the other does all that needs none.
 
 What a job does is in ``jobs``. Jobs wait on the window's side and are handed over one at a time:
 those that wait can be put in order or dropped without a lock.
@@ -7,11 +7,14 @@ those that wait can be put in order or dropped without a lock.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from PySide6.QtCore import QObject, Qt, QThread, Signal, Slot
 
 from lbbic_gui.jobs import Worker
-from lbbic_gui.messages import VIEW, Find, Job, Open, Stopped, Thumbnail
+from lbbic_gui.messages import BATCH, VIEW, CompareAtSize, Find, Job, Open, Stopped, Thumbnail
+
+_WITHOUT_MODEL = (Find, Open, Thumbnail, CompareAtSize)
 
 
 class Jobs(QObject):
@@ -39,6 +42,10 @@ class Jobs(QObject):
         job.cancelled.set()
         self._lane(job).drop_cancelled()
 
+    def reorder(self, rows: Sequence[int]) -> None:
+        """Batch jobs that wait take the order of these rows."""
+        self._coding.reorder({row: place for place, row in enumerate(rows)})
+
     def active(self) -> list[Job]:
         """All jobs that have not finished, those that run first."""
         return [*self._coding.jobs(), *self._reading.jobs()]
@@ -52,7 +59,7 @@ class Jobs(QObject):
         return all(ended)
 
     def _lane(self, job: Job) -> _Lane:
-        return self._reading if isinstance(job.request, (Find, Open, Thumbnail)) else self._coding
+        return self._reading if isinstance(job.request, _WITHOUT_MODEL) else self._coding
 
 
 class _Lane(QObject):
@@ -78,8 +85,16 @@ class _Lane(QObject):
 
     def submit(self, job: Job) -> None:
         self._waiting.append(job)
-        self._waiting.sort(key=lambda waiting: (waiting.priority, waiting.number))
+        self._waiting.sort(key=_turn)
         self._next()
+
+    def reorder(self, places: dict[int, int]) -> None:
+        batch = [job for job in self._waiting if job.priority == BATCH and job.row in places]
+        numbers = sorted(job.number for job in batch)
+        batch.sort(key=lambda job: places[job.row])
+        for job, number in zip(batch, numbers, strict=True):
+            job.number = number
+        self._waiting.sort(key=_turn)
 
     def drop_cancelled(self) -> None:
         dropped = [job for job in self._waiting if job.cancelled.is_set()]
@@ -107,3 +122,7 @@ class _Lane(QObject):
         self._running = None
         self._jobs.finished.emit(job, answer)
         self._next()
+
+
+def _turn(job: Job) -> tuple[int, int]:
+    return job.priority, job.number

@@ -18,16 +18,15 @@ class EmptyState(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._lit = False
-        title = QLabel(self.tr("Drop pictures here"))
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)  # no button looks chosen at first
+        title = QLabel(self.tr("Drop pictures or folders here"))
         title.setProperty("role", "title")
-        words = QLabel(
-            self.tr(
-                "PNG, JPEG, WebP, AVIF, TIFF, BMP, GIF, JPEG 2000, PPM, or .lbb to view\n"
-                "Files stay on this computer"
-            )
+        formats = QLabel(
+            self.tr("PNG, JPEG, WebP, AVIF, TIFF, BMP, GIF, JPEG 2000, PPM, or .lbb to view")
         )
-        words.setProperty("role", "faint")
-        words.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        promise = QLabel(self.tr("Files stay on this computer"))
+        for words in (formats, promise):
+            words.setProperty("role", "faint")
         self.choose = QPushButton(self.tr("Choose images…"))
         self.choose.setProperty("primary", True)
         self.choose.clicked.connect(self.choose_wanted)
@@ -41,12 +40,13 @@ class EmptyState(QWidget):
         buttons.addStretch(1)
         layout = QVBoxLayout(self)
         layout.addStretch(1)
-        layout.addSpacing(72)
+        layout.addSpacing(88)
         layout.addWidget(title, 0, Qt.AlignmentFlag.AlignHCenter)
         layout.addSpacing(16)
         layout.addLayout(buttons)
-        layout.addSpacing(16)
-        layout.addWidget(words, 0, Qt.AlignmentFlag.AlignHCenter)
+        layout.addSpacing(20)
+        layout.addWidget(formats, 0, Qt.AlignmentFlag.AlignHCenter)
+        layout.addWidget(promise, 0, Qt.AlignmentFlag.AlignHCenter)
         layout.addStretch(1)
 
     def set_lit(self, lit: bool) -> None:
@@ -65,7 +65,7 @@ class EmptyState(QWidget):
 
     def _paint_blocks(self, painter: QPainter) -> None:
         """A picture half decoded, as a wavefront of blocks."""
-        cell, gap, side = 14.0, 3.0, 4
+        cell, gap, side = 17.0, 4.0, 4
         centre = QPointF(self.width() / 2, self.height() / 2 - 96)
         left = centre.x() - (side * cell + (side - 1) * gap) / 2
         top = centre.y() - (side * cell + (side - 1) * gap) / 2

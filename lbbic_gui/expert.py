@@ -1,25 +1,24 @@
-"""The inspector's smaller panels: overlay, pinned block, target size, other codecs."""
+"""The inspector's smaller panels: overlay, pinned block, target."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QComboBox,
+    QDoubleSpinBox,
     QFormLayout,
     QHBoxLayout,
     QLabel,
     QPushButton,
     QSlider,
-    QSpinBox,
-    QVBoxLayout,
     QWidget,
 )
 
-from lbbic_gui import text
-from lbbic_gui.messages import Coded, Rival
+from lbbic_gui.messages import Coded, Target
 from lbbic_gui.overlays import Overlay
 
-CODECS = (("jpeg", "JPEG"), ("webp", "WebP"), ("avif", "AVIF"))
+# unit: least, most, usual value, decimals
+_UNITS = {"kB": (1, 1e6, 100, 0), "bpp": (0.01, 24, 0.5, 2), "dB": (10, 60, 35, 1)}
 
 
 class OverlayPanel(QWidget):
@@ -42,6 +41,7 @@ class OverlayPanel(QWidget):
         self.opacity.setToolTip(self.tr("Opacity"))
         self.box.currentIndexChanged.connect(lambda: self.chosen.emit(self.box.currentData()))
         self.opacity.valueChanged.connect(lambda value: self.opacity_changed.emit(value / 100))
+        self.opacity.setEnabled(False)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 4, 0, 0)
         layout.setSpacing(12)
@@ -58,6 +58,7 @@ class OverlayPanel(QWidget):
 
     def show_overlay(self, overlay: Overlay) -> None:
         self.box.setCurrentIndex(list(Overlay).index(overlay))
+        self.opacity.setEnabled(overlay is not Overlay.NONE)
 
 
 class BlockPanel(QWidget):
@@ -101,86 +102,45 @@ class BlockPanel(QWidget):
         self.values["error"].setText(error)
 
 
-class SizePanel(QWidget):
-    """A file size not to be exceeded."""
+class TargetPanel(QWidget):
+    """A size not to be exceeded, or a PSNR to be reached."""
 
-    wanted = Signal(int)
+    wanted = Signal(object)  # Target
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.kilobytes = QSpinBox()
-        self.kilobytes.setRange(1, 1_000_000)
-        self.kilobytes.setValue(100)
-        self.kilobytes.setSuffix(" kB")
-        self.kilobytes.lineEdit().setTextMargins(8, 0, 8, 0)
-        self.kilobytes.setAccessibleName(self.tr("At most, in kilobytes"))
-        self.button = QPushButton(self.tr("Find quality"))
-        self.button.setToolTip(self.tr("The best quality whose file is not larger than this"))
-        self.button.clicked.connect(lambda: self.wanted.emit(1000 * self.kilobytes.value()))
+        self.value = QDoubleSpinBox()
+        self.value.setAccessibleName(self.tr("Target"))
+        self.value.lineEdit().setTextMargins(8, 0, 8, 0)
+        self.unit = QComboBox()
+        self.unit.setAccessibleName(self.tr("Unit of the target"))
+        self.unit.setFixedWidth(72)
+        for unit in _UNITS:
+            self.unit.addItem(unit)
+        self.unit.currentTextChanged.connect(self._on_unit)
+        self.button = QPushButton(self.tr("Find"))
+        self.button.clicked.connect(self._on_click)
+        self._on_unit("kB")
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 4, 0, 0)
         layout.setSpacing(8)
-        layout.addWidget(self.kilobytes, 1)
+        layout.addWidget(self.value, 1)
+        layout.addWidget(self.unit)
         layout.addWidget(self.button)
 
-
-class ComparePanel(QWidget):
-    """Other codecs at no more bytes than ours; their picture takes the original's side."""
-
-    wanted = Signal(str)
-    original_wanted = Signal()
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.buttons = {}
-        row = QHBoxLayout()
-        row.setSpacing(8)
-        for key, name in CODECS:
-            button = QPushButton(name)
-            button.setCheckable(True)
-            button.clicked.connect(lambda checked, codec=key: self._on_click(codec, checked))
-            self.buttons[key] = button
-            row.addWidget(button, 1)
-        self.words = QLabel()
-        self.words.setProperty("role", "faint")
-        self.words.setWordWrap(True)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 4, 0, 0)
-        layout.setSpacing(8)
-        layout.addLayout(row)
-        layout.addWidget(self.words)
-
-    def reset(self) -> None:
-        """No other codec is compared with."""
-        for button in self.buttons.values():
-            button.setChecked(False)
-        self.words.clear()
-
-    def show_rival(self, rival: Rival, ours: Coded) -> None:
-        """Say what the other codec made of the same bytes."""
-        name = dict(CODECS)[rival.codec]
-        if rival.canvas is None:
-            limit = text.size(len(ours.point.data))
-            self.words.setText(self.tr("{} cannot be as small as {}.").format(name, limit))
-            self.buttons[rival.codec].setChecked(False)
-            return
-        words = self.tr("{}: {}, {}\nLBBIC: {}, {}")
-        self.words.setText(
-            words.format(
-                name,
-                text.size(rival.file_bytes),
-                text.decibels(rival.psnr),
-                text.size(len(ours.point.data)),
-                text.decibels(ours.point.psnr),
-            )
+    def _on_unit(self, unit: str) -> None:
+        least, most, usual, decimals = _UNITS[unit]
+        self.value.setDecimals(decimals)
+        self.value.setRange(least, most)
+        self.value.setValue(usual)
+        self.button.setToolTip(
+            self.tr("The lowest quality that has this PSNR")
+            if unit == "dB"
+            else self.tr("The best quality whose file is not larger than this")
         )
 
-    def _on_click(self, codec: str, checked: bool) -> None:
-        for key, button in self.buttons.items():
-            button.setChecked(checked and key == codec)
-        if checked:
-            self.words.setText(self.tr("Searching the quality…"))
-            self.wanted.emit(codec)
-        else:
-            self.words.clear()
-            self.original_wanted.emit()
+    def _on_click(self) -> None:
+        unit, value = self.unit.currentText(), self.value.value()
+        in_bytes = unit == "kB"
+        target = Target("bytes", 1000 * value) if in_bytes else Target(unit, value)
+        self.wanted.emit(target)

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from PySide6.QtCore import QStandardPaths
 from PySide6.QtWidgets import QFileDialog, QWidget
 
+from lbbic_gui.messages import Source
+from lbbic_gui.naming import free_name
 from lbbic_gui.pictures import SUFFIXES
+from lbbic_gui.samples import is_sample
 from lbbic_gui.text import tr
 
 EXPORTS = {"PNG": ".png", "JPEG": ".jpg", "WebP": ".webp", "AVIF": ".avif"}
+
+
+def place_of(source: Source, last_folder: str) -> Path:
+    """Beside what a result is saved: the picture, or what would be it in a folder of the user's."""
+    if source.path is not None and not is_sample(source.path):
+        return source.path
+    pictures = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.PicturesLocation)
+    return Path(last_folder or pictures or Path.home()) / source.name
 
 
 def choose_pictures(parent: QWidget, folder: str) -> list[Path]:
@@ -45,6 +57,7 @@ def choose_export(parent: QWidget, proposal: Path) -> Path | None:
 
 
 def _with_suffix(name: str, suffix: str) -> Path | None:
+    """The name that was typed; one that the dialog has not seen replaces nothing."""
     if not name:
         return None
-    return Path(name) if name.lower().endswith(suffix) else Path(name + suffix)
+    return Path(name) if name.lower().endswith(suffix) else free_name(Path(name + suffix))

@@ -6,6 +6,8 @@ The surprise: the array covers whole blocks and so may reach beyond the picture;
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtGui import QImage
@@ -79,6 +81,10 @@ class Growing:
             self.bits[rows, columns] = bits
         self._fronts += 1
         self._done += len(rows)
+
+    def recolour(self, convert: Callable[[Pixels], Pixels]) -> None:
+        """Pass all pixels, red first, through ``convert``."""
+        self.canvas[..., :3] = convert(self.canvas[..., 2::-1])[..., ::-1]
 
     @property
     def front_count(self) -> int:

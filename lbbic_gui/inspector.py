@@ -5,7 +5,7 @@ Shows what it is told and emits what the user wants; decides nothing.
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import (
     QCheckBox,
     QFrame,
@@ -19,11 +19,13 @@ from PySide6.QtWidgets import (
 )
 
 from lbbic_gui import text
-from lbbic_gui.expert import BlockPanel, ComparePanel, OverlayPanel, SizePanel
+from lbbic_gui.compare_panel import ComparePanel
+from lbbic_gui.expert import BlockPanel, OverlayPanel, TargetPanel
 from lbbic_gui.messages import Coded
 from lbbic_gui.quality_slider import QualitySlider
 from lbbic_gui.queue_model import Row
 from lbbic_gui.rate_plot import RatePlot
+from lbbic_gui.theme import set_role
 
 WIDTH = 304
 
@@ -52,7 +54,7 @@ class Inspector(QWidget):
         self.plot = RatePlot()
         self.overlay = OverlayPanel()
         self.block = BlockPanel()
-        self.fit = SizePanel()
+        self.target = TargetPanel()
         self.compare = ComparePanel()
         self.save = QPushButton(self.tr("Save .lbb…"))
         self.save.setProperty("primary", True)
@@ -66,7 +68,7 @@ class Inspector(QWidget):
         content = QWidget()
         content.setObjectName("inspector")
         column = QVBoxLayout(content)
-        column.setContentsMargins(16, 16, 16, 16)
+        column.setContentsMargins(16, 16, 6, 16)  # the scroll bar takes the rest of the 16
         column.setSpacing(4)
         for widget in (self.name, self.facts):
             column.addWidget(widget)
@@ -80,13 +82,14 @@ class Inspector(QWidget):
         _section(column, self.tr("Rate and distortion"), self.plot)
         _section(column, self.tr("Overlay"), self.overlay)
         column.addWidget(self.block)
-        _section(column, self.tr("Fit a size"), self.fit)
+        _section(column, self.tr("Reach a target"), self.target)
         _section(column, self.tr("Compare at the same size"), self.compare)
         column.addStretch(1)
         self.scroll_area = QScrollArea()
         self.scroll_area.setWidget(content)
         self.scroll_area.setWidgetResizable(True)
         self.scroll_area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.scroll_area.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
         buttons = QHBoxLayout()
         buttons.setContentsMargins(16, 12, 16, 16)
         buttons.setSpacing(8)
@@ -159,7 +162,7 @@ class Inspector(QWidget):
     def show_row(self, row: Row | None, quality: float) -> None:
         """Show a picture's name and quality; its result comes by ``show_result``."""
         is_picture = row is not None and not row.source.is_lbb
-        for widget in (self.slider, self.only_this, self.fit):
+        for widget in (self.slider, self.only_this, self.target):
             widget.setEnabled(is_picture)
         self.name.setText(row.source.name if row else self.tr("No picture"))
         self.show_facts(row)
@@ -198,30 +201,45 @@ class Inspector(QWidget):
         has_original = has_result and row is not None and not row.source.is_lbb
         self.compare.setEnabled(has_original)
         self.warning.hide()
+        self.psnr.setEnabled(True)
+        self.ms_ssim.setEnabled(True)
         self.psnr.setText(text.decibels(coded.point.psnr if coded else None))
         self.ms_ssim.setText(text.similarity(coded.point.ms_ssim if coded else None))
         if row is None or coded is None:
             has_hope = row is not None and row.problem is None
+            self.figure.setVisible(has_hope)
+            self.line.setVisible(has_hope)
             self.figure.setText("…" if has_hope else "")
             self.line.setText(self.tr("Not compressed yet") if has_hope else "")
             return
         self._say_result(row, coded)
 
+    def reveal_block(self) -> None:
+        """Scroll to what is known of the pinned block."""
+        if self.block.isVisibleTo(self):
+            QTimer.singleShot(0, lambda: self.scroll_area.ensureWidgetVisible(self.block, 0, 12))
+
     def show_stale(self, stale: bool) -> None:
         """Say that the figures are those of the previous quality."""
         if stale and not self.line.text().startswith(self.tr("Previous")):
-            self.line.setText(self.tr("Previous quality: {}").format(self.line.text()))
-            self.figure.setEnabled(False)
+            self.line.setText(self.tr("Previous: {}").format(self.line.text()))
+            for figure in (self.figure, self.psnr, self.ms_ssim):
+                figure.setEnabled(False)
 
     def _say_result(self, row: Row, coded: Coded) -> None:
+        self.figure.show()
+        self.line.show()
         self.figure.setEnabled(True)
+        set_role(self.figure, "figure")
         after, bpp = len(coded.point.data), f"{coded.point.bpp:.2f} bpp"
         if row.source.is_lbb:
             self.figure.setText(text.size(after))
             self.line.setText(bpp)
             self.show_quality(row, coded.point.quality)
+            self.show_facts(row, coded.notices)
             return
         self.figure.setText(text.saving(row.file_bytes, after))
+        set_role(self.figure, "grown" if after > row.file_bytes else "figure")
         sizes = f"{text.size(row.file_bytes)} → {text.size(after)}"
         self.line.setText(f"{sizes}  ·  {bpp}")
         if after > row.file_bytes:

@@ -19,6 +19,8 @@ from lbbic_gui.growing import Growing, halvings
 from lbbic_gui.messages import Coded, Job, Pixels, Point, Saved, Source, Step, Stopped
 from lbbic_gui.naming import free_name
 from lbbic_gui.problems import explain
+from lbbic_gui.quiet_import import quiet_import
+from lbbic_gui.text import tr
 
 if TYPE_CHECKING:
     from lbbic_engine.codec import Progress
@@ -69,25 +71,26 @@ class Tasks:
                 return self._code(job.request, job, report)
             case messages.Probe():
                 return self._probe(job.request, job, report)
-            case messages.FitSize():
-                return self._fit_size(job.request, job, report)
+            case messages.Reach():
+                return self._reach(job.request, job, report)
             case messages.Save():
                 return self._save(job.request, job, report)
             case messages.Export():
                 return _export(job.request, job, report)
             case messages.CompareAtSize():
-                return self._compare(job.request)
+                return self._compare(job.request, job)
         raise TypeError(f"no such request: {job.request}")
 
     def _open(self, source: Source) -> messages.Opened:
         picture, file_bytes = self._picture(source)
-        canvas = pictures.to_canvas(picture.pixels)
+        colours = pictures.Colours(picture.icc)
+        canvas = pictures.to_canvas(colours.on_screen(picture.pixels))
         return messages.Opened(
             canvas,
             halvings(canvas),
             pictures.veil(picture.alpha),
             file_bytes,
-            picture.notices,
+            (*picture.notices, *colours.notices),
         )
 
     def _picture(self, source: Source) -> tuple[Picture, int]:
@@ -106,18 +109,21 @@ class Tasks:
         return self._read[1], self._read[2]
 
     def _kept(self, source: Source, keep: frozenset[str]) -> Picture:
-        """The picture with only the metadata that the user keeps."""
+        """The picture with only the metadata that the user keeps, its colours as they were."""
         picture, _ = self._picture(source)
+        if "icc" not in keep:
+            srgb = pictures.Colours(picture.icc).on_screen(picture.pixels)
+            picture = dataclasses.replace(picture, pixels=srgb)
         return dataclasses.replace(picture, **dict.fromkeys(messages.METADATA - keep))  # type: ignore[arg-type]
 
     def _code(self, request: messages.Code, job: Job, report: Report) -> Coded:
         if request.source.is_lbb:
             assert request.source.path is not None
             data = request.data or request.source.path.read_bytes()
-            return _decode(data, None, request.device, job, report, share=1)
+            return _decode(request, data, None, job, report)
         picture = self._kept(request.source, request.keep)
         if request.data is not None:
-            return _decode(request.data, picture, request.device, job, report, share=1)
+            return _decode(request, request.data, picture, job, report)
         from lbbic_engine import codec
 
         compressed = codec.compress(
@@ -127,7 +133,7 @@ class Tasks:
             progress=_reporter(report, "Encoding", 2),
             cancelled=job.cancelled.is_set,
         )
-        return _decode(compressed.data, picture, request.device, job, report, share=2)
+        return _decode(request, compressed.data, picture, job, report)
 
     def _probe(self, request: messages.Probe, job: Job, report: Report) -> Point:
         from lbbic_engine import codec
@@ -142,13 +148,17 @@ class Tasks:
         )
         return _point(request.quality, compressed.data, picture.pixels, compressed.reconstruction)
 
-    def _fit_size(self, request: messages.FitSize, job: Job, report: Report) -> Point:
+    def _reach(self, request: messages.Reach, job: Job, report: Report) -> Point:
         from lbbic_engine import search
 
-        picture = self._kept(request.source, request.keep)
+        picture, target = self._kept(request.source, request.keep), request.target
+        max_bytes = int(target.value)
+        if target.unit == "bpp":
+            max_bytes = search.bytes_for_bpp(picture, target.value)
         quality, compressed = search.search_quality(
             picture,
-            max_bytes=request.max_bytes,
+            max_bytes=None if target.unit == "dB" else max_bytes,
+            min_psnr=target.value if target.unit == "dB" else None,
             device=request.device,
             progress=_reporter(report, "Searching"),
             cancelled=job.cancelled.is_set,
@@ -169,14 +179,17 @@ class Tasks:
             data = point.data
         return Saved(_write(data, request.target, request.policy), point, len(data))
 
-    def _compare(self, request: messages.CompareAtSize) -> messages.Rival:
+    def _compare(self, request: messages.CompareAtSize, job: Job) -> messages.Rival:
         from lbbic_engine import baselines, metrics
 
         picture, _ = self._picture(request.source)
-        result = baselines.encode_at_size(picture.pixels, request.codec, request.max_bytes)
+        result = baselines.encode_at_size(
+            picture.pixels, request.codec, request.max_bytes, cancelled=job.cancelled.is_set
+        )
         if result is None:
             return messages.Rival(request.codec, 0, 0, 0.0, None)
-        canvas = pictures.to_canvas(result.reconstruction)
+        colours = pictures.Colours(picture.icc)
+        canvas = pictures.to_canvas(colours.on_screen(result.reconstruction))
         return messages.Rival(
             request.codec,
             result.quality,
@@ -188,11 +201,12 @@ class Tasks:
 
 
 def _warm_up(request: messages.WarmUp) -> messages.Ready:
-    import torch
+    with quiet_import():
+        import torch
 
-    from lbbic_engine import evaluate, weights
+        from lbbic_engine import evaluate, weights
 
-    evaluate.warm_up(request.device)
+        evaluate.warm_up(request.device)
     use_cuda = request.device != "cpu" and torch.cuda.is_available()
     return messages.Ready(
         "cuda" if use_cuda else "cpu", weights.by_name(weights.DEFAULT).id.hex(), torch.__version__
@@ -207,33 +221,45 @@ def _reporter(report: Report, stage: str, share: int = 1) -> Callable[[Progress]
 
 
 def _decode(
-    data: bytes, original: Picture | None, device: str, job: Job, report: Report, share: int
+    request: messages.Code, data: bytes, original: Picture | None, job: Job, report: Report
 ) -> Coded:
     """Decode front by front as any receiver would, reporting each."""
     from lbbic_engine import codec
     from lbbic_engine.container import parse_container
-    from lbbic_engine.errors import Cancelled
+    from lbbic_engine.errors import Cancelled, CorruptDataError
 
-    info = codec.read_info(data)
-    veil = pictures.veil(parse_container(data, partial=True).alpha) if original is None else None
+    share = 1 if original is None or request.data is not None else 2  # encoding came before
+    info, container = codec.read_info(data), parse_container(data, partial=True)
+    colours = pictures.Colours(container.icc)
     growing: Growing | None = None
-    for front in codec.decode_progressively(data, device=device):
+    for front in codec.decode_progressively(data, device=request.device, partial=request.partial):
         if job.cancelled.is_set():
             raise Cancelled
         if growing is None:
             size = front.blocks.shape[1]
             growing = Growing(info.width, info.height, size)
+            veil = pictures.veil(container.alpha) if original is None else None
             report(messages.Fresh(Growing(info.width, info.height, size), veil))
         growing.add(front.rows, front.columns, front.blocks, front.bits)
         step = Step("Decoding", growing.done(share), share * growing.total, growing.total)
-        report(messages.Front(front.rows, front.columns, front.blocks, step))
-    assert growing is not None
+        blocks = colours.on_screen(front.blocks)
+        report(messages.Front(front.rows, front.columns, blocks, step))
+    if growing is None:
+        raise CorruptDataError("Nothing is left", "Not one block of this file can be decoded.")
     pixels = original.pixels if original else None
     point = _point(info.quality, data, pixels, growing.picture()[..., 2::-1])
     errors = None if pixels is None else growing.errors(pixels)
-    notices = original.notices if original else ()
+    growing.recolour(colours.on_screen)
+    notices = (*_missing(growing), *colours.notices)
     levels = halvings(growing.picture())
     return Coded(point, growing, levels, errors, info.payload_bytes, notices)
+
+
+def _missing(growing: Growing) -> tuple[str, ...]:
+    if growing.done(1) == growing.total:
+        return ()
+    share = 100 * growing.done(1) // growing.total
+    return (tr("The file is incomplete: {} % of the picture could be decoded.").format(share),)
 
 
 def _point(quality: float, data: bytes, original: Pixels | None, reconstruction: Pixels) -> Point:
@@ -255,6 +281,7 @@ def _export(request: messages.Export, job: Job, report: Report) -> Saved:
     picture = codec.decompress(
         request.data,
         device=request.device,
+        partial=request.partial,
         progress=_reporter(report, "Decoding"),
         cancelled=job.cancelled.is_set,
     )

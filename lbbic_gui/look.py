@@ -38,7 +38,8 @@ class Look:
     pinned: tuple[int, int] | None = None
     loupe: bool = False
     badge: str = ""
-    rival: str = ""  # name of what lies in place of the original
+    rival: str = ""  # what lies in place of the original
+    ours: str = ""  # what it is compared with then
 
 
 class Shown(Protocol):

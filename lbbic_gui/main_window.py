@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import (
     QCloseEvent,
     QDragEnterEvent,
@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
     QStackedWidget,
 )
 
-from lbbic_gui import actions, theme
+from lbbic_gui import actions, messages, theme
 from lbbic_gui.commands import Commands
 from lbbic_gui.dialogs import AboutDialog, KeysDialog
 from lbbic_gui.empty_state import EmptyState
@@ -58,6 +58,8 @@ class MainWindow(QMainWindow):
         self.inspector = Inspector()
         self.toolbar = Toolbar(self.actions_, self)
         self.device = QLabel(self.tr("Loading model…"))
+        self.notice = QLabel()
+        self._notice_end = QTimer(self, singleShot=True, interval=_NOTICE_MS)
         self.cursor_words = QLabel()
         self.side = SideJobs(self.session, self)
         self.commands = Commands(self.session, self.side, self.stage, self)
@@ -69,6 +71,13 @@ class MainWindow(QMainWindow):
         self._connect_actions()
         self._apply_settings(settings.values)
         self._show_empty()
+        self.empty.setFocus()
+
+    def begin(self, files: list[Path]) -> None:
+        """Load the model, before anything else needs it, and open files."""
+        self.session.warm_up()
+        if files:
+            self.session.intake.open(files)
 
     # --- layout ---------------------------------------------------------------------------------
 
@@ -86,7 +95,9 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(self.pages)
         self.addToolBar(self.toolbar)
         self.statusBar().setSizeGripEnabled(False)
-        self.statusBar().setContentsMargins(10, 0, 8, 0)
+        self.statusBar().setContentsMargins(8, 0, 8, 0)
+        self.statusBar().addWidget(self.notice, 1)
+        self._notice_end.timeout.connect(self.notice.clear)
         self.statusBar().addPermanentWidget(self.cursor_words)
         self.statusBar().addPermanentWidget(self.device)
         self._fill_menus()
@@ -108,7 +119,7 @@ class MainWindow(QMainWindow):
     def _show_empty(self) -> None:
         is_empty = not self.session.model.rows
         self.pages.setCurrentWidget(self.empty if is_empty else self.splitter)
-        self.toolbar.set_empty(is_empty)
+        self.toolbar.setVisible(not is_empty)
 
     # --- connections ----------------------------------------------------------------------------
 
@@ -120,10 +131,12 @@ class MainWindow(QMainWindow):
         session.begun.connect(lambda *_: inspector.show_facts(session.row))
         session.coded.connect(self._on_coded)
         session.stale.connect(inspector.show_stale)
+        session.stale.connect(self.side.on_stale)
         session.points_changed.connect(
             lambda: inspector.show_points(session.row, session.quality())
         )
         self.side.rivalled.connect(self._on_rival)
+        self.side.unrivalled.connect(inspector.compare.show_failure)
         self.side.saved.connect(self._on_saved)
         self.side.failed.connect(self._on_failed)
         session.batch.saved.connect(self._on_saved)
@@ -154,15 +167,16 @@ class MainWindow(QMainWindow):
         inspector.overlay.opacity_changed.connect(
             lambda opacity: stage.canvas.set_look(opacity=opacity)
         )
-        inspector.fit.wanted.connect(self.side.fit_size)
+        inspector.target.wanted.connect(self.side.reach)
         inspector.compare.wanted.connect(self.side.compare)
-        inspector.compare.original_wanted.connect(stage.show_original)
+        inspector.compare.rival_chosen.connect(stage.show_rival)
         self.commands.moved.connect(self.queue.select)
         self.commands.overlay_changed.connect(inspector.overlay.show_overlay)
         self.commands.quality_changed.connect(
             lambda: inspector.show_quality(session.row, session.quality())
         )
         stage.pinned.connect(inspector.block.show_block)
+        stage.canvas.pinned.connect(inspector.reveal_block)
         stage.told.connect(self.cursor_words.setText)
         stage.canvas.zoomed.connect(self.toolbar.show_zoom)
         stage.canvas.looked.connect(self.toolbar.show_look)
@@ -228,11 +242,11 @@ class MainWindow(QMainWindow):
     def _on_coded(self, coded: Coded | None) -> None:
         self._coded = coded
         self.inspector.show_result(self.session.row, coded)
+        self.side.stop(messages.CompareAtSize)
         self.inspector.compare.reset()
 
     def _on_rival(self, rival: Rival) -> None:
         if self._coded is not None:
-            self.stage.show_rival(rival)
             self.inspector.compare.show_rival(rival, self._coded)
 
     def _on_saved(self, saved: Saved) -> None:
@@ -257,7 +271,8 @@ class MainWindow(QMainWindow):
         self.device.setText(cpu if ready.device == "cpu" else self.tr("GPU (CUDA)"))
 
     def _notice(self, words: str) -> None:
-        self.statusBar().showMessage(words, _NOTICE_MS)
+        self.notice.setText(words)
+        self._notice_end.start()
 
     def _apply_settings(self, values: Preferences) -> None:
         if theme.needs(values.theme):
@@ -269,6 +284,7 @@ class MainWindow(QMainWindow):
         application = QApplication.instance()
         if isinstance(application, QApplication):
             theme.apply(self.settings.values.theme, application)
+            self.toolbar.draw_icons()
 
     # --- events ---------------------------------------------------------------------------------
 

@@ -58,6 +58,7 @@ class Problem:
     hint: str = ""
     log: str = ""
     retry_on_cpu: bool = False
+    can_show_rest: bool = False  # a part of the file can still be decoded
 
 
 # --- requests -----------------------------------------------------------------------------------
@@ -95,7 +96,7 @@ class Open:
 class Code:
     """Compress a picture and decode the result; ``Step``, ``Fresh`` and ``Front``, ``Coded``.
 
-    Where ``data`` is given it is decoded at once.
+    Where ``data`` is given it is decoded at once. ``partial``: what is left of a damaged file.
     """
 
     source: Source
@@ -103,6 +104,7 @@ class Code:
     device: str
     keep: frozenset[str] = METADATA
     data: bytes | None = None
+    partial: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,11 +118,19 @@ class Probe:
 
 
 @dataclass(frozen=True)
-class FitSize:
-    """Find the best quality of at most ``max_bytes``; answered by ``Point``."""
+class Target:
+    """At most so many ``bytes`` or ``bpp``, or at least so many ``dB``."""
+
+    unit: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Find the quality that just reaches a target; answered by ``Point``."""
 
     source: Source
-    max_bytes: int
+    target: Target
     device: str
     keep: frozenset[str] = METADATA
 
@@ -146,6 +156,7 @@ class Export:
     target: Path
     device: str
     policy: str
+    partial: bool = False
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,19 @@ def free_name(path: Path) -> Path:
     return free
 
 
-def output_path(source: Path, folder: Path | None, base: Path | None, suffix: str = ".lbb") -> Path:
+def is_pattern(pattern: str) -> bool:
+    """Whether names can be made of it on every system, a different one for every picture."""
+    is_safe = not set(pattern) & set('/\\:*?"<>|') and all(map(str.isprintable, pattern))
+    return "{name}" in pattern and is_safe and pattern.strip(" .") == pattern
+
+
+def fill(pattern: str, name: str, quality: float) -> str:
+    """``pattern`` with a picture's name for {name} and its quality for {quality}."""
+    return pattern.replace("{quality}", f"{quality:g}").replace("{name}", name)
+
+
+def output_path(source: Path, folder: Path | None, base: Path | None, name: str) -> Path:
     """Where a result goes: beside its picture, or in ``folder`` as the picture is in ``base``."""
-    name = source.stem + suffix
     if folder is None:
         return source.with_name(name)
     if base is not None and source.is_relative_to(base):

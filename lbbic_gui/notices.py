@@ -85,6 +85,7 @@ class ProblemBanner(Floating):
 
     retry_wanted = Signal()
     cpu_wanted = Signal()
+    rest_wanted = Signal()
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent, at_top=True)
@@ -99,6 +100,8 @@ class ProblemBanner(Floating):
         self.retry.clicked.connect(self.retry_wanted)
         self.cpu = QPushButton(self.tr("Retry on CPU"))
         self.cpu.clicked.connect(self.cpu_wanted)
+        self.rest = QPushButton(self.tr("Show what is left"))
+        self.rest.clicked.connect(self.rest_wanted)
         self.copy = QPushButton(self.tr("Copy details"))
         self.copy.clicked.connect(self._copy)
         close = QPushButton(self.tr("Close"))
@@ -106,7 +109,7 @@ class ProblemBanner(Floating):
         buttons = QHBoxLayout()
         buttons.setSpacing(8)
         buttons.addStretch(1)
-        for button in (self.copy, self.cpu, self.retry, close):
+        for button in (self.copy, self.rest, self.cpu, self.retry, close):
             buttons.addWidget(button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(16, 16, 16, 16)
@@ -125,6 +128,7 @@ class ProblemBanner(Floating):
         self.title.setText(f"{problem.title}: {name}" if name else problem.title)
         self.detail.setText("\n".join(filter(None, (problem.detail, problem.hint))))
         self.cpu.setVisible(problem.retry_on_cpu)
+        self.rest.setVisible(problem.can_show_rest)
         self.retry.setVisible(can_retry)
         self.copy.setText(self.tr("Copy details"))
         self.show()

@@ -75,7 +75,7 @@ def _paint_split(painter: QPainter, canvas: Shown) -> None:
         _paint_label(painter, _label(canvas, "original"), x - 12, 12, to_the_left=True)
     if canvas.width() - x > 96:
         _paint_label(painter, _label(canvas, "result"), x + 12, 12)
-    _paint_handle(painter, x, height)
+    _paint_handle(painter, canvas, x, height)
     _paint_legend(painter, canvas)
 
 
@@ -109,15 +109,15 @@ def _paint_difference(painter: QPainter, canvas: Shown) -> None:
     painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, view.zoom < SQUARES_FROM)
     covered = QRectF(left, top, colours.shape[1] * step, colours.shape[0] * step)
     painter.drawImage(view.area(covered), as_image(colours))
-    _paint_marks(painter, canvas)
+    _paint_marks(painter, canvas, has_map=False)  # two maps at once cannot be told apart
     _paint_label(painter, tr("Difference × {}").format(canvas.look.gain), 12, 12)
     top_value = f"≥ {255 / canvas.look.gain:.3g}"
-    _paint_scale(painter, canvas, "0", top_value, tr("of 255"))
+    _paint_scale(painter, canvas, "0", top_value, tr("levels of 255"))
 
 
 def _label(canvas: Shown, name: str) -> str:
     if name == "result":
-        return tr("Compressed")
+        return canvas.look.ours or tr("Compressed")
     return canvas.look.rival or tr("Original")
 
 
@@ -134,10 +134,10 @@ def _paint_picture(painter: QPainter, canvas: Shown, name: str) -> None:
         painter.drawImage(area, canvas.veil)
 
 
-def _paint_marks(painter: QPainter, canvas: Shown) -> None:
+def _paint_marks(painter: QPainter, canvas: Shown, *, has_map: bool = True) -> None:
     """Overlay, grid and pinned block."""
     look, view = canvas.look, canvas.viewport
-    if look.map is not None:
+    if look.map is not None and has_map:
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, False)
         painter.setClipRect(view.area(), Qt.ClipOperation.IntersectClip)
@@ -193,10 +193,15 @@ def _outline(painter: QPainter, canvas: Shown, row: int, column: int, style: Qt.
     painter.drawRect(area)
 
 
-def _paint_handle(painter: QPainter, x: float, height: int) -> None:
+def _paint_handle(painter: QPainter, canvas: Shown, x: float, height: int) -> None:
+    x = round(x)
+    painter.fillRect(QRectF(x - 1, 0, 2, height), theme.colour("border"))
+    area = canvas.viewport.area()
+    if area.left() < x < area.right():
+        top, tall = area.top(), area.height()
+        painter.fillRect(QRectF(x - 2, top, 4, tall), QColor(0, 0, 0, 70))
+        painter.fillRect(QRectF(x - 1, top, 2, tall), QColor(255, 255, 255))
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    painter.fillRect(QRectF(x - 1.5, 0, 3, height), QColor(0, 0, 0, 90))
-    painter.fillRect(QRectF(x - 0.75, 0, 1.5, height), QColor(255, 255, 255))
     centre = QPointF(x, height / 2)
     painter.setPen(QPen(QColor(0, 0, 0, 90), 1))
     painter.setBrush(QColor(255, 255, 255))

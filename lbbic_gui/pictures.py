@@ -13,6 +13,7 @@ from PySide6.QtGui import QImage
 
 from lbbic_gui.growing import as_image
 from lbbic_gui.messages import Found, Pixels, Source, Thumb
+from lbbic_gui.text import tr
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -31,6 +32,42 @@ def to_canvas(rgb: Pixels) -> Pixels:
     canvas = np.full((*rgb.shape[:2], 4), 255, np.uint8)
     canvas[..., :3] = rgb[..., ::-1]
     return canvas
+
+
+class Colours:
+    """From a picture's colour profile to sRGB, which is what a screen is taken for.
+
+    Only what is shown is converted; ``notices`` says so. Without a profile, and where a profile
+    does not fit its picture, colours are sRGB already.
+    """
+
+    def __init__(self, icc: bytes | None) -> None:
+        self._transform = None
+        self.notices: tuple[str, ...] = ()
+        if icc is None:
+            return
+        from PIL import ImageCms
+
+        try:
+            profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
+            name = ImageCms.getProfileDescription(profile).strip()
+            if name.lower().startswith("srgb"):
+                return
+            srgb = ImageCms.createProfile("sRGB")
+            self._transform = ImageCms.buildTransform(profile, srgb, "RGB", "RGB")
+        except (ImageCms.PyCMSError, OSError):
+            return
+        self.notices = (tr("Shown in sRGB; the pixels keep their profile, {}.").format(name),)
+
+    def on_screen(self, rgb: Pixels) -> Pixels:
+        """``rgb`` (…, 3) in sRGB."""
+        if self._transform is None:
+            return rgb
+        from PIL import Image, ImageCms
+
+        rows = np.ascontiguousarray(rgb).reshape(-1, rgb.shape[-2], 3)
+        shown = ImageCms.applyTransform(Image.fromarray(rows), self._transform)
+        return np.asarray(shown).reshape(rgb.shape)
 
 
 def veil(alpha: NDArray[np.uint8] | None) -> QImage | None:

@@ -34,7 +34,14 @@ def explain(error: BaseException, name: str) -> Problem:
     """Words for an exception of the engine, of the system, or of nobody we know."""
     title, detail, hint = _words(error)
     log = f"{name}\n" + "".join(traceback.format_exception(error))
-    return Problem(title, detail, hint, log, retry_on_cpu="CUDA out of memory" in str(error))
+    return Problem(
+        title,
+        detail,
+        hint,
+        log,
+        retry_on_cpu="CUDA out of memory" in str(error),
+        can_show_rest=title == "Truncated file" or title == "The file is damaged",
+    )
 
 
 def _words(error: BaseException) -> tuple[str, str, str]:

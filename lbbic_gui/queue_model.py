@@ -39,7 +39,7 @@ class Row:
     """A picture of the queue; its pixels live elsewhere, and only while it is on view.
 
     ``points`` are the files made of it by quality; ``override`` its own quality, if it has one;
-    ``base`` the folder it was found below.
+    ``base`` the folder it was found below; ``partial``: what is left of a damaged file is shown.
     """
 
     source: Source
@@ -58,6 +58,7 @@ class Row:
     saved_path: Path | None = None
     saved_quality: float | None = None
     problem: Problem | None = None
+    partial: bool = False
 
     def status(self) -> str:
         """The state in a few words."""
@@ -80,7 +81,7 @@ class Row:
         if self.source.is_lbb or not self.file_bytes:
             return text.size(self.result_bytes)
         saved = text.saving(self.file_bytes, self.result_bytes)
-        return f"{text.size(self.file_bytes)} → {text.size(self.result_bytes)}   {saved}"
+        return f"{saved}  ·  {text.size(self.file_bytes)} → {text.size(self.result_bytes)}"
 
 
 class QueueModel(QAbstractListModel):
@@ -132,13 +133,35 @@ class QueueModel(QAbstractListModel):
     def move(self, row: Row, step: int) -> bool:
         """Move a row by one place up (−1) or down (+1); False at the end of the list."""
         place = self.rows.index(row)
-        if not 0 <= place + step < len(self.rows):
-            return False
         before = place + step + (1 if step > 0 else 0)
-        self.beginMoveRows(_NO_INDEX, place, place, _NO_INDEX, before)
-        self.rows.insert(place + step, self.rows.pop(place))
+        return self.moveRows(_NO_INDEX, place, 1, _NO_INDEX, before)
+
+    def moveRows(self, parent: Index, first: int, count: int, target: Index, before: int) -> bool:
+        """Move rows before another, as Qt counts: before anything is taken out."""
+        end = first + count
+        if first < 0 or end > len(self.rows) or not 0 <= before <= len(self.rows):
+            return False
+        if not self.beginMoveRows(_NO_INDEX, first, end - 1, _NO_INDEX, before):
+            return False  # they are there already
+        moved = self.rows[first:end]
+        self.rows[:] = (
+            [*self.rows[:before], *moved, *self.rows[before:first], *self.rows[end:]]
+            if before < first
+            else [*self.rows[:first], *self.rows[end:before], *moved, *self.rows[before:]]
+        )
         self.endMoveRows()
         return True
+
+    def flags(self, index: Index) -> Qt.ItemFlag:
+        """A row is dropped between rows, never on one."""
+        flag = Qt.ItemFlag
+        if not index.isValid():
+            return flag.ItemIsDropEnabled
+        usual = flag.ItemIsEnabled | flag.ItemIsSelectable | flag.ItemNeverHasChildren
+        return usual | flag.ItemIsDragEnabled
+
+    def supportedDropActions(self) -> Qt.DropAction:
+        return Qt.DropAction.MoveAction
 
     def touch(self, row: Row) -> None:
         """Tell the views that a row has changed."""

@@ -189,9 +189,10 @@ class QueueView(QWidget):
     def show_total(self, total: Total) -> None:
         """Say how many of the pictures are saved, and what that saved."""
         words = self.tr("{} of {} saved").format(total.done, total.count) if total.count else ""
+        if total.seconds_left is not None:
+            words += f"  ·  {text.duration(total.seconds_left)}"
         if total.done and total.before:
-            change = text.saving(total.before, total.after)
-            words += f"\n{text.size(total.before)} → {text.size(total.after)}   {change}"
+            words += f"\n{text.saved(total.before, total.after)}"
         self.total.setText(words)
         self.bar.setVisible(total.busy)
         self.bar.setRange(0, 1000)
@@ -217,6 +218,7 @@ class _List(QListView):
         self.setMouseTracking(True)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
         self.setUniformItemSizes(True)
+        self.setDragDropMode(QAbstractItemView.DragDropMode.InternalMove)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
 

@@ -17,7 +17,7 @@ from lbbic_gui.messages import Point
 from lbbic_gui.text import quality_name, tr
 
 REACH = 14
-_LEFT, _TOP, _RIGHT, _BOTTOM = 34, 10, 12, 34
+_LEFT, _TOP, _RIGHT, _BOTTOM = 32, 8, 4, 20
 _RATE_PER_STEP, _DB_PER_STEP = 1.3, 1.8  # of a usual photograph, until two points are known
 
 Place = tuple[float, float]  # bpp, dB
@@ -52,7 +52,7 @@ class RatePlot(QWidget):
         self._current = 0.0
 
     def sizeHint(self) -> QSize:
-        return QSize(200, 164)
+        return QSize(200, 148)
 
     def show_points(self, points: Mapping[float, Point], current: float) -> None:
         """Show the files made of a picture so far, and which quality is set."""
@@ -163,7 +163,7 @@ class RatePlot(QWidget):
         below = QRectF(area.left(), area.bottom() + 2, area.width(), 16)
         painter.drawText(below, align.AlignLeft, f"{min(rates):.2f}")
         painter.drawText(below, align.AlignRight, f"{max(rates):.2f}")
-        painter.drawText(below.translated(0, 14), align.AlignHCenter, self.tr("bits per pixel"))
+        painter.drawText(below, align.AlignHCenter, self.tr("bits per pixel"))
         beside = QRectF(0, area.top(), _LEFT - 6, area.height())
         painter.drawText(beside, align.AlignRight | align.AlignTop, f"{max(decibels):.0f}")
         painter.drawText(beside, align.AlignRight | align.AlignBottom, f"{min(decibels):.0f}")

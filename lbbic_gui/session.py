@@ -6,6 +6,7 @@ model, preferences in the settings, the pixels on view and the cache of coded pi
 
 from __future__ import annotations
 
+import dataclasses
 import time
 
 from PySide6.QtCore import QObject, Signal
@@ -111,19 +112,25 @@ class Session(QObject):
         self.model.touch(self.row)
         self._preview()
 
-    def retry(self, device: str | None = None) -> None:
-        """Try the row on view again, perhaps on another device."""
+    def retry(self, device: str | None = None, *, partial: bool = False) -> None:
+        """Try the row on view again, perhaps on another device, or for what is left of its file."""
         if device is not None:
             self.settings.change(device=device)
         row, self.row = self.row, None
         if row is not None:
+            row.partial = partial
             row.problem, row.state = None, State.NEW
         self.select(row)
 
     def stop(self) -> None:
         """Cancel what runs for the row on view and for the batch."""
         self.batch.stop()
+        row = self.row
+        if row is not None and any(isinstance(job.request, messages.Code) for job in self._view):
+            row.state, row.progress = State.STOPPED, 0.0
+            self.model.touch(row)
         self._stop_view()
+        self.progressed.emit("", 0.0)  # at once; the worker follows at its next front
 
     def remove(self, row: Row) -> None:
         """Take a row off the queue."""
@@ -169,9 +176,8 @@ class Session(QObject):
             return
         self.stale.emit(self.result is not None)
         point = row.points.get(quality)
-        request = messages.Code(
-            row.source, quality, values.device, values.keep, (point.data or None) if point else None
-        )
+        data = (point.data or None) if point else None
+        request = messages.Code(row.source, quality, values.device, values.keep, data, row.partial)
         row.problem = None
         row.state, row.stage, row.progress = State.WAITING, tr("Waiting"), 0.0
         self.model.touch(row)
@@ -288,7 +294,9 @@ class Session(QObject):
             self.progressed.emit("", 0.0)
 
     def _on_problem(self, row: Row, problem: Problem) -> None:
-        row.state, row.problem = State.FAILED, problem
+        can_show_rest = problem.can_show_rest and not row.partial  # it has been tried
+        row.state = State.FAILED
+        row.problem = dataclasses.replace(problem, can_show_rest=can_show_rest)
         self.model.touch(row)
         if row is self.row:
             self.progressed.emit("", 0.0)

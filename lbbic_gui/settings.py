@@ -9,6 +9,8 @@ from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QObject, QSettings, Signal
 
+from lbbic_gui.naming import is_pattern
+
 FILE_VARIABLE = "LBBIC_SETTINGS"  # another file in place of the user's
 
 _CHOICES = {
@@ -21,13 +23,17 @@ _RANGES = {"quality": (1.0, 8.0)}
 
 @dataclass(frozen=True)
 class Preferences:
-    """``output_folder`` empty: beside the pictures. ``policy``: what to do with a taken name."""
+    """``output_folder`` empty: beside the pictures. ``policy``: what to do with a taken name.
+
+    ``pattern`` is the name of new files, see ``naming.fill``.
+    """
 
     theme: str = "system"
     device: str = "auto"
     quality: float = 4.0
     output_folder: str = ""
     keep_structure: bool = True
+    pattern: str = "{name}"
     policy: str = "rename"
     keep_exif: bool = True
     keep_icc: bool = True
@@ -112,6 +118,8 @@ def _parse(raw: str, default: object) -> object | None:
 def _is_allowed(name: str, value: object) -> bool:
     if name in _CHOICES:
         return value in _CHOICES[name]
+    if name == "pattern":
+        return is_pattern(str(value))
     if name in _RANGES:
         low, high = _RANGES[name]
         return isinstance(value, float) and low <= value <= high

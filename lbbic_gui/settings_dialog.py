@@ -17,7 +17,9 @@ from PySide6.QtWidgets import (
 )
 
 from lbbic_gui.files import choose_folder
+from lbbic_gui.naming import fill, is_pattern
 from lbbic_gui.settings import Preferences, Settings
+from lbbic_gui.theme import set_role
 
 
 class SettingsDialog(QDialog):
@@ -50,6 +52,10 @@ class SettingsDialog(QDialog):
         self.folder = QLineEdit()
         self.folder.setReadOnly(True)
         self.folder.setPlaceholderText(self.tr("Beside the pictures"))
+        self.pattern = QLineEdit()
+        self.pattern.setAccessibleName(self.tr("Name of new files"))
+        self.pattern.setToolTip(self.tr("{name}: the picture's name, {quality}: its quality"))
+        self.example = QLabel()
         self._lay_out()
         self._connect()
         self._show(settings.values)
@@ -79,10 +85,13 @@ class SettingsDialog(QDialog):
         form.addRow(self.tr("Device"), self._choices["device"])
         form.addRow(self.tr("Save in"), folder)
         form.addRow("", self._switches["keep_structure"])
+        form.addRow(self.tr("Named"), self.pattern)
+        form.addRow("", self.example)
         form.addRow(self.tr("If a file exists"), self._choices["policy"])
         form.addRow(self.tr("Keep in files"), self._switches["keep_exif"])
         form.addRow("", self._switches["keep_icc"])
         form.addRow("", self._switches["keep_xmp"])
+        _centre_labels(form)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.rejected.connect(self.reject)
         self.reset = buttons.addButton(self.tr("Reset all"), QDialogButtonBox.ButtonRole.ResetRole)
@@ -105,6 +114,7 @@ class SettingsDialog(QDialog):
             )
         for name, switch in self._switches.items():
             switch.clicked.connect(lambda on, name=name: self._settings.change(**{name: bool(on)}))
+        self.pattern.textEdited.connect(self._try_pattern)
         self._settings.changed.connect(self._show)
 
     def _show(self, values: Preferences) -> None:
@@ -113,8 +123,34 @@ class SettingsDialog(QDialog):
         for name, switch in self._switches.items():
             switch.setChecked(getattr(values, name))
         self.folder.setText(values.output_folder)
+        if self.pattern.text() != values.pattern:
+            self.pattern.setText(values.pattern)
+        self._show_example(values.pattern)
+
+    def _try_pattern(self, pattern: str) -> None:
+        """Use what can be a name; until then the last one that could stays."""
+        if is_pattern(pattern):
+            self._settings.change(pattern=pattern)
+        else:
+            self._show_example(pattern)
+
+    def _show_example(self, pattern: str) -> None:
+        is_good = is_pattern(pattern)
+        words = self.tr('It needs {name}, and none of / \\ : * ? " < > |')
+        example = fill(pattern, self.tr("holiday"), self._settings.values.quality) + ".lbb"
+        self.example.setText(example if is_good else words)
+        set_role(self.example, "faint" if is_good else "warning")
 
     def _choose_folder(self) -> None:
         folder = choose_folder(self, self._settings.values.output_folder)
         if folder is not None:
             self._settings.change(output_folder=str(folder))
+
+
+def _centre_labels(form: QFormLayout) -> None:
+    """Qt sets labels too high beside fields that the style sheet has made taller."""
+    for row in range(form.rowCount()):
+        label = form.itemAt(row, QFormLayout.ItemRole.LabelRole)
+        field = form.itemAt(row, QFormLayout.ItemRole.FieldRole)
+        if label and field and (widget := label.widget()):
+            widget.setMinimumHeight(field.sizeHint().height())

@@ -7,8 +7,21 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal
 
 from lbbic_gui import messages, text
-from lbbic_gui.messages import BACKGROUND, VIEW, Job, Point, Problem, Rival, Saved, Step
-from lbbic_gui.naming import free_name, output_path
+from lbbic_gui.compare_panel import CODECS
+from lbbic_gui.files import place_of
+from lbbic_gui.messages import (
+    BACKGROUND,
+    VIEW,
+    Job,
+    Point,
+    Problem,
+    Rival,
+    Saved,
+    Step,
+    Stopped,
+    Target,
+)
+from lbbic_gui.naming import fill, free_name, output_path
 from lbbic_gui.session import Session
 from lbbic_gui.text import tr
 
@@ -17,6 +30,7 @@ class SideJobs(QObject):
     """They leave the row's state alone; what fails is told by ``failed``."""
 
     rivalled = Signal(object)  # Rival
+    unrivalled = Signal(str, str)  # codec, why it has no picture
     saved = Signal(object)  # Saved
     failed = Signal(object)  # Problem
 
@@ -34,19 +48,20 @@ class SideJobs(QObject):
             request = messages.Probe(row.source, quality, values.device, values.keep)
             self._submit(request, BACKGROUND)
 
-    def fit_size(self, max_bytes: int) -> None:
-        """Find and set the best quality of at most so many bytes."""
+    def reach(self, target: Target) -> None:
+        """Find and set the quality that just reaches a size or a PSNR."""
         row, values = self._session.row, self._session.settings.values
         if row is not None:
-            request = messages.FitSize(row.source, max_bytes, values.device, values.keep)
+            request = messages.Reach(row.source, target, values.device, values.keep)
             self._submit(request)
 
-    def compare(self, codec: str) -> None:
-        """Code by another codec, at no more bytes than ours."""
+    def compare(self) -> None:
+        """Code by the other codecs, at no more bytes than ours."""
         row, result = self._session.row, self._session.result
         if row is not None and result is not None:
-            limit = len(result.point.data)
-            self._submit(messages.CompareAtSize(row.source, codec, limit))
+            for codec in CODECS:
+                request = messages.CompareAtSize(row.source, codec, len(result.point.data))
+                self._submit(request, BACKGROUND)
 
     def save(self, target: Path) -> None:
         """Write the .lbb file; the user has agreed to replace ``target``."""
@@ -61,21 +76,29 @@ class SideJobs(QObject):
             self._session.noticed.emit(tr("Not compressed yet at this quality"))
         else:
             device = self._session.settings.values.device
-            self._submit(messages.Export(data, target, device, "replace"))
+            row = self._session.row
+            is_partial = row is not None and row.partial
+            self._submit(messages.Export(data, target, device, "replace", is_partial))
 
     def proposal(self, suffix: str) -> Path:
         """A free name: beside the picture, or in the folder of the settings."""
         row, values = self._session.row, self._session.settings.values
-        path = row.source.path if row else None
-        if path is None:
-            path = Path(values.last_folder or Path.home()) / (row.source.name if row else "picture")
+        assert row is not None
+        path = place_of(row.source, values.last_folder)
         folder = Path(values.output_folder) if values.output_folder else None
-        return free_name(output_path(path, folder, None, suffix))
+        name = fill(values.pattern, path.stem, self._session.quality()) + suffix
+        return free_name(output_path(path, folder, None, name))
 
-    def stop(self) -> None:
-        """Cancel all of them."""
+    def on_stale(self, stale: bool) -> None:
+        """What another quality is on its way to needs no comparison."""
+        if stale:
+            self.stop(messages.CompareAtSize)
+
+    def stop(self, kind: type = object) -> None:
+        """Cancel all of them, or those of one kind."""
         for job in list(self._running):
-            self._session.jobs.cancel(job)
+            if isinstance(job.request, kind):
+                self._session.jobs.cancel(job)
 
     def _data(self) -> bytes | None:
         """The file of the picture on view at the quality that is set."""
@@ -91,27 +114,39 @@ class SideJobs(QObject):
         self._running.append(self._session.jobs.submit(request, row.number, priority))
 
     def _on_report(self, job: Job, report: object) -> None:
-        follows = isinstance(job.request, (messages.FitSize, messages.Export))
+        follows = isinstance(job.request, (messages.Reach, messages.Export))
         if job in self._running and follows and isinstance(report, Step):
             words = text.progress(tr(report.stage), report.done_in_stage, report.blocks)
-            is_search = isinstance(job.request, messages.FitSize)  # of unknown length
+            is_search = isinstance(job.request, messages.Reach)  # of unknown length
             self._session.progressed.emit(words, 0.0 if is_search else report.done / report.total)
 
     def _on_finish(self, job: Job, answer: object) -> None:
         if job not in self._running:
             return
         self._running.remove(job)
-        if isinstance(job.request, (messages.FitSize, messages.Export)):
+        if isinstance(job.request, (messages.Reach, messages.Export)):
             self._session.progressed.emit("", 1.0)
         row = self._session.row
         is_current = row is not None and row.number == job.row
+        if isinstance(job.request, messages.CompareAtSize):
+            if is_current:
+                self._on_rival(job.request.codec, answer)
+            return
         match answer:
-            case Point() if is_current and isinstance(job.request, messages.FitSize):
+            case Point() if is_current and isinstance(job.request, messages.Reach):
                 self._session.set_quality(answer.quality, only_this=True)
-                self._session.noticed.emit(tr("Found: {}").format(text.size(len(answer.data))))
-            case Rival() if is_current:
-                self.rivalled.emit(answer)
+                found = f"{text.size(len(answer.data))}, {text.decibels(answer.psnr)}"
+                self._session.noticed.emit(tr("Found: {}").format(found))
             case Saved():
                 self.saved.emit(answer)
             case Problem():
                 self.failed.emit(answer)
+
+    def _on_rival(self, codec: str, answer: object) -> None:
+        match answer:
+            case Rival():
+                self.rivalled.emit(answer)
+            case Problem():
+                self.unrivalled.emit(codec, answer.title)
+            case Stopped():
+                self.unrivalled.emit(codec, tr("stopped"))

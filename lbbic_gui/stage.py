@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from lbbic_gui import text
 from lbbic_gui.canvas import Canvas
-from lbbic_gui.expert import CODECS
+from lbbic_gui.compare_panel import CODECS
 from lbbic_gui.growing import Growing, Prefix
 from lbbic_gui.messages import Coded, Opened, Rival
 from lbbic_gui.notices import ProblemBanner, ProgressPill
@@ -57,6 +57,7 @@ class Stage(QWidget):
         session.progressed.connect(self.pill.show_progress)
         self.banner.retry_wanted.connect(session.retry)
         self.banner.cpu_wanted.connect(lambda: session.retry("cpu"))
+        self.banner.rest_wanted.connect(lambda: session.retry(partial=True))
         self.timeline.sought.connect(self._on_sought)
         self.canvas.hovered.connect(self._on_hover)
         self.canvas.pinned.connect(lambda block: self.pinned.emit(block, self._coded))
@@ -72,13 +73,14 @@ class Stage(QWidget):
         """Lay another map on the picture."""
         found = make_map(overlay, self._coded) if self._coded else None
         self.canvas.set_look(overlay=overlay, map=found)
+        self._on_hover(self.canvas.pixel_below())
 
     def show_original(self) -> None:
         """The original takes its side back from another codec's picture."""
         if self._opened is not None:
             opened = self._opened
             self.canvas.show_original(opened.canvas, opened.levels, opened.veil)
-            self.canvas.set_look(rival="")
+            self.canvas.set_look(rival="", ours="")
 
     def show_drop(self, visible: bool) -> None:
         """Say that what is dragged over the window can be dropped."""
@@ -104,7 +106,7 @@ class Stage(QWidget):
         self._coded = None
         self.show_original()
         self.timeline.show_fronts(0)
-        self.canvas.set_look(map=None, pinned=None)
+        self.canvas.set_look(map=None)
         if veil is not None:
             self.canvas.veil = veil
         self.canvas.show_result(growing)
@@ -122,13 +124,15 @@ class Stage(QWidget):
     def _on_stale(self, stale: bool) -> None:
         self.canvas.set_look(badge=self.tr("Previous quality") if stale else "")
 
-    def show_rival(self, rival: Rival) -> None:
-        """Put another codec's picture on the original's side."""
-        if rival.canvas is not None:
-            name = dict(CODECS)[rival.codec]
-            words = f"{name} {rival.quality}  ·  {text.size(rival.file_bytes)}"
+    def show_rival(self, rival: Rival | None) -> None:
+        """Put another codec's picture on the original's side; None: the original returns."""
+        if rival is None or rival.canvas is None or self._coded is None:
+            self.show_original()
+        else:
+            words = f"{CODECS[rival.codec]} {rival.quality}  ·  {text.size(rival.file_bytes)}"
             self.canvas.show_original(rival.canvas, rival.levels, self.canvas.veil)
-            self.canvas.set_look(rival=words)
+            ours = f"LBBIC  ·  {text.size(len(self._coded.point.data))}"
+            self.canvas.set_look(rival=words, ours=ours)
 
     def _on_sought(self, front: int) -> None:
         if self._coded is None:

@@ -48,6 +48,12 @@ def saving(before: int, after: int) -> str:
     return f"{MINUS if after < before else '+'}{abs(per_cent)} %"
 
 
+def saved(before: int, after: int) -> str:
+    """2.1 MB smaller (−87 %)."""
+    words = tr("{} smaller") if after < before else tr("{} larger")
+    return f"{words.format(size(abs(before - after)))} ({saving(before, after)})"
+
+
 def decibels(value: float | None) -> str:
     if value is None:
         return "–"

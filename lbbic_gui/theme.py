@@ -15,7 +15,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPalette, QPen
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QLabel
 
 THEMES = ("system", "light", "dark")
 UNIT = 8
@@ -140,6 +140,13 @@ def style_sheet(theme: Colours) -> str:
     return sheet
 
 
+def set_role(label: QLabel, role: str) -> None:
+    """Give a label another of the style sheet's roles."""
+    if label.property("role") != role:
+        label.setProperty("role", role)
+        label.style().polish(label)
+
+
 def _drawing(name: str, colour: str, line: list[tuple[int, int]]) -> str:
     """The path of a drawn mark, 20 pixels square: style sheets take pictures from files alone."""
     path = _folder() / f"{name}-{colour.lstrip('#')}.png"
@@ -174,7 +181,7 @@ QToolBar QToolButton:disabled { color: @faint; }
 QToolBar::separator { background: @border; width: 1px; margin: 6px 4px; }
 QStatusBar { background: @panel; border-top: 1px solid @border; color: @faint; }
 QStatusBar::item { border: 0; }
-QStatusBar { min-height: 28px; padding-left: 10px; }
+QStatusBar { min-height: 28px; }
 QStatusBar QLabel { color: @faint; padding: 0 8px; }
 QSplitter::handle { background: @border; }
 QMenuBar { background: @panel; padding: 2px 4px; }
@@ -188,18 +195,20 @@ QMenu::separator { height: 1px; background: @border; margin: 4px 8px; }
 QPushButton { background: @panel; border: 1px solid @border; border-radius: 6px;
               padding: 6px 14px; min-height: 18px; }
 QPushButton:hover { background: @hover; }
+QPushButton[flat="true"] { border-color: transparent; padding: 2px 8px; text-align: left; }
+QPushButton[flat="true"]:disabled { background: @panel; }
 QPushButton:focus { border-color: @accent; }
 QPushButton:disabled { color: @faint; background: @window; }
 QPushButton[primary="true"] { background: @accent; color: @on_accent; border-color: @accent;
                               font-weight: 600; }
 QPushButton[primary="true"]:disabled { background: @field; color: @faint; border-color: @border; }
 QPushButton[primary="true"]:focus { border: 2px solid @text; padding: 5px 13px; }
-QComboBox, QLineEdit, QSpinBox, QDoubleSpinBox { background: @field; border: 1px solid @border;
+QComboBox, QLineEdit, QAbstractSpinBox { background: @field; border: 1px solid @border;
               border-radius: 6px; padding: 4px 8px; min-height: 20px; }
 QAbstractSpinBox QLineEdit, QComboBox QLineEdit { border: 0; padding: 0; min-height: 0;
               background: transparent; }
 QDialogButtonBox { dialogbuttonbox-buttons-have-icons: 0; }
-QComboBox:focus, QLineEdit:focus, QSpinBox:focus { border-color: @accent; }
+QComboBox:focus, QLineEdit:focus, QAbstractSpinBox:focus { border-color: @accent; }
 QComboBox::drop-down { border: 0; width: 24px; }
 QComboBox::down-arrow { image: url(@arrow); width: 10px; height: 10px; }
 QComboBox QAbstractItemView { background: @panel; border: 1px solid @border;
@@ -215,7 +224,7 @@ QCheckBox::indicator { width: 14px; height: 14px; border: 1px solid @faint; bord
 QCheckBox::indicator:checked { background: @accent; border-color: @accent; image: url(@tick); }
 QCheckBox::indicator:disabled { border-color: @border; }
 QSlider:horizontal { min-height: 20px; }
-QSpinBox::up-button, QSpinBox::down-button { width: 0; border: 0; }
+QAbstractSpinBox::up-button, QAbstractSpinBox::down-button { width: 0; border: 0; }
 QPushButton:checked { background: @hover; color: @accent; border-color: @accent; }
 QSlider::groove:horizontal { height: 4px; border-radius: 2px; background: @border; }
 QSlider::sub-page:horizontal { height: 4px; border-radius: 2px; background: @accent; }
@@ -227,14 +236,17 @@ QSlider::handle:horizontal:focus { background: @accent; }
 QFrame#floating { background: @panel; border: 1px solid @border; border-radius: 8px; }
 QLabel[role="title"] { font-size: 20px; font-weight: 600; }
 QLabel[role="heading"] { font-weight: 600; color: @text; }
+QLabel[role="heading"]:disabled { color: @faint; }
 QLabel[role="faint"] { color: @faint; }
 QLabel[role="figure"] { font-size: 26px; font-weight: 600; }
-QLabel[role="figure"]:disabled { color: @faint; }
+QLabel[role="grown"] { font-size: 26px; font-weight: 600; color: @amber; }
+QLabel[role="figure"]:disabled, QLabel[role="grown"]:disabled { color: @faint; }
 QLabel[role="warning"] { color: @amber; font-weight: 600; }
 QLabel[role="error"] { color: @red; font-weight: 600; }
 QFrame[role="rule"] { background: @border; max-height: 1px; border: 0; }
 QScrollBar:vertical { background: transparent; width: 10px; margin: 2px; }
 QScrollBar::handle:vertical { background: @border; border-radius: 3px; min-height: 24px; }
+QScrollBar::handle:vertical:disabled { background: transparent; }
 QScrollBar::add-line, QScrollBar::sub-line { width: 0; height: 0; }
 QProgressBar { background: @border; border: 0; border-radius: 2px; max-height: 4px; }
 QProgressBar::chunk { background: @accent; border-radius: 2px; }

@@ -39,7 +39,8 @@ class Timeline(QWidget):
         self.slider.sliderPressed.connect(self.pause)
         self.label = QLabel()
         self.label.setProperty("role", "faint")
-        self.label.setMinimumWidth(136)
+        self.label.setMinimumWidth(72)
+        self.label.setToolTip(self.tr("Fronts decoded; a front is all blocks decoded together"))
         self.speed = QComboBox()
         self.speed.setAccessibleName(self.tr("Speed"))
         self.speed.setToolTip(self.tr("Speed; at 1× the whole picture takes four seconds"))
@@ -108,7 +109,7 @@ class Timeline(QWidget):
 
     def _tell(self) -> None:
         count = self.slider.maximum()
-        words = self.tr("Front {} of {}").format(self.slider.value(), count) if count else ""
+        words = self.tr("{} of {}").format(self.slider.value(), count) if count else ""
         self.label.setText(words)
 
 

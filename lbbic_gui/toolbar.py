@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QComboBox, QLineEdit, QSizePolicy, QToolBar, QWidget
 
+from lbbic_gui import icons
 from lbbic_gui.look import Look, Mode
 
 GAINS = (1, 2, 4, 8, 16, 32)
@@ -24,7 +25,9 @@ class Toolbar(QToolBar):
         self.setWindowTitle(self.tr("Toolbar"))
         self.setMovable(False)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
-        self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
+        self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.setIconSize(QSize(icons.SIDE + icons.GAP, icons.SIDE))
+        self._all = actions
         self._modes = [actions[name] for name in ("side", "split", "flip", "difference")]
         self._loupe = actions["loupe"]
         self.addAction(actions["open"])
@@ -63,14 +66,13 @@ class Toolbar(QToolBar):
         self.show_look(Look())
         self.show_zoom(1.0)
 
-    def set_empty(self, is_empty: bool) -> None:
-        """Hide what acts on a picture while there is none."""
-        for action in self.actions()[1:]:
-            action.setEnabled(not is_empty)
-        self.zoom.setEnabled(not is_empty)
+    def draw_icons(self) -> None:
+        """Draw the icons in the colours of the theme of now."""
+        for name in icons.names():
+            self._all[name].setIcon(icons.icon(name))
 
     def show_zoom(self, zoom: float) -> None:
-        self.zoom.setEditText(f"{100 * zoom:.4g} %")
+        self.zoom.setEditText(f"{100 * zoom:.{0 if zoom >= 0.1 else 1}f} %")
 
     def show_look(self, look: Look) -> None:
         """Check what is on."""

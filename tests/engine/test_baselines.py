@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lbbic_engine.baselines import CODECS, encode_at_quality, encode_at_size
-from lbbic_engine.errors import UnsupportedImageError
+from lbbic_engine.errors import Cancelled, UnsupportedImageError
 from lbbic_engine.metrics import psnr
 
 HEIGHT, WIDTH = 60, 83
@@ -55,3 +55,12 @@ def test_noise_is_coded_too(codec: str) -> None:
 def test_a_picture_too_large_for_the_format_is_reported(codec: str) -> None:
     with pytest.raises(UnsupportedImageError, match=codec.upper()):
         encode_at_quality(np.zeros((1, 70_000, 3), np.uint8), codec, 50)
+
+
+def test_a_search_stops_when_it_is_cancelled() -> None:
+    asked: list[bool] = []
+    with pytest.raises(Cancelled):
+        encode_at_size(
+            PICTURE, "jpeg", 10**6, cancelled=lambda: asked.append(True) or len(asked) > 2
+        )
+    assert len(asked) == 3

@@ -100,8 +100,14 @@ class User:
 
 
 @pytest.fixture
-def user(tiny: None, qtbot: Any, settings_file: Path) -> Iterator[User]:
-    """A user before the empty window, the model loading."""
+def user(tiny: None, shipped_user: User) -> User:
+    """A user before the empty window, the tiny network loading."""
+    return shipped_user
+
+
+@pytest.fixture
+def shipped_user(qtbot: Any, settings_file: Path) -> Iterator[User]:
+    """A user before the empty window, the model loading that everybody gets."""
     from PySide6.QtWidgets import QApplication
 
     from lbbic_gui.app import prepare
@@ -113,7 +119,7 @@ def user(tiny: None, qtbot: Any, settings_file: Path) -> Iterator[User]:
     qtbot.addWidget(window)
     window.show()
     qtbot.waitExposed(window)
-    window.session.warm_up()
+    window.begin([])
     yield User(window, qtbot)
     window.session.batch.stop()
     window.close()

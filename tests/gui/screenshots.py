@@ -95,10 +95,10 @@ def photograph(folder: Path, theme: str, scale: str, workshop: Path) -> None:
     window.actions_["split"].trigger()
     canvas.zoom_to(2)
     window.inspector.overlay.show_overlay(Overlay.BITS)
-    canvas.pin((19, 31))
+    canvas.pin((26, 37))
     camera.shoot("bits")
     window.inspector.overlay.show_overlay(Overlay.NONE)
-    canvas.pin((19, 31))
+    canvas.pin((26, 37))
     canvas.zoom_to(4)
     canvas.cursor_at = QPointF(250, 200)
     canvas.set_look(loupe=True)
@@ -107,8 +107,10 @@ def photograph(folder: Path, theme: str, scale: str, workshop: Path) -> None:
     canvas.fit()
     for quality in (1.0, 2.0, 6.0, 8.0):
         window.side.probe(quality)
-    window.inspector.compare.buttons["jpeg"].click()
-    camera.wait(lambda: len(session.row.points) == 5 and canvas.look.rival)
+    compare = window.inspector.compare
+    compare.button.click()
+    camera.wait(lambda: len(session.row.points) == 5)
+    camera.wait(lambda: all(name.isEnabled() for name in compare.names.values()))
     camera.shoot("plot")
     bottom = window.inspector.scroll_area.verticalScrollBar()
     bottom.setValue(bottom.maximum())
@@ -128,7 +130,7 @@ def photograph(folder: Path, theme: str, scale: str, workshop: Path) -> None:
     dialogs = {
         "settings": SettingsDialog(window.settings, window),
         "keys": KeysDialog(window),
-        "about": AboutDialog(None, window),
+        "about": AboutDialog(window._ready, window),
     }
     for name, dialog in dialogs.items():
         dialog.show()

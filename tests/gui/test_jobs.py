@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 from PySide6.QtCore import QObject, Signal
-from PySide6.QtGui import QImage
+from PySide6.QtGui import QColorSpace, QImage
 
-from lbbic_gui import messages
+from lbbic_gui import messages, pictures
 from lbbic_gui.messages import Problem, Source, Stopped
 
 
@@ -123,6 +124,56 @@ def test_a_cut_file_is_told_apart(answers: Any, picture: Source, tmp_path: Path)
     assert "again" in problem.hint
 
 
+def test_what_is_left_of_a_cut_file_is_shown(
+    answers: Any, draw: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lbbic_engine import decompress
+
+    monkeypatch.setattr("lbbic_engine.exchange.SEGMENT_BYTES", 200)
+    path = draw("a.png", 200, 120)
+    data = answers.ask(messages.Code(Source(path.name, path), 4.0, "cpu")).point.data
+    cut = tmp_path / "cut.lbb"
+    cut.write_bytes(data[: len(data) // 2])
+    request = messages.Code(Source(cut.name, cut), 4.0, "cpu")
+    assert answers.ask(request).can_show_rest
+    coded = answers.ask(dataclasses.replace(request, partial=True))
+    assert "incomplete" in coded.notices[0]
+    has_come = np.repeat(np.repeat(coded.picture.order >= 0, 8, 0), 8, 1)[:120, :200]
+    assert 0.1 < has_come.mean() < 0.9
+    left = decompress(cut.read_bytes(), partial=True).pixels
+    assert np.array_equal(coded.picture.picture()[..., 2::-1][has_come], left[has_come])
+    target = tmp_path / "left.png"
+    saved = answers.ask(messages.Export(cut.read_bytes(), target, "cpu", "rename", partial=True))
+    assert saved.path == target
+    cut.write_bytes(data[:200])
+    assert answers.ask(dataclasses.replace(request, partial=True)).title == "Nothing is left"
+
+
+def test_a_wide_gamut_is_shown_in_srgb_and_kept_in_the_file(answers: Any, tmp_path: Path) -> None:
+    from PIL import Image
+
+    from lbbic_engine import compress, decompress, load_picture
+
+    path = tmp_path / "p3.png"
+    p3 = bytes(QColorSpace(QColorSpace.NamedColorSpace.DisplayP3).iccProfile().data())
+    Image.new("RGB", (40, 24), (200, 60, 40)).save(path, icc_profile=p3)
+    source = Source(path.name, path)
+    opened = answers.ask(messages.Open(source))
+    shown = opened.canvas[0, 0, 2::-1]
+    assert shown[0] > 205
+    assert "P3" in opened.notices[-1]
+    coded = answers.ask(messages.Code(source, 8.0, "cpu"))
+    fronts = [report for report in answers.reports if isinstance(report, messages.Front)]
+    kept = decompress(coded.point.data)
+    in_srgb = pictures.Colours(p3).on_screen(kept.pixels)
+    assert kept.icc == p3
+    assert np.array_equal(coded.picture.picture()[..., 2::-1], in_srgb)
+    assert np.array_equal(fronts[0].blocks[0], in_srgb[:8, :8])
+    without = answers.ask(messages.Code(source, 8.0, "cpu", frozenset({"exif", "xmp"})))
+    converted = Image.new("RGB", (40, 24), tuple(map(int, shown)))
+    assert without.point.data == compress(load_picture(converted), 8).data
+
+
 def test_the_same_size_by_another_codec(answers: Any, picture: Source) -> None:
     rival = answers.ask(messages.CompareAtSize(picture, "jpeg", 4000))
     assert 0 < rival.file_bytes <= 4000
@@ -130,9 +181,15 @@ def test_the_same_size_by_another_codec(answers: Any, picture: Source) -> None:
 
 
 def test_a_target_size_is_met_or_refused(answers: Any, picture: Source) -> None:
-    point = answers.ask(messages.FitSize(picture, 4000, "cpu"))
-    assert len(point.data) <= 4000
-    assert "smallest possible" in answers.ask(messages.FitSize(picture, 1, "cpu")).detail
+    def reach(unit: str, value: float) -> Any:
+        return answers.ask(messages.Reach(picture, messages.Target(unit, value), "cpu"))
+
+    assert len(reach("bytes", 4000).data) <= 4000
+    assert reach("bpp", 4.5).bpp <= 4.5
+    wanted = reach("bytes", 4000).psnr - 1
+    assert reach("dB", wanted).psnr >= wanted
+    assert "smallest possible" in reach("bytes", 1).detail
+    assert "highest PSNR possible" in reach("dB", 60).detail
 
 
 def test_fifty_thousand_emissions(qtbot: Any) -> None:

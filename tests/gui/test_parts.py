@@ -12,7 +12,7 @@ from PySide6.QtCore import QPointF, QSizeF
 from lbbic_gui import text, theme
 from lbbic_gui.growing import Growing
 from lbbic_gui.messages import Source
-from lbbic_gui.naming import free_name, output_path
+from lbbic_gui.naming import fill, free_name, is_pattern, output_path
 from lbbic_gui.queue_model import QueueModel
 from lbbic_gui.rate_plot import estimate
 from lbbic_gui.settings import Preferences, Settings
@@ -32,6 +32,7 @@ def test_settings_persist(settings_file: Path) -> None:
         b"\x00\xff\x80 no settings",
         b"[preferences]\nquality=99\ntheme=purple\nkeep_exif=perhaps\n",
         b"[preferences]\nquality=nan\n",
+        b"[preferences]\npattern=../{name}\n",
         b"",
     ],
 )
@@ -56,6 +57,12 @@ def test_the_queue_is_a_proper_model(qtmodeltester: Any) -> None:
     assert model.move(rows[0], 1)
     assert not model.move(rows[2], 1)
     assert [row.source.name for row in model.rows] == ["2.png", "1.png", "3.png"]
+    top = model.index(-1)
+    assert model.moveRows(top, 0, 2, top, 3)  # as a drag from the list does
+    assert [row.source.name for row in model.rows] == ["3.png", "2.png", "1.png"]
+    assert model.moveRows(top, 2, 1, top, 0)
+    assert [row.source.name for row in model.rows] == ["1.png", "3.png", "2.png"]
+    assert not model.moveRows(top, 0, 1, top, 9)
     model.touch(rows[1])
     model.remove(rows[0])
     qtmodeltester.check(model)
@@ -106,6 +113,8 @@ def test_the_errors_of_blocks_are_those_inside_the_picture() -> None:
 def test_results_as_words() -> None:
     assert text.saving(2_400_000, 310_000) == "−87 %"
     assert text.saving(100, 103) == "+3 %"
+    assert text.saved(2_400_000, 310_000) == "2.1 MB smaller (−87 %)"
+    assert text.saved(100, 103) == "3 bytes larger (+3 %)"
     assert text.size(310_000) == "310 kB"
     assert text.size(2_400_000) == "2.4 MB"
     assert text.size(999_900) == "1.0 MB"
@@ -115,13 +124,20 @@ def test_results_as_words() -> None:
 
 def test_names_of_results(tmp_path: Path) -> None:
     source = tmp_path / "in" / "deep" / "a.b.png"
-    assert output_path(source, None, None) == source.with_name("a.b.lbb")
+    assert output_path(source, None, None, "a.b.lbb") == source.with_name("a.b.lbb")
     out = tmp_path / "out"
-    assert output_path(source, out, tmp_path / "in") == out / "deep" / "a.b.lbb"
-    assert output_path(source, out, None) == out / "a.b.lbb"
+    assert output_path(source, out, tmp_path / "in", "x.lbb") == out / "deep" / "x.lbb"
+    assert output_path(source, out, None, "x.lbb") == out / "x.lbb"
     taken = tmp_path / "a.lbb"
     taken.touch()
     assert free_name(taken).name == "a (2).lbb"
+
+
+def test_a_pattern_makes_names() -> None:
+    assert fill("{name}-q{quality}", "a {quality}", 4.5) == "a {quality}-q4.5"
+    assert is_pattern("{name} größe")
+    for bad in ("all", "", "{name}/x", "{name}:", "{name} ", "{name}\n", "{name}."):
+        assert not is_pattern(bad)
 
 
 def test_points_not_coded_are_estimated_from_those_that_are() -> None:

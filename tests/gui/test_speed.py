@@ -28,6 +28,34 @@ print(time.perf_counter() - start, "torch" in sys.modules)
 window.close()
 """
 
+_LOAD = """
+import os, sys, time
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication
+from lbbic_gui.app import prepare
+from lbbic_gui.main_window import MainWindow
+from lbbic_gui.settings import Settings
+application = QApplication([])
+prepare(application)
+window = MainWindow(Settings())
+window.show()
+window.grab()
+gaps, last = [], [time.perf_counter()]
+def tick():
+    now = time.perf_counter()
+    gaps.append(now - last[0])
+    last[0] = now
+timer = QTimer(interval=0)
+timer.timeout.connect(tick)
+timer.start()
+window.session.ready.connect(application.quit)
+window.session.warm_up()
+application.exec()
+print(max(gaps), "torch" in sys.modules, flush=True)
+window.session.jobs.stop()
+os._exit(0)
+"""
+
 
 def test_the_window_is_up_before_torch(settings_file: Path) -> None:
     run = subprocess.run([sys.executable, "-c", _OPEN], capture_output=True, text=True, check=True)
@@ -35,6 +63,15 @@ def test_the_window_is_up_before_torch(settings_file: Path) -> None:
     print(f"\nwindow up after {float(seconds):.2f} s")
     assert has_torch == "False"
     assert float(seconds) < 5
+
+
+@pytest.mark.slow
+def test_the_event_loop_keeps_running_while_torch_is_imported(settings_file: Path) -> None:
+    run = subprocess.run([sys.executable, "-c", _LOAD], capture_output=True, text=True, check=True)
+    seconds, has_torch = run.stdout.split()
+    print(f"\nlongest stall while torch is imported {1000 * float(seconds):.0f} ms")
+    assert has_torch == "True"
+    assert float(seconds) < 0.5
 
 
 @pytest.mark.slow

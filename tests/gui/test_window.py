@@ -13,7 +13,7 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication, QMessageBox
 
-from lbbic_gui import files
+from lbbic_gui import files, text, theme
 from lbbic_gui.look import Mode
 from lbbic_gui.overlays import Overlay
 from lbbic_gui.queue_model import State
@@ -27,8 +27,21 @@ def test_the_window_starts_empty_and_the_sample_is_one_click_away(user: Any) -> 
     assert user.window.pages.currentWidget() is user.window.empty
     user.bot.mouseClick(user.window.empty.sample, LEFT)
     user.wait_for_result()
-    assert user.rows[0].source.name == "chelsea.png"
+    assert user.rows[0].source.name == "astronaut.png"
     assert "%" in user.window.inspector.figure.text()
+
+
+def test_a_sample_is_not_saved_beside_the_program(user: Any, tmp_path: Path) -> None:
+    from lbbic_gui.samples import sample_source
+
+    user.window.settings.change(last_folder=str(tmp_path))
+    user.press(Qt.Key.Key_T, CTRL, widget=user.window)
+    user.wait_for_result()
+    assert user.window.side.proposal(".lbb") == tmp_path / "astronaut.lbb"
+    user.press(Qt.Key.Key_Return, CTRL)
+    user.wait(lambda: user.rows[0].state is State.SAVED)
+    assert user.rows[0].saved_path == tmp_path / "astronaut.lbb"
+    assert not list(sample_source().path.parent.glob("*.lbb"))
 
 
 def test_a_dropped_picture_appears_front_by_front(user: Any, draw: Draw) -> None:
@@ -49,11 +62,11 @@ def test_a_dropped_picture_appears_front_by_front(user: Any, draw: Draw) -> None
 def test_a_mixed_drop_is_sorted_out_without_a_dialog(user: Any, draw: Draw) -> None:
     folder = draw("folder/deep/b.png").parent.parent
     draw("folder/c.jpg")
-    text = draw("a.png").with_suffix(".txt")
-    text.write_text("no picture")
-    user.drop(text.with_suffix(".png"), folder, text, text.with_suffix(".png"))
+    other = draw("a.png").with_suffix(".txt")
+    other.write_text("no picture")
+    user.drop(other.with_suffix(".png"), folder, other, other.with_suffix(".png"))
     user.wait(lambda: len(user.rows) == 3)
-    words = user.window.statusBar().currentMessage()
+    words = user.window.notice.text()
     assert "3 pictures" in words
     assert "1 already" in words
     assert "a.txt" in words
@@ -156,7 +169,7 @@ def test_an_export_writes_the_decoded_picture(
     user.wait(lambda: user.rows[0].state is State.CODED)
     image = QImage(str(target)).convertToFormat(QImage.Format.Format_RGB32)
     expected = coded.picture.image().convertToFormat(QImage.Format.Format_RGB32)
-    user.wait(lambda: "Saved" in user.window.statusBar().currentMessage())
+    user.wait(lambda: "Saved" in user.window.notice.text())
     assert image == expected
 
 
@@ -267,6 +280,10 @@ def test_a_click_pins_a_block_and_tells_its_cost(user: Any, draw: Draw) -> None:
     panel = user.window.inspector.block
     assert panel.isVisibleTo(user.window)
     assert f"{coded.picture.bits[row, column]:.1f} bits" in panel.values["bits"].text()
+    user.window.commands.choose_quality(8.0, False)
+    again = user.wait_for_result(8.0)
+    assert canvas.look.pinned == (row, column)
+    assert f"{again.picture.bits[row, column]:.1f} bits" in panel.values["bits"].text()
 
 
 def test_the_plot_codes_a_hollow_point_and_picks_a_filled_one(user: Any, draw: Draw) -> None:
@@ -283,29 +300,50 @@ def test_the_plot_codes_a_hollow_point_and_picks_a_filled_one(user: Any, draw: D
 def test_a_target_size_sets_the_quality_or_says_what_is_possible(user: Any, draw: Draw) -> None:
     user.drop(draw("a.png", 184, 120))
     user.wait_for_result()
-    size = user.window.inspector.fit.kilobytes
-    assert size.lineEdit().width() > size.fontMetrics().horizontalAdvance(size.text())
-    size.setValue(4)
-    user.bot.mouseClick(user.window.inspector.fit.button, LEFT)
+    target = user.window.inspector.target
+    field = target.value.lineEdit()
+    assert field.width() > field.fontMetrics().horizontalAdvance("1000000,0")
+    target.value.setValue(4)
+    user.bot.mouseClick(target.button, LEFT)
     user.wait(lambda: user.rows[0].override is not None)
     assert len(user.wait_for_result(user.rows[0].override).point.data) <= 4000
-    user.window.inspector.fit.wanted.emit(1)
+    target.unit.setCurrentText("bpp")
+    target.value.setValue(0.01)
+    user.bot.mouseClick(target.button, LEFT)
     user.wait(user.window.stage.banner.isVisible)
     assert "smallest possible" in user.window.stage.banner.detail.text()
 
 
-def test_other_codecs_at_the_same_size(user: Any, draw: Draw) -> None:
+def test_one_click_compares_with_the_other_codecs_at_the_same_size(user: Any, draw: Draw) -> None:
     user.drop(draw("a.png", 184, 120))
     user.wait_for_result(4.0)
     user.window.commands.choose_quality(8.0, False)
     coded = user.wait_for_result(8.0)
-    panel = user.window.inspector.compare
-    user.bot.mouseClick(panel.buttons["jpeg"], LEFT)
-    user.wait(lambda: "LBBIC" in panel.words.text())
-    assert user.window.stage.canvas.look.rival.startswith("JPEG")
+    panel, canvas = user.window.inspector.compare, user.window.stage.canvas
+    user.bot.mouseClick(panel.button, LEFT)
+    user.wait(lambda: all(name.isEnabled() for name in panel.names.values()))
+    assert canvas.look.rival.startswith("JPEG")
+    for cells in panel.cells.values():
+        assert "kB" in cells[0].text()
+        assert "dB" in cells[1].text()
+    user.bot.mouseClick(panel.names["avif"], LEFT)
+    assert canvas.look.rival.startswith("AVIF")
+    assert canvas.look.ours == f"LBBIC  ·  {text.size(len(coded.point.data))}"
     assert coded is user.window.session.result
-    user.bot.mouseClick(panel.buttons["jpeg"], LEFT)
-    assert not user.window.stage.canvas.look.rival
+    user.bot.mouseClick(panel.names["avif"], LEFT)
+    assert not canvas.look.rival
+    user.window.commands.choose_quality(4.0, False)
+    assert not any(name.isEnabled() for name in panel.names.values())
+
+
+def test_a_codec_that_cannot_be_so_small_says_so(user: Any, draw: Draw) -> None:
+    user.drop(draw("a.png", 40, 24))
+    coded = user.wait_for_result()
+    panel = user.window.inspector.compare
+    user.bot.mouseClick(panel.button, LEFT)
+    limit = f"not below {text.size(len(coded.point.data))}"
+    user.wait(lambda: panel.cells["jpeg"][0].text() == limit)
+    assert not user.window.stage.canvas.look.rival.startswith("JPEG")
 
 
 def test_closing_while_busy_asks_once(
@@ -331,6 +369,9 @@ def test_every_action_has_words_and_every_control_a_name(user: Any) -> None:
 
     for name, action in user.window.actions_.items():
         assert action.text(), name
+        assert not action.shortcut().isEmpty(), name
+    keys = [key for action in user.window.actions_.values() for key in action.shortcuts()]
+    assert len(set(keys)) == len(keys)
     for kind in (QAbstractButton, QAbstractSlider, QComboBox):
         for widget in user.window.findChildren(kind):
             named = widget.accessibleName() or (hasattr(widget, "text") and widget.text())
@@ -391,9 +432,95 @@ def test_rows_are_moved_removed_and_retried(user: Any, draw: Draw) -> None:
     user.wait_for_result()
 
 
-def test_the_theme_changes_at_once(user: Any) -> None:
-    from lbbic_gui import theme
+def test_the_batch_takes_the_order_of_the_rows_and_tells_what_is_left(
+    user: Any, draw: Draw
+) -> None:
+    user.drop(draw("a.png"), *(draw(f"{n}.png", 200, 120, seed=n) for n in range(4)))
+    user.wait_for_result()
+    saved: list[str] = []
+    user.window.session.batch.saved.connect(lambda answer: saved.append(answer.path.stem))
+    totals: list[str] = []
+    user.window.session.batch.changed.connect(
+        lambda _: totals.append(user.window.queue.total.text())
+    )
+    user.press(Qt.Key.Key_Return, CTRL)
+    user.window.queue.select(user.rows[4])
+    model, top = user.window.session.model, user.window.session.model.index(-1)
+    assert model.moveRows(top, 4, 1, top, 1)  # what the list does when a row is dropped there
+    user.wait(lambda: not user.window.session.batch.is_busy)
+    assert saved.index("3") < saved.index("2")
+    assert saved.index("2") > saved.index("1")
+    assert "smaller (−" in totals[-1]
 
+
+def test_what_is_left_of_a_damaged_file_is_a_click_away(
+    user: Any, draw: Draw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lbbic_engine import compress, load_picture
+
+    monkeypatch.setattr("lbbic_engine.exchange.SEGMENT_BYTES", 200)
+    cut = tmp_path / "cut.lbb"
+    data = compress(load_picture(draw("a.png", 200, 120))).data
+    cut.write_bytes(data[: len(data) // 2])
+    user.drop(cut)
+    banner = user.window.stage.banner
+    user.wait(lambda: banner.isVisible() and banner.rest.isVisible())
+    user.bot.mouseClick(banner.rest, LEFT)
+    coded = user.wait_for_result()
+    assert not banner.isVisible()
+    assert "incomplete" in user.window.inspector.facts.text()
+    timeline = user.window.stage.timeline.slider
+    assert timeline.maximum() == coded.picture.front_count
+
+
+def test_growth_is_amber_and_said_in_words(user: Any, tmp_path: Path) -> None:
+    from PIL import Image
+
+    path = tmp_path / "plain.png"
+    Image.new("RGB", (16, 16), "teal").save(path)
+    user.drop(path)
+    user.wait_for_result()
+    inspector = user.window.inspector
+    assert inspector.figure.text().startswith("+")
+    assert inspector.figure.property("role") == "grown"
+    amber = theme.colour("amber")
+    assert inspector.figure.palette().windowText().color() == amber
+    assert "Larger" in inspector.warning.text()
+
+
+def test_f1_lists_every_action(user: Any) -> None:
+    from PySide6.QtWidgets import QLabel
+
+    from lbbic_gui.dialogs import KeysDialog
+
+    dialog = KeysDialog(user.window)
+    user.bot.addWidget(dialog)
+    words = {label.text() for label in dialog.findChildren(QLabel)}
+    for action in user.window.actions_.values():
+        assert action.text().rstrip("…") in words
+
+
+def test_a_pattern_names_the_files(user: Any, draw: Draw) -> None:
+    from lbbic_gui.settings_dialog import SettingsDialog
+
+    dialog = SettingsDialog(user.window.settings, user.window)
+    user.bot.addWidget(dialog)
+    dialog.show()
+    dialog.pattern.clear()
+    user.bot.keyClicks(dialog.pattern, "{name} q{quality}")
+    assert dialog.example.text() == "holiday q4.lbb"
+    user.bot.keyClicks(dialog.pattern, "/")
+    assert "needs" in dialog.example.text()
+    dialog.close()
+    path = draw("a.png")
+    user.drop(path)
+    user.wait_for_result()
+    user.bot.mouseClick(user.window.queue.button, LEFT)
+    user.wait(lambda: user.rows[0].state is State.SAVED)
+    assert user.rows[0].saved_path == path.with_name("a q4.lbb")
+
+
+def test_the_theme_changes_at_once(user: Any) -> None:
     for name, colours in (("dark", theme.DARK), ("light", theme.LIGHT)):
         user.window.settings.change(theme=name)
         window = QApplication.palette().window().color().name()

@@ -1,0 +1,94 @@
+"""The whole way with the shipped weights, as a user goes it, and the command line beside it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.resources import files as resource_files
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from PySide6.QtCore import Qt
+
+from lbbic_gui import files
+from lbbic_gui.queue_model import State
+
+CTRL = Qt.KeyboardModifier.ControlModifier
+
+
+@pytest.fixture
+def cat(tmp_path: Path) -> Path:
+    """A part of a sample photograph, (168, 240), beside nothing else."""
+    path = tmp_path / "in" / "cat.png"
+    path.parent.mkdir()
+    with Image.open(str(resource_files("resources") / "samples" / "chelsea.png")) as image:
+        image.convert("RGB").crop((90, 60, 330, 228)).save(path)
+    return path
+
+
+@pytest.mark.slow
+def test_from_a_dropped_picture_to_the_command_lines_pixels(
+    shipped_user: Any, cat: Path, draw: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, window = shipped_user, shipped_user.window
+    states = _watch(window)
+
+    user.drop(cat)
+    coded = user.wait_for_result()
+    assert len(states) >= 3
+    assert all(before.sum() < after.sum() for before, after in pairwise(states))
+
+    user.drop(draw("in/second.png", 320, 320))
+    user.wait(lambda: len(user.rows) == 2 and window.session.row is user.rows[1])
+    user.wait(lambda: user.rows[1].state is State.WORKING)
+    user.press(Qt.Key.Key_Escape)
+    user.wait(lambda: user.rows[1].state is State.STOPPED)
+    assert sorted(path.name for path in cat.parent.iterdir()) == ["cat.png", "second.png"]
+
+    window.queue.select(user.rows[0])
+    user.wait_for_result()
+    target = cat.with_name("saved.lbb")
+    monkeypatch.setattr(files, "choose_target", lambda *_: target)
+    user.press(Qt.Key.Key_S, CTRL)
+    user.wait(lambda: user.rows[0].state is State.SAVED)
+
+    user.drop(target)
+    user.wait(lambda: window.session.row.source.is_lbb)
+    again = user.wait_for_result()
+    pixels = again.picture.picture()[..., 2::-1]
+    assert np.array_equal(pixels, coded.picture.picture()[..., 2::-1])
+    assert np.array_equal(pixels, _command_line(target))
+
+
+def _watch(window: Any) -> list[Any]:
+    """What is decoded on the canvas after every front that leaves something to come."""
+    states: list[Any] = []
+
+    def note(front: Any) -> None:
+        growing = window.stage.canvas._growing
+        if front.step.done < front.step.total:
+            states.append(growing.order >= 0)
+
+    window.session.front.connect(note)
+    return states
+
+
+def _command_line(file: Path) -> Any:
+    decoded = file.with_name("by the command line.png")
+    command = [
+        sys.executable,
+        "-m",
+        "lbbic_engine.cli",
+        "decompress",
+        str(file),
+        "-o",
+        str(decoded),
+    ]
+    subprocess.run(command, check=True, capture_output=True)
+    with Image.open(decoded) as image:
+        return np.asarray(image.convert("RGB"))
