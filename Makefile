@@ -47,7 +47,8 @@ uninstall-desktop: .venv/stamp  ## Undo it
 
 docs: .venv/stamp  ## Write docs/file-format.md and draw the figure and the animation anew
 	.venv/bin/python docs/make/file_format.py
-	.venv/bin/python docs/make/figure.py
+	.venv/bin/python docs/make/how_it_works.py
+	.venv/bin/python docs/make/architecture.py
 	.venv/bin/python docs/make/app_pictures.py
 
 icons: .venv/stamp  ## Draw the icon anew, in all sizes and formats

@@ -21,7 +21,8 @@ SCREEN = (1400, 900)
 def bundle() -> Path:
     """The folder of the two programs, built anew (PyInstaller redoes what has changed)."""
     command = [sys.executable, "-m", "PyInstaller", "--noconfirm", "--log-level", "ERROR"]
-    subprocess.run([*command, "--workpath", "build/bundle", "build_app.spec"], cwd=ROOT, check=True)
+    options = ["--workpath", "build/bundle", "build_app.spec"]
+    subprocess.run([*command, *options], cwd=ROOT, check=True)
     return ROOT / "dist" / "lbbic"
 
 
@@ -62,7 +63,7 @@ def display(tmp_path: Path) -> Iterator[Display]:
     reading, writing = os.pipe()
     width, height = SCREEN
     server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(writing), "-screen", "0", f"{width}x{height}x24"],
+        [*["Xvfb", "-noreset", "-displayfd"], str(writing), "-screen", "0", f"{width}x{height}x24"],
         pass_fds=[writing],
         stderr=subprocess.DEVNULL,
     )
