@@ -22,7 +22,8 @@ def bundle() -> Path:
     """The folder of the two programs, built anew (PyInstaller redoes what has changed)."""
     command = [sys.executable, "-m", "PyInstaller", "--noconfirm", "--log-level", "ERROR"]
     options = ["--workpath", "build/bundle", "build_app.spec"]
-    subprocess.run([*command, *options], cwd=ROOT, check=True)
+    quiet = os.environ | {"PYTHONWARNINGS": "ignore"}  # of modules that PyInstaller imports
+    subprocess.run([*command, *options], cwd=ROOT, env=quiet, check=True)
     return ROOT / "dist" / "lbbic"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import shlex
 import shutil
 import subprocess
 from importlib.resources import files
@@ -20,10 +21,10 @@ MAX_MEGABYTES = 720
 FOREIGN = {"matplotlib", "compressai", "torchvision", "pytest", "hypothesis", "training", "tests"}
 
 
-def run(program: Path, *arguments: str, cwd: Path) -> str:
-    """What a program prints that knows no environment; fails if it fails."""
+def run(program: Path, *arguments: str, cwd: Path, **environment: str) -> str:
+    """What a program prints that knows no other environment; fails if it fails."""
     done = subprocess.run(
-        [program, *arguments], cwd=cwd, env={}, capture_output=True, text=True, check=False
+        [program, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -71,6 +72,16 @@ def test_a_double_clicked_file_is_shown_in_a_window(
             folder.mkdir(parents=True, exist_ok=True)
             display.shot().save(folder / "bundle.png")
             app.terminate()
+
+
+def test_the_menu_entry_starts_the_bundle(read_only: Path, tmp_path: Path) -> None:
+    home = {"XDG_DATA_HOME": str(tmp_path)}
+    run(read_only / "lbbic-gui", "--install-desktop", cwd=Path("/"), **home)
+    entry = (tmp_path / "applications" / "lbbic.desktop").read_text(encoding="utf-8")
+    (line,) = (line for line in entry.splitlines() if line.startswith("Exec="))
+    program, files = shlex.split(line.removeprefix("Exec="))
+    assert files == "%F"
+    assert "same pixels" in run(Path(program), "--smoke", cwd=tmp_path)
 
 
 def colours_in_the_middle(shot: Image.Image) -> int:
