@@ -8,15 +8,14 @@ A landscape that is being decoded: finished at the upper left, block by block al
 
 from __future__ import annotations
 
-import io
 import os
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
-from PySide6.QtCore import QBuffer, QIODevice
 from PySide6.QtGui import QGuiApplication, QImage, QPainter
 from PySide6.QtSvg import QSvgRenderer
 
@@ -72,9 +71,9 @@ def main() -> None:
 def drawing(blocks: int, front: int) -> str:
     """The icon as SVG with so many blocks a side, decoded up to the front."""
     picture = render(f"{HEAD}{PICTURE}</svg>", blocks * 16)
-    means = picture.resize((blocks, blocks), Image.Resampling.BOX)
+    means = np.asarray(picture.resize((blocks, blocks), Image.Resampling.BOX)).tolist()
     waiting = "".join(
-        _block(row, column, blocks, means.getpixel((column, row)), column + 2 * row - front)
+        _block(row, column, blocks, means[row][column], column + 2 * row - front)
         for row in range(blocks)
         for column in range(blocks)
         if column + 2 * row >= front
@@ -95,7 +94,7 @@ def _cover(blocks: int, front: int) -> str:
     return f'<path d="{path}" fill="#0b2530"/>'
 
 
-def _block(row: int, column: int, blocks: int, colour: tuple[int, ...], ahead: int) -> str:
+def _block(row: int, column: int, blocks: int, colour: list[int], ahead: int) -> str:
     """A block of the front, or one further on, the paler the longer it has to wait."""
     side = SIDE / blocks
     gap = GAP * side
@@ -120,15 +119,13 @@ def _block(row: int, column: int, blocks: int, colour: tuple[int, ...], ahead: i
 
 def render(svg: str, size: int) -> Image.Image:
     """A drawing as a picture of ``size`` by ``size`` pixels."""
-    image = QImage(size, size, QImage.Format.Format_ARGB32)
+    image = QImage(size, size, QImage.Format.Format_RGBA8888)
     image.fill(0)
     painter = QPainter(image)
     QSvgRenderer(svg.encode()).render(painter)
     painter.end()
-    buffer = QBuffer()
-    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
-    image.save(buffer, "PNG")
-    return Image.open(io.BytesIO(bytes(buffer.data().data()))).convert("RGBA")
+    pixels = np.frombuffer(image.constBits(), np.uint8).reshape(size, size, 4)
+    return Image.fromarray(pixels.copy())
 
 
 if __name__ == "__main__":
