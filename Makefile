@@ -33,7 +33,7 @@ format: .venv/stamp  ## Format the code and mend what ruff can mend
 	.venv/bin/ruff check --fix .
 
 bundle: .venv/stamp  ## Build the double-click app (dist/lbbic) and show its size by component
-	PYTHONWARNINGS=ignore .venv/bin/pyinstaller --noconfirm --log-level ERROR --workpath build/bundle build_app.spec
+	.venv/bin/pyinstaller --noconfirm --log-level ERROR --workpath build/bundle build_app.spec
 	@cd dist/lbbic && du -cm --apparent-size lbbic* _internal/* | sort -n | tail -15
 
 bundle-test: .venv/stamp  ## Build the app and try it with no environment, read-only, in a window

@@ -22,20 +22,29 @@ def bundle() -> Path:
     """The folder of the two programs, built anew (PyInstaller redoes what has changed)."""
     command = [sys.executable, "-m", "PyInstaller", "--noconfirm", "--log-level", "ERROR"]
     options = ["--workpath", "build/bundle", "build_app.spec"]
-    quiet = os.environ | {"PYTHONWARNINGS": "ignore"}  # of modules that PyInstaller imports
-    subprocess.run([*command, *options], cwd=ROOT, env=quiet, check=True)
+    done = subprocess.run(
+        [*command, *options], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
     return ROOT / "dist" / "lbbic"
 
 
 @pytest.fixture
 def read_only(bundle: Path) -> Iterator[Path]:
-    """The bundle in a folder that nobody may write to."""
-    folders = [bundle, *(path for path in bundle.rglob("*") if path.is_dir())]
+    """The bundle in a folder that nobody may write to, and that root has not written to either."""
+    before = times(bundle)
+    folders = [bundle, *(path for path in before if path.is_dir())]
     for folder in folders:
         folder.chmod(0o555)
     yield bundle
     for folder in folders:
         folder.chmod(0o755)
+    assert times(bundle) == before
+
+
+def times(folder: Path) -> dict[Path, int]:
+    """When each file and folder in a folder was last written to."""
+    return {path: path.lstat().st_mtime_ns for path in folder.rglob("*")}
 
 
 class Display:
