@@ -2,12 +2,14 @@
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3,$(shell \
 	$(name) -c 'import sys; assert (3, 11) <= sys.version_info < (3, 13); print("$(name)")' 2>/dev/null)))
 PIP_INSTALL = bin/python -m pip install --disable-pip-version-check -q
+APP = $(firstword $(wildcard dist/lbbic/lbbic-gui) .venv/bin/lbbic-gui)
 EDITABLE = --no-deps --no-build-isolation -e .
 
-.PHONY: help run test test-train lint format screenshots bench clean
+.PHONY: help run test test-train lint format bundle bundle-test install-desktop uninstall-desktop \
+	docs icons screenshots bench clean
 
 help:  ## Show this list
-	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 19
 
 run: .venv/stamp  ## Set up, then open the app; with no display, try the codec on its samples
 	@if [ "$$(uname)" = Linux ] && [ -z "$$DISPLAY$$WAYLAND_DISPLAY" ]; then \
@@ -16,7 +18,7 @@ run: .venv/stamp  ## Set up, then open the app; with no display, try the codec o
 
 test: export QT_QPA_PLATFORM = offscreen
 test: lint  ## Set up, then check format, lint and types, and run the tests
-	.venv/bin/python -m pytest -m "not train"
+	.venv/bin/python -m pytest -m "not train" --ignore tests/frozen
 
 test-train: .venv-train/stamp  ## Set up the training environment and run its tests
 	.venv-train/bin/python -m pytest tests/training
@@ -29,6 +31,28 @@ lint: .venv/stamp  ## Check format, lint and types
 format: .venv/stamp  ## Format the code and mend what ruff can mend
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
+
+bundle: .venv/stamp  ## Build the double-click app (dist/lbbic) and show its size by component
+	.venv/bin/pyinstaller --noconfirm --log-level ERROR --workpath build/bundle build_app.spec
+	@cd dist/lbbic && du -cm --apparent-size lbbic* _internal/* | sort -n | tail -15
+
+bundle-test: .venv/stamp  ## Build the app and try it with no environment, read-only, in a window
+	.venv/bin/python -m pytest tests/frozen -s
+
+install-desktop: .venv/stamp  ## Add menu entry, icon and file type .lbb for this user
+	$(APP) --install-desktop
+
+uninstall-desktop: .venv/stamp  ## Undo it
+	$(APP) --remove-desktop
+
+docs: .venv/stamp  ## Write docs/file-format.md and draw the figure and the animation anew
+	.venv/bin/python docs/make/file_format.py
+	.venv/bin/python docs/make/how_it_works.py
+	.venv/bin/python docs/make/architecture.py
+	.venv/bin/python docs/make/app_pictures.py
+
+icons: .venv/stamp  ## Draw the icon anew, in all sizes and formats
+	.venv/bin/python docs/make/icons.py
 
 screenshots: .venv/stamp  ## Photograph the app in every state (build/screenshots)
 	@if command -v xvfb-run >/dev/null; then \

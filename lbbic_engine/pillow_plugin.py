@@ -25,7 +25,7 @@ def register() -> None:
     Image.register_open(FORMAT, LbbicImageFile, _accept)
     Image.register_save(FORMAT, _save)
     Image.register_extension(FORMAT, ".lbb")
-    Image.register_mime(FORMAT, "image/x-lbbic")
+    Image.register_mime(FORMAT, "image/x-lbb")
 
 
 class LbbicImageFile(ImageFile.ImageFile):

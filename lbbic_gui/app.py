@@ -9,16 +9,28 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
+import resources
+from lbbic_gui import desktop
 from lbbic_gui.messages import Code, Job, Save, Saved, Source
 from lbbic_gui.samples import sample_source
+
+if TYPE_CHECKING:
+    from PySide6.QtCore import QCoreApplication, QObject
+
+    from lbbic_gui.main_window import MainWindow
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Open the window with the files in ``argv`` (or the process's arguments)."""
     multiprocessing.freeze_support()
     args = _parser().parse_args(argv)
-    return smoke() if args.smoke else _run(args.files)
+    if args.smoke:
+        return smoke()
+    if args.install_desktop or args.remove_desktop:
+        return desktop.install() if args.install_desktop else desktop.remove()
+    return _run(args.files)
 
 
 def smoke() -> int:
@@ -47,7 +59,14 @@ def smoke() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="lbbic-gui", description="LBBIC, the desktop app.")
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="pictures, .lbb files")
-    parser.add_argument("--smoke", action="store_true", help="check the program and exit")
+    tasks = parser.add_mutually_exclusive_group()
+    tasks.add_argument("--smoke", action="store_true", help="check the program and exit")
+    tasks.add_argument(
+        "--install-desktop",
+        action="store_true",
+        help="add menu entry, icon and the file type .lbb for this user, and exit",
+    )
+    tasks.add_argument("--remove-desktop", action="store_true", help="undo it, and exit")
     return parser
 
 
@@ -65,6 +84,7 @@ def _run(files: list[Path]) -> int:
     prepare(application)
     window = MainWindow(Settings())
     window.show()
+    hand_over_files(application, window)
     QTimer.singleShot(0, lambda: window.begin(files))
     code = application.exec()
     if not window.session.jobs.stop():
@@ -72,11 +92,26 @@ def _run(files: list[Path]) -> int:
     return code
 
 
+def hand_over_files(application: QCoreApplication, window: MainWindow) -> QObject:
+    """Open in the window what the system hands to the application; returns the event filter."""
+    from lbbic_gui.file_events import FileEvents
+
+    events = FileEvents(window)
+    events.opened.connect(window.session.intake.open)
+    application.installEventFilter(events)
+    return events
+
+
 def prepare(application: object) -> None:
     """What the application needs to know before its first window."""
+    from PySide6.QtGui import QIcon
     from PySide6.QtWidgets import QApplication
 
     assert isinstance(application, QApplication)
+    icon = QIcon()
+    for file in resources.icon_files():
+        icon.addFile(str(file))
+    application.setWindowIcon(icon)
     application.setApplicationName("lbbic")
     application.setApplicationDisplayName("LBBIC")
     application.setDesktopFileName("lbbic")

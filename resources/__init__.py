@@ -1,4 +1,4 @@
-"""Data that ships with the program: sample photographs and weights.
+"""Data that ships with the program: sample photographs, weights and icons.
 
 Read through ``importlib.resources``, so that it is found from a checkout, an installed wheel and
 a frozen app alike. The one thing to know: what is returned is a ``Traversable``; code that needs
@@ -17,6 +17,11 @@ def sample_pictures() -> list[Traversable]:
 def weights_files() -> list[Traversable]:
     """Return the bundled weights files, sorted by name; an empty list where none is installed."""
     return _entries("weights", ".safetensors")
+
+
+def icon_files() -> list[Traversable]:
+    """Return the app's icon as pictures of several sizes."""
+    return _entries("icons", ".png")
 
 
 def _entries(folder: str, suffix: str) -> list[Traversable]:

@@ -18,3 +18,18 @@ def test_the_samples_are_rgb_photographs_with_attribution() -> None:
         with sample.open("rb") as file, Image.open(file) as image:
             assert image.mode == "RGB"
             assert min(image.size) >= 300
+
+
+def test_the_icon_comes_in_every_size_and_format() -> None:
+    sizes = set()
+    for file in resources.icon_files():
+        with file.open("rb") as stream, Image.open(stream) as image:
+            assert image.mode == "RGBA"
+            assert file.name == f"lbbic-{image.width}.png"
+            assert image.size == (image.width, image.width)
+            sizes.add(image.width)
+    assert sizes == {16, 24, 32, 48, 64, 128, 256, 512}
+    folder = importlib.resources.files(resources) / "icons"
+    for name in ("lbbic.ico", "lbbic.icns"):
+        with (folder / name).open("rb") as stream, Image.open(stream) as image:
+            assert image.size >= (256, 256)

@@ -84,7 +84,7 @@ def test_what_is_saved_is_opened_again(tmp_path: Path, mode: str) -> None:
     with Image.open(tmp_path / "picture.lbb") as again:
         assert isinstance(again, LbbicImageFile)
         assert (again.format, again.mode, again.size) == (FORMAT, mode, (7, 5))
-        assert again.get_format_mimetype() == "image/x-lbbic"
+        assert again.get_format_mimetype() == "image/x-lbb"
         assert again.info == METADATA
         np.testing.assert_array_equal(np.asarray(again), np.asarray(image))
 

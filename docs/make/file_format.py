@@ -1,0 +1,41 @@
+"""Writes docs/file-format.md from the docstring of ``lbbic_engine/container.py``.
+
+python docs/make/file_format.py
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lbbic_engine import container
+
+TARGET = Path(__file__).parents[1] / "file-format.md"
+HEAD = """\
+# The `.lbb` file format
+
+*This page is made by `make docs` from the docstring of `lbbic_engine/container.py`, which also
+holds the code that reads and writes what it describes. Golden files in `tests/golden` hold the
+format still: a change of the format changes docstring, version and golden files together.*
+
+"""
+TAIL = """
+## Where the rest is defined
+
+| what | where |
+|---|---|
+| order of the blocks: fronts of equal *column + 2·row* | `lbbic_engine/wavefront.py` |
+| symbols to bytes: range coder, escapes, order in a front | `lbbic_engine/entropy.py` |
+| the exact integer networks | `lbbic_engine/integer.py`, `lbbic_engine/paper_integer.py` |
+| probability tables and thresholds of the scales | `lbbic_engine/tables.py`, in the weights file |
+| identity of the weights | `lbbic_engine/weights.py` |
+"""
+
+
+def page() -> str:
+    """The page as it must be."""
+    text = container.__doc__ or ""
+    return HEAD + text.replace("``", "`").strip() + "\n" + TAIL
+
+
+if __name__ == "__main__":
+    TARGET.write_text(page(), encoding="utf-8", newline="\n")
