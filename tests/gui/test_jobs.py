@@ -129,7 +129,7 @@ def test_what_is_left_of_a_cut_file_is_shown(
 ) -> None:
     from lbbic_engine import decompress
 
-    monkeypatch.setattr("lbbic_engine.exchange.SEGMENT_BYTES", 200)
+    monkeypatch.setattr("lbbic_engine.segments.SEGMENT_BYTES", 200)
     path = draw("a.png", 200, 120)
     data = answers.ask(messages.Code(Source(path.name, path), 4.0, "cpu")).point.data
     cut = tmp_path / "cut.lbb"
