@@ -49,15 +49,17 @@ def input_moments(
 
 def round_weights(weight: Tensor, moment: Tensor) -> Tensor:
     """Integers -63…63 near weights (outputs, inputs) given in integer steps, float64."""
-    damped = moment.double().clone()
+    # Inputs that matter most come first, while there are others left to make their errors good.
+    order = moment.diagonal().argsort(descending=True)
+    damped = moment[order][:, order].double()
     damped.diagonal().add_(DAMPING * damped.diagonal().mean().clamp(min=1e-12))
     # Row i of this factor says how weights after i make good an error of weight i.
     inverse = torch.cholesky_inverse(torch.linalg.cholesky(damped))
     spread = torch.linalg.cholesky(inverse, upper=True)
-    left = weight.double().clone()
+    left = weight[:, order].double()
     rounded = torch.empty_like(left)
     for i, row in enumerate(spread):
-        rounded[:, i] = left[:, i].round().clamp(-WEIGHT_HIGH, WEIGHT_HIGH)
-        error = (left[:, i] - rounded[:, i]) / row[i]
+        rounded[:, order[i]] = left[:, i].round().clamp(-WEIGHT_HIGH, WEIGHT_HIGH)
+        error = (left[:, i] - rounded[:, order[i]]) / row[i]
         left[:, i:] -= error[:, None] * row[i:]
     return rounded
