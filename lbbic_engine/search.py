@@ -7,11 +7,12 @@ for such a swap.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from lbbic_engine import codec, metrics
-from lbbic_engine.config import DEFAULT_WEIGHTS
+from lbbic_engine import weights as weights_files
+from lbbic_engine.config import DEFAULT_WEIGHTS, quality_index
 from lbbic_engine.errors import LbbicError
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from lbbic_engine.pixels import Picture
 
 QUALITIES = tuple(step / 8 for step in range(8, 65))
+
+Encode = Callable[[float], "Compressed"]
 
 
 def bytes_for_bpp(picture: Picture, bpp: float) -> int:
@@ -39,7 +42,7 @@ def search_quality(
 ) -> tuple[float, Compressed]:
     """Return the best quality of at most ``max_bytes``, or the lowest with ``min_psnr`` dB.
 
-    Takes at most six encodings. LbbicError when no quality from 1 to 8 will do; ValueError unless
+    Takes at most six encodings. LbbicError when no quality of the model will do; ValueError unless
     exactly one wish is given.
     """
     if (max_bytes is None) == (min_psnr is None):
@@ -55,22 +58,24 @@ def search_quality(
             cancelled=cancelled,
         )
 
+    config = weights_files.by_name(weights).config
+    qualities = [quality for quality in QUALITIES if config.offers(quality_index(quality))]
     if max_bytes is not None:
-        return _largest_within(encode, max_bytes)
+        return _largest_within(encode, qualities, max_bytes)
     assert min_psnr is not None
-    return _smallest_reaching(encode, min_psnr, picture)
+    return _smallest_reaching(encode, qualities, min_psnr, picture)
 
 
 def _largest_within(
-    encode: Callable[[float], Compressed], max_bytes: int
+    encode: Encode, qualities: Sequence[float], max_bytes: int
 ) -> tuple[float, Compressed]:
-    best, low, high = None, 0, len(QUALITIES)
+    best, low, high = None, 0, len(qualities)
     while low < high:
         middle = (low + high) // 2
-        compressed = encode(QUALITIES[middle])
+        compressed = encode(qualities[middle])
         size = len(compressed.data)
         if size <= max_bytes:
-            best, low = (QUALITIES[middle], compressed), middle + 1
+            best, low = (qualities[middle], compressed), middle + 1
         else:
             high = middle
     if best is None:
@@ -82,15 +87,15 @@ def _largest_within(
 
 
 def _smallest_reaching(
-    encode: Callable[[float], Compressed], min_psnr: float, picture: Picture
+    encode: Encode, qualities: Sequence[float], min_psnr: float, picture: Picture
 ) -> tuple[float, Compressed]:
-    best, low, high = None, 0, len(QUALITIES)
+    best, low, high = None, 0, len(qualities)
     while low < high:
         middle = (low + high) // 2
-        compressed = encode(QUALITIES[middle])
+        compressed = encode(qualities[middle])
         psnr = metrics.psnr(picture.pixels, compressed.reconstruction)
         if psnr >= min_psnr:
-            best, high = (QUALITIES[middle], compressed), middle
+            best, high = (qualities[middle], compressed), middle
         else:
             low = middle + 1
     if best is None:

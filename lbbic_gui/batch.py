@@ -7,12 +7,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, Qt, Signal
 
 from lbbic_gui import messages
 from lbbic_gui.dispatch import Jobs
 from lbbic_gui.files import place_of
 from lbbic_gui.messages import BATCH, VIEW, Job, Problem, Saved, Step, Stopped
+from lbbic_gui.models import Models
 from lbbic_gui.naming import fill, output_path
 from lbbic_gui.queue_model import QueueModel, Row, State
 from lbbic_gui.settings import Settings
@@ -46,12 +47,18 @@ class Batch(QObject):
     problem = Signal(object)
 
     def __init__(
-        self, model: QueueModel, jobs: Jobs, settings: Settings, parent: QObject | None = None
+        self,
+        model: QueueModel,
+        jobs: Jobs,
+        settings: Settings,
+        models: Models,
+        parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self._model = model
         self._jobs = jobs
         self._settings = settings
+        self._models = models
         self._running: dict[Job, Row] = {}
         self._asked: list[Row] = []  # since nothing ran last
         self._began = 0.0
@@ -59,13 +66,18 @@ class Batch(QObject):
         jobs.finished.connect(self._on_finish)
         model.rowsMoved.connect(lambda *_: jobs.reorder([row.number for row in model.rows]))
         settings.changed.connect(self.tell)
+        models.changed.connect(self.tell)
 
     @property
     def is_busy(self) -> bool:
         return bool(self._running)
 
     def compress_all(self) -> None:
-        """Save every picture that is not saved yet at its quality."""
+        """Save every picture that is not saved yet as it is to be."""
+        if not self._models.installed:  # what a model can do has to be known
+            once = Qt.ConnectionType.SingleShotConnection
+            self._models.changed.connect(self.compress_all, once)
+            return
         values = self._settings.values
         folder = Path(values.output_folder) if values.output_folder else None
         busy = {row.number for row in self._running.values()}
@@ -73,7 +85,7 @@ class Batch(QObject):
         for row in self._model.rows:
             if row.source.is_lbb or self._is_done(row) or row.number in busy:
                 continue
-            quality = row.override if row.override is not None else values.quality
+            quality = self._models.quality(row)
             base = row.base if values.keep_structure else None
             source = place_of(row.source, values.last_folder)
             name = fill(values.pattern, source.stem, quality) + ".lbb"
@@ -99,7 +111,7 @@ class Batch(QObject):
         """Save one row, coding it first where ``data`` is missing."""
         values = self._settings.values
         request = messages.Save(
-            row.source, target, quality, values.device, policy, values.keep, data
+            row.source, target, quality, values.device, policy, values.recipe, data
         )
         if row.state is not State.WORKING:
             row.state, row.progress, row.problem = State.WAITING, 0.0, None
@@ -145,10 +157,9 @@ class Batch(QObject):
         return elapsed * (1 - share) / share
 
     def _is_done(self, row: Row) -> bool:
-        """Whether a row is saved at the quality that it has now."""
-        quality = row.override if row.override is not None else self._settings.values.quality
-        is_saved = row.state in (State.SAVED, State.SKIPPED)
-        return is_saved and row.saved_quality == quality
+        """Whether a row is saved at the quality and by the recipe of now."""
+        wanted = (self._models.quality(row), self._settings.values.recipe)
+        return row.state in (State.SAVED, State.SKIPPED) and row.saved_as == wanted
 
     def _on_report(self, job: Job, report: object) -> None:
         row = self._running.get(job)
@@ -179,11 +190,16 @@ class Batch(QObject):
         self.tell()
 
     def _note(self, job: Job, row: Row, answer: Saved) -> None:
-        assert isinstance(job.request, messages.Save)
+        request = job.request
+        assert isinstance(request, messages.Save)
         row.state = State.SKIPPED if answer.skipped else State.SAVED
         row.progress, row.saved_path = 1.0, answer.path
-        row.saved_quality, row.result_bytes = job.request.quality, answer.file_bytes
-        if answer.point is not None:  # without the file's bytes, of which there may be hundreds
+        row.saved_as = (request.quality, request.recipe)
+        row.result_bytes = answer.file_bytes
+        is_of_now = request.recipe == self._settings.values.recipe
+        if (
+            answer.point is not None and is_of_now
+        ):  # without the file's bytes, of which there may be hundreds
             row.points.setdefault(answer.point.quality, dataclasses.replace(answer.point, data=b""))
         self.saved.emit(answer)
 

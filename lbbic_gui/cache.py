@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from lbbic_gui.messages import Coded
+from lbbic_gui.messages import Coded, Recipe
 
 CACHE_BYTES = 1 << 29
 
-Key = tuple[int, float, frozenset[str]]  # row number, quality, kinds of metadata kept
+Key = tuple[int, float, Recipe]  # row number, quality
 
 
 class Cache:

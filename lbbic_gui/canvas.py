@@ -82,6 +82,8 @@ class Canvas(QWidget):
         """Put a decoded picture, or one that is being decoded, on the other side."""
         self._growing = growing
         self.result = growing.picture()
+        if self.look.pinned is not None and growing.size != self.block_size:
+            self.set_look(pinned=_repinned(self.look.pinned, self.block_size, growing))
         self.block_size = growing.size
         self._images["result"] = growing.image()
         self._levels["result"] = tuple(map(as_image, levels))
@@ -273,3 +275,9 @@ class Canvas(QWidget):
     def _is_on_handle(self, at: QPointF) -> bool:
         is_split = self.look.mode is Mode.SPLIT and self.original is not None
         return is_split and self.result is not None and abs(at.x() - self.split_x()) < HANDLE_REACH
+
+
+def _repinned(block: tuple[int, int], size: int, growing: Growing) -> tuple[int, int]:
+    """The block, of another size, where the middle of ``block`` was."""
+    row, column = (int((place + 0.5) * size) // growing.size for place in block)
+    return min(row, growing.rows - 1), min(column, growing.columns - 1)

@@ -78,6 +78,14 @@ class Commands(QObject):
         self.session.set_quality(quality, only_this=only_this)
         self.quality_changed.emit()
 
+    def choose_model(self, name: str) -> None:
+        before = self.settings.values.model
+        if name != before:
+            self.undo.push(Change(self.tr("model"), self._set_model, before, name))
+
+    def _set_model(self, name: str) -> None:
+        self.settings.change(model=name)
+
     def choose_mode(self, mode: Mode) -> None:
         canvas = self._stage.canvas
         if mode is not canvas.look.mode:

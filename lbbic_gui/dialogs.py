@@ -11,7 +11,7 @@ from PySide6.QtGui import QGuiApplication, QKeySequence
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QGridLayout, QLabel, QVBoxLayout, QWidget
 
 from lbbic_gui.actions import Entry, entries, mouse_help
-from lbbic_gui.messages import Ready
+from lbbic_gui.messages import Model, Ready
 from lbbic_gui.text import tr
 
 
@@ -57,7 +57,9 @@ def _ways(entry: Entry) -> str:
 class AboutDialog(QDialog):
     """Versions, weights, device and licences, to be copied into a report."""
 
-    def __init__(self, ready: Ready | None, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, ready: Ready | None, model: Model | None, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self.setWindowTitle(self.tr("About LBBIC"))
         title = QLabel("LBBIC")
@@ -66,7 +68,7 @@ class AboutDialog(QDialog):
             self.tr("A learned block-based image codec: small files, the same pixels everywhere.")
         )
         words.setWordWrap(True)
-        info = QLabel(system_info(ready))
+        info = QLabel(system_info(ready, model))
         info.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         licences = QLabel(
             self.tr(
@@ -87,12 +89,13 @@ class AboutDialog(QDialog):
             layout.addWidget(widget)
 
 
-def system_info(ready: Ready | None) -> str:
+def system_info(ready: Ready | None, model: Model | None) -> str:
     """Versions and device, one a line."""
     loaded = [tr("The model is not loaded")]
-    if ready is not None:
+    if ready is not None and model is not None:
         device = tr("Device {}").format(ready.device.upper())
-        loaded = [f"torch {ready.torch}", device, tr("Weights {}").format(ready.weights)]
+        weights = tr("Model {}, weights {}").format(model.title, model.weights)
+        loaded = [f"torch {ready.torch}", device, weights]
     lines = [
         f"LBBIC {version()}",
         f"Python {platform.python_version()}, {platform.platform()}",

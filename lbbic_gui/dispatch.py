@@ -1,7 +1,7 @@
 """Jobs on their way to two threads: one owns the model, the other does all that needs none.
 
-What a job does is in ``jobs``. Jobs wait on the window's side and are handed over one at a time:
-those that wait can be put in order or dropped without a lock.
+What a job does is in ``jobs``, ``worker`` runs it. Jobs wait on the window's side and are handed
+over one at a time: those that wait can be put in order or dropped without a lock.
 """
 
 from __future__ import annotations
@@ -11,10 +11,20 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QObject, Qt, QThread, Signal, Slot
 
-from lbbic_gui.jobs import Worker
-from lbbic_gui.messages import BATCH, VIEW, CompareAtSize, Find, Job, Open, Stopped, Thumbnail
+from lbbic_gui.messages import (
+    BATCH,
+    VIEW,
+    CompareAtSize,
+    Find,
+    FindModels,
+    Job,
+    Open,
+    Stopped,
+    Thumbnail,
+)
+from lbbic_gui.worker import Worker
 
-_WITHOUT_MODEL = (Find, Open, Thumbnail, CompareAtSize)
+_WITHOUT_MODEL = (Find, FindModels, Open, Thumbnail, CompareAtSize)
 
 
 class Jobs(QObject):

@@ -1,4 +1,4 @@
-"""The inspector's smaller panels: overlay, pinned block, target."""
+"""The inspector's smaller panels: model, overlay, pinned block, target."""
 
 from __future__ import annotations
 
@@ -14,11 +14,41 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from lbbic_gui.messages import Coded, Target
+from lbbic_gui.messages import Coded, Model, Target
 from lbbic_gui.overlays import Overlay
 
 # unit: least, most, usual value, decimals
 _UNITS = {"kB": (1, 1e6, 100, 0), "bpp": (0.01, 24, 0.5, 2), "dB": (10, 60, 35, 1)}
+
+
+class ModelPanel(QWidget):
+    """Which model codes; hidden where there is nothing to choose from."""
+
+    chosen = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.box = QComboBox()
+        self.box.setAccessibleName(self.tr("Model"))
+        self.box.setToolTip(self.tr("The network that compresses. Files are opened by their own."))
+        self.box.activated.connect(lambda: self.chosen.emit(self.box.currentData()))
+        title = QLabel(self.tr("Model"))
+        title.setProperty("role", "heading")
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 8)
+        layout.setSpacing(16)
+        layout.addWidget(title)
+        layout.addWidget(self.box, 1)
+        self.hide()
+
+    def show_models(self, installed: tuple[Model, ...], chosen: Model | None) -> None:
+        """List the models and mark the one that codes."""
+        self.setVisible(len(installed) > 1)
+        self.box.clear()
+        for model in installed:
+            self.box.addItem(model.title, model.name)
+        if chosen is not None:
+            self.box.setCurrentIndex(installed.index(chosen))
 
 
 class OverlayPanel(QWidget):

@@ -20,11 +20,11 @@ from PySide6.QtWidgets import (
 
 from lbbic_gui import text
 from lbbic_gui.compare_panel import ComparePanel
-from lbbic_gui.expert import BlockPanel, OverlayPanel, TargetPanel
-from lbbic_gui.messages import Coded
+from lbbic_gui.expert import BlockPanel, ModelPanel, OverlayPanel, TargetPanel
+from lbbic_gui.messages import Coded, Model
 from lbbic_gui.quality_slider import QualitySlider
 from lbbic_gui.queue_model import Row
-from lbbic_gui.rate_plot import RatePlot
+from lbbic_gui.rate_plot import RATE_POINTS, RatePlot
 from lbbic_gui.theme import set_role
 
 WIDTH = 304
@@ -47,9 +47,13 @@ class Inspector(QWidget):
         self.figure = _label("figure")
         self.line = _label("faint", wrap=True)
         self.warning = _label("warning", wrap=True)
+        self.model = ModelPanel()
         self.slider = QualitySlider()
         self.level = _label("heading")
         self.only_this = QCheckBox(self.tr("Only for this picture"))
+        self.single = _label("faint", self.tr("This model has a single quality."), wrap=True)
+        self._has_single = False
+        self._is_picture = False
         self.psnr, self.ms_ssim = _label("heading"), _label("heading")
         self.plot = RatePlot()
         self.overlay = OverlayPanel()
@@ -76,6 +80,7 @@ class Inspector(QWidget):
         for widget in (self.figure, self.line, self.warning):
             column.addWidget(widget)
         column.addSpacing(12)
+        column.addWidget(self.model)
         column.addLayout(self._quality())
         column.addSpacing(12)
         column.addLayout(self._metrics())
@@ -118,6 +123,7 @@ class Inspector(QWidget):
         column.addLayout(ends)
         column.addSpacing(4)
         column.addWidget(self.only_this)
+        column.addWidget(self.single)
         return column
 
     def _metrics(self) -> QGridLayout:
@@ -161,13 +167,26 @@ class Inspector(QWidget):
 
     def show_row(self, row: Row | None, quality: float) -> None:
         """Show a picture's name and quality; its result comes by ``show_result``."""
-        is_picture = row is not None and not row.source.is_lbb
-        for widget in (self.slider, self.only_this, self.target):
-            widget.setEnabled(is_picture)
+        self._is_picture = row is not None and not row.source.is_lbb
+        self._allow()
         self.name.setText(row.source.name if row else self.tr("No picture"))
         self.show_facts(row)
         self.show_quality(row, quality)
         self.show_result(row, None)
+
+    def show_models(self, installed: tuple[Model, ...], chosen: Model | None) -> None:
+        """List the models; one of a single quality leaves nothing to set."""
+        self._has_single = chosen is not None and chosen.quality is not None
+        self.model.show_models(installed, chosen)
+        self._allow()
+
+    def _allow(self) -> None:
+        for widget in (self.slider, self.target):
+            widget.setEnabled(self._is_picture and not self._has_single)
+        self.model.setEnabled(self._is_picture)
+        self.only_this.setEnabled(self._is_picture)
+        self.only_this.setVisible(not self._has_single)
+        self.single.setVisible(self._has_single and self._is_picture)
 
     def show_facts(self, row: Row | None, notices: tuple[str, ...] = ()) -> None:
         """Say how large a picture is, and what loading it changed."""
@@ -189,7 +208,8 @@ class Inspector(QWidget):
         """Mark what is coded already."""
         points = row.points if row else {}
         self.slider.show_coded(frozenset(points))
-        self.plot.show_points(points, quality)
+        rates = (quality,) if self._has_single else RATE_POINTS
+        self.plot.show_points(points, quality, rates)
 
     def show_result(self, row: Row | None, coded: Coded | None) -> None:
         """Say what came out, or that nothing has yet."""

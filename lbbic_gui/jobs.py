@@ -1,8 +1,7 @@
 """What the window's jobs do: the only module of the app that knows the engine.
 
 The engine is imported inside the functions, in the worker's thread, so that the window is up
-before torch is. The surprise: a worker speaks through one signal that carries whatever a job has
-to say, once per front of blocks.
+before torch is.
 """
 
 from __future__ import annotations
@@ -12,42 +11,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Signal, Slot
-
 from lbbic_gui import messages, pictures
 from lbbic_gui.growing import Growing, halvings
-from lbbic_gui.messages import Coded, Job, Pixels, Point, Saved, Source, Step, Stopped
+from lbbic_gui.messages import Coded, Job, Pixels, Point, Recipe, Saved, Source, Step
 from lbbic_gui.naming import free_name
-from lbbic_gui.problems import explain
 from lbbic_gui.quiet_import import quiet_import
 from lbbic_gui.text import tr
 
 if TYPE_CHECKING:
-    from lbbic_engine.codec import Progress
+    from lbbic_engine.codec import Compressed, Progress
     from lbbic_engine.pixels import Picture
 
 Report = Callable[[object], None]
-
-
-class Worker(QObject):
-    """Runs jobs in its thread, one after the other."""
-
-    reported = Signal(object, object)
-    finished = Signal(object, object)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._tasks = Tasks()
-
-    @Slot(object)
-    def run(self, job: Job) -> None:
-        """Do a job and answer it, whatever happens."""
-        try:
-            answer = self._tasks.do(job, lambda report: self.reported.emit(job, report))
-        except Exception as error:
-            name = type(error).__name__
-            answer = Stopped() if name == "Cancelled" else explain(error, _source_name(job))
-        self.finished.emit(job, answer)
 
 
 class Tasks:
@@ -60,7 +35,9 @@ class Tasks:
         """The answer to a job; raises what the engine raises, Cancelled included."""
         match job.request:
             case messages.WarmUp():
-                return _warm_up(job.request)
+                return _warm_up(job.request, report)
+            case messages.FindModels():
+                return _models()
             case messages.Find(paths):
                 return pictures.find(paths)
             case messages.Thumbnail(source):
@@ -108,9 +85,10 @@ class Tasks:
             self._read = (stamp, picture, file_bytes)
         return self._read[1], self._read[2]
 
-    def _kept(self, source: Source, keep: frozenset[str]) -> Picture:
+    def _kept(self, source: Source, recipe: Recipe) -> Picture:
         """The picture with only the metadata that the user keeps, its colours as they were."""
         picture, _ = self._picture(source)
+        keep = recipe.keep
         if "icc" not in keep:
             srgb = pictures.Colours(picture.icc).on_screen(picture.pixels)
             picture = dataclasses.replace(picture, pixels=srgb)
@@ -121,37 +99,21 @@ class Tasks:
             assert request.source.path is not None
             data = request.data or request.source.path.read_bytes()
             return _decode(request, data, None, job, report)
-        picture = self._kept(request.source, request.keep)
+        picture = self._kept(request.source, request.recipe)
         if request.data is not None:
             return _decode(request, request.data, picture, job, report)
-        from lbbic_engine import codec
-
-        compressed = codec.compress(
-            picture,
-            request.quality,
-            device=request.device,
-            progress=_reporter(report, "Encoding", 2),
-            cancelled=job.cancelled.is_set,
-        )
-        return _decode(request, compressed.data, picture, job, report)
+        data = _compress(request, picture, job, _reporter(report, "Encoding", 2)).data
+        return _decode(request, data, picture, job, report)
 
     def _probe(self, request: messages.Probe, job: Job, report: Report) -> Point:
-        from lbbic_engine import codec
-
-        picture = self._kept(request.source, request.keep)
-        compressed = codec.compress(
-            picture,
-            request.quality,
-            device=request.device,
-            progress=_reporter(report, "Encoding"),
-            cancelled=job.cancelled.is_set,
-        )
+        picture = self._kept(request.source, request.recipe)
+        compressed = _compress(request, picture, job, _reporter(report, "Encoding"))
         return _point(request.quality, compressed.data, picture.pixels, compressed.reconstruction)
 
     def _reach(self, request: messages.Reach, job: Job, report: Report) -> Point:
         from lbbic_engine import search
 
-        picture, target = self._kept(request.source, request.keep), request.target
+        picture, target = self._kept(request.source, request.recipe), request.target
         max_bytes = int(target.value)
         if target.unit == "bpp":
             max_bytes = search.bytes_for_bpp(picture, target.value)
@@ -160,6 +122,7 @@ class Tasks:
             max_bytes=None if target.unit == "dB" else max_bytes,
             min_psnr=target.value if target.unit == "dB" else None,
             device=request.device,
+            weights=_weights(request.recipe.model),
             progress=_reporter(report, "Searching"),
             cancelled=job.cancelled.is_set,
         )
@@ -174,7 +137,7 @@ class Tasks:
             assert request.source.path is not None
             data = request.source.path.read_bytes()
         elif data is None:
-            probe = messages.Probe(request.source, request.quality, request.device, request.keep)
+            probe = messages.Probe(request.source, request.quality, request.device, request.recipe)
             point = self._probe(probe, job, report)
             data = point.data
         return Saved(_write(data, request.target, request.policy), point, len(data))
@@ -200,16 +163,57 @@ class Tasks:
         )
 
 
-def _warm_up(request: messages.WarmUp) -> messages.Ready:
+def _warm_up(request: messages.WarmUp, report: Report) -> messages.Ready:
     with quiet_import():
         import torch
 
-        from lbbic_engine import evaluate, weights
+        from lbbic_engine import evaluate
 
-        evaluate.warm_up(request.device)
+        found = _models()
+        report(found)
+        is_there = any(model.name == request.model for model in found.installed)
+        evaluate.warm_up(request.device, _weights(request.model if is_there else ""))
     use_cuda = request.device != "cpu" and torch.cuda.is_available()
-    return messages.Ready(
-        "cuda" if use_cuda else "cpu", weights.by_name(weights.DEFAULT).id.hex(), torch.__version__
+    return messages.Ready("cuda" if use_cuda else "cpu", torch.__version__)
+
+
+def _models() -> messages.Models:
+    """The models that are installed; of those of one name the one that the engine takes."""
+    from lbbic_engine import weights
+    from lbbic_engine.config import QUALITY_COUNT
+
+    found: dict[str, messages.Model] = {}
+    for description in weights.installed():
+        config, title = description.config, description.name
+        name = "" if title == weights.DEFAULT else title
+        has_all = all(map(config.offers, range(QUALITY_COUNT)))
+        quality = None if has_all else config.default_quality
+        found.setdefault(name, messages.Model(name, title, description.id.hex(), quality))
+    return messages.Models(tuple(sorted(found.values(), key=lambda model: model.name)))
+
+
+def _weights(model: str) -> str:
+    """The engine's name of a model of the settings."""
+    from lbbic_engine import weights
+
+    return model or weights.DEFAULT
+
+
+def _compress(
+    request: messages.Code | messages.Probe,
+    picture: Picture,
+    job: Job,
+    progress: Callable[[Progress], None],
+) -> Compressed:
+    from lbbic_engine import codec
+
+    return codec.compress(
+        picture,
+        request.quality,
+        device=request.device,
+        weights=_weights(request.recipe.model),
+        progress=progress,
+        cancelled=job.cancelled.is_set,
     )
 
 
@@ -303,9 +307,3 @@ def _write(data: bytes, target: Path, policy: str) -> Path:
         except FileExistsError:
             if policy != "rename":
                 raise
-
-
-def _source_name(job: Job) -> str:
-    source = getattr(job.request, "source", None)
-    target = getattr(job.request, "target", None)
-    return source.name if source is not None else target.name if target is not None else ""

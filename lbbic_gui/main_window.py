@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import QEvent, Qt, QTimer
 from PySide6.QtGui import (
     QCloseEvent,
     QDragEnterEvent,
@@ -144,6 +144,7 @@ class MainWindow(QMainWindow):
         session.batch.changed.connect(self.queue.show_total)
         session.ready.connect(self._on_ready)
         session.failed.connect(self._on_failed)
+        session.models.changed.connect(self._show_models)
         session.noticed.connect(self._notice)
         session.intake.noticed.connect(self._notice)
         session.model.rowsRemoved.connect(lambda *_: self._show_empty())
@@ -160,6 +161,7 @@ class MainWindow(QMainWindow):
         self.queue.cancel_wanted.connect(self.commands.stop)
         stage.pill.cancel_wanted.connect(self.commands.stop)
         inspector.quality_chosen.connect(self.commands.choose_quality)
+        inspector.model.chosen.connect(self.commands.choose_model)
         inspector.plot.wanted.connect(self.side.probe)
         inspector.save_wanted.connect(self.commands.save)
         inspector.export_wanted.connect(self.commands.export)
@@ -212,7 +214,7 @@ class MainWindow(QMainWindow):
             "half": lambda: canvas.show_side(0.5),
             "compressed": lambda: canvas.show_side(0.0),
             "keys": lambda: KeysDialog(self).exec(),
-            "about": lambda: AboutDialog(self._ready, self).exec(),
+            "about": lambda: AboutDialog(self._ready, self.session.models.chosen(), self).exec(),
         }
         for name, slot in slots.items():
             self.actions_[name].triggered.connect(lambda _, slot=slot: slot())
@@ -278,6 +280,11 @@ class MainWindow(QMainWindow):
         if theme.needs(values.theme):
             self._apply_theme()
         self.stage.timeline.reduce_motion = values.reduce_motion
+        self._show_models()
+
+    def _show_models(self) -> None:
+        models = self.session.models
+        self.inspector.show_models(models.installed, models.chosen())
         self.inspector.show_quality(self.session.row, self.session.quality())
 
     def _apply_theme(self) -> None:
@@ -287,6 +294,12 @@ class MainWindow(QMainWindow):
             self.toolbar.draw_icons()
 
     # --- events ---------------------------------------------------------------------------------
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Models may have been installed while the user was elsewhere."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.ActivationChange and self.isActiveWindow():
+            self.session.find_models()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if event.mimeData().hasUrls() or event.mimeData().hasImage():

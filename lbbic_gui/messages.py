@@ -61,14 +61,42 @@ class Problem:
     can_show_rest: bool = False  # a part of the file can still be decoded
 
 
+@dataclass(frozen=True)
+class Model:
+    """A model that is installed: its ``name`` in the settings, ``title`` for people, weights' id.
+
+    The name is empty for the model that comes with the app. ``quality``: the only one it codes
+    at; None: all.
+    """
+
+    name: str
+    title: str
+    weights: str
+    quality: float | None
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a file depends on beside its picture and quality: the model, the metadata kept."""
+
+    model: str = ""
+    keep: frozenset[str] = METADATA
+
+
 # --- requests -----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class WarmUp:
-    """Import torch and load the model; answered by ``Ready``."""
+    """Import torch and load the model; ``Models``, ``Ready``."""
 
     device: str
+    model: str = ""
+
+
+@dataclass(frozen=True)
+class FindModels:
+    """Look for models again; answered by ``Models``."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +130,7 @@ class Code:
     source: Source
     quality: float
     device: str
-    keep: frozenset[str] = METADATA
+    recipe: Recipe = Recipe()
     data: bytes | None = None
     partial: bool = False
 
@@ -114,7 +142,7 @@ class Probe:
     source: Source
     quality: float
     device: str
-    keep: frozenset[str] = METADATA
+    recipe: Recipe = Recipe()
 
 
 @dataclass(frozen=True)
@@ -132,7 +160,7 @@ class Reach:
     source: Source
     target: Target
     device: str
-    keep: frozenset[str] = METADATA
+    recipe: Recipe = Recipe()
 
 
 @dataclass(frozen=True)
@@ -144,7 +172,7 @@ class Save:
     quality: float
     device: str
     policy: str  # rename, replace or skip
-    keep: frozenset[str] = METADATA
+    recipe: Recipe = Recipe()
     data: bytes | None = None
 
 
@@ -207,11 +235,17 @@ class Front:
 
 
 @dataclass(frozen=True)
+class Models:
+    """What is installed, the model that comes with the app first."""
+
+    installed: tuple[Model, ...]
+
+
+@dataclass(frozen=True)
 class Ready:
     """The model is loaded; ``device`` is cpu or cuda."""
 
     device: str
-    weights: str
     torch: str
 
 

@@ -12,7 +12,7 @@ from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistent
 from PySide6.QtGui import QImage
 
 from lbbic_gui import text
-from lbbic_gui.messages import Point, Problem, Source
+from lbbic_gui.messages import Point, Problem, Recipe, Source
 from lbbic_gui.text import tr
 
 ROW = int(Qt.ItemDataRole.UserRole)
@@ -38,8 +38,9 @@ class State(Enum):
 class Row:
     """A picture of the queue; its pixels live elsewhere, and only while it is on view.
 
-    ``points`` are the files made of it by quality; ``override`` its own quality, if it has one;
-    ``base`` the folder it was found below; ``partial``: what is left of a damaged file is shown.
+    ``points`` are the files made of it by the recipe of now, by quality; ``override`` its own
+    quality, if it has one; ``base`` the folder it was found below; ``saved_as`` quality and recipe
+    of the file that is saved; ``partial``: what is left of a damaged file is shown.
     """
 
     source: Source
@@ -56,7 +57,7 @@ class Row:
     points: dict[float, Point] = field(default_factory=dict)
     result_bytes: int = 0
     saved_path: Path | None = None
-    saved_quality: float | None = None
+    saved_as: tuple[float, Recipe] | None = None
     problem: Problem | None = None
     partial: bool = False
 

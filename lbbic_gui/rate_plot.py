@@ -14,8 +14,9 @@ from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from lbbic_gui import theme
 from lbbic_gui.messages import Point
-from lbbic_gui.text import quality_name, tr
+from lbbic_gui.text import LEVELS, quality_name, tr
 
+RATE_POINTS = tuple(map(float, range(1, LEVELS + 1)))
 REACH = 14
 _LEFT, _TOP, _RIGHT, _BOTTOM = 32, 8, 4, 20
 _RATE_PER_STEP, _DB_PER_STEP = 1.3, 1.8  # of a usual photograph, until two points are known
@@ -50,19 +51,25 @@ class RatePlot(QWidget):
         self.setAccessibleName(self.tr("Rate and distortion of this picture"))
         self._known: dict[float, Place] = {}
         self._current = 0.0
+        self._rates = RATE_POINTS
 
     def sizeHint(self) -> QSize:
         return QSize(200, 148)
 
-    def show_points(self, points: Mapping[float, Point], current: float) -> None:
-        """Show the files made of a picture so far, and which quality is set."""
+    def show_points(
+        self,
+        points: Mapping[float, Point],
+        current: float,
+        rates: tuple[float, ...] = RATE_POINTS,
+    ) -> None:
+        """Show the files made of a picture so far, which quality is set, and which there are."""
         known = {quality: (point.bpp, point.psnr) for quality, point in points.items()}
         self._known = {
             quality: (bpp, psnr)
             for quality, (bpp, psnr) in known.items()
             if psnr is not None and math.isfinite(psnr)
         }
-        self._current = current
+        self._current, self._rates = current, rates
         words = [
             f"{quality:g}: {bpp:.2f} bpp, {db:.2f} dB" for quality, (bpp, db) in self._sorted()
         ]
@@ -90,7 +97,7 @@ class RatePlot(QWidget):
     def _everything(self) -> dict[float, Place]:
         if not self._known:
             return {}
-        missing = [float(q) for q in range(1, 9) if float(q) not in self._known]
+        missing = [quality for quality in self._rates if quality not in self._known]
         guessed = {quality: estimate(self._known, quality) for quality in missing}
         return dict(sorted({**self._known, **guessed}.items()))
 

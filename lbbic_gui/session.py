@@ -16,15 +16,8 @@ from lbbic_gui.batch import Batch
 from lbbic_gui.cache import Cache
 from lbbic_gui.dispatch import Jobs
 from lbbic_gui.intake import Intake
-from lbbic_gui.messages import (
-    Coded,
-    Job,
-    Opened,
-    Point,
-    Problem,
-    Step,
-    Stopped,
-)
+from lbbic_gui.messages import Coded, Job, Opened, Point, Problem, Step, Stopped
+from lbbic_gui.models import Models
 from lbbic_gui.pictures import small_canvas
 from lbbic_gui.queue_model import QueueModel, Row, State
 from lbbic_gui.settings import Preferences, Settings
@@ -54,7 +47,8 @@ class Session(QObject):
         self.settings = settings
         self.model = QueueModel(self)
         self.jobs = Jobs(self)
-        self.batch = Batch(self.model, self.jobs, settings, self)
+        self.models = Models(settings, self)
+        self.batch = Batch(self.model, self.jobs, settings, self.models, self)
         self.intake = Intake(self.model, self.jobs, self)
         self.row: Row | None = None
         self.original: Opened | None = None
@@ -64,8 +58,10 @@ class Session(QObject):
         self._started = 0.0
         self._reported = 0.0
         self._is_ready = False
-        self._device, self._keep = settings.values.device, settings.values.keep
+        self._device, self._recipe = settings.values.device, settings.values.recipe
         settings.changed.connect(self._on_settings)
+        self.models.changed.connect(self._on_models)
+        self.models.noticed.connect(self.noticed)
         self.jobs.reported.connect(self._on_report)
         self.jobs.finished.connect(self._on_finish)
 
@@ -73,7 +69,13 @@ class Session(QObject):
 
     def warm_up(self) -> None:
         """Import torch and load the model; answered by ``ready``."""
-        self.jobs.submit(messages.WarmUp(self.settings.values.device))
+        values = self.settings.values
+        self.jobs.submit(messages.WarmUp(values.device, values.model))
+
+    def find_models(self) -> None:
+        """Look whether models have come or gone since."""
+        if self._is_ready:  # before that a worker is about to
+            self.jobs.submit(messages.FindModels())
 
     def select(self, row: Row | None) -> None:
         """Put a row on view and start coding it."""
@@ -90,9 +92,10 @@ class Session(QObject):
             self._preview()
 
     def quality(self) -> float:
-        """Of the row on view: its own, or that of all."""
-        own = self.row.override if self.row else None
-        return own if own is not None else self.settings.values.quality
+        """Of the row on view; of an .lbb file, once it is decoded, the one it has."""
+        if self.row is not None and self.row.source.is_lbb and self.result is not None:
+            return self.result.point.quality
+        return self.models.quality(self.row)
 
     def set_quality(self, quality: float, *, only_this: bool) -> None:
         """Choose a quality for the row on view alone or for all, and code it."""
@@ -147,38 +150,48 @@ class Session(QObject):
 
     def _is_coding(self) -> bool:
         """Whether just what is wanted is being coded already."""
-        wanted = (self.quality(), self.settings.values.keep)
+        wanted = (self.quality(), self.settings.values.recipe)
         requests = [job.request for job in self._view if not job.cancelled.is_set()]
         return any(
-            isinstance(request, messages.Code) and (request.quality, request.keep) == wanted
+            isinstance(request, messages.Code) and (request.quality, request.recipe) == wanted
             for request in requests
         )
 
     def _on_settings(self, values: Preferences) -> None:
-        if values.device != self._device:
+        before, self._recipe = self._recipe, values.recipe
+        if (values.device, values.model) != (self._device, before.model):
             self._device = values.device
             self.warm_up()
-        if values.keep != self._keep:  # the files made so far hold other metadata
-            self._keep = values.keep
+        if values.recipe != before:  # the files made so far are others
             for row in self.model.rows:
-                row.points.clear()
+                if not row.source.is_lbb:
+                    row.points.clear()
+            self.points_changed.emit()
             self.code_again()
         elif self.result is not None and self.result.point.quality != self.quality():
+            self.code_again()
+
+    def _on_models(self) -> None:
+        """Which qualities there are is known now: what waits may be of another one."""
+        if self._view:
             self.code_again()
 
     def _preview(self) -> None:
         row = self.row
         assert row is not None
         values, quality = self.settings.values, self.quality()
-        known = self._cache.find((row.number, quality, values.keep))
+        known = self._cache.find((row.number, quality, values.recipe))
         if known is not None:
             self._show(row, known)
             return
         self.stale.emit(self.result is not None)
         point = row.points.get(quality)
         data = (point.data or None) if point else None
-        request = messages.Code(row.source, quality, values.device, values.keep, data, row.partial)
+        request = messages.Code(
+            row.source, quality, values.device, values.recipe, data, row.partial
+        )
         row.problem = None
+        self.troubled.emit(row)
         row.state, row.stage, row.progress = State.WAITING, tr("Waiting"), 0.0
         self.model.touch(row)
         others = tr("Waiting for other pictures") if self.batch.is_busy else ""
@@ -204,7 +217,7 @@ class Session(QObject):
     def _note_result(self, row: Row, point: Point) -> None:
         row.points[point.quality] = point
         row.result_bytes = len(point.data)
-        if row.state is not State.SAVED or row.saved_quality != point.quality:
+        if row.state is not State.SAVED or row.saved_as != (point.quality, self._recipe):
             row.state = State.CODED
         row.progress = 1.0
         self.model.touch(row)
@@ -212,6 +225,8 @@ class Session(QObject):
     # --- what the workers say -------------------------------------------------------------------
 
     def _on_report(self, job: Job, report: object) -> None:
+        if isinstance(report, messages.Models):
+            self.models.take(report.installed)
         row = self.model.find(job.row)
         if row is None or job not in self._view:
             return
@@ -251,6 +266,8 @@ class Session(QObject):
             case messages.Ready():
                 self._is_ready = True
                 self.ready.emit(answer)
+            case messages.Models():
+                self.models.take(answer.installed)
             case Problem() if row is None:
                 self.failed.emit(answer)
         if row is not None:
@@ -263,9 +280,9 @@ class Session(QObject):
                 row.file_bytes = answer.file_bytes
                 row.height, row.width = answer.canvas.shape[:2]
                 self.opened.emit(answer)
-            case Coded():
+            case Coded() if self._is_of_now(job) or row.source.is_lbb:
                 self._on_coded(row, answer)
-            case Point():
+            case Point() if self._is_of_now(job):
                 row.points[answer.quality] = answer
                 if row is self.row:
                     self.points_changed.emit()
@@ -274,11 +291,15 @@ class Session(QObject):
             case Problem() if on_view:
                 self._on_problem(row, answer)
 
+    def _is_of_now(self, job: Job) -> bool:
+        """Whether a job makes files by the recipe of now."""
+        return getattr(job.request, "recipe", None) == self._recipe
+
     def _on_coded(self, row: Row, coded: Coded) -> None:
         if row.source.is_lbb:
             row.thumbnail = small_canvas(coded.picture.picture())
         row.points[coded.point.quality] = coded.point
-        self._cache.add((row.number, coded.point.quality, self.settings.values.keep), coded)
+        self._cache.add((row.number, coded.point.quality, self._recipe), coded)
         if row is self.row and (row.source.is_lbb or coded.point.quality == self.quality()):
             self._show(row, coded)
         else:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QObject, QSettings, Signal
 
+from lbbic_gui.messages import Recipe
 from lbbic_gui.naming import is_pattern
 
 FILE_VARIABLE = "LBBIC_SETTINGS"  # another file in place of the user's
@@ -25,11 +26,12 @@ _RANGES = {"quality": (1.0, 8.0)}
 class Preferences:
     """``output_folder`` empty: beside the pictures. ``policy``: what to do with a taken name.
 
-    ``pattern`` is the name of new files, see ``naming.fill``.
+    ``pattern`` is the name of new files, see ``naming.fill``. ``model`` empty: the app's own.
     """
 
     theme: str = "system"
     device: str = "auto"
+    model: str = ""
     quality: float = 4.0
     output_folder: str = ""
     keep_structure: bool = True
@@ -42,10 +44,10 @@ class Preferences:
     last_folder: str = ""
 
     @property
-    def keep(self) -> frozenset[str]:
-        """The kinds of metadata that go into files."""
+    def recipe(self) -> Recipe:
+        """By which model files are made, and the kinds of metadata that go into them."""
         kinds = {"exif": self.keep_exif, "icc": self.keep_icc, "xmp": self.keep_xmp}
-        return frozenset(kind for kind, kept in kinds.items() if kept)
+        return Recipe(self.model, frozenset(kind for kind, kept in kinds.items() if kept))
 
 
 class Settings(QObject):

@@ -45,14 +45,14 @@ class SideJobs(QObject):
         """Code at another quality in the background, for the plot."""
         row, values = self._session.row, self._session.settings.values
         if row is not None:
-            request = messages.Probe(row.source, quality, values.device, values.keep)
+            request = messages.Probe(row.source, quality, values.device, values.recipe)
             self._submit(request, BACKGROUND)
 
     def reach(self, target: Target) -> None:
         """Find and set the quality that just reaches a size or a PSNR."""
         row, values = self._session.row, self._session.settings.values
         if row is not None:
-            request = messages.Reach(row.source, target, values.device, values.keep)
+            request = messages.Reach(row.source, target, values.device, values.recipe)
             self._submit(request)
 
     def compare(self) -> None:

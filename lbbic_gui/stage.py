@@ -122,7 +122,7 @@ class Stage(QWidget):
         self.pinned.emit(self.canvas.look.pinned, coded)
 
     def _on_stale(self, stale: bool) -> None:
-        self.canvas.set_look(badge=self.tr("Previous quality") if stale else "")
+        self.canvas.set_look(badge=self.tr("Previous result") if stale else "")
 
     def show_rival(self, rival: Rival | None) -> None:
         """Put another codec's picture on the original's side; None: the original returns."""

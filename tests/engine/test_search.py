@@ -14,6 +14,7 @@ from lbbic_engine.errors import Cancelled, LbbicError
 from lbbic_engine.pixels import Picture, load_picture
 from lbbic_engine.search import QUALITIES, search_quality
 
+GOLDEN = Path(__file__).parent.parent / "golden"
 Draw = Callable[..., Path]
 
 pytestmark = pytest.mark.usefixtures("tiny")
@@ -93,6 +94,17 @@ def test_a_search_can_be_cancelled(picture: Picture) -> None:
         search_quality(picture, max_bytes=10**6, cancelled=lambda: True)
 
 
+def test_a_model_of_a_single_quality_is_asked_for_no_other(
+    picture: Picture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LBBIC_WEIGHTS", str(GOLDEN))
+    quality, compressed = search_quality(picture, max_bytes=10**6, weights="paper")
+    assert (quality, compressed.quality) == (4, 4)
+    assert search_quality(picture, min_psnr=1, weights="paper")[0] == 4
+    with pytest.raises(LbbicError, match=f"smallest possible file has {len(compressed.data)}"):
+        search_quality(picture, max_bytes=10, weights="paper")
+
+
 @given(sizes=st.lists(st.integers(1, 20), min_size=57, max_size=57), limit=st.integers(1, 20))
 @settings(deadline=None)
 def test_an_answer_fits_even_when_sizes_are_not_monotone(sizes: list[int], limit: int) -> None:
@@ -103,7 +115,7 @@ def test_an_answer_fits_even_when_sizes_are_not_monotone(sizes: list[int], limit
         return Compressed(bytes(size), np.zeros((1, 1, 3), np.uint8), quality)
 
     try:
-        quality, compressed = search._largest_within(encode, limit)
+        quality, compressed = search._largest_within(encode, QUALITIES, limit)
     except LbbicError:
         assert sizes[0] > limit
     else:

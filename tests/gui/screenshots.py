@@ -130,7 +130,7 @@ def photograph(folder: Path, theme: str, scale: str, workshop: Path) -> None:
     dialogs = {
         "settings": SettingsDialog(window.settings, window),
         "keys": KeysDialog(window),
-        "about": AboutDialog(window._ready, window),
+        "about": AboutDialog(window._ready, session.models.chosen(), window),
     }
     for name, dialog in dialogs.items():
         dialog.show()

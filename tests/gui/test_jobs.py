@@ -13,7 +13,7 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QColorSpace, QImage
 
 from lbbic_gui import messages, pictures
-from lbbic_gui.messages import Problem, Source, Stopped
+from lbbic_gui.messages import Problem, Recipe, Source, Stopped
 
 
 @pytest.fixture
@@ -169,7 +169,9 @@ def test_a_wide_gamut_is_shown_in_srgb_and_kept_in_the_file(answers: Any, tmp_pa
     assert kept.icc == p3
     assert np.array_equal(coded.picture.picture()[..., 2::-1], in_srgb)
     assert np.array_equal(fronts[0].blocks[0], in_srgb[:8, :8])
-    without = answers.ask(messages.Code(source, 8.0, "cpu", frozenset({"exif", "xmp"})))
+    without = answers.ask(
+        messages.Code(source, 8.0, "cpu", Recipe(keep=frozenset({"exif", "xmp"})))
+    )
     converted = Image.new("RGB", (40, 24), tuple(map(int, shown)))
     assert without.point.data == compress(load_picture(converted), 8).data
 

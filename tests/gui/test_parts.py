@@ -23,7 +23,7 @@ def test_settings_persist(settings_file: Path) -> None:
     Settings().change(theme="dark", quality=6.0, keep_exif=False, last_folder="/größe 图")
     values = Settings().values
     assert (values.theme, values.quality, values.last_folder) == ("dark", 6.0, "/größe 图")
-    assert values.keep == {"icc", "xmp"}
+    assert values.recipe.keep == {"icc", "xmp"}
 
 
 @pytest.mark.parametrize(
