@@ -2,34 +2,39 @@
 
 Pictures are 8-bit arrays as a user gets them, never a codec's unrounded floats. The surprise:
 MS-SSIM averages a padding zero into the halved scales at odd sizes, because the implementations
-that published figures come from do so.
+that published figures come from do so. Pictures are worked on in strips: the memory stays small.
 """
 
 import json
 import math
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from numpy.lib.stride_tricks import sliding_window_view
 
 from lbbic_engine.errors import LbbicError
 
 Picture = npt.NDArray[np.uint8]
 _Floats = npt.NDArray[np.float64]
+_Plane = Picture | _Floats
 
 MS_SSIM_SMALLEST_SIDE_PX = 176  # five scales with an 11-tap window: 11 · 2⁴
 _MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang, Simoncelli, Bovik 2003
 _WINDOW_TAPS, _WINDOW_SIGMA = 11, 1.5
+_STRIP_ROWS = 64
 _C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 
 
 def psnr(a: Picture, b: Picture) -> float:
     """Return the PSNR in dB of two 8-bit pictures of one shape; infinite where they are equal."""
     _check_same_shape(a, b)
-    error = a.astype(np.float64) - b
-    mse = float(np.mean(error * error))
+    squares = 0
+    for rows in _strips(len(a)):
+        error = np.subtract(a[rows], b[rows], dtype=np.int16)
+        squares += int(np.square(error, dtype=np.int32).sum(dtype=np.int64))
+    mse = squares / a.size
     return math.inf if mse == 0 else 10 * math.log10(255**2 / mse)
 
 
@@ -140,25 +145,43 @@ def _check_same_shape(a: Picture, b: Picture) -> None:
         raise ValueError(f"pictures of different shape: {a.shape} and {b.shape}")
 
 
+def _strips(height: int, overlap: int = 0) -> Iterator[slice]:
+    """Yield the rows of a picture in strips that have ``overlap`` rows in common."""
+    for top in range(0, height - overlap, _STRIP_ROWS):
+        yield slice(top, min(top + _STRIP_ROWS + overlap, height))
+
+
 def _ms_ssim_of_plane(a: Picture, b: Picture) -> float:
     """Return the MS-SSIM of one colour, (height, width)."""
-    x, y = a.astype(np.float64), b.astype(np.float64)
+    x: _Plane = a
+    y: _Plane = b
     product = 1.0
     for scale, weight in enumerate(_MS_SSIM_WEIGHTS):
         if scale:
             x, y = _halve(x), _halve(y)
-        luminance, structure = _ssim_terms(x, y)
-        last = scale == len(_MS_SSIM_WEIGHTS) - 1
-        similarity = np.mean(luminance * structure if last else structure)
-        product *= max(float(similarity), 0.0) ** weight
+        similarity = _similarity(x, y, whole=scale == len(_MS_SSIM_WEIGHTS) - 1)
+        product *= max(similarity, 0.0) ** weight
     return product
 
 
-def _halve(x: _Floats) -> _Floats:
+def _halve(x: _Plane) -> _Floats:
     """Average 2×2 pixels; odd sides get a zero before and after."""
     x = np.pad(x, [(side % 2, side % 2) for side in x.shape])
     x = x[: x.shape[0] // 2 * 2, : x.shape[1] // 2 * 2]
-    return (x[::2, ::2] + x[1::2, ::2] + x[::2, 1::2] + x[1::2, 1::2]) / 4
+    sums = x[::2, ::2].astype(np.float64)
+    for part in (x[1::2, ::2], x[::2, 1::2], x[1::2, 1::2]):
+        sums += part
+    return sums / 4
+
+
+def _similarity(x: _Plane, y: _Plane, *, whole: bool) -> float:
+    """Return the mean of SSIM's contrast–structure map, times luminance for the ``whole``."""
+    height, width = (side - _WINDOW_TAPS + 1 for side in x.shape)
+    total = 0.0
+    for rows in _strips(len(x), _WINDOW_TAPS - 1):
+        luminance, structure = _ssim_terms(x[rows].astype(np.float64), y[rows].astype(np.float64))
+        total += float(np.sum(luminance * structure if whole else structure))
+    return total / (height * width)
 
 
 def _ssim_terms(x: _Floats, y: _Floats) -> tuple[_Floats, _Floats]:
@@ -174,11 +197,16 @@ def _ssim_terms(x: _Floats, y: _Floats) -> tuple[_Floats, _Floats]:
 
 def _blur(x: _Floats) -> _Floats:
     """Filter with the Gaussian window, columns then rows, where it lies wholly inside."""
-    offsets = np.arange(_WINDOW_TAPS) - _WINDOW_TAPS // 2
-    window = np.exp(-(offsets**2) / (2 * _WINDOW_SIGMA**2))
+    half = _WINDOW_TAPS // 2
+    window = np.exp(-((np.arange(_WINDOW_TAPS) - half) ** 2) / (2 * _WINDOW_SIGMA**2))
     window /= window.sum()
-    for axis in (0, 1):
-        x = sliding_window_view(x, _WINDOW_TAPS, axis) @ window
+    for _ in range(2):  # columns, then rows: the picture is turned each time
+        count = len(x) - _WINDOW_TAPS + 1
+        blurred = window[half] * x[half : half + count]
+        for tap in range(half):  # the window is symmetric
+            last = _WINDOW_TAPS - 1 - tap
+            blurred += window[tap] * (x[tap : tap + count] + x[last : last + count])
+        x = blurred.T
     return x
 
 

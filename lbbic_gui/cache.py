@@ -37,4 +37,5 @@ class Cache:
             del self._coded[key]
 
     def _bytes(self) -> int:
-        return sum(coded.picture.canvas.nbytes for coded in self._coded.values())
+        pictures = ((coded.picture.canvas, *coded.levels) for coded in self._coded.values())
+        return sum(pixels.nbytes for picture in pictures for pixels in picture)

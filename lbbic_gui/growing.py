@@ -100,18 +100,15 @@ class Growing:
 
     def errors(self, original: Pixels) -> NDArray[np.float32]:
         """Mean squared error (rows, columns) of each block, of its part inside the picture."""
-        difference = original.astype(np.float32) - self.picture()[..., 2::-1]
-        tall = np.add.reduceat(np.square(difference).sum(2), self._edges(self.height), axis=0)
-        sums = np.add.reduceat(tall, self._edges(self.width), axis=1)
-        counts = 3 * self._spans(self.height)[:, None] * self._spans(self.width)
-        means: NDArray[np.float32] = (sums / counts).astype(np.float32)
+        picture, edges = self.picture()[..., 2::-1], np.arange(0, self.width, self.size)
+        widths = np.minimum(self.size, self.width - edges)
+        means = np.empty((self.rows, self.columns), np.float32)
+        for row in range(self.rows):  # one after the other, so that little memory is needed
+            part = slice(row * self.size, min((row + 1) * self.size, self.height))
+            error = np.subtract(original[part], picture[part], dtype=np.int16)
+            columns = np.square(error, dtype=np.int32).sum(axis=(0, 2))
+            means[row] = np.add.reduceat(columns, edges) / (3 * len(error) * widths)
         return means
-
-    def _edges(self, side: int) -> NDArray[np.int64]:
-        return np.arange(0, side, self.size)
-
-    def _spans(self, side: int) -> NDArray[np.int64]:
-        return np.minimum(self.size, side - self._edges(side))
 
     def until(self, front: int) -> Prefix:
         """A copy that shows the fronts before ``front`` and can be moved to others."""

@@ -101,7 +101,7 @@ def _paint_difference(painter: QPainter, canvas: Shown) -> None:
     last = view.to_picture(QPointF(canvas.width(), canvas.height()))
     left, top = (max(0, int(value)) for value in (first.x(), first.y()))
     right, bottom = min(width, int(last.x()) + 1), min(height, int(last.y()) + 1)
-    step = max(1, int(1 / view.zoom))
+    step = max(1, round(1 / view.zoom))
     if left >= right or top >= bottom:
         return
     part = (slice(top, bottom, step), slice(left, right, step))

@@ -2,6 +2,7 @@
 
 import json
 import math
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -103,6 +104,16 @@ def test_ms_ssim_of_equal_pictures_is_one() -> None:
 
 def test_ms_ssim_of_a_small_picture_is_not_defined() -> None:
     assert ms_ssim(*noisy_pair(175, 400)) is None
+
+
+def test_large_pictures_need_little_memory() -> None:
+    a, b = noisy_pair(1500, 2000)
+    tracemalloc.start()
+    psnr(a, b)
+    ms_ssim(a, b)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 5 * a.nbytes
 
 
 def test_bd_rate_equals_scipys_pchip() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QPointF, QSizeF
 
-from lbbic_gui import text, theme
+from lbbic_gui import overlays, text, theme
 from lbbic_gui.growing import Growing
 from lbbic_gui.messages import Source
 from lbbic_gui.naming import fill, free_name, is_pattern, output_path
@@ -108,6 +108,17 @@ def test_the_errors_of_blocks_are_those_inside_the_picture() -> None:
     original = np.zeros((9, 10, 3), np.uint8)
     growing.canvas[..., :3] = 2
     assert np.array_equal(growing.errors(original), np.full((2, 2), 4, np.float32))
+
+
+@pytest.mark.parametrize("step", [1, 2])
+def test_the_difference_has_the_colour_of_its_largest_channel(step: int) -> None:
+    random = np.random.default_rng(2)
+    pair = random.integers(0, 256, (2, 30, 40, 4), np.uint8)
+    pair[..., 3] = 255
+    original, result = pair[:, ::step, ::step]
+    apart = np.abs(original.astype(int) - result)[..., :3].max(axis=2)
+    expected = overlays.TABLE[np.minimum(4 * apart, 255)]
+    assert np.array_equal(overlays.difference(original, result, 4), expected)
 
 
 def test_results_as_words() -> None:
