@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -166,10 +167,10 @@ def _ms_ssim_of_plane(a: Picture, b: Picture) -> float:
 
 def _halve(x: _Plane) -> _Floats:
     """Average 2×2 pixels; odd sides get a zero before and after."""
-    x = np.pad(x, [(side % 2, side % 2) for side in x.shape])
-    x = x[: x.shape[0] // 2 * 2, : x.shape[1] // 2 * 2]
-    sums = x[::2, ::2].astype(np.float64)
-    for part in (x[1::2, ::2], x[::2, 1::2], x[1::2, 1::2]):
+    even: npt.NDArray[Any] = np.pad(x, [(side % 2, side % 2) for side in x.shape])
+    even = even[: even.shape[0] // 2 * 2, : even.shape[1] // 2 * 2]
+    sums = even[::2, ::2].astype(np.float64)
+    for part in (even[1::2, ::2], even[::2, 1::2], even[1::2, 1::2]):
         sums += part
     return sums / 4
 
@@ -181,7 +182,7 @@ def _similarity(x: _Plane, y: _Plane, *, whole: bool) -> float:
     for rows in _strips(len(x), _WINDOW_TAPS - 1):
         luminance, structure = _ssim_terms(x[rows].astype(np.float64), y[rows].astype(np.float64))
         total += float(np.sum(luminance * structure if whole else structure))
-    return total / (height * width)
+    return float(total / (height * width))
 
 
 def _ssim_terms(x: _Floats, y: _Floats) -> tuple[_Floats, _Floats]:

@@ -104,4 +104,5 @@ def difference(original: Pixels, result: Pixels, gain: int) -> Pixels:
     # whole pixels of one table for this gain: ten times as fast as byte by byte
     colours = TABLE[np.minimum(np.arange(256) * gain, 255)].view(np.uint32)[:, 0]
     levels = np.maximum(np.maximum(blue, green), red)
-    return colours[levels].view(np.uint8).reshape(*levels.shape, 4)
+    pixels: Pixels = colours[levels].view(np.uint8).reshape(*levels.shape, 4)
+    return pixels

@@ -92,11 +92,15 @@ def photograph(folder: Path, theme: str, scale: str, workshop: Path) -> None:
     window.actions_["side"].trigger()
     canvas.zoom_to(3)
     camera.shoot("side")
+    window.actions_["flip"].trigger()
+    canvas.fit()
+    camera.shoot("flip")
     window.actions_["split"].trigger()
     canvas.zoom_to(2)
-    window.inspector.overlay.show_overlay(Overlay.BITS)
     canvas.pin((26, 37))
-    camera.shoot("bits")
+    for overlay in list(Overlay)[1:]:
+        window.inspector.overlay.show_overlay(overlay)
+        camera.shoot(overlay.value)
     window.inspector.overlay.show_overlay(Overlay.NONE)
     canvas.pin((26, 37))
     canvas.zoom_to(4)
@@ -126,7 +130,7 @@ def photograph(folder: Path, theme: str, scale: str, workshop: Path) -> None:
     camera.wait(lambda: not session.batch.is_busy)
     camera.shoot("batch-done")
     window.queue.select(session.model.rows[-1])
-    camera.shoot("error")
+    camera.shoot("unreadable")
     dialogs = {
         "settings": SettingsDialog(window.settings, window),
         "keys": KeysDialog(window),
