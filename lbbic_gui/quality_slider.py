@@ -104,18 +104,19 @@ class QualitySlider(QSlider):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         middle, at = self.height() / 2, self._place(self.quality())
+        tone = theme.colour("accent" if self.isEnabled() else "faint")
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(theme.colour("border"))
         painter.drawRoundedRect(QRectF(_EDGE, middle - 2, self.width() - 2 * _EDGE, 4), 2, 2)
-        painter.setBrush(theme.colour("accent" if self.isEnabled() else "faint"))
+        painter.setBrush(tone)
         painter.drawRoundedRect(QRectF(_EDGE, middle - 2, at - _EDGE, 4), 2, 2)
         for quality in sorted({*map(float, range(1, 9)), *self._coded}):
             is_coded = quality in self._coded
             radius = 4.0 if is_coded else 3.0
-            painter.setPen(QPen(theme.colour("accent" if is_coded else "faint"), 1))
-            painter.setBrush(theme.colour("accent" if is_coded else "panel"))
+            painter.setPen(QPen(tone if is_coded else theme.colour("faint"), 1))
+            painter.setBrush(tone if is_coded else theme.colour("panel"))
             painter.drawEllipse(QPointF(self._place(quality), middle), radius, radius)
-        painter.setPen(QPen(theme.colour("accent"), 2))
+        painter.setPen(QPen(tone, 2))
         painter.setBrush(theme.colour("panel"))
         painter.drawEllipse(QPointF(at, middle), 8, 8)
         if self.hasFocus():

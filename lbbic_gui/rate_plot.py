@@ -168,10 +168,16 @@ class RatePlot(QWidget):
         painter.setPen(theme.colour("faint"))
         align = Qt.AlignmentFlag
         below = QRectF(area.left(), area.bottom() + 2, area.width(), 16)
+        beside = QRectF(0, area.top(), _LEFT - 6, area.height())
+        if len(rates) == 1:  # no range to label the ends of
+            words = self.tr("{:.2f} bits per pixel").format(rates[0])
+            painter.drawText(below, align.AlignHCenter, words)
+            painter.drawText(beside, align.AlignRight | align.AlignVCenter, f"{decibels[0]:.0f}")
+            painter.drawText(beside, align.AlignRight | align.AlignTop, "dB")
+            return
         painter.drawText(below, align.AlignLeft, f"{min(rates):.2f}")
         painter.drawText(below, align.AlignRight, f"{max(rates):.2f}")
         painter.drawText(below, align.AlignHCenter, self.tr("bits per pixel"))
-        beside = QRectF(0, area.top(), _LEFT - 6, area.height())
         painter.drawText(beside, align.AlignRight | align.AlignTop, f"{max(decibels):.0f}")
         painter.drawText(beside, align.AlignRight | align.AlignBottom, f"{min(decibels):.0f}")
         painter.drawText(beside, align.AlignRight | align.AlignVCenter, "dB")

@@ -43,7 +43,7 @@ class SettingsDialog(QDialog):
             ),
         }
         self._switches = {
-            "keep_structure": QCheckBox(self.tr("Keep the folders of folders that were added")),
+            "keep_structure": QCheckBox(self.tr("Keep the structure of added folders")),
             "keep_exif": QCheckBox(self.tr("EXIF (camera, date, place)")),
             "keep_icc": QCheckBox(self.tr("Colour profile")),
             "keep_xmp": QCheckBox(self.tr("XMP (titles, ratings, edits)")),
@@ -91,7 +91,6 @@ class SettingsDialog(QDialog):
         form.addRow(self.tr("Keep in files"), self._switches["keep_exif"])
         form.addRow("", self._switches["keep_icc"])
         form.addRow("", self._switches["keep_xmp"])
-        _centre_labels(form)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.rejected.connect(self.reject)
         self.reset = buttons.addButton(self.tr("Reset all"), QDialogButtonBox.ButtonRole.ResetRole)
@@ -102,6 +101,7 @@ class SettingsDialog(QDialog):
         layout.setContentsMargins(24, 24, 24, 16)
         layout.setSpacing(16)
         layout.addLayout(form)
+        _centre_labels(self, form)
         layout.addWidget(where)
         layout.addWidget(buttons)
         self.setMinimumWidth(520)
@@ -147,8 +147,10 @@ class SettingsDialog(QDialog):
             self._settings.change(output_folder=str(folder))
 
 
-def _centre_labels(form: QFormLayout) -> None:
-    """Qt sets labels too high beside fields that the style sheet has made taller."""
+def _centre_labels(dialog: QDialog, form: QFormLayout) -> None:
+    """Qt sets labels too high beside fields that the style sheet makes taller."""
+    for child in dialog.findChildren(QWidget):
+        child.ensurePolished()  # else their heights are those without the style sheet
     for row in range(form.rowCount()):
         label = form.itemAt(row, QFormLayout.ItemRole.LabelRole)
         field = form.itemAt(row, QFormLayout.ItemRole.FieldRole)
