@@ -80,6 +80,7 @@ def build(parent: QObject) -> dict[str, QAction]:
         action = QAction(entry.words, parent)
         action.setShortcuts([QKeySequence(key) for key in entry.keys])
         action.setCheckable(entry.checkable or bool(entry.group))
+        action.setIconVisibleInMenu(False)  # its place is for the mark of what is on
         keys = f" ({action.shortcut().toString()})" if entry.keys else ""
         action.setToolTip(entry.words.rstrip("…") + keys)
         if entry.group:

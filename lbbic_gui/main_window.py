@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, Qt, QTimer
+from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import (
     QCloseEvent,
     QDragEnterEvent,
@@ -14,7 +14,6 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import (
     QApplication,
-    QLabel,
     QMainWindow,
     QMessageBox,
     QSplitter,
@@ -35,10 +34,10 @@ from lbbic_gui.settings import Preferences, Settings
 from lbbic_gui.settings_dialog import SettingsDialog
 from lbbic_gui.side_jobs import SideJobs
 from lbbic_gui.stage import Stage
+from lbbic_gui.status_bar import StatusBar
 from lbbic_gui.toolbar import Toolbar
 
 _MODES = {"side": Mode.SIDE, "split": Mode.SPLIT, "flip": Mode.FLIP, "difference": Mode.DIFFERENCE}
-_NOTICE_MS = 8000
 
 
 class MainWindow(QMainWindow):
@@ -57,10 +56,7 @@ class MainWindow(QMainWindow):
         self.stage = Stage(self.session)
         self.inspector = Inspector()
         self.toolbar = Toolbar(self.actions_, self)
-        self.device = QLabel(self.tr("Loading model…"))
-        self.notice = QLabel()
-        self._notice_end = QTimer(self, singleShot=True, interval=_NOTICE_MS)
-        self.cursor_words = QLabel()
+        self.status = StatusBar()
         self.side = SideJobs(self.session, self)
         self.commands = Commands(self.session, self.side, self.stage, self)
         self._ready: Ready | None = None
@@ -94,12 +90,7 @@ class MainWindow(QMainWindow):
         self.pages.addWidget(self.splitter)
         self.setCentralWidget(self.pages)
         self.addToolBar(self.toolbar)
-        self.statusBar().setSizeGripEnabled(False)
-        self.statusBar().setContentsMargins(8, 0, 8, 0)
-        self.statusBar().addWidget(self.notice, 1)
-        self._notice_end.timeout.connect(self.notice.clear)
-        self.statusBar().addPermanentWidget(self.cursor_words)
-        self.statusBar().addPermanentWidget(self.device)
+        self.setStatusBar(self.status)
         self._fill_menus()
         self.restoreGeometry(self.settings.layout("geometry"))
         kept = self.settings.layout("splitter")
@@ -145,8 +136,8 @@ class MainWindow(QMainWindow):
         session.ready.connect(self._on_ready)
         session.failed.connect(self._on_failed)
         session.models.changed.connect(self._show_models)
-        session.noticed.connect(self._notice)
-        session.intake.noticed.connect(self._notice)
+        session.noticed.connect(self.status.notify)
+        session.intake.noticed.connect(self.status.notify)
         session.model.rowsRemoved.connect(lambda *_: self._show_empty())
         self.settings.changed.connect(self._apply_settings)
         QGuiApplication.styleHints().colorSchemeChanged.connect(self._apply_theme)
@@ -179,7 +170,7 @@ class MainWindow(QMainWindow):
         )
         stage.pinned.connect(inspector.block.show_block)
         stage.canvas.pinned.connect(inspector.reveal_block)
-        stage.told.connect(self.cursor_words.setText)
+        stage.told.connect(self.status.place.setText)
         stage.canvas.zoomed.connect(self.toolbar.show_zoom)
         stage.canvas.looked.connect(self.toolbar.show_look)
         self.toolbar.zoom_chosen.connect(stage.canvas.zoom_to)
@@ -253,7 +244,7 @@ class MainWindow(QMainWindow):
 
     def _on_saved(self, saved: Saved) -> None:
         words = self.tr("Skipped, it exists: {}") if saved.skipped else self.tr("Saved as {}")
-        self._notice(words.format(saved.path))
+        self.status.notify(words.format(saved.path))
 
     def _on_row_problem(self, row: Row) -> None:
         if row is self.session.row:
@@ -261,20 +252,15 @@ class MainWindow(QMainWindow):
 
     def _on_failed(self, problem: Problem) -> None:
         if not self.session.model.rows:
-            self._notice(f"{problem.title}: {problem.detail}")
+            self.status.notify(f"{problem.title}: {problem.detail}")
         if self._ready is None:
-            self.device.setText(self.tr("No model: {}").format(problem.detail))
+            self.status.show_no_model(problem.detail)
         self.stage.banner.show_problem("", problem, can_retry=False)
 
     def _on_ready(self, ready: Ready) -> None:
         self._ready = ready
         wants_gpu = self.settings.values.device != "cpu"
-        cpu = self.tr("CPU (no CUDA device)") if wants_gpu else self.tr("CPU")
-        self.device.setText(cpu if ready.device == "cpu" else self.tr("GPU (CUDA)"))
-
-    def _notice(self, words: str) -> None:
-        self.notice.setText(words)
-        self._notice_end.start()
+        self.status.show_device(ready.device, wants_gpu=wants_gpu)
 
     def _apply_settings(self, values: Preferences) -> None:
         if theme.needs(values.theme):

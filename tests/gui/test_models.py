@@ -162,7 +162,7 @@ def test_models_that_come_and_go_meanwhile_are_noticed(
     path.unlink()
     come_back(user)
     user.wait(lambda: window.session.result is first)
-    assert "paper is not installed" in window.notice.text()
+    assert "paper is not installed" in window.status.notice.text()
     assert not window.inspector.model.isVisible()
 
 

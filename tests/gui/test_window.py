@@ -66,7 +66,7 @@ def test_a_mixed_drop_is_sorted_out_without_a_dialog(user: Any, draw: Draw) -> N
     other.write_text("no picture")
     user.drop(other.with_suffix(".png"), folder, other, other.with_suffix(".png"))
     user.wait(lambda: len(user.rows) == 3)
-    words = user.window.notice.text()
+    words = user.window.status.notice.text()
     assert "3 pictures" in words
     assert "1 already" in words
     assert "a.txt" in words
@@ -169,7 +169,7 @@ def test_an_export_writes_the_decoded_picture(
     user.wait(lambda: user.rows[0].state is State.CODED)
     image = QImage(str(target)).convertToFormat(QImage.Format.Format_RGB32)
     expected = coded.picture.image().convertToFormat(QImage.Format.Format_RGB32)
-    user.wait(lambda: "Saved" in user.window.notice.text())
+    user.wait(lambda: "Saved" in user.window.status.notice.text())
     assert image == expected
 
 
