@@ -292,7 +292,7 @@ def _bias(layer: nn.Linear) -> Tensor:
 
 
 def _unit(largest: Tensor, bound: int, headroom: float) -> Tensor:
-    """Units (channels,) in which activations up to ``largest``, and beyond, are within ``bound``."""
+    """Units (channels,) in which ``largest``, times the headroom, is within ``bound``."""
     floor = largest.max().clamp(min=1e-6) / FINEST
     return _power_above(torch.maximum(largest, floor).double() * headroom / bound)
 
