@@ -30,7 +30,8 @@ SUM_BOUND = 2**24
 WEIGHT_LIMB, ACTIVATION_LIMB = 128, 256
 WIDE_ACTIVATION_BOUND = 127 * ACTIVATION_LIMB + 127
 KERNELS = ("int8", "float32", "float64")
-_CUDA_ROWS = 32  # torch._int_mm on CUDA wants more than 16 rows
+_PADDED_DEVICES = ("cuda",)  # where torch._int_mm wants more than 16 rows
+_PADDED_ROWS = 32
 
 Product = Callable[[Tensor], Tensor]
 
@@ -69,11 +70,11 @@ def split_limbs(values: Tensor, base: int) -> tuple[Tensor, Tensor]:
 
 def _int8_product(weight: Tensor) -> Product:
     transposed = weight.contiguous().t()
-    if weight.device.type != "cuda":
+    if weight.device.type not in _PADDED_DEVICES:
         return lambda values: torch._int_mm(values, transposed)
 
     def padded(values: Tensor) -> Tensor:
-        missing = max(0, _CUDA_ROWS - len(values))
+        missing = max(0, _PADDED_ROWS - len(values))
         full = torch.nn.functional.pad(values, (0, 0, 0, missing))
         return torch._int_mm(full, transposed)[: len(values)]
 
