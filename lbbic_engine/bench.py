@@ -223,9 +223,9 @@ def markdown(results: Sequence[Result]) -> str:
 
 
 def samples(results: Sequence[Result], pictures: Sequence[Path]) -> Iterator[tuple[str, Any]]:
-    """Name and pixels of the first picture and of what each trained codec makes of it,
+    """Name and pixels of the first picture and of what each trained codec makes of it.
 
-    each at its quality nearest to a bit per pixel, for the page.
+    Each at its quality nearest to half a bit per pixel.
     """
     first = pictures[0]
     with Image.open(first) as image:
