@@ -2,9 +2,10 @@
 
 Formats are those of ``lbbic_engine.paper_integer``. Every unit is a power of two: an activation's
 is chosen from what the closed loop shows on calibration pictures (``calibrate``), that of a row of
-weights so that the row's outputs change least: in a finer one the largest weights are clipped, for
-which the others make good (``rounding``). Every bound that the integer twin's docstring states is
-checked here on the actual weights; ``BoundError`` says which layer breaks one.
+weights from its largest one. In the synthesis transform it may be finer where that changes the
+row's outputs less: the others make good for weights that are clipped (``rounding``). Every bound
+that the integer twin's docstring states is checked here on the actual weights; ``BoundError`` says
+which layer breaks one.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ class Calibration:
     """What the closed loop shows of the decoder's layers.
 
     ``units`` of every non-linearity's input and output channels; ``moments``: sums of a·aᵀ over
-    the inputs a of every matrix, for GDN the squares of its inputs, in the networks' own units.
+    the inputs a of the synthesis transform's matrices, for GDN the squares of its inputs, in the
+    networks' own units.
     """
 
     units: dict[nn.Module, tuple[Tensor, Tensor]]
@@ -78,14 +80,14 @@ def calibrate(network: PaperNetwork, pictures: Iterable[np.ndarray]) -> Calibrat
                 before, after = largest[module]
                 top, top_output = torch.maximum(top, before), torch.maximum(top_output, after)
             largest[module] = top, top_output
-        if isinstance(module, GDN | nn.Linear):
+        if module in synthesis and isinstance(module, GDN | nn.Linear):
             values = values.square() if isinstance(module, GDN) else values
             moments.setdefault(module, values.new_zeros(2 * values.shape[1:])).addmm_(
                 values.T, values
             )
 
-    decoder = (network.context_model, network.synthesis_transform)
-    layers = [module for part in decoder for module in part.modules()]
+    synthesis = set(network.synthesis_transform.modules())
+    layers = [*network.context_model.modules(), *synthesis]
     hooks = [module.register_forward_hook(watch) for module in layers]
     for pixels in pictures:
         paper_loop.run(network, pixels)
@@ -138,8 +140,10 @@ class _Tensors:
         weight, bias = layer.weight.double() * units * gain, _bias(layer) * gain
         return self.rows(name, weight, bias, self.moment(layer, units), bound)
 
-    def moment(self, module: nn.Module, units: Tensor) -> Tensor:
+    def moment(self, module: nn.Module, units: Tensor) -> Tensor | None:
         """Second moments of a module's inputs, in their integers."""
+        if module not in self._moments:
+            return None
         return self._moments[module].double() / (units[:, None] * units)
 
     def rows(
@@ -147,18 +151,24 @@ class _Tensors:
         name: str,
         weight: Tensor,
         bias: Tensor,
-        moment: Tensor,
+        moment: Tensor | None,
         bound: float,
         low: int = -kernels.WEIGHT_HIGH,
     ) -> _Rows:
-        """Weights (outputs, K) per input integer, biases (outputs,); |inputs| ≤ ``bound``."""
+        """Weights (outputs, K) per input integer, biases (outputs,); |inputs| ≤ ``bound``.
+
+        Without ``moment`` every weight is rounded for itself: entropy parameters need no more.
+        """
         limit = SUM_BOUND[bound > PIXEL_BOUND]
         # A row of tiny weights must not make its bias overflow, nor a long row its sum.
         least = torch.maximum(bias.abs() * 4, weight.abs().sum(dim=1) * bound * 2) / limit
         least = _power_above(least.clamp(min=2.0**-60))
         unit = torch.maximum(_power_above(weight.abs().amax(dim=1) / kernels.WEIGHT_HIGH), least)
-        choices = [torch.maximum(unit * 2.0**-k, least) for k in range(CLIPPED_BITS + 1)]
-        rounded, unit = round_rows(weight, moment, torch.stack(choices), low)
+        if moment is None:
+            rounded = (weight / unit[:, None]).round()
+        else:
+            choices = [torch.maximum(unit * 2.0**-k, least) for k in range(CLIPPED_BITS + 1)]
+            rounded, unit = round_rows(weight, moment, torch.stack(choices), low)
         rows = _Rows(rounded, (bias / unit).round(), unit, bound)
         if (rounded.abs().sum(dim=1) * kernels.ACTIVATION_BOUND).max() >= kernels.SUM_BOUND:
             raise BoundError(f"{name}: a sum of limbs can reach 2^24")

@@ -20,7 +20,7 @@ from training import closed_loop
 from training.quantise import decoder_layers
 
 DAMPING = 0.001  # of the mean second moment, for what few pictures cannot show
-_BLOCK = 128  # columns whose errors are handed on to the rest together, for speed
+_BLOCK = 128  # inputs whose errors are handed on to the rest together, for speed
 
 Moments = Mapping[Dense, Tensor]
 
@@ -60,20 +60,19 @@ def round_weights(weight: Tensor, moment: Tensor, low: int = -WEIGHT_HIGH) -> Te
     # Row i of this factor says how weights after i make good an error of weight i.
     inverse = torch.cholesky_inverse(torch.linalg.cholesky(damped))
     spread = torch.linalg.cholesky(inverse, upper=True)
-    left = weight.double()[:, order]
+    left = weight.double().t()[order]  # (inputs, outputs)
     rounded = torch.empty_like(left)
     for first in range(0, len(spread), _BLOCK):
         block = slice(first, first + _BLOCK)
-        errors = torch.empty_like(left[:, block])
+        errors = torch.empty_like(left[block])
         for i, row in enumerate(spread[block], start=first):
-            rounded[:, i] = left[:, i].round().clamp(low, WEIGHT_HIGH)
-            error = (left[:, i] - rounded[:, i]) / row[i]
-            left[:, i : block.stop] -= error[:, None] * row[i : block.stop]
-            errors[:, i - first] = error
-        left[:, block.stop :] -= errors @ spread[block, block.stop :]
+            rounded[i] = left[i].round().clamp(low, WEIGHT_HIGH)
+            errors[i - first] = (left[i] - rounded[i]) / row[i]
+            left[i : block.stop] -= row[i : block.stop, None] * errors[i - first]
+        left[block.stop :] -= spread[block, block.stop :].T @ errors
     found = torch.empty_like(rounded)
-    found[:, order] = rounded
-    return found
+    found[order] = rounded
+    return found.t()
 
 
 def round_rows(
@@ -84,7 +83,7 @@ def round_rows(
     """
     moment = moment.double()
     scaled = weight.double() / units[..., None]
-    rounded = round_weights(scaled.flatten(0, 1), moment, low).view_as(scaled)
+    rounded = round_weights(scaled.flatten(0, 1), moment, low).reshape(scaled.shape)
     errors = (rounded - scaled) * units[..., None]
     best = ((errors @ moment) * errors).sum(dim=2).argmin(dim=0)
     rows = torch.arange(len(best))
