@@ -19,7 +19,11 @@ from lbbic_engine import baselines
 from lbbic_engine.errors import LbbicError
 
 Pixels = NDArray[np.uint8]
-PILLOW = {"jpeg": (30, 60, 80, 90, 96), "webp": (20, 50, 75, 90, 97), "avif": (30, 50, 65, 80, 90)}
+PILLOW = {
+    "jpeg": (10, 30, 60, 80, 90, 96),
+    "webp": (20, 50, 75, 90, 97),
+    "avif": (30, 50, 65, 80, 90),
+}
 COMPRESSAI = "compressai:"
 
 
