@@ -82,8 +82,9 @@ def run(
                     for result in found:
                         file.write(json.dumps(dataclasses.asdict(result)) + "\n")
                 report(f"{name}: {picture.name} ({number} of {len(todo)})")
-    wanted = {(name, picture.stem) for name in codecs for picture in pictures}
-    return [r for r in load(path) if (r.codec, r.picture) in wanted]
+    names = {picture.stem for picture in pictures}
+    found = load(path)
+    return [r for name in codecs for r in found if r.codec == name and r.picture in names]
 
 
 def load(path: Path) -> list[Result]:
@@ -206,7 +207,7 @@ def write_json(results: Sequence[Result], path: Path) -> None:
 def markdown(results: Sequence[Result]) -> str:
     """The summary as a table."""
     lines = [
-        "| codec | encode s | decode s | ours / its: encode | decode | peak MB | |",
+        "| codec | encode s | decode s | our time / its: encode | decode | peak MB | |",
         "|---|---|---|---|---|---|---|",
     ]
     for row in summarise(results):
@@ -223,9 +224,9 @@ def markdown(results: Sequence[Result]) -> str:
 
 
 def samples(results: Sequence[Result], pictures: Sequence[Path]) -> Iterator[tuple[str, Any]]:
-    """Name and pixels of the first picture and of what each trained codec makes of it,
+    """Name and pixels of the first picture and of what each trained codec makes of it.
 
-    each at its quality nearest to a bit per pixel, for the page.
+    Each at its quality nearest to half a bit per pixel.
     """
     first = pictures[0]
     with Image.open(first) as image:

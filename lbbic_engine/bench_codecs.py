@@ -1,7 +1,6 @@
 """The codecs that ``lbbic bench`` measures, behind one interface; imported in a process each.
 
-``reference`` is the production model run as simply as can be: block after block in raster order,
-float32 products, one call of the entropy coder for each slice of a block.
+``reference`` runs the production model's float networks as simply as can be (``bench_reference``).
 """
 
 from __future__ import annotations
@@ -20,7 +19,11 @@ from lbbic_engine import baselines
 from lbbic_engine.errors import LbbicError
 
 Pixels = NDArray[np.uint8]
-PILLOW = {"jpeg": (30, 60, 80, 90, 96), "webp": (20, 50, 75, 90, 97), "avif": (30, 50, 65, 80, 90)}
+PILLOW = {
+    "jpeg": (10, 30, 60, 80, 90, 96),
+    "webp": (20, 50, 75, 90, 97),
+    "avif": (30, 50, 65, 80, 90),
+}
 COMPRESSAI = "compressai:"
 
 
@@ -134,47 +137,27 @@ def _compressai(model: str) -> Codec:
 
 
 def _reference() -> Codec:
-    import torch
     from safetensors.torch import load_file
 
-    from lbbic_engine import exchange, segments, weights
-    from lbbic_engine.blocks import grid, merge_blocks, split_blocks
-    from lbbic_engine.config import quality_index
+    from lbbic_engine import bench_reference, weights
+    from lbbic_engine.config import ModelConfig
     from lbbic_engine.devices import few_threads
-    from lbbic_engine.integer import IntegerNetwork
-    from lbbic_engine.wavefront import neighbours
 
     description = weights.by_name(weights.DEFAULT)
-    network = weights.load(description, "cpu")
-    tensors = weights.part(load_file(description.path), weights.INTEGER)
-    config = network.integer.config
-    exact = IntegerNetwork(config, tensors, "float32", "cpu")  # type: ignore[arg-type]
+    assert isinstance(description.config, ModelConfig)
+    tensors = load_file(description.path)
+    parts = (weights.part(tensors, prefix) for prefix in (weights.INTEGER, weights.ANALYSIS))
+    network = bench_reference.float_network(description.config, *parts)
+    tables = weights.load(description, "cpu").tables
 
-    def loop(quality: float, rows: int, columns: int, side: Any) -> Pixels:
-        model = exact.at_quality(quality_index(quality))
-        state = model.empty_state(rows * columns)
-        around = neighbours(rows, columns)
-        with few_threads():
-            for block in range(rows * columns):
-                context = state[around[block]].reshape(1, -1)
-                front = torch.tensor([block])
-                state[block] = model.code_front(front, context, side)[0]
-        values: Pixels = state[:-1, : config.pixels].numpy().view(np.uint8) ^ np.uint8(128)
-        return values
-
+    @few_threads()
     def encode(pixels: Pixels, quality: float) -> tuple[Any, int]:
-        blocks = split_blocks(pixels, config.block_size)
-        sink = segments.SegmentWriter(network.tables, 0)
-        writer = exchange.LatentWriter(network, quality_index(quality), sink, blocks)
-        loop(quality, *grid(pixels.shape[0], pixels.shape[1], config.block_size), writer)
-        found = sink.segments()
-        return (quality, found, pixels.shape), sum(len(part.stream) for part in found)
+        stream = bench_reference.Reference(network, tables, quality).encode(pixels)
+        return (quality, stream, pixels.shape), len(stream)
 
+    @few_threads()
     def decode(coded: Any) -> Pixels:
-        quality, parts, (height, width, _) = coded
-        source = segments.SegmentReader(network.tables, parts)
-        side = exchange.LatentReader(network, source)
-        blocks = loop(quality, *grid(height, width, config.block_size), side)
-        return merge_blocks(blocks, height, width, config.block_size)
+        quality, stream, (height, width, _) = coded
+        return bench_reference.Reference(network, tables, quality).decode(stream, height, width)
 
-    return Codec((4,), encode, decode, "block by block in float32")
+    return Codec((4,), encode, decode, "the float networks, block by block")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import html
 import io
+import os
+import platform
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -55,11 +57,16 @@ def _plot_times(results: Sequence[Result], out: Path) -> Path:
     rows = bench.summarise(results)
     figure = Figure(figsize=(8, 1 + 0.5 * len(rows)), layout="constrained")
     axes = figure.subplots()
-    for place, row in enumerate(rows):
-        axes.barh(place - 0.2, row.encode_seconds, 0.4, color="tab:orange")
-        axes.barh(place + 0.2, row.decode_seconds, 0.4, color="tab:blue")
+    for name, colour, shift in (("encode", "tab:orange", -0.15), ("decode", "tab:blue", 0.35)):
+        seconds = [getattr(row, f"{name}_seconds") for row in rows]
+        axes.plot(seconds, range(len(rows)), "o", color=colour, label=name)
+        for place, value in enumerate(seconds):
+            axes.annotate(f" {value:.3g}", (value, place + shift), fontsize=8)
     axes.set_yticks(range(len(rows)), [row.codec for row in rows])
-    axes.set(xscale="log", xlabel="seconds a picture: encode (orange), decode (blue)")
+    axes.legend()
+    axes.grid(alpha=0.3)
+    axes.set(xscale="log", xlabel="seconds a picture (median)", ylim=(-0.5, len(rows) - 0.5))
+    axes.margins(x=0.1)
     axes.invert_yaxis()
     path = out / "seconds.png"
     figure.savefig(path, dpi=110)
@@ -76,12 +83,22 @@ def _write_page(
         for text, pixels in bench.samples(results, pictures)
     )
     drawn = "".join(f'<img src="{plot.name}" alt="{plot.stem}">' for plot in plots)
+    drawn += '<img src="scaling.png" alt="scaling" onerror="this.remove()">'  # if it is measured
+    count = len({r.picture for r in results})
+    note = f"{count} pictures, medians over them and all qualities. {html.escape(_machine())}"
     path.write_text(
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>LBBIC benchmark</title>'
-        f"<style>{_STYLE}</style><h1>LBBIC benchmark</h1><table>{table}</table>{drawn}"
+        f"<style>{_STYLE}</style><h1>LBBIC benchmark</h1><p>{note}</p><table>{table}</table>{drawn}"
         f'<h2>Side by side</h2><div class="pictures">{figures}</div></html>',
         encoding="utf-8",
     )
+
+
+def _machine() -> str:
+    import torch
+
+    cores = f"{platform.system()}, {platform.machine()}, {os.cpu_count()} cores"
+    return f"{cores}; Python {platform.python_version()}, PyTorch {torch.__version__}."
 
 
 def _row(line: str, tag: str) -> str:

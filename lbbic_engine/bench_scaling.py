@@ -17,7 +17,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from statistics import median
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,10 +27,15 @@ from lbbic_engine.batch import PICTURE_SUFFIXES, find_files
 from lbbic_engine.bench import peak_memory_mb
 from lbbic_engine.console import complain
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 MEGAPIXELS = (0.1, 0.4, 1.6, 4.0, 12.0, 50.0, 100.0)
 THREADS_MEGAPIXELS = (0.1, 0.4, 1.6, 4.0, 12.0)  # with a thread for each core
 _QUALITY = 4.0
 _BUSY_PROCESSES = 2
+
+_COLOURS = {"encode": "tab:orange", "decode": "tab:blue"}
 
 Pixels = NDArray[np.uint8]
 Row = dict[str, Any]
@@ -44,7 +49,7 @@ def measure(folder: Path, out: Path) -> list[Row]:
     pictures = find_files(folder, PICTURE_SUFFIXES)
     cores = os.cpu_count() or 1
     cases: list[tuple[str, float, int]] = [("pixels", size, cores) for size in THREADS_MEGAPIXELS]
-    cases += [("batch", len(pictures), 1), ("one by one", len(pictures), 1), ("busy", 0.4, 1)]
+    cases += [("one by one", len(pictures), 1), ("batch", len(pictures), 1), ("busy", 0.4, 1)]
     cases += [("pixels", size, 1) for size in MEGAPIXELS]
     done = {(row["case"], row["size"], row["threads"]) for row in rows}
     for case in cases:
@@ -137,21 +142,43 @@ def _mosaic(pictures: Sequence[Pixels], megapixels: float) -> Pixels:
 
 
 def _plot(rows: Sequence[Row], path: Path) -> None:
+    """Time a megapixel and memory against megapixels; time a picture alone and in a batch."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
-    axes = figure.subplots()
-    cases = [row for row in rows if row["case"] == "pixels"]
-    for threads in sorted({row["threads"] for row in cases}):
-        for what, style in (("encode", "--"), ("decode", "-")):
-            line = [row for row in cases if row["threads"] == threads]
-            x = [row["pixels"] / 1e6 for row in line]
-            y = [row[what] for row in line]
-            axes.plot(x, y, style, marker="o", label=f"{what}, {threads} thread(s)")
-    axes.set(xscale="log", yscale="log", xlabel="megapixels", ylabel="seconds")
-    axes.grid(alpha=0.3)
-    axes.legend()
+    figure = Figure(figsize=(12, 4), layout="constrained")
+    times, memory, batches = figure.subplots(1, 3, width_ratios=(3, 2, 1.4))
+    cases = sorted((row for row in rows if row["case"] == "pixels"), key=lambda r: r["pixels"])
+    for threads, style in zip(sorted({row["threads"] for row in cases}), ("-", "--"), strict=False):
+        line = [row for row in cases if row["threads"] == threads]
+        x = [row["pixels"] / 1e6 for row in line]
+        label = f"{threads} thread{'s' if threads > 1 else ''}"
+        for what, colour in _COLOURS.items():
+            y = [row[what] / row["pixels"] * 1e6 for row in line]
+            times.plot(x, y, style, marker="o", color=colour, label=f"{what}, {label}")
+    line = [row for row in cases if row["threads"] == 1]
+    memory.plot([row["pixels"] / 1e6 for row in line], [row["peak_mb"] for row in line], "ko-")
+    times.set(title="seconds a megapixel")
+    times.legend()
+    memory.set(title="peak memory in MB")
+    for axes in (times, memory):
+        axes.set(xscale="log", xlabel="megapixels", ylim=(0, None))
+        axes.set_xticks([row["size"] for row in cases], minor=False)
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.minorticks_off()
+        axes.grid(alpha=0.3)
+    _plot_batches(rows, batches)
     figure.savefig(path, dpi=110)
+
+
+def _plot_batches(rows: Sequence[Row], axes: Axes) -> None:
+    cases = [row for row in rows if row["case"] in ("one by one", "batch")]
+    for shift, (what, colour) in zip((-0.2, 0.2), _COLOURS.items(), strict=True):
+        for place, row in enumerate(cases):
+            axes.bar(place + shift, row[what] / row["size"], 0.4, color=colour)
+    axes.set_xticks(range(len(cases)), [row["case"] for row in cases])
+    count = max((row["size"] for row in cases), default=0)
+    axes.set(title=f"seconds a picture, of {count:g}")
+    axes.grid(alpha=0.3, axis="y")
 
 
 if __name__ == "__main__":

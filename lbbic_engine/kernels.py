@@ -6,10 +6,8 @@ every row satisfies Σ|w|·128 < 2²⁴ (checked at export), so the same integer
 - ``int8``: int8 × int8 → int32 (oneDNN on CPUs, tensor cores on CUDA),
 - ``float32`` and ``float64``: floating-point products in which every partial sum is exact.
 
-Wider operands are cut into limbs, balanced digits of those sizes: a weight of 14 bits is
-128·high + low, an activation of 16 bits 256·high + low. Each pair of limbs is such a product; the
-weights' are put together in int32 (the bound is checked) and the activations' in float64. The
-kernel float64 needs no limbs: every partial sum of the whole is below 2⁵³.
+Activations of 16 bits are cut into limbs, balanced digits: 256·high + low. Each limb's product is
+such a product, and the two are put together in float64.
 
 The surprise: on CPUs without VNNI the int8 product saturates in the middle for full-range
 operands. With seven-bit weights it does not, but that is measured, not documented; so a kernel
@@ -29,12 +27,11 @@ from torch import Tensor
 ACTIVATION_BOUND = 128
 WEIGHT_LOW, WEIGHT_HIGH = -64, 63
 SUM_BOUND = 2**24
-INT32_BOUND = 2**31
 WEIGHT_LIMB, ACTIVATION_LIMB = 128, 256
-WIDE_WEIGHT_BOUND = WEIGHT_HIGH * WEIGHT_LIMB  # |w| of fourteen bits, with room for low limbs
 WIDE_ACTIVATION_BOUND = 127 * ACTIVATION_LIMB + 127
 KERNELS = ("int8", "float32", "float64")
-_CUDA_ROWS = 32  # torch._int_mm on CUDA wants more than 16 rows
+_PADDED_DEVICES = ("cuda",)  # where torch._int_mm wants more than 16 rows
+_PADDED_ROWS = 32
 
 Product = Callable[[Tensor], Tensor]
 
@@ -49,31 +46,17 @@ def make_product(weight: Tensor, kernel: str) -> Product:
 
 
 def make_wide_product(weight: Tensor, kernel: str) -> Product:
-    """A function from int8 or int16 (n, K) to float64 integers (n, outputs).
+    """A function from int16 (n, K) to int32 (n, outputs), for weights as above.
 
-    Weights (outputs, K) are int8 of seven bits or int16 of fourteen (``WIDE_WEIGHT_BOUND``), int16
-    activations stay within ``WIDE_ACTIVATION_BOUND``. Sums are below 2¹³·2¹⁵·K. Where a row could
-    reach a bound on the way, the product is cut along K.
+    Activations stay within ``WIDE_ACTIVATION_BOUND``, and sums have to be below 2³¹.
     """
-    if kernel == "float64":
-        return _float64_product(weight)
-    limbs = _stack_limbs(weight, WEIGHT_LIMB) if weight.dtype == torch.int16 else weight
-    if _reach(limbs) >= SUM_BOUND or _reach(weight) >= INT32_BOUND - SUM_BOUND:
-        return _split_product(weight, kernel)
-    outputs = len(weight)
-    product = make_product(limbs, kernel)
-
-    def weighted(values: Tensor) -> Tensor:
-        found = product(values)
-        if len(limbs) == outputs:
-            return found
-        return torch.add(found[:, outputs:], found[:, :outputs], alpha=WEIGHT_LIMB)
+    product = make_product(weight, kernel)
 
     def wide(values: Tensor) -> Tensor:
-        if values.dtype == torch.int8:
-            return weighted(values).double()
-        found = weighted(_stack_limbs(values, ACTIVATION_LIMB)).double()
-        high, low = found.chunk(2)
+        limbs = torch.empty((2, *values.shape), dtype=torch.int8, device=values.device)
+        limbs[0] = (values + ACTIVATION_LIMB // 2) >> 8
+        limbs[1] = values  # modulo 256: the low limb
+        high, low = product(limbs.flatten(0, 1)).chunk(2)
         return low.add_(high, alpha=ACTIVATION_LIMB)
 
     return wide
@@ -85,38 +68,13 @@ def split_limbs(values: Tensor, base: int) -> tuple[Tensor, Tensor]:
     return high, values - high * base
 
 
-def _stack_limbs(values: Tensor, base: int) -> Tensor:
-    """int8 (2n, …): the high limbs of (n, …), then the low ones."""
-    return torch.cat(split_limbs(values, base)).to(torch.int8)
-
-
-def _reach(weight: Tensor) -> int:
-    """The largest sum that 8-bit activations can make."""
-    return int(weight.long().abs().sum(dim=1).max()) * ACTIVATION_BOUND
-
-
-def _float64_product(weight: Tensor) -> Product:
-    transposed = weight.t().double().contiguous()
-    return lambda values: torch.mm(values.double(), transposed)
-
-
-def _split_product(weight: Tensor, kernel: str) -> Product:
-    """The sum over two halves of K, where a row could reach the bound of a single product."""
-    middle = weight.shape[1] // 2
-    first = make_wide_product(weight[:, :middle].contiguous(), kernel)
-    rest = make_wide_product(weight[:, middle:].contiguous(), kernel)
-    return lambda values: (
-        first(values[:, :middle].contiguous()) + rest(values[:, middle:].contiguous())
-    )
-
-
 def _int8_product(weight: Tensor) -> Product:
     transposed = weight.contiguous().t()
-    if weight.device.type != "cuda":
+    if weight.device.type not in _PADDED_DEVICES:
         return lambda values: torch._int_mm(values, transposed)
 
     def padded(values: Tensor) -> Tensor:
-        missing = max(0, _CUDA_ROWS - len(values))
+        missing = max(0, _PADDED_ROWS - len(values))
         full = torch.nn.functional.pad(values, (0, 0, 0, missing))
         return torch._int_mm(full, transposed)[: len(values)]
 

@@ -1,19 +1,23 @@
 """The exact twin of the paper's context model and synthesis transform: what a decoder runs.
 
 Everything is in fixed point: every number is an integer times a power of two. Every value is an
-integer of proved size in a float64 (or narrower), so every machine computes the same. Formats:
+integer of proved size in a float (or narrower), so every machine computes the same. Formats:
 
     pixels       int8    value - 128; 0 outside the picture
-    activations  int16   within ±WIDE_ACTIVATION_BOUND, each channel in a unit of its own
+    activations  int8    of the context model, within ±127, each channel in a unit of its own
+    wide ones    int16   of the synthesis transform, within ±WIDE_ACTIVATION_BOUND, likewise
     y_hat        int16   the same, in 1/64 of a quantisation step
-    squares      int16   0…2¹⁵: an activation's square in 2¹⁵ units², the input of a norm
-    weights      int16   fourteen bits, each row in a unit of its own; int8 where seven suffice
-    accumulator  float64 an integer, |W·a + bias| < 2⁴⁴
+    squares      int16   0…2¹⁵: a wide activation's square in 2¹⁵ units², the input of a norm
+    weights      int8    seven bits, each row in a unit of its own
+    sums         int32   |W·a + bias| < 2²⁴ of int8 inputs (so they are float32s, too), else < 2³¹
 
     layer        round((W·a + bias) · 2^-shift)       exact but for ``round`` (half to even)
-    LeakyReLU    max(v, 41/4096 · v) before ``round``: below 2⁵³ in units of the last bit, exact
+    LeakyReLU    max(v, 41·v >> 12), of a sum v
     norm         n = (Γ·squares + β) · 2^up, an integer with 0 ≤ n < 2⁵²
     inverse GDN  round(u · floor(√n) · 2^-shift), a product below 2⁴²
+
+The synthesis transform's activations are wide because nothing of a picture goes past them, unlike
+the production model's: in 8 bits they would cost 0.9 % of R + λD.
 
 The norm's surprise: its root is IEEE's, which is the nearest float64 to √n. As n < 2⁵², √n is
 either an integer or at least 2⁻²⁷ below the next one, and the nearest float64 is at most 2⁻²⁸
@@ -22,10 +26,10 @@ here is rounded, so neither order nor fused multiply-adds can change a bit.
 
 Matrices that share their input are stacked:
 
-    context    (4·3B² →) [context_1 | synthesis_1's share of the context]
+    context    (4·3B² →) [context_1 | synthesis_1's share of the context, in units of its own]
 
 Networks whose outside is not pixel value 128 have a ``border``: integers that are added to the
-accumulators of ``context`` for each missing neighbour. Where features are read of neighbours, too
+sums of ``context`` for each missing neighbour. Where features are read of neighbours, too
 (see ``paper.py``), a block's state holds them, and the block above it: at the picture's sides
 features are read that belong to no block, whose contexts are the two blocks above.
 """
@@ -40,42 +44,58 @@ from torch import Tensor
 
 from lbbic_engine.config import PaperConfig
 from lbbic_engine.integer import Exchange
-from lbbic_engine.kernels import WIDE_ACTIVATION_BOUND, Product, make_wide_product
+from lbbic_engine.kernels import (
+    WIDE_ACTIVATION_BOUND,
+    Product,
+    make_product,
+    make_wide_product,
+)
 from lbbic_engine.paper import Transform, to_unit
 from lbbic_engine.wavefront import NEIGHBOURS
 
 LATENT_UNIT = 64  # y_hat's integers per quantisation step
 SCALE_UNIT = 2**12  # integers per unit of the scales, for comparison with the thresholds
 SQUARE_BITS = 15
-LEAKY_SLOPE = 41 / 4096  # the multiple of 1/4096 that is nearest to the float networks' 0.01
+ACTIVATION_BOUND = 127
+LEAKY_FACTOR, LEAKY_SHIFT = 41, 12  # nearest to the float networks' 0.01
 LEFT, UPPER_LEFT, UPPER, UPPER_RIGHT = range(len(NEIGHBOURS))
 
 
 @dataclass(frozen=True)
-class Affine:
-    """What a layer does with its accumulators; the result is exact and not yet rounded."""
+class Layer:
+    """A product, and what becomes of its sums; exact but for the rounding at the end."""
 
-    bias: Tensor  # float64 integers (outputs,)
-    scale: Tensor  # float64 (outputs,), powers of two
+    product: Product
+    bias: Tensor  # int32 (outputs,)
+    scale: Tensor  # (outputs,), powers of two: float32 for int8 inputs, float64 for int16
 
-    def __call__(self, accumulator: Tensor) -> Tensor:
-        return (accumulator + self.bias).mul_(self.scale)
+    def __call__(self, values: Tensor) -> Tensor:
+        """Not yet rounded, in the precision of the scale."""
+        return self.finish(self.product(values))
+
+    def finish(self, accumulator: Tensor) -> Tensor:
+        """The same from the sums, which are overwritten."""
+        return accumulator.add_(self.bias) * self.scale
+
+    def rectified(self, accumulator: Tensor) -> Tensor:
+        """int8 activations from the sums, which are overwritten."""
+        value = accumulator.add_(self.bias)
+        value = torch.maximum(value, (value * LEAKY_FACTOR) >> LEAKY_SHIFT) * self.scale
+        return value.round_().clamp_(-ACTIVATION_BOUND, ACTIVATION_BOUND).to(torch.int8)
 
 
 @dataclass(frozen=True)
 class InverseGDN:
     """x · sqrt(β + Σ γ x²) on integers; the result is exact and not yet rounded."""
 
-    product: Product
-    norm: Affine
+    norm: Layer
     scale: Tensor  # float64 (channels,), powers of two
 
     def __call__(self, u: Tensor) -> Tensor:
-        """float64 (n, channels) of activations u, int16."""
-        wide = u.double()
-        squares = wide.square().mul_(1 / 2**SQUARE_BITS).round_().to(torch.int16)
-        root = self.norm(self.product(squares)).sqrt_().floor_()
-        return root.mul_(wide).mul_(self.scale)
+        """float64 (n, channels) of wide activations u, float64."""
+        squares = u.square().mul_(1 / 2**SQUARE_BITS).round_().to(torch.int16)
+        root = self.norm(squares).sqrt_().floor_()
+        return root.mul_(u).mul_(self.scale)
 
 
 class PaperAnalysis:
@@ -115,32 +135,33 @@ class PaperIntegerNetwork:
             (config.latents,), float(LATENT_UNIT), dtype=torch.double, device=device
         )
         self.step_energy: Tensor | None = None  # unknown: the sender takes the nearest symbols
-        self._thresholds = tensors["thresholds"].double().to(device)
+        self._thresholds = tensors["thresholds"].float().to(device)
         border = tensors.get("border")
         self._border = None if border is None else border.double().to(device)
         self._wide = config.feature_blocks > 1
-        product: dict[str, Product] = {
-            name.removesuffix(".weight"): make_wide_product(value.to(device), kernel)
-            for name, value in tensors.items()
-            if name.endswith(".weight")
-        }
-        self._product = product
 
         def power(name: str) -> Tensor:
             # Not torch's ldexp, which takes a power of two to be anything near it.
             exponents = tensors[f"{name}.exponent"].numpy()
             return torch.from_numpy(np.ldexp(1.0, exponents)).to(device)
 
-        def affine(name: str) -> Affine:
-            return Affine(tensors[f"{name}.bias"].double().to(device), power(name))
+        def narrow(name: str, matrix: str) -> Layer:
+            weight, bias = tensors[f"{matrix}.weight"], tensors[f"{name}.bias"]
+            product = make_product(weight.to(device), kernel)
+            return Layer(product, bias.to(device), power(name).float())
 
-        context = ("context_1", "context_2", "context_3", "parameters")
-        self._context = {name: affine(name) for name in context}
-        self._synthesis = [affine(f"synthesis_{i}") for i in (1, 2, 3, 4)]
-        self._inverse_gdn = [
-            InverseGDN(product[f"norm_{i}"], affine(f"norm_{i}"), power(f"gdn_{i}"))
-            for i in (1, 2, 3)
-        ]
+        def wide(name: str) -> Layer:
+            weight, bias = tensors[f"{name}.weight"], tensors[f"{name}.bias"]
+            product = make_wide_product(weight.to(device), kernel)
+            return Layer(product, bias.to(device), power(name))
+
+        self._context = narrow("context_1", "context")
+        self._context_2, self._context_3, self._parameters = (
+            narrow(name, name) for name in ("context_2", "context_3", "parameters")
+        )
+        self._share_scale = power("share")
+        self._synthesis = [wide(f"synthesis_{i}") for i in (1, 2, 3, 4)]
+        self._inverse_gdn = [InverseGDN(wide(f"norm_{i}"), power(f"gdn_{i}")) for i in (1, 2, 3)]
 
     def at_quality(self, index: int) -> PaperIntegerNetwork:
         """This network, whatever the quality: its configuration says which it offers."""
@@ -151,13 +172,14 @@ class PaperIntegerNetwork:
         outside = self._outside_cells(1)[:, 0]
         if self._wide:
             first, _ = self._first_layers(self._outside_cells(1))
-            outside = torch.cat([outside, outside, _bytes(self._features(first))], dim=1)
+            outside = torch.cat([outside, outside, self._features(first)], dim=1)
         elif self._border is None:
             outside = outside[:, : self.config.pixels]
         state = outside.new_zeros((blocks + 1, outside.shape[1]))
         state[-1] = outside
         return state
 
+    @torch.inference_mode()
     def code_front(self, front: Tensor, around: Tensor, exchange: Exchange) -> Tensor:
         """State (n, width) of blocks ``front`` from that of their neighbours (n, 4·width)."""
         cells = around.view(len(front), len(NEIGHBOURS), -1)
@@ -174,7 +196,7 @@ class PaperIntegerNetwork:
         """The same where features are read of neighbours; ``around`` is (n, 4, width)."""
         count, width = len(front), self.config.pixels + 1
         cells, above = around[..., :width], around[:, UPPER, : 2 * width]
-        features = around[..., 2 * width :].contiguous().view(torch.int16)
+        features = around[..., 2 * width :].clone()
         inside = cells[:, UPPER, -1] == 0
         left = (inside & (cells[:, LEFT, -1] == 1)).nonzero()[:, 0]
         right = (inside & (cells[:, UPPER_RIGHT, -1] == 1)).nonzero()[:, 0]
@@ -192,7 +214,7 @@ class PaperIntegerNetwork:
         means, levels = self.context_model(torch.cat([own, features.flatten(1)], dim=1))
         x_hat = self._code(front, cells, share[:count], means, levels, exchange)
         present = x_hat.new_zeros((count, 1))
-        return torch.cat([x_hat, present, upper, _bytes(own)], dim=1)
+        return torch.cat([x_hat, present, upper, own], dim=1)
 
     def _code(
         self,
@@ -208,7 +230,7 @@ class PaperIntegerNetwork:
         exchange.begin(front, pixels, *([missing] if missing.shape[1] else []))
         symbols = exchange.symbols(0, means, levels)
         y_hat = _activation(symbols.double().mul_(LATENT_UNIT).add_(means))
-        return self.synthesis_transform(y_hat, share)
+        return self.synthesis_transform(y_hat.to(torch.int16), share)
 
     def _outside_cells(self, count: int) -> Tensor:
         """Contexts (count, 4, 3B² + 1) of nothing but blocks outside."""
@@ -222,48 +244,35 @@ class PaperIntegerNetwork:
         return cells[..., : self.config.pixels].reshape(len(cells), -1)
 
     def _first_layers(self, cells: Tensor) -> tuple[Tensor, Tensor]:
-        """Accumulators of context_1 and synthesis_1's share, of contexts (n, 4, 3B² + 1)."""
-        accumulators = self._product["context"](self._pixels(cells))
+        """Sums of context_1 and of synthesis_1's share, of contexts (n, 4, 3B² + 1)."""
+        sums = self._context.product(self._pixels(cells))
         if self._border is not None:
-            accumulators += cells[..., -1].double() @ self._border
-        first, share = accumulators.split(
-            (self.config.context_widths[0], self.config.hidden), dim=1
-        )
+            sums += (cells[..., -1].double() @ self._border).to(torch.int32)
+        first, share = sums.split((self.config.context_widths[0], self.config.hidden), dim=1)
         return first, share
 
     def _features(self, first: Tensor) -> Tensor:
-        """The context model's first layer (n, 12N/8), int16, from its accumulators."""
-        return _rectified(self._context["context_1"](first))
+        """The context model's first layer (n, 12N/8), int8, from its sums."""
+        return self._context.rectified(first)
 
     def context_model(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Means (n, latents) in y_hat's unit and scale levels, from features (n, …), int16."""
-        affine, product = self._context, self._product
-        hidden = _rectified(affine["context_2"](product["context_2"](features)))
-        hidden = _rectified(affine["context_3"](product["context_3"](hidden)))
-        parameters = affine["parameters"](product["parameters"](hidden)).round_()
-        scales, means = parameters.chunk(2, dim=1)
-        return means, torch.bucketize(scales.contiguous(), self._thresholds)
+        """Means (n, latents) in y_hat's unit and scale levels, from features (n, …), int8."""
+        hidden = features
+        for layer in (self._context_2, self._context_3):
+            hidden = layer.rectified(layer.product(hidden))
+        scales, means = self._parameters(hidden).round_().chunk(2, dim=1)
+        return means.double(), torch.bucketize(scales.contiguous(), self._thresholds)
 
     def synthesis_transform(self, y_hat: Tensor, share: Tensor) -> Tensor:
-        """x_hat (n, 3B²) int8, from y_hat and the context's share of synthesis_1."""
-        product = self._product
-        value = self._synthesis[0](product["synthesis_1"](y_hat) + share)
-        for i, gdn in enumerate(self._inverse_gdn, start=1):
-            hidden = _activation(gdn(_activation(value)))
-            value = self._synthesis[i](product[f"synthesis_{i + 1}"](hidden))
+        """x_hat (n, 3B²) int8, from y_hat, int16, and the context's share of synthesis_1."""
+        first, *rest = self._synthesis
+        value = first(y_hat) + share * self._share_scale
+        for gdn, layer in zip(self._inverse_gdn, rest, strict=True):
+            hidden = gdn(_activation(value))
+            value = layer(_activation(hidden).to(torch.int16))
         return value.round_().clamp_(-128, 127).to(torch.int8)
 
 
 def _activation(value: Tensor) -> Tensor:
-    """Rounded and clamped, int16; overwrites ``value``."""
-    value.round_().clamp_(-WIDE_ACTIVATION_BOUND, WIDE_ACTIVATION_BOUND)
-    return value.to(torch.int16)
-
-
-def _rectified(value: Tensor) -> Tensor:
-    return _activation(torch.maximum(value, value * LEAKY_SLOPE))
-
-
-def _bytes(values: Tensor) -> Tensor:
-    """int16 (n, k) as int8 (n, 2k), which ``view`` takes back."""
-    return values.contiguous().view(torch.int8)
+    """Wide activations, float64: rounded and clamped in place."""
+    return value.round_().clamp_(-WIDE_ACTIVATION_BOUND, WIDE_ACTIVATION_BOUND)

@@ -128,11 +128,16 @@ def _load(path: Path, identity: bytes, device: str) -> Network:
     tables = build_tables(counts.numpy(), widths.numpy())
     kernel, analysis = choose_kernel(device), part(tensors, ANALYSIS)
     config = description.config
-    if isinstance(config, PaperConfig):
-        paper = PaperIntegerNetwork(config, integer, kernel, device)
-        return Network(description, paper, tables, _paper_analysis(config, analysis, device))
-    production = IntegerNetwork(config, integer, kernel, device)
-    return Network(description, production, tables, _analysis(config, analysis, device))
+    try:
+        if isinstance(config, PaperConfig):
+            paper = PaperIntegerNetwork(config, integer, kernel, device)
+            return Network(description, paper, tables, _paper_analysis(config, analysis, device))
+        production = IntegerNetwork(config, integer, kernel, device)
+        return Network(description, production, tables, _analysis(config, analysis, device))
+    except KeyError as error:
+        raise UnknownWeightsError(
+            "Unknown weights", f"{path.name} is of another version of this program: no {error}."
+        ) from error
 
 
 def save_weights(

@@ -27,7 +27,7 @@ from training.paper_recipe import PaperRecipe
 from training.paper_run import read_run
 from training.paper_train import CHECKPOINT, save_float
 
-CALIBRATION_CROPS = 8
+CALIBRATION_CROPS = 16
 CROP_PX = 256
 
 
@@ -71,8 +71,7 @@ def import_checkpoint(
     record: dict[str, Any] = {"source": checkpoint.name, "variant": variant}
     if float_path is not None:
         save_float(network, float_path)
-    corners = [picture[:CROP_PX, :CROP_PX] for picture in samples[:CALIBRATION_CROPS]]
-    path = write_weights(network, output, corners, record)
+    path = write_weights(network, output, some_tiles(samples), record)
     return path, compare(network, path, centres(samples))
 
 
@@ -170,6 +169,17 @@ def pictures_of(folder: Path | None) -> list[dataset.Pixels]:
         if not paths:
             raise LbbicError("Nothing to measure on", f"There is no picture in {path}.")
         return [load_picture(p).pixels for p in paths]
+
+
+def some_tiles(pictures: Sequence[dataset.Pixels]) -> list[dataset.Pixels]:
+    """Tiles from all over the pictures, for calibration."""
+    tiles = [
+        picture[top : top + CROP_PX, left : left + CROP_PX]
+        for picture in pictures
+        for top in range(0, picture.shape[0], CROP_PX)
+        for left in range(0, picture.shape[1], CROP_PX)
+    ]
+    return tiles[:: -(-len(tiles) // CALIBRATION_CROPS)]
 
 
 def centres(pictures: Sequence[dataset.Pixels]) -> list[dataset.Pixels]:

@@ -20,6 +20,8 @@ from training import closed_loop
 from training.quantise import decoder_layers
 
 DAMPING = 0.01  # of the mean second moment, for what few pictures cannot show
+ROW_DAMPING = 0.001  # the same in ``round_rows``: 0.01 costs the paper's networks 0.8 % more
+_BLOCK = 128  # inputs whose errors are handed on to the rest together, for speed
 
 Moments = Mapping[Dense, Tensor]
 
@@ -47,19 +49,45 @@ def input_moments(
     return moments
 
 
-def round_weights(weight: Tensor, moment: Tensor) -> Tensor:
-    """Integers -63…63 near weights (outputs, inputs) given in integer steps, float64."""
-    # Inputs that matter most come first, while there are others left to make their errors good.
-    order = moment.diagonal().argsort(descending=True)
-    damped = moment[order][:, order].double()
-    damped.diagonal().add_(DAMPING * damped.diagonal().mean().clamp(min=1e-12))
+def round_weights(
+    weight: Tensor, moment: Tensor, low: int = -WEIGHT_HIGH, damping: float = DAMPING
+) -> Tensor:
+    """Integers ``low``…63 near weights (outputs, inputs) given in integer steps, float64.
+
+    The inputs that move most come first, so that the others can make good their errors.
+    """
+    damped = moment.double().clone()
+    damped.diagonal().add_(damping * damped.diagonal().mean().clamp(min=1e-12))
+    order = damped.diagonal().argsort(descending=True, stable=True)
+    damped = damped[order][:, order]
     # Row i of this factor says how weights after i make good an error of weight i.
     inverse = torch.cholesky_inverse(torch.linalg.cholesky(damped))
     spread = torch.linalg.cholesky(inverse, upper=True)
-    left = weight[:, order].double()
+    left = weight.double().t()[order]  # (inputs, outputs)
     rounded = torch.empty_like(left)
-    for i, row in enumerate(spread):
-        rounded[:, order[i]] = left[:, i].round().clamp(-WEIGHT_HIGH, WEIGHT_HIGH)
-        error = (left[:, i] - rounded[:, order[i]]) / row[i]
-        left[:, i:] -= error[:, None] * row[i:]
-    return rounded
+    for first in range(0, len(spread), _BLOCK):
+        block = slice(first, first + _BLOCK)
+        errors = torch.empty_like(left[block])
+        for i, row in enumerate(spread[block], start=first):
+            rounded[i] = left[i].round().clamp(low, WEIGHT_HIGH)
+            errors[i - first] = (left[i] - rounded[i]) / row[i]
+            left[i : block.stop] -= row[i : block.stop, None] * errors[i - first]
+        left[block.stop :] -= spread[block, block.stop :].T @ errors
+    found = torch.empty_like(rounded)
+    found[order] = rounded
+    return found.t()
+
+
+def round_rows(
+    weight: Tensor, moment: Tensor, units: Tensor, low: int = -WEIGHT_HIGH
+) -> tuple[Tensor, Tensor]:
+    """Integers near weights (outputs, inputs), and each row's unit: of those in ``units``
+    (choices, outputs) the one whose integers change the row's outputs least; float64.
+    """
+    moment = moment.double()
+    scaled = weight.double() / units[..., None]
+    rounded = round_weights(scaled.flatten(0, 1), moment, low, ROW_DAMPING).reshape(scaled.shape)
+    errors = (rounded - scaled) * units[..., None]
+    best = ((errors @ moment) * errors).sum(dim=2).argmin(dim=0)
+    rows = torch.arange(len(best))
+    return rounded[best, rows], units[best, rows]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch.nn import functional
 
-from lbbic_engine import codec, kernels, paper, weights
+from lbbic_engine import codec, paper, weights
 from lbbic_engine.config import (
     PAPER_VARIANTS,
     ModelConfig,
@@ -27,7 +27,7 @@ from lbbic_engine.config import (
 )
 from lbbic_engine.container import pack_container, parse_container
 from lbbic_engine.errors import CorruptDataError, LbbicError
-from lbbic_engine.kernels import KERNELS, WIDE_ACTIVATION_BOUND, WIDE_WEIGHT_BOUND
+from lbbic_engine.kernels import KERNELS, WIDE_ACTIVATION_BOUND
 from lbbic_engine.paper_integer import LATENT_UNIT, PaperIntegerNetwork
 from lbbic_engine.pixels import Picture, load_picture
 from lbbic_engine.wavefront import NEIGHBOURS, code_blocks, neighbours
@@ -95,15 +95,14 @@ class Plain:
     def features(self, row: int, column: int) -> Any:
         return self.rectified("context_1", self.stack(row, column)[: self.config.context_widths[0]])
 
-    def activation(self, values: Any, exponents: Any) -> Any:
-        bound = WIDE_ACTIVATION_BOUND
+    def activation(self, values: Any, exponents: Any, bound: int = WIDE_ACTIVATION_BOUND) -> Any:
         pairs = zip(values, exponents, strict=True)
         return np.array([min(max(scaled(v, e), -bound), bound) for v, e in pairs], object)
 
-    def rectified(self, name: str, accumulator: Any) -> Any:
-        total = accumulator + self.t[f"{name}.bias"]
-        leaky = np.array([max(4096 * v, 41 * v) for v in total], object)
-        return self.activation(leaky, self.t[f"{name}.exponent"] - 12)
+    def rectified(self, name: str, sums: Any) -> Any:
+        total = sums + self.t[f"{name}.bias"]
+        leaky = np.array([max(v, 41 * v >> 12) for v in total], object)
+        return self.activation(leaky, self.t[f"{name}.exponent"], 127)
 
     def inverse_gdn(self, i: int, u: Any) -> Any:
         squares = np.array([scaled(v * v, -15) for v in u], object)
@@ -130,9 +129,13 @@ class Plain:
         symbols = (means * 7 + levels * 3) % 9 - 4
         y_hat = self.activation(symbols * LATENT_UNIT + means, [0] * latents)
 
-        total = t["synthesis_1.weight"] @ y_hat + stack[first:] + t["synthesis_1.bias"]
+        total = t["synthesis_1.weight"] @ y_hat + t["synthesis_1.bias"]
+        # Both terms in the smaller of their units.
+        least = np.minimum(t["synthesis_1.exponent"], t["share.exponent"])
+        total = total * 2 ** (t["synthesis_1.exponent"] - least)
+        total = total + stack[first:] * 2 ** (t["share.exponent"] - least)
         for i in (1, 2, 3):
-            u = self.activation(total, t[f"synthesis_{i}.exponent"])
+            u = self.activation(total, least if i == 1 else t[f"synthesis_{i}.exponent"])
             name = f"synthesis_{i + 1}"
             total = t[f"{name}.weight"] @ self.inverse_gdn(i, u) + t[f"{name}.bias"]
         pairs = zip(total, t["synthesis_4.exponent"], strict=True)
@@ -150,45 +153,44 @@ def random_tensors(config: PaperConfig = TINY) -> tuple[PaperConfig, Tensors]:
     random = np.random.default_rng(3)
     found: Tensors = {}
 
-    def add(name: str, outputs: int, inputs: int, reach: float, limit: int = 8064) -> None:
-        weight = random.integers(-limit, limit + 1, (outputs, inputs))
-        dtype = torch.int16 if limit > 63 else torch.int8
-        found[f"{name}.weight"] = torch.from_numpy(weight).to(dtype)
-        scale(name, outputs, limit * reach * inputs**0.5)
+    def add(name: str, outputs: int, inputs: int, reach: float, bits: int) -> None:
+        weight = random.integers(-63, 64, (outputs, inputs))
+        found[f"{name}.weight"] = torch.from_numpy(weight).to(torch.int8)
+        scale(name, outputs, 36 * reach * inputs**0.5, bits)
 
-    def scale(name: str, outputs: int, typical: float) -> None:
+    def scale(name: str, outputs: int, typical: float, bits: int) -> None:
+        """Outputs have about so many bits."""
         bias = random.normal(0, typical, outputs).round()
-        found[f"{name}.bias"] = torch.from_numpy(bias).to(torch.int64)
-        exponent = random.integers(12, 16, outputs) - round(math.log2(typical))
+        found[f"{name}.bias"] = torch.from_numpy(bias).to(torch.int32)
+        exponent = random.integers(bits - 3, bits + 1, outputs) - round(math.log2(typical))
         found[f"{name}.exponent"] = torch.from_numpy(exponent).to(torch.int32)
 
     first, second, third = config.context_widths
     widths = (*config.transform_widths, config.pixels)
-    add("context", first + widths[0], 4 * config.pixels, 60)
-    scale("context_1", first, 8064 * 60 * 14)
-    add("context_2", second, config.feature_blocks * first, 2**14)
-    add("context_3", third, second, 2**14, limit=63)
-    add("parameters", 2 * config.latents, third, 2**14)
-    add("synthesis_1", widths[0], config.latents, 2**10)
-    del found["context.bias"], found["context.exponent"]
+    add("context", first + widths[0], 4 * config.pixels, 60, 8)
+    scale("context_1", first, 36 * 60 * 14, 8)
+    scale("share", widths[0], 36 * 60 * 14, 16)
+    add("context_2", second, config.feature_blocks * first, 60, 8)
+    add("context_3", third, second, 60, 8)
+    add("parameters", 2 * config.latents, third, 60, 13)
+    add("synthesis_1", widths[0], config.latents, 2**10, 16)
+    del found["context.bias"], found["context.exponent"], found["share.bias"]
     for i in (1, 2, 3):
         width = widths[i - 1]
-        norm = np.abs(random.integers(-8064, 8065, (width, width)))
-        found[f"norm_{i}.weight"] = torch.from_numpy(norm).to(torch.int16)
-        found[f"norm_{i}.bias"] = torch.from_numpy(random.integers(0, 2**28, width))
-        found[f"norm_{i}.exponent"] = torch.from_numpy(random.integers(0, 14, width)).int()
+        norm = np.abs(random.integers(-63, 64, (width, width)))
+        found[f"norm_{i}.weight"] = torch.from_numpy(norm).to(torch.int8)
+        found[f"norm_{i}.bias"] = torch.from_numpy(random.integers(0, 2**28, width)).int()
+        found[f"norm_{i}.exponent"] = torch.from_numpy(random.integers(0, 11, width)).int() * 2
         found[f"gdn_{i}.exponent"] = torch.from_numpy(random.integers(-22, -14, width)).int()
-        add(f"synthesis_{i + 1}", widths[i], width, 2**14)
-    found["synthesis_4.exponent"] -= 8
-    found["parameters.exponent"] -= 3
+        add(f"synthesis_{i + 1}", widths[i], width, 2**14, 8 if i == 3 else 16)
     found["thresholds"] = torch.arange(-3000, 3000, 6000 // (TINY.scale_levels - 1)).int()
     return config, found
 
 
 def bordered_tensors(config: PaperConfig = TINY) -> tuple[PaperConfig, Tensors]:
     config, found = random_tensors(config)
-    border = np.random.default_rng(4).normal(0, 8064 * 60 * 14, (4, len(found["context.weight"])))
-    found["border"] = torch.from_numpy(border.round()).to(torch.int64)
+    border = np.random.default_rng(4).normal(0, 36 * 60 * 14, (4, len(found["context.weight"])))
+    found["border"] = torch.from_numpy(border.round()).to(torch.int32)
     return config, found
 
 
@@ -223,23 +225,6 @@ def test_the_integer_networks_equal_plain_integer_arithmetic(
     true = np.array(list(plain.decoded.values()), object).astype(np.int64)
     assert np.array_equal(found, true)
     assert len(np.unique(found)) > 20  # the blocks are not trivial
-
-
-@pytest.mark.parametrize("kernel", ["int8", "float32"])
-def test_the_longest_sum_of_the_variants_is_exact_at_its_worst(kernel: str) -> None:
-    """K = 8640: five blocks' features in block8-high; a single product would reach 2^26."""
-    length = max(c.feature_blocks * c.context_widths[0] for c, _ in PAPER_VARIANTS.values())
-    assert length == 8640
-    random = np.random.default_rng(0)
-    bounds = np.array([-WIDE_ACTIVATION_BOUND, WIDE_ACTIVATION_BOUND], np.int16)
-    values = random.choice(bounds, (6, length))
-    values[:2] = bounds[:, None]
-    weight = random.choice(np.array([-WIDE_WEIGHT_BOUND, WIDE_WEIGHT_BOUND], np.int16), (5, length))
-    weight[:2] = [[-WIDE_WEIGHT_BOUND], [WIDE_WEIGHT_BOUND]]
-    product = kernels.make_wide_product(torch.from_numpy(weight), kernel)
-    found = product(torch.from_numpy(values)).numpy()
-    assert np.array_equal(found, values.astype(np.int64) @ weight.astype(np.int64).T)
-    assert np.abs(found).max() == length * WIDE_ACTIVATION_BOUND * WIDE_WEIGHT_BOUND
 
 
 def test_the_floor_of_a_float_root_is_the_integer_root() -> None:
@@ -452,6 +437,19 @@ def test_a_kind_that_is_not_known_is_passed_over(tmp_path: Path) -> None:
     assert list(weights.describe_folder(tmp_path)) == []
 
 
+def test_weights_of_another_version_are_refused(
+    golden: weights.Description, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tensors = load_file(golden.path)
+    exact = weights.part(tensors, weights.INTEGER)
+    del exact["share.exponent"]
+    analysis = weights.part(tensors, weights.ANALYSIS)
+    weights.save_weights(tmp_path / "old.safetensors", "old", golden.config, exact, analysis, {})
+    monkeypatch.setenv("LBBIC_WEIGHTS", str(tmp_path))
+    with pytest.raises(LbbicError, match="is of another version"):
+        weights.load(weights.by_name("old"), "cpu")
+
+
 def test_weights_of_the_users_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LBBIC_WEIGHTS", str(tmp_path))
     assert weights.user_folder() == tmp_path
@@ -473,10 +471,3 @@ def test_each_kind_knows_its_qualities() -> None:
 
 def test_the_golden_weights_stay_small() -> None:
     assert (GOLDEN / "paper.safetensors").stat().st_size < 300_000
-
-
-def test_limbs_put_together_are_the_number() -> None:
-    values = torch.arange(-WIDE_ACTIVATION_BOUND, WIDE_ACTIVATION_BOUND + 1).to(torch.int16)
-    high, low = kernels.split_limbs(values, kernels.ACTIVATION_LIMB)
-    assert torch.equal(high.int() * 256 + low, values.int())
-    assert all(torch.equal(limb.to(torch.int8).short(), limb) for limb in (high, low))

@@ -260,7 +260,7 @@ def test_the_integers_decode_what_the_encoder_saw_at_the_float_networks_cost(
     coded = paper_loop.run(network, pixels)
     payload = 8 * codec.read_info(compressed.data).payload_bytes
     # Symbols far out, which random networks have, take fewer bits than the float loss bounds.
-    assert payload == pytest.approx(coded.bits.sum().item(), rel=0.08, abs=64)
+    assert payload == pytest.approx(coded.bits.sum().item(), rel=0.12, abs=64)
 
 
 # --- what is refused ----------------------------------------------------------------------------
