@@ -8,10 +8,10 @@ the seed and the step alone, so a resumed run follows the schedule that it would
 from __future__ import annotations
 
 import copy
-import dataclasses
 import json
 import shutil
 import time
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +29,7 @@ from training.quantise import calibrate, quantise
 from training.recipe import Recipe
 from training.run_log import append_row
 from training.step import open_loop_losses
+from training.widen import widen
 
 LOG_EVERY = 50
 WARM_START_CROPS = 128
@@ -122,7 +123,7 @@ def start_run(recipe: Recipe, run: Path, start: Path | None = None) -> None:
     run.mkdir(parents=True)
     if start is not None:
         shutil.copy(start, run / START)
-    text = json.dumps(dataclasses.asdict(recipe), indent=2)
+    text = json.dumps(asdict(recipe), indent=2)
     (run / "recipe.json").write_text(text + "\n", encoding="utf-8")
 
 
@@ -140,11 +141,19 @@ def save_float(network: BlockNetwork, path: Path) -> None:
 
 
 def load_float(network: BlockNetwork, path: Path) -> None:
-    """Loads the parameters; steps of activations are the affair of a calibration to come."""
+    """Loads the parameters, of a network with fewer hidden units, too (``widen``).
+
+    Steps of activations are the affair of a calibration to come.
+    """
     values = load_file(path)
+    hidden = values["context_2.weight"].shape[0]
+    narrower = hidden < network.config.hidden
+    loaded = BlockNetwork(replace(network.config, hidden=hidden)) if narrower else network
     with torch.no_grad():
-        for name, parameter in network.named_parameters():
+        for name, parameter in loaded.named_parameters():
             parameter.copy_(values[name])
+    if narrower:
+        widen(network, loaded)
 
 
 def train(run: Path, data: Path, *, device: str = "cpu") -> None:

@@ -61,6 +61,18 @@ def float_network(exported: Path, finished: Path) -> BlockNetwork:
     return network
 
 
+def test_a_wider_network_begins_with_the_function_of_the_narrower(
+    exported: Path, finished: Path
+) -> None:
+    narrow = float_network(exported, finished)
+    wide = BlockNetwork(replace(narrow.config, hidden=narrow.config.hidden + 16))
+    load_float(wide, exported / "float" / "mine.safetensors")
+    rate = rate_weights([2.5])
+    before, after = (closed_loop.run(n, photograph(), rate, (8, 8)) for n in (narrow, wide))
+    assert torch.equal(before.x_hat, after.x_hat)
+    assert before.x_hat.std() > 0.1
+
+
 def test_a_run_writes_its_log_and_validation(finished: Path) -> None:
     header, last = (finished / "validation.csv").read_text(encoding="utf-8").splitlines()
     figures = dict(zip(header.split(","), map(float, last.split(",")), strict=True))
