@@ -19,8 +19,7 @@ from lbbic_engine.weights import Network
 
 _SYMBOL_BOUND = 2.0**30
 # Weight of the distortion in a symbol's choice, relative to λ: errors also spoil the contexts of
-# the blocks to come. About 3 is best on held-out training pictures: it saves 2 % at every
-# rate.
+# the blocks to come. About 3 is best on held-out training pictures: it saves 2 % of the cost.
 _CHOICE_DISTORTION = 3.0
 
 

@@ -259,8 +259,9 @@ def test_the_integers_decode_what_the_encoder_saw_at_the_float_networks_cost(
     assert codec.read_info(compressed.data).quality == quality
     coded = paper_loop.run(network, pixels)
     payload = 8 * codec.read_info(compressed.data).payload_bytes
-    # Symbols far out, which random networks have, take fewer bits than the float loss bounds.
-    assert payload == pytest.approx(coded.bits.sum().item(), rel=0.12, abs=64)
+    # Symbols far out, which random networks have, take fewer bits than the float loss counts.
+    counted = coded.bits.sum().item()
+    assert 0.88 * counted < payload < 1.03 * counted + 64
 
 
 # --- what is refused ----------------------------------------------------------------------------
