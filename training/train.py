@@ -23,16 +23,18 @@ from tqdm import tqdm
 from lbbic_engine.config import ModelConfig
 from lbbic_engine.model import PIXEL_UNIT, BlockNetwork, rate_weights, to_unit
 from training import closed_loop, dataset, precondition, warm_start
-from training.contexts import make_source, to_blocks
+from training.contexts import draw_qualities, make_source, to_blocks
 from training.precondition import context_mixer, plain_copy
 from training.quantise import calibrate, quantise
 from training.recipe import Recipe
+from training.revive import revive
 from training.run_log import append_row
 from training.step import open_loop_losses
 from training.widen import widen
 
 LOG_EVERY = 50
 WARM_START_CROPS = 128
+REVIVAL_CROPS = 32
 VALIDATION_CROPS = 12
 START = "start.safetensors"
 RATE_POINTS = range(1, 9)
@@ -214,6 +216,10 @@ def _beginning(recipe: Recipe, run: Path, pictures: dataset.Dataset) -> tuple[Bl
     grid = (recipe.crop_blocks, recipe.crop_blocks)
     if (run / START).exists():
         load_float(network, run / START)
+        few = slice(REVIVAL_CROPS)
+        rate = rate_weights(draw_qualities(recipe, len(x[few]), random))
+        revived = revive(network, x[few], rate, grid)
+        tqdm.write(f"{revived} units never fired and start anew")
     else:
         warm_start.fit(network, x, grid)
     return network, context_mixer(x, grid)
