@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 
 from lbbic_gui import text
 from lbbic_gui.compare_panel import ComparePanel
+from lbbic_gui.elided import ElidedLabel
 from lbbic_gui.expert import BlockPanel, ModelPanel, OverlayPanel, TargetPanel
 from lbbic_gui.messages import Coded, Model
 from lbbic_gui.quality_slider import QualitySlider
@@ -42,7 +43,8 @@ class Inspector(QWidget):
         self.setObjectName("panel")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setMinimumWidth(WIDTH)
-        self.name = _label("heading", wrap=True)
+        self.name = ElidedLabel()
+        self.name.setProperty("role", "heading")
         self.facts = _label("faint", wrap=True)
         self.figure = _label("figure")
         self.line = _label("faint", wrap=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, Qt
+from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtGui import (
     QCloseEvent,
     QDragEnterEvent,
@@ -47,7 +47,7 @@ class MainWindow(QMainWindow):
         super().__init__()
         self.setWindowTitle("LBBIC")
         self.setAcceptDrops(True)
-        self.resize(1280, 800)
+        self.resize(QSize(1280, 800).boundedTo(self.screen().availableSize()))
         self.settings = settings
         self.session = Session(settings, self)
         self.actions_ = actions.build(self)

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QImage, QKeyEvent, QPainter, QPainterPath
+from PySide6.QtCore import (
+    QModelIndex,
+    QPersistentModelIndex,
+    QPointF,
+    QRect,
+    QRectF,
+    QSize,
+    Qt,
+    Signal,
+)
+from PySide6.QtGui import QColor, QFont, QImage, QKeyEvent, QPainter, QPainterPath, QPen
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
@@ -80,6 +89,17 @@ def _paint_thumbnail(painter: QPainter, place: QRect, row: Row) -> None:
     painter.setClipPath(frame)
     painter.drawImage(place, row.thumbnail, _middle_square(row.thumbnail))
     painter.restore()
+    if row.state is State.SAVED:
+        _paint_tick(painter, QPointF(place.right() - 6, place.bottom() - 6))
+
+
+def _paint_tick(painter: QPainter, centre: QPointF) -> None:
+    """Saved, for eyes that do not see it by the colour of the words."""
+    painter.setPen(QPen(theme.colour("panel"), 1.5))
+    painter.setBrush(theme.colour("accent"))
+    painter.drawEllipse(centre, 8, 8)
+    painter.setPen(QPen(theme.colour("on_accent"), 1.75, c=Qt.PenCapStyle.RoundCap))
+    painter.drawPolyline([centre + QPointF(*at) for at in ((-3.5, 0), (-1, 2.5), (3.5, -2.5))])
 
 
 def _middle_square(image: QImage) -> QRect:
