@@ -210,7 +210,7 @@ class MainWindow(QMainWindow):
         for name, slot in slots.items():
             self.actions_[name].triggered.connect(lambda _, slot=slot: slot())
         self.actions_["loupe"].triggered.connect(lambda on: canvas.set_look(loupe=on))
-        self.actions_["inspector"].triggered.connect(self.inspector.setVisible)
+        self.actions_["inspector"].triggered.connect(lambda on: self.inspector.setVisible(on))
         for name, mode in _MODES.items():
             self.actions_[name].triggered.connect(
                 lambda _, mode=mode: self.commands.choose_mode(mode)
@@ -321,6 +321,9 @@ class MainWindow(QMainWindow):
         answer = QMessageBox.question(
             self,
             self.tr("Stop and quit?"),
-            self.tr("Pictures are still being compressed. What is saved already is kept."),
+            self.tr(
+                "Pictures are still being compressed. What is saved already is kept.\n\n"
+                "Stop and quit?"
+            ),
         )
         return answer == QMessageBox.StandardButton.Yes

@@ -124,9 +124,10 @@ def _paint_words(painter: QPainter, place: QRect, row: Row, font: QFont) -> None
         painter.drawText(top, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, mark)
     painter.setFont(font)
     painter.setPen(_status_colour(row))
-    status = painter.fontMetrics().elidedText(
-        row.status(), Qt.TextElideMode.ElideRight, place.width()
-    )
+    metrics, status = painter.fontMetrics(), row.status()
+    if metrics.horizontalAdvance(status) > place.width():
+        status = row.status(short=True)
+    status = metrics.elidedText(status, Qt.TextElideMode.ElideRight, place.width())
     bottom = QRect(place.left(), place.top() + half, place.width(), half)
     if row.state in _BUSY:
         bottom.translate(0, -3)

@@ -105,7 +105,7 @@ class SettingsDialog(QDialog):
         _centre_labels(self, form)
         layout.addWidget(where)
         layout.addWidget(buttons)
-        self.setMinimumWidth(520)
+        self.setMinimumWidth(600)
 
     def _connect(self) -> None:
         for name, box in self._choices.items():
@@ -123,6 +123,7 @@ class SettingsDialog(QDialog):
         for name, switch in self._switches.items():
             switch.setChecked(getattr(values, name))
         self.folder.setText(values.output_folder)
+        self.folder.setToolTip(values.output_folder)
         if self.pattern.text() != values.pattern:
             self.pattern.setText(values.pattern)
         self._show_example(values.pattern)

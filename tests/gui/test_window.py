@@ -191,6 +191,19 @@ def test_a_batch_goes_on_after_a_failure_and_keeps_the_folders(
     assert not list(tmp_path.rglob("*.tmp"))
 
 
+def test_a_saved_picture_stays_saved_when_it_is_looked_at(user: Any, draw: Draw) -> None:
+    user.drop(draw("a.png"), draw("b.png", seed=2))
+    user.wait(lambda: len(user.rows) == 2)
+    user.press(Qt.Key.Key_Return, CTRL)
+    user.wait(lambda: all(row.state is State.SAVED for row in user.rows))
+    user.window.queue.select(user.rows[1])
+    user.wait_for_result()
+    assert user.rows[1].state is State.SAVED
+    assert not user.window.queue.button.isEnabled()
+    user.press(Qt.Key.Key_Return, CTRL)
+    assert not user.window.session.batch.is_busy
+
+
 def test_a_batch_never_replaces_a_file_unasked(user: Any, draw: Draw) -> None:
     path = draw("a.png")
     mine = path.with_suffix(".lbb")
@@ -251,6 +264,15 @@ def test_keys_compare_zoom_and_overlay(user: Any, draw: Draw) -> None:
     user.bot.keyRelease(canvas, Qt.Key.Key_Space)
     assert not canvas.look.peeking
     assert canvas.viewport == before
+
+
+def test_the_inspector_comes_and_goes(user: Any, draw: Draw) -> None:
+    user.drop(draw("a.png"))
+    user.wait_for_result()
+    for is_there in (False, True):
+        user.press(Qt.Key.Key_I, CTRL)
+        assert user.window.inspector.isVisible() is is_there
+        assert user.window.actions_["inspector"].isChecked() is is_there
 
 
 def test_the_timeline_scrubs_what_was_decoded(user: Any, draw: Draw) -> None:
