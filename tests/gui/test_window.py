@@ -70,6 +70,9 @@ def test_a_mixed_drop_is_sorted_out_without_a_dialog(user: Any, draw: Draw) -> N
     assert "3 pictures" in words
     assert "1 already" in words
     assert "a.txt" in words
+    (folder / "empty").mkdir()
+    user.drop(folder / "empty")
+    user.wait(lambda: user.window.status.notice.text() == "No pictures there")
 
 
 def test_bad_files_among_good_ones_become_states_of_their_rows(
@@ -266,6 +269,23 @@ def test_keys_compare_zoom_and_overlay(user: Any, draw: Draw) -> None:
     assert canvas.viewport == before
 
 
+def test_the_picture_is_moved_and_a_block_pinned_by_keys(user: Any, draw: Draw) -> None:
+    user.drop(draw("a.png", 400, 300))
+    user.wait_for_result()
+    canvas = user.window.stage.canvas
+    canvas.zoom_to(8.0)
+    before = canvas.viewport.centre
+    for key in (Qt.Key.Key_Right, Qt.Key.Key_Down):
+        user.press(key, Qt.KeyboardModifier.ShiftModifier)
+    after = canvas.viewport.centre
+    assert after.x() > before.x()
+    assert after.y() > before.y()
+    user.press(Qt.Key.Key_Return)
+    assert canvas.look.pinned == (int(after.y()) // 8, int(after.x()) // 8)
+    user.press(Qt.Key.Key_Return)
+    assert canvas.look.pinned is None
+
+
 def test_the_inspector_comes_and_goes(user: Any, draw: Draw) -> None:
     user.drop(draw("a.png"))
     user.wait_for_result()
@@ -325,8 +345,9 @@ def test_a_target_size_sets_the_quality_or_says_what_is_possible(user: Any, draw
     target = user.window.inspector.target
     field = target.value.lineEdit()
     assert field.width() > field.fontMetrics().horizontalAdvance("1000000,0")
-    target.value.setValue(4)
-    user.bot.mouseClick(target.button, LEFT)
+    target.value.selectAll()
+    user.bot.keyClicks(target.value, "4")
+    user.press(Qt.Key.Key_Return, widget=target.value)
     user.wait(lambda: user.rows[0].override is not None)
     assert len(user.wait_for_result(user.rows[0].override).point.data) <= 4000
     target.unit.setCurrentText("bpp")
