@@ -80,6 +80,11 @@ class Row:
                 return self._result(short=short)
         return text.size(self.file_bytes) if self.file_bytes else tr("Added")
 
+    @property
+    def has_grown(self) -> bool:
+        """Whether its result is larger than its file."""
+        return self.state in (State.SAVED, State.CODED) and self.result_bytes > self.file_bytes > 0
+
     def _result(self, *, short: bool) -> str:
         if self.source.is_lbb or not self.file_bytes:
             return text.size(self.result_bytes)

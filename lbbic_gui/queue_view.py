@@ -137,7 +137,7 @@ def _paint_words(painter: QPainter, place: QRect, row: Row, font: QFont) -> None
 def _status_colour(row: Row) -> QColor:
     if row.state is State.FAILED:
         return theme.colour("red")
-    if row.state in (State.STOPPED, State.SKIPPED):
+    if row.state in (State.STOPPED, State.SKIPPED) or row.has_grown:
         return theme.colour("amber")
     return theme.colour("accent" if row.state is State.SAVED else "faint")
 

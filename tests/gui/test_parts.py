@@ -124,6 +124,7 @@ def test_the_difference_has_the_colour_of_its_largest_channel(step: int) -> None
 def test_results_as_words() -> None:
     assert text.saving(2_400_000, 310_000) == "−87 %"
     assert text.saving(100, 103) == "+3 %"
+    assert text.saving(104, 20_700).endswith("804 %")
     assert text.saved(2_400_000, 310_000) == "2.1 MB smaller (−87 %)"
     assert text.saved(100, 103) == "3 bytes larger (+3 %)"
     assert text.size(310_000) == "310 kB"
