@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lbbic_gui import aside, messages, pictures
+from lbbic_gui import messages, pictures
 from lbbic_gui.growing import Growing, halvings
 from lbbic_gui.messages import Coded, Job, Pixels, Point, Recipe, Saved, Source, Step
 from lbbic_gui.naming import free_name
@@ -143,7 +143,7 @@ class Tasks:
         return Saved(_write(data, request.target, request.policy), point, len(data))
 
     def _compare(self, request: messages.CompareAtSize, job: Job) -> messages.Rival:
-        from lbbic_engine import metrics
+        from lbbic_engine import aside, metrics
 
         picture, _ = self._picture(request.source)
         result = aside.encode_at_size(
