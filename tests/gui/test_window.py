@@ -269,6 +269,20 @@ def test_keys_compare_zoom_and_overlay(user: Any, draw: Draw) -> None:
     assert canvas.viewport == before
 
 
+def test_the_split_handle_is_dragged_and_a_double_click_centres_it(user: Any, draw: Draw) -> None:
+    user.drop(draw("a.png", 92, 60))
+    user.wait_for_result()
+    canvas = user.window.stage.canvas
+    middle, quarter = canvas.rect().center(), QPoint(canvas.width() // 4, 20)
+    user.bot.mousePress(canvas, LEFT, pos=middle)
+    user.bot.mouseMove(canvas, quarter)
+    user.bot.mouseRelease(canvas, LEFT, pos=quarter)
+    assert canvas.look.split == pytest.approx(0.25, abs=0.01)
+    user.bot.mouseDClick(canvas, LEFT, pos=quarter)
+    assert canvas.look.split == 0.5
+    assert canvas.look.pinned is None
+
+
 def test_the_picture_is_moved_and_a_block_pinned_by_keys(user: Any, draw: Draw) -> None:
     user.drop(draw("a.png", 400, 300))
     user.wait_for_result()
@@ -311,6 +325,10 @@ def test_the_timeline_scrubs_what_was_decoded(user: Any, draw: Draw) -> None:
     timeline.speed.setCurrentIndex(5)
     user.press(Qt.Key.Key_P)
     user.wait(lambda: timeline.slider.value() == timeline.slider.maximum(), 5)
+    user.window.settings.change(reduce_motion=True)
+    timeline.slider.setValue(1)
+    user.press(Qt.Key.Key_P)
+    assert timeline.slider.value() == timeline.slider.maximum()
 
 
 def test_a_click_pins_a_block_and_tells_its_cost(user: Any, draw: Draw) -> None:
