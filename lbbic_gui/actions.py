@@ -96,6 +96,8 @@ def mouse_help() -> tuple[tuple[str, str], ...]:
         (tr("Drag"), tr("Move the picture, or the split handle")),
         (tr("Double click on the handle"), tr("Centre the split")),
         (tr("Click"), tr("Pin a block; again to let it go")),
+        (tr("Enter, on the picture"), tr("Pin the block in the middle")),
+        (tr("Shift and arrows, on the picture"), tr("Move the picture")),
         (tr("Space, held"), tr("See the original")),
         (tr("Delete, in the list"), tr("Remove the picture")),
         (tr("Home, End, ←, →, on the timeline"), tr("Step through the decoding")),

@@ -158,8 +158,7 @@ class Batch(QObject):
 
     def _is_done(self, row: Row) -> bool:
         """Whether a row is saved at the quality and by the recipe of now."""
-        wanted = (self._models.quality(row), self._settings.values.recipe)
-        return row.state in (State.SAVED, State.SKIPPED) and row.saved_as == wanted
+        return row.saved_as == (self._models.quality(row), self._settings.values.recipe)
 
     def _on_report(self, job: Job, report: object) -> None:
         row = self._running.get(job)
@@ -193,6 +192,7 @@ class Batch(QObject):
         request = job.request
         assert isinstance(request, messages.Save)
         row.state = State.SKIPPED if answer.skipped else State.SAVED
+        row.skipped = answer.skipped
         row.progress, row.saved_path = 1.0, answer.path
         row.saved_as = (request.quality, request.recipe)
         row.result_bytes = answer.file_bytes

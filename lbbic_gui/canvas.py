@@ -28,6 +28,12 @@ from lbbic_gui.viewport import Viewport
 
 HANDLE_REACH = 12
 WHEEL_STEP = 1.2
+_ARROWS = {
+    Qt.Key.Key_Left: (-1, 0),
+    Qt.Key.Key_Right: (1, 0),
+    Qt.Key.Key_Up: (0, -1),
+    Qt.Key.Key_Down: (0, 1),
+}
 
 
 class Canvas(QWidget):
@@ -43,7 +49,7 @@ class Canvas(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMouseTracking(True)
-        self.setMinimumSize(240, 200)
+        self.setMinimumSize(400, 200)  # what floats above it has room
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setAccessibleName(self.tr("Picture, original and compressed"))
         self.look = Look()
@@ -231,8 +237,15 @@ class Canvas(QWidget):
         self.update()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() == Qt.Key.Key_Space and not event.isAutoRepeat():
+        key, shifted = Qt.Key(event.key()), Qt.KeyboardModifier.ShiftModifier
+        if key == Qt.Key.Key_Space and not event.isAutoRepeat():
             self.set_look(peeking=True)
+        elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self.pin(self.block_at(QRectF(QPointF(), self.pane()).center()))
+        elif key in _ARROWS and event.modifiers() & shifted:
+            right, down = _ARROWS[key]
+            pane = self.pane() / 8
+            self._move(self.viewport.panned(-QPointF(right * pane.width(), down * pane.height())))
         else:
             event.ignore()
 

@@ -150,6 +150,7 @@ class TargetPanel(QWidget):
         self.unit.currentTextChanged.connect(self._on_unit)
         self.button = QPushButton(self.tr("Find"))
         self.button.clicked.connect(self._on_click)
+        self.value.lineEdit().returnPressed.connect(self.button.click)
         self._on_unit("kB")
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 4, 0, 0)

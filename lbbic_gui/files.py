@@ -40,7 +40,7 @@ def choose_folder(parent: QWidget, folder: str) -> Path | None:
 def choose_target(parent: QWidget, proposal: Path) -> Path | None:
     """Where to save an .lbb file; the dialog asks before a file is to be replaced."""
     name, _ = QFileDialog.getSaveFileName(
-        parent, tr("Save"), str(proposal), tr("LBBIC picture (*.lbb)")
+        parent, tr("Save"), _within_reach(proposal), tr("LBBIC picture (*.lbb)")
     )
     return _with_suffix(name, ".lbb")
 
@@ -49,11 +49,17 @@ def choose_export(parent: QWidget, proposal: Path) -> Path | None:
     """Where to export to, in the format that the name's ending or else the filter says."""
     filters = [f"{name} (*{suffix})" for name, suffix in EXPORTS.items()]
     name, chosen = QFileDialog.getSaveFileName(
-        parent, tr("Export picture"), str(proposal), ";;".join(filters)
+        parent, tr("Export picture"), _within_reach(proposal), ";;".join(filters)
     )
     if Path(name).suffix.lower() in {*EXPORTS.values(), ".jpeg"}:
         return Path(name)
     return _with_suffix(name, EXPORTS.get(chosen.partition(" ")[0], ".png"))
+
+
+def _within_reach(proposal: Path) -> str:
+    """In a folder that exists: for one that does not, dialogs take the program's own."""
+    folder = next((folder for folder in proposal.parents if folder.is_dir()), Path.home())
+    return str(folder / proposal.name)
 
 
 def _with_suffix(name: str, suffix: str) -> Path | None:

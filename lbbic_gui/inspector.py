@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 
 from lbbic_gui import text
 from lbbic_gui.compare_panel import ComparePanel
+from lbbic_gui.elided import ElidedLabel
 from lbbic_gui.expert import BlockPanel, ModelPanel, OverlayPanel, TargetPanel
 from lbbic_gui.messages import Coded, Model
 from lbbic_gui.quality_slider import QualitySlider
@@ -42,7 +43,8 @@ class Inspector(QWidget):
         self.setObjectName("panel")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setMinimumWidth(WIDTH)
-        self.name = _label("heading", wrap=True)
+        self.name = ElidedLabel()
+        self.name.setProperty("role", "heading")
         self.facts = _label("faint", wrap=True)
         self.figure = _label("figure")
         self.line = _label("faint", wrap=True)
@@ -92,6 +94,7 @@ class Inspector(QWidget):
         column.addStretch(1)
         self.scroll_area = QScrollArea()
         self.scroll_area.setWidget(content)
+        self.scroll_area.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # it follows what is in it
         self.scroll_area.setWidgetResizable(True)
         self.scroll_area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.scroll_area.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)

@@ -51,13 +51,15 @@ class Intake(QObject):
     def _announce(self, rows: list[Row], doubles: int, unsupported: tuple[str, ...]) -> None:
         for row in rows:
             self._jobs.submit(messages.Thumbnail(row.source), row.number, THUMBNAIL)
-        parts = [text.count(len(rows), tr("1 picture added"), tr("{} pictures added"))]
+        parts = []
+        if rows:
+            parts.append(text.count(len(rows), tr("1 picture added"), tr("{} pictures added")))
         if doubles:
             parts.append(tr("{} already in the list").format(doubles))
         if unsupported:
             names = ", ".join(unsupported[:3]) + (" …" if len(unsupported) > 3 else "")
             parts.append(tr("not supported: {}").format(names))
-        self.noticed.emit("  ·  ".join(parts))
+        self.noticed.emit("  ·  ".join(parts) or tr("No pictures there"))
         if rows:
             self.added.emit(rows)
 

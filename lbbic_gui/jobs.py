@@ -143,11 +143,11 @@ class Tasks:
         return Saved(_write(data, request.target, request.policy), point, len(data))
 
     def _compare(self, request: messages.CompareAtSize, job: Job) -> messages.Rival:
-        from lbbic_engine import baselines, metrics
+        from lbbic_engine import aside, metrics
 
         picture, _ = self._picture(request.source)
-        result = baselines.encode_at_size(
-            picture.pixels, request.codec, request.max_bytes, cancelled=job.cancelled.is_set
+        result = aside.encode_at_size(
+            picture.pixels, request.codec, request.max_bytes, job.cancelled.is_set
         )
         if result is None:
             return messages.Rival(request.codec, 0, 0, 0.0, None)

@@ -27,7 +27,11 @@ def paint_loupe(painter: QPainter, canvas: Shown) -> None:
     painter.drawRoundedRect(QRectF(x, y, width, height), 8, 8)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
     painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, False)
-    names = (("original", canvas.look.rival or tr("Original")), ("result", tr("Compressed")))
+    look = canvas.look
+    names = (
+        ("original", look.rival or tr("Original")),
+        ("result", look.ours or tr("Compressed")),
+    )
     for place, (name, title) in enumerate(names):
         image = canvas.image(name)
         corner = QPointF(x + GAP + place * (_SIDE + GAP), y + GAP)
@@ -50,7 +54,7 @@ def _paint_side(
     font.setPixelSize(11)
     painter.setFont(font)
     colour = image.pixelColor(pixel)
-    values = f"{colour.red()}  {colour.green()}  {colour.blue()}"
+    values = tr("R {}  G {}  B {}").format(colour.red(), colour.green(), colour.blue())
     for line, (words, pen) in enumerate(((title, "#a2a9b3"), (values, "#ffffff"))):
         painter.setPen(QColor(pen))
         place = QRectF(corner.x(), corner.y() + _SIDE + 4 + 18 * line, _SIDE, 18)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, Qt
+from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtGui import (
     QCloseEvent,
     QDragEnterEvent,
@@ -47,7 +47,7 @@ class MainWindow(QMainWindow):
         super().__init__()
         self.setWindowTitle("LBBIC")
         self.setAcceptDrops(True)
-        self.resize(1280, 800)
+        self.resize(QSize(1280, 800).boundedTo(self.screen().availableSize()))
         self.settings = settings
         self.session = Session(settings, self)
         self.actions_ = actions.build(self)
@@ -210,7 +210,7 @@ class MainWindow(QMainWindow):
         for name, slot in slots.items():
             self.actions_[name].triggered.connect(lambda _, slot=slot: slot())
         self.actions_["loupe"].triggered.connect(lambda on: canvas.set_look(loupe=on))
-        self.actions_["inspector"].triggered.connect(self.inspector.setVisible)
+        self.actions_["inspector"].triggered.connect(lambda on: self.inspector.setVisible(on))
         for name, mode in _MODES.items():
             self.actions_[name].triggered.connect(
                 lambda _, mode=mode: self.commands.choose_mode(mode)
@@ -321,6 +321,9 @@ class MainWindow(QMainWindow):
         answer = QMessageBox.question(
             self,
             self.tr("Stop and quit?"),
-            self.tr("Pictures are still being compressed. What is saved already is kept."),
+            self.tr(
+                "Pictures are still being compressed. What is saved already is kept.\n\n"
+                "Stop and quit?"
+            ),
         )
         return answer == QMessageBox.StandardButton.Yes

@@ -14,15 +14,22 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from lbbic_gui.elided import ElidedLabel
 from lbbic_gui.messages import Problem
+
+MARGIN = 16
 
 
 class Floating(QFrame):
-    """A frame that floats in the middle of its parent, at the top or the bottom."""
+    """A frame that floats in the middle of its parent, at the top or the bottom.
 
-    def __init__(self, parent: QWidget, *, at_top: bool) -> None:
+    ``width`` is what it has where there is room.
+    """
+
+    def __init__(self, parent: QWidget, width: int, *, at_top: bool) -> None:
         super().__init__(parent)
         self._ground = parent
+        self._width = width
         self.setObjectName("floating")
         self._at_top = at_top
         parent.installEventFilter(self)
@@ -31,7 +38,7 @@ class Floating(QFrame):
     def place(self) -> None:
         """Move to the right place after a change of size."""
         parent = self._ground
-        self.setMaximumWidth(min(480, parent.width() - 48))
+        self.setFixedWidth(min(self._width, parent.width() - 2 * MARGIN))
         self.adjustSize()
         y = 48 if self._at_top else parent.height() - self.height() - 24
         self.move((parent.width() - self.width()) // 2, y)
@@ -48,8 +55,8 @@ class ProgressPill(Floating):
     cancel_wanted = Signal()
 
     def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent, at_top=False)
-        self.words = QLabel()
+        super().__init__(parent, 424, at_top=False)
+        self.words = ElidedLabel()
         self.bar = QProgressBar()
         self.bar.setRange(0, 1000)
         self.bar.setTextVisible(False)
@@ -66,7 +73,6 @@ class ProgressPill(Floating):
         layout.setSpacing(16)
         layout.addLayout(column, 1)
         layout.addWidget(cancel)
-        self.setFixedWidth(424)
 
     def show_progress(self, words: str, share: float) -> None:
         """Show where a job stands; no words: it is over."""
@@ -88,13 +94,12 @@ class ProblemBanner(Floating):
     rest_wanted = Signal()
 
     def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent, at_top=True)
+        super().__init__(parent, 480, at_top=True)
         self._log = ""
-        self.title = QLabel()
+        self.title = ElidedLabel()
         self.title.setProperty("role", "error")
         self.detail = QLabel()
         self.detail.setWordWrap(True)
-        self.detail.setMinimumWidth(400)
         self.detail.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.retry = QPushButton(self.tr("Retry"))
         self.retry.clicked.connect(self.retry_wanted)
@@ -104,17 +109,23 @@ class ProblemBanner(Floating):
         self.rest.clicked.connect(self.rest_wanted)
         self.copy = QPushButton(self.tr("Copy details"))
         self.copy.clicked.connect(self._copy)
-        close = QPushButton(self.tr("Close"))
+        close = QPushButton("×")
+        close.setProperty("flat", True)
+        close.setAccessibleName(self.tr("Close"))
+        close.setToolTip(self.tr("Close"))
         close.clicked.connect(self.hide)
+        head = QHBoxLayout()
+        head.addWidget(self.title, 1)
+        head.addWidget(close)
         buttons = QHBoxLayout()
         buttons.setSpacing(8)
         buttons.addStretch(1)
-        for button in (self.copy, self.rest, self.cpu, self.retry, close):
+        for button in (self.copy, self.rest, self.cpu, self.retry):
             buttons.addWidget(button)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(16, 16, 16, 16)
+        layout.setContentsMargins(16, 12, 16, 16)
         layout.setSpacing(8)
-        layout.addWidget(self.title)
+        layout.addLayout(head)
         layout.addWidget(self.detail)
         layout.addSpacing(4)
         layout.addLayout(buttons)

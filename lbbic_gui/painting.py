@@ -17,6 +17,7 @@ from lbbic_gui.text import tr
 
 SQUARES_FROM = 2.0  # above this zoom pixels are squares
 GRID_FROM_PX = 4.0  # a finer grid is a grey haze
+GRIP = 15.0  # radius of the split handle's grip
 _PILL = QColor(0, 0, 0, 170)
 
 
@@ -202,10 +203,11 @@ def _paint_handle(painter: QPainter, canvas: Shown, x: float, height: int) -> No
         painter.fillRect(QRectF(x - 2, top, 4, tall), QColor(0, 0, 0, 70))
         painter.fillRect(QRectF(x - 1, top, 2, tall), QColor(255, 255, 255))
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    centre = QPointF(x, height / 2)
+    is_hidden = area.height() < 4 * GRIP  # the picture, behind the grip
+    centre = QPointF(x, min(area.bottom() + 2 * GRIP, height - GRIP) if is_hidden else height / 2)
     painter.setPen(QPen(QColor(0, 0, 0, 90), 1))
     painter.setBrush(QColor(255, 255, 255))
-    painter.drawEllipse(centre, 15, 15)
+    painter.drawEllipse(centre, GRIP, GRIP)
     painter.setPen(QPen(QColor(0x1B, 0x1F, 0x24), 2, c=Qt.PenCapStyle.RoundCap))
     for side in (-1, 1):
         tip = centre + QPointF(side * 8, 0)

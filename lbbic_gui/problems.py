@@ -63,6 +63,9 @@ def _words(error: BaseException) -> tuple[str, str, str]:
     if name == "CorruptDataError":
         hint = "Get the file again from where it came from; a part may be missing or changed."
         return str(getattr(error, "title", "Damaged file")), detail, hint
-    title = _TITLES.get(name, str(getattr(error, "title", "Something went wrong")))
+    own_title = str(getattr(error, "title", "Something went wrong"))
+    if own_title.startswith("Cannot write") or "cannot hold" in own_title:
+        return own_title, detail, "Choose another format."
+    title = _TITLES.get(name, own_title)
     hint = _HINTS.get(name, "Copy the details and report them." if title[:4] == "Some" else "")
     return title, detail, hint

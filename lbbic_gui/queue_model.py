@@ -40,7 +40,8 @@ class Row:
 
     ``points`` are the files made of it by the recipe of now, by quality; ``override`` its own
     quality, if it has one; ``base`` the folder it was found below; ``saved_as`` quality and recipe
-    of the file that is saved; ``partial``: what is left of a damaged file is shown.
+    of the file that is saved, or that was there and let the row be ``skipped``; ``partial``: what
+    is left of a damaged file is shown.
     """
 
     source: Source
@@ -58,11 +59,12 @@ class Row:
     result_bytes: int = 0
     saved_path: Path | None = None
     saved_as: tuple[float, Recipe] | None = None
+    skipped: bool = False
     problem: Problem | None = None
     partial: bool = False
 
-    def status(self) -> str:
-        """The state in a few words."""
+    def status(self, *, short: bool = False) -> str:
+        """The state in a few words, or in fewer."""
         match self.state:
             case State.WAITING:
                 return tr("Waiting")
@@ -75,14 +77,20 @@ class Row:
             case State.SKIPPED:
                 return tr("Skipped: the file exists")
             case State.SAVED | State.CODED if self.result_bytes:
-                return self._result()
+                return self._result(short=short)
         return text.size(self.file_bytes) if self.file_bytes else tr("Added")
 
-    def _result(self) -> str:
+    @property
+    def has_grown(self) -> bool:
+        """Whether its result is larger than its file."""
+        return self.state in (State.SAVED, State.CODED) and self.result_bytes > self.file_bytes > 0
+
+    def _result(self, *, short: bool) -> str:
         if self.source.is_lbb or not self.file_bytes:
             return text.size(self.result_bytes)
         saved = text.saving(self.file_bytes, self.result_bytes)
-        return f"{saved}  ·  {text.size(self.file_bytes)} → {text.size(self.result_bytes)}"
+        before = "" if short else f"{text.size(self.file_bytes)} → "
+        return f"{saved}  ·  {before}{text.size(self.result_bytes)}"
 
 
 class QueueModel(QAbstractListModel):

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QImage, QKeyEvent, QPainter, QPainterPath
+from PySide6.QtCore import (
+    QModelIndex,
+    QPersistentModelIndex,
+    QPointF,
+    QRect,
+    QRectF,
+    QSize,
+    Qt,
+    Signal,
+)
+from PySide6.QtGui import QColor, QFont, QImage, QKeyEvent, QPainter, QPainterPath, QPen
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
@@ -80,6 +89,17 @@ def _paint_thumbnail(painter: QPainter, place: QRect, row: Row) -> None:
     painter.setClipPath(frame)
     painter.drawImage(place, row.thumbnail, _middle_square(row.thumbnail))
     painter.restore()
+    if row.state is State.SAVED:
+        _paint_tick(painter, QPointF(place.right() - 6, place.bottom() - 6))
+
+
+def _paint_tick(painter: QPainter, centre: QPointF) -> None:
+    """Saved, for eyes that do not see it by the colour of the words."""
+    painter.setPen(QPen(theme.colour("panel"), 1.5))
+    painter.setBrush(theme.colour("accent"))
+    painter.drawEllipse(centre, 8, 8)
+    painter.setPen(QPen(theme.colour("on_accent"), 1.75, c=Qt.PenCapStyle.RoundCap))
+    painter.drawPolyline([centre + QPointF(*at) for at in ((-3.5, 0), (-1, 2.5), (3.5, -2.5))])
 
 
 def _middle_square(image: QImage) -> QRect:
@@ -104,9 +124,10 @@ def _paint_words(painter: QPainter, place: QRect, row: Row, font: QFont) -> None
         painter.drawText(top, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, mark)
     painter.setFont(font)
     painter.setPen(_status_colour(row))
-    status = painter.fontMetrics().elidedText(
-        row.status(), Qt.TextElideMode.ElideRight, place.width()
-    )
+    metrics, status = painter.fontMetrics(), row.status()
+    if metrics.horizontalAdvance(status) > place.width():
+        status = row.status(short=True)
+    status = metrics.elidedText(status, Qt.TextElideMode.ElideRight, place.width())
     bottom = QRect(place.left(), place.top() + half, place.width(), half)
     if row.state in _BUSY:
         bottom.translate(0, -3)
@@ -116,7 +137,7 @@ def _paint_words(painter: QPainter, place: QRect, row: Row, font: QFont) -> None
 def _status_colour(row: Row) -> QColor:
     if row.state is State.FAILED:
         return theme.colour("red")
-    if row.state in (State.STOPPED, State.SKIPPED):
+    if row.state in (State.STOPPED, State.SKIPPED) or row.has_grown:
         return theme.colour("amber")
     return theme.colour("accent" if row.state is State.SAVED else "faint")
 

@@ -217,8 +217,9 @@ class Session(QObject):
     def _note_result(self, row: Row, point: Point) -> None:
         row.points[point.quality] = point
         row.result_bytes = len(point.data)
-        if row.state is not State.SAVED or row.saved_as != (point.quality, self._recipe):
-            row.state = State.CODED
+        row.state = State.CODED
+        if row.saved_as == (point.quality, self._recipe):
+            row.state = State.SKIPPED if row.skipped else State.SAVED
         row.progress = 1.0
         self.model.touch(row)
 

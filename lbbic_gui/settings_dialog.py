@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from lbbic_gui.elided import ElidedLabel
 from lbbic_gui.files import choose_folder
 from lbbic_gui.naming import fill, is_pattern
 from lbbic_gui.settings import Preferences, Settings
@@ -69,8 +70,8 @@ class SettingsDialog(QDialog):
     def _lay_out(self) -> None:
         choose = QPushButton(self.tr("Choose…"))
         choose.clicked.connect(self._choose_folder)
-        beside = QPushButton(self.tr("Beside"))
-        beside.setToolTip(self.tr("Save beside the pictures"))
+        beside = QPushButton(self.tr("Beside pictures"))
+        beside.setToolTip(self.tr("Save each file in the folder of its picture"))
         beside.clicked.connect(lambda: self._settings.change(output_folder=""))
         folder = QHBoxLayout()
         folder.setSpacing(8)
@@ -95,7 +96,7 @@ class SettingsDialog(QDialog):
         buttons.rejected.connect(self.reject)
         self.reset = buttons.addButton(self.tr("Reset all"), QDialogButtonBox.ButtonRole.ResetRole)
         self.reset.clicked.connect(self._settings.reset)
-        where = QLabel(str(self._settings.path))
+        where = ElidedLabel(self.tr("Kept in {}").format(self._settings.path))
         where.setProperty("role", "faint")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(24, 24, 24, 16)
@@ -104,11 +105,10 @@ class SettingsDialog(QDialog):
         _centre_labels(self, form)
         layout.addWidget(where)
         layout.addWidget(buttons)
-        self.setMinimumWidth(520)
+        self.setMinimumWidth(600)
 
     def _connect(self) -> None:
         for name, box in self._choices.items():
-            box.setAccessibleName(name)
             box.activated.connect(
                 lambda _, name=name, box=box: self._settings.change(**{name: box.currentData()})
             )
@@ -123,6 +123,7 @@ class SettingsDialog(QDialog):
         for name, switch in self._switches.items():
             switch.setChecked(getattr(values, name))
         self.folder.setText(values.output_folder)
+        self.folder.setToolTip(values.output_folder)
         if self.pattern.text() != values.pattern:
             self.pattern.setText(values.pattern)
         self._show_example(values.pattern)

@@ -90,6 +90,7 @@ class Stage(QWidget):
     def _on_current(self, row: Row | None) -> None:
         self._coded = self._opened = self._prefix = None
         self.canvas.clear()
+        self._on_hover(None)
         self.timeline.show_fronts(0)
         self.pill.show_progress("", 0.0)
         self._on_trouble(row)

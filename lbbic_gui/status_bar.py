@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QTimer
-from PySide6.QtWidgets import QLabel, QStatusBar, QWidget
+from PySide6.QtWidgets import QLabel, QSizePolicy, QStatusBar, QWidget
+
+from lbbic_gui.elided import ElidedLabel
 
 _NOTICE_MS = 8000
 
@@ -13,9 +15,10 @@ class StatusBar(QStatusBar):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.notice = QLabel()
+        self.notice = ElidedLabel()
+        self.notice.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.place = QLabel()
-        self.device = QLabel(self.tr("Loading model…"))
+        self.device = ElidedLabel(self.tr("Loading model…"))
         self._notice_end = QTimer(self, singleShot=True, interval=_NOTICE_MS)
         self._notice_end.timeout.connect(self.notice.clear)
         self.setSizeGripEnabled(False)

@@ -44,8 +44,8 @@ def saving(before: int, after: int) -> str:
     """−87 % where the file shrank, +3 % where it grew."""
     if before == 0:
         return ""
-    per_cent = round(100 * (after - before) / before)
-    return f"{MINUS if after < before else '+'}{abs(per_cent)} %"
+    per_cent = QLocale().toString(abs(round(100 * (after - before) / before)))
+    return f"{MINUS if after < before else '+'}{per_cent} %"
 
 
 def saved(before: int, after: int) -> str:

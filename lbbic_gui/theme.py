@@ -205,6 +205,7 @@ QPushButton[primary="true"]:disabled { background: @field; color: @faint; border
 QPushButton[primary="true"]:focus { border: 2px solid @text; padding: 5px 13px; }
 QComboBox, QLineEdit, QAbstractSpinBox { background: @field; border: 1px solid @border;
               border-radius: 6px; padding: 4px 8px; min-height: 20px; }
+QLineEdit { padding: 4px 6px; }
 QAbstractSpinBox QLineEdit, QComboBox QLineEdit { border: 0; padding: 0; min-height: 0;
               background: transparent; }
 QDialogButtonBox { dialogbuttonbox-buttons-have-icons: 0; }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QAction
+from PySide6.QtGui import QAction, QResizeEvent
 from PySide6.QtWidgets import QComboBox, QLineEdit, QSizePolicy, QToolBar, QWidget
 
 from lbbic_gui import icons
@@ -25,7 +25,6 @@ class Toolbar(QToolBar):
         self.setWindowTitle(self.tr("Toolbar"))
         self.setMovable(False)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
-        self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.setIconSize(QSize(icons.SIDE + icons.GAP, icons.SIDE))
         self._all = actions
         self._modes = [actions[name] for name in ("side", "split", "flip", "difference")]
@@ -66,6 +65,16 @@ class Toolbar(QToolBar):
         self.show_look(Look())
         self.show_zoom(1.0)
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit_words()
+
+    def _fit_words(self) -> None:
+        """Icons alone where their words do not fit beside them."""
+        self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        if self.sizeHint().width() > self.width():
+            self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
+
     def draw_icons(self) -> None:
         """Draw the icons in the colours of the theme of now."""
         for name in icons.names():
@@ -80,6 +89,7 @@ class Toolbar(QToolBar):
             action.setChecked(mode is look.mode)
         self._gain_action.setVisible(look.mode is Mode.DIFFERENCE)
         self._loupe.setChecked(look.loupe)
+        self._fit_words()
 
     def _on_zoom(self) -> None:
         words = self.zoom.currentText().replace("%", "").replace(",", ".").strip()

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 VARIANTS = (("light", 1), ("dark", 1), ("light", 2), ("dark", 2))
-WIDTH, HEIGHT = 1280, 800
+USUAL, SMALL = (1280, 800), (960, 540)  # the small one is a full-HD screen at twice the scale
 
 
 def main(folder: Path) -> int:
@@ -46,7 +46,7 @@ class Photographer:
         settings = Settings(workshop / "settings.ini")
         settings.change(theme=theme, output_folder=str(workshop / "out"))
         self.window = MainWindow(settings)
-        self.window.resize(WIDTH, HEIGHT)
+        self.window.resize(*USUAL)
         self.window.show()
         self._prefix = folder / f"{theme}-{scale}x"
         self._number = 0
@@ -65,20 +65,39 @@ class Photographer:
         picture = (widget or self.window).grab()  # type: ignore[attr-defined]
         picture.save(f"{self._prefix}-{self._number:02}-{name}.png")
 
+    def shoot_modal(self, name: str, open_dialog: Callable[[], object]) -> None:
+        """Photograph a dialog that waits for an answer, and give it none."""
+        from PySide6.QtCore import QTimer
+        from PySide6.QtWidgets import QApplication
+
+        def shoot() -> None:
+            dialog = QApplication.activeModalWidget()
+            self.shoot(name, dialog)
+            dialog.reject()  # type: ignore[attr-defined]
+
+        QTimer.singleShot(500, shoot)
+        open_dialog()
+
 
 def photograph(folder: Path, theme: str, scale: str, workshop: Path) -> None:
     """Walk through the app."""
+    import numpy as np
+    from PIL import Image
     from PySide6.QtCore import QPointF
 
     from lbbic_gui.dialogs import AboutDialog, KeysDialog
     from lbbic_gui.look import Mode
     from lbbic_gui.overlays import Overlay
+    from lbbic_gui.problems import explain
     from lbbic_gui.settings_dialog import SettingsDialog
 
     camera = Photographer(folder, theme, scale, workshop)
     window, session = camera.window, camera.window.session
     canvas = window.stage.canvas
     camera.shoot("empty")
+    window._light(True)
+    camera.shoot("drag-over")
+    window._light(False)
     session.warm_up()
     window.empty.sample.click()
     fronts: list[object] = []
@@ -104,7 +123,7 @@ def photograph(folder: Path, theme: str, scale: str, workshop: Path) -> None:
     window.inspector.overlay.show_overlay(Overlay.NONE)
     canvas.pin((26, 37))
     canvas.zoom_to(4)
-    canvas.cursor_at = QPointF(250, 200)
+    canvas.cursor_at = QPointF(0.62 * canvas.width(), 0.5 * canvas.height())
     canvas.set_look(loupe=True)
     camera.shoot("loupe")
     canvas.set_look(loupe=False, mode=Mode.SPLIT)
@@ -120,17 +139,49 @@ def photograph(folder: Path, theme: str, scale: str, workshop: Path) -> None:
     bottom.setValue(bottom.maximum())
     camera.shoot("inspector-end")
     bottom.setValue(0)
+    window.inspector.compare.names["avif"].click()
+    canvas.pin((26, 37))
+    window.resize(*SMALL)
+    camera.shoot("small")
+    bottom.setValue(bottom.maximum())
+    camera.shoot("small-end")
+    window.actions_["inspector"].trigger()
+    camera.shoot("small-without-inspector")
+    window.actions_["inspector"].trigger()
+    bottom.setValue(0)
+    canvas.pin(None)
+    window.resize(*USUAL)
+    window.commands.choose_quality(3.0, False)
+    camera.wait(lambda: canvas.look.badge and not window.stage.pill.isHidden())
+    camera.shoot("previous")
+    window.commands.choose_quality(4.0, False)
+    camera.shoot_modal("save", window.commands.save)
+    camera.shoot_modal("export", window.commands.export)
     bad = workshop / "holiday 2019.png"
     bad.write_bytes(b"no picture")
-    session.intake.open([Path(str(item)) for item in _samples()] + [bad])
-    camera.wait(lambda: len(session.model.rows) == 4)
+    tiny = workshop / "a name that is far too long to be shown whole in a list of pictures.png"
+    Image.new("RGB", (16, 16), "teal").save(tiny)
+    checks = workshop / "checks.png"
+    Image.fromarray(np.indices((160, 240)).sum(axis=0) % 2 == 1).save(checks)
+    session.intake.open([*(Path(str(item)) for item in _samples()), checks, tiny, bad])
+    camera.wait(lambda: len(session.model.rows) == 6)
     window.actions_["compress_all"].trigger()
     camera.wait(lambda: any(row.progress > 0.3 for row in session.model.rows[1:]))
     camera.shoot("batch")
+    camera.shoot_modal("quit", window._confirm_close)
     camera.wait(lambda: not session.batch.is_busy)
     camera.shoot("batch-done")
     window.queue.select(session.model.rows[-1])
     camera.shoot("unreadable")
+    gpu = explain(RuntimeError("CUDA out of memory."), "")
+    window.resize(*SMALL)
+    window.stage.banner.show_problem(f"{'a very long name ' * 6}.png", gpu)
+    camera.shoot("small-out-of-memory")
+    window.resize(*USUAL)
+    for name, row in zip(("grown", "tiny"), session.model.rows[-3:-1], strict=True):
+        window.queue.select(row)
+        camera.wait(lambda: session.result)
+        camera.shoot(name)
     dialogs = {
         "settings": SettingsDialog(window.settings, window),
         "keys": KeysDialog(window),

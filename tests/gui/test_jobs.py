@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -180,6 +181,25 @@ def test_the_same_size_by_another_codec(answers: Any, picture: Source) -> None:
     rival = answers.ask(messages.CompareAtSize(picture, "jpeg", 4000))
     assert 0 < rival.file_bytes <= 4000
     assert answers.ask(messages.CompareAtSize(picture, "jpeg", 10)).canvas is None
+
+
+def test_a_comparison_is_cancelled_in_the_middle_of_an_encoding(
+    answers: Any, draw: Callable[..., Path]
+) -> None:
+    path = draw("large.png", 2400, 1600)
+    job = answers.jobs.submit(messages.CompareAtSize(Source(path.name, path), "avif", 400_000))
+    time.sleep(1.5)  # by then it encodes
+    assert job not in answers.finished
+    answers.jobs.cancel(job)
+    started = time.monotonic()
+    assert isinstance(answers.wait(job), Stopped)
+    assert time.monotonic() - started < 1  # 0.5 s, and what a busy machine takes for itself
+
+
+def test_what_fails_in_the_other_process_is_told(answers: Any, draw: Callable[..., Path]) -> None:
+    path = draw("wide.png", 16400, 8)  # WebP holds 16383
+    problem = answers.ask(messages.CompareAtSize(Source(path.name, path), "webp", 4000))
+    assert problem.title == "WEBP cannot hold this picture"
 
 
 def test_a_target_size_is_met_or_refused(answers: Any, picture: Source) -> None:

@@ -13,7 +13,7 @@ from lbbic_gui import overlays, text, theme
 from lbbic_gui.growing import Growing
 from lbbic_gui.messages import Source
 from lbbic_gui.naming import fill, free_name, is_pattern, output_path
-from lbbic_gui.queue_model import QueueModel
+from lbbic_gui.queue_model import QueueModel, Row, State
 from lbbic_gui.rate_plot import estimate
 from lbbic_gui.settings import Preferences, Settings
 from lbbic_gui.viewport import Viewport
@@ -124,6 +124,7 @@ def test_the_difference_has_the_colour_of_its_largest_channel(step: int) -> None
 def test_results_as_words() -> None:
     assert text.saving(2_400_000, 310_000) == "−87 %"
     assert text.saving(100, 103) == "+3 %"
+    assert text.saving(104, 20_700).endswith("804 %")
     assert text.saved(2_400_000, 310_000) == "2.1 MB smaller (−87 %)"
     assert text.saved(100, 103) == "3 bytes larger (+3 %)"
     assert text.size(310_000) == "310 kB"
@@ -131,6 +132,12 @@ def test_results_as_words() -> None:
     assert text.size(999_900) == "1.0 MB"
     assert text.quality_name(1) == "Smallest"
     assert text.quality_name(8) == "Best"
+
+
+def test_a_row_says_its_result_in_full_or_in_short() -> None:
+    row = Row(Source("a.png"), state=State.SAVED, file_bytes=792_000, result_bytes=14_900)
+    assert row.status() == "−98 %  ·  792 kB → 14.9 kB"
+    assert row.status(short=True) == "−98 %  ·  14.9 kB"
 
 
 def test_names_of_results(tmp_path: Path) -> None:

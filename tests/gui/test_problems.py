@@ -17,6 +17,7 @@ from lbbic_gui.problems import explain
 FAILURES: tuple[tuple[Exception, str], ...] = (
     (errors.UnsupportedImageError("Cannot read a.png", "It is damaged."), "Cannot read"),
     (errors.UnsupportedImageError("Cannot read a.png", "Its 9 pixels are more than"), "Too large"),
+    (errors.UnsupportedImageError("Cannot write a.webp", "It is too wide."), "Cannot write a.webp"),
     (MemoryError(), "Out of memory"),
     (RuntimeError("CUDA out of memory. Tried to allocate"), "Out of GPU memory"),
     (OSError(errno.ENOSPC, "No space left on device"), "Disk full"),

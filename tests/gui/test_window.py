@@ -70,6 +70,9 @@ def test_a_mixed_drop_is_sorted_out_without_a_dialog(user: Any, draw: Draw) -> N
     assert "3 pictures" in words
     assert "1 already" in words
     assert "a.txt" in words
+    (folder / "empty").mkdir()
+    user.drop(folder / "empty")
+    user.wait(lambda: user.window.status.notice.text() == "No pictures there")
 
 
 def test_bad_files_among_good_ones_become_states_of_their_rows(
@@ -191,6 +194,19 @@ def test_a_batch_goes_on_after_a_failure_and_keeps_the_folders(
     assert not list(tmp_path.rglob("*.tmp"))
 
 
+def test_a_saved_picture_stays_saved_when_it_is_looked_at(user: Any, draw: Draw) -> None:
+    user.drop(draw("a.png"), draw("b.png", seed=2))
+    user.wait(lambda: len(user.rows) == 2)
+    user.press(Qt.Key.Key_Return, CTRL)
+    user.wait(lambda: all(row.state is State.SAVED for row in user.rows))
+    user.window.queue.select(user.rows[1])
+    user.wait_for_result()
+    assert user.rows[1].state is State.SAVED
+    assert not user.window.queue.button.isEnabled()
+    user.press(Qt.Key.Key_Return, CTRL)
+    assert not user.window.session.batch.is_busy
+
+
 def test_a_batch_never_replaces_a_file_unasked(user: Any, draw: Draw) -> None:
     path = draw("a.png")
     mine = path.with_suffix(".lbb")
@@ -253,6 +269,46 @@ def test_keys_compare_zoom_and_overlay(user: Any, draw: Draw) -> None:
     assert canvas.viewport == before
 
 
+def test_the_split_handle_is_dragged_and_a_double_click_centres_it(user: Any, draw: Draw) -> None:
+    user.drop(draw("a.png", 92, 60))
+    user.wait_for_result()
+    canvas = user.window.stage.canvas
+    middle, quarter = canvas.rect().center(), QPoint(canvas.width() // 4, 20)
+    user.bot.mousePress(canvas, LEFT, pos=middle)
+    user.bot.mouseMove(canvas, quarter)
+    user.bot.mouseRelease(canvas, LEFT, pos=quarter)
+    assert canvas.look.split == pytest.approx(0.25, abs=0.01)
+    user.bot.mouseDClick(canvas, LEFT, pos=quarter)
+    assert canvas.look.split == 0.5
+    assert canvas.look.pinned is None
+
+
+def test_the_picture_is_moved_and_a_block_pinned_by_keys(user: Any, draw: Draw) -> None:
+    user.drop(draw("a.png", 400, 300))
+    user.wait_for_result()
+    canvas = user.window.stage.canvas
+    canvas.zoom_to(8.0)
+    before = canvas.viewport.centre
+    for key in (Qt.Key.Key_Right, Qt.Key.Key_Down):
+        user.press(key, Qt.KeyboardModifier.ShiftModifier)
+    after = canvas.viewport.centre
+    assert after.x() > before.x()
+    assert after.y() > before.y()
+    user.press(Qt.Key.Key_Return)
+    assert canvas.look.pinned == (int(after.y()) // 8, int(after.x()) // 8)
+    user.press(Qt.Key.Key_Return)
+    assert canvas.look.pinned is None
+
+
+def test_the_inspector_comes_and_goes(user: Any, draw: Draw) -> None:
+    user.drop(draw("a.png"))
+    user.wait_for_result()
+    for is_there in (False, True):
+        user.press(Qt.Key.Key_I, CTRL)
+        assert user.window.inspector.isVisible() is is_there
+        assert user.window.actions_["inspector"].isChecked() is is_there
+
+
 def test_the_timeline_scrubs_what_was_decoded(user: Any, draw: Draw) -> None:
     user.drop(draw("a.png", 92, 60))
     coded = user.wait_for_result()
@@ -269,6 +325,10 @@ def test_the_timeline_scrubs_what_was_decoded(user: Any, draw: Draw) -> None:
     timeline.speed.setCurrentIndex(5)
     user.press(Qt.Key.Key_P)
     user.wait(lambda: timeline.slider.value() == timeline.slider.maximum(), 5)
+    user.window.settings.change(reduce_motion=True)
+    timeline.slider.setValue(1)
+    user.press(Qt.Key.Key_P)
+    assert timeline.slider.value() == timeline.slider.maximum()
 
 
 def test_a_click_pins_a_block_and_tells_its_cost(user: Any, draw: Draw) -> None:
@@ -303,8 +363,9 @@ def test_a_target_size_sets_the_quality_or_says_what_is_possible(user: Any, draw
     target = user.window.inspector.target
     field = target.value.lineEdit()
     assert field.width() > field.fontMetrics().horizontalAdvance("1000000,0")
-    target.value.setValue(4)
-    user.bot.mouseClick(target.button, LEFT)
+    target.value.selectAll()
+    user.bot.keyClicks(target.value, "4")
+    user.press(Qt.Key.Key_Return, widget=target.value)
     user.wait(lambda: user.rows[0].override is not None)
     assert len(user.wait_for_result(user.rows[0].override).point.data) <= 4000
     target.unit.setCurrentText("bpp")
