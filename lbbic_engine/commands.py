@@ -27,6 +27,7 @@ from lbbic_engine.batch import (
     plan_jobs,
     refuse_existing,
 )
+from lbbic_engine.config import DEFAULT_WEIGHTS
 from lbbic_engine.console import FAILURES, ShowProgress, complain, progress_bar, reason
 from lbbic_engine.errors import CorruptDataError, LbbicError
 
@@ -94,7 +95,8 @@ def evaluate(args: Namespace) -> int:
     place = args.folder.resolve().name
     pictures = report.count(means[0].pictures, "picture")
     source = f"lbbic {version()}, weights {', '.join(args.weights)}, {pictures} of {place}"
-    curve = evaluate.mean_curve(means, source)
+    name = "lbbic" if args.weights == [DEFAULT_WEIGHTS] else ", ".join(args.weights)
+    curve = evaluate.mean_curve(means, name, source)
     comparisons = [evaluate.compare(curve, anchor) for anchor in anchors]
     print(report.evaluation_table(rows, means))
     if comparisons:

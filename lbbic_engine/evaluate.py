@@ -192,11 +192,11 @@ def _average(rows: Sequence[Measurement]) -> Average:
     )
 
 
-def mean_curve(rows: Sequence[Average], source: str) -> Curve:
+def mean_curve(rows: Sequence[Average], name: str, source: str) -> Curve:
     """Return the rate-distortion curve through ``rows``, less those without any error."""
     lossy = [row for row in rows if math.isfinite(row.psnr)]
     return metrics.Curve(
-        name="lbbic",
+        name=name,
         source=source,
         bpp=tuple(row.bpp for row in lossy),
         psnr=tuple(row.psnr for row in lossy),

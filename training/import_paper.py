@@ -86,8 +86,8 @@ def _read(path: Path) -> Checkpoint:
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a file that is none makes torch raise
-        reason = str(error).splitlines()[0]
-        raise LbbicError("Not a checkpoint", f"{path} cannot be read: {reason}") from error
+        detail = f"{path} cannot be read: it is damaged, or holds more than tensors."
+        raise LbbicError("Not a checkpoint", detail) from error
     entries = found.get(KEY) if isinstance(found, dict) else None
     if not isinstance(entries, dict) or not all(isinstance(v, Tensor) for v in entries.values()):
         raise LbbicError("Not a checkpoint of the paper's", f"{path} has no {KEY} of tensors.")

@@ -6,6 +6,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from lbbic_engine.config import lmbda
 from training.paper_recipe import is_paper_recipe
 from training.paper_run import read_run
@@ -42,8 +44,8 @@ def plot_beside(run: Path, others: Sequence[Path], output: Path) -> None:
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.subplots()
     for each in (run, *others):
-        minutes, costs = zip(*curve_at(each, recipe.quality), strict=True)
-        axes.plot(minutes, costs, marker="o", markersize=4, label=each.name)
+        points = np.reshape(curve_at(each, recipe.quality), (-1, 2))  # none at a run's beginning
+        axes.plot(*points.T, marker="o", markersize=4, label=each.name)
     axes.set(
         xlabel="minutes of training",
         ylabel=f"R + λD, λ = {lmbda(recipe.quality):g}",

@@ -49,13 +49,13 @@ def fit(network: PaperNetwork, x: Tensor, grid: tuple[int, int]) -> None:
     assert isinstance(last, nn.Linear)
     last.weight.mul_(0.01)
     last.bias.zero_()
-    last.bias[: config.latents] = deviation / step
+    last.bias[: len(deviation)] = deviation / step
 
 
 def _carry(transform: Transform, value: Tensor, context: Tensor, gain: Tensor) -> None:
     """Sets the first channels: gain · (value · v + context · c), an identity in between."""
     count = len(gain)
-    transform.value.weight[:count] = value
+    transform.value.weight[:count, : value.shape[1]] = value
     transform.value.bias.zero_()
     transform.context.weight[:count] = context
     *middle, last = (m for m in transform.layers if isinstance(m, nn.Linear))
@@ -63,5 +63,5 @@ def _carry(transform: Transform, value: Tensor, context: Tensor, gain: Tensor) -
         layer.weight[:count] = torch.eye(count, layer.in_features)
         layer.bias.zero_()
     last.weight.zero_()
-    last.weight[:, :count] = torch.diag(gain)
+    last.weight[:count, :count] = torch.diag(gain)
     last.bias.zero_()

@@ -19,11 +19,17 @@ LAYERS = (
     ("codec",),
     ("container", "blocks, pixels", "wavefront", "exchange"),
     ("weights", "entropy\ntables"),
-    ("model, paper\nfloat", "integer, paper_integer\nexact", "kernels"),
+    ("model, paper\nfloat", "integer\npaper_integer", "kernels"),
 )
-EXACT = {"wavefront", "entropy\ntables", "integer, paper_integer\nexact", "kernels"}
+EXACT = {"wavefront", "entropy\ntables", "integer\npaper_integer", "kernels"}
 GUI = ("app\nmain_window", "session, batch\nqueue_model", "canvas, painting\ntimeline", "jobs")
-TRAINING = ("recipe, dataset", "closed_loop\nstep, train", "quantise\nexport")
+TRAINING = (
+    "recipe, dataset",
+    "closed_loop\nstep, train",
+    "quantise\nexport",
+    "paper_train\nimport_paper",
+    "block_sizes\nzoo",
+)
 
 
 def main() -> None:

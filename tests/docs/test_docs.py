@@ -6,16 +6,26 @@ import re
 import runpy
 import shlex
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from lbbic_engine.cli import main as lbbic
+from lbbic_engine.config import PAPER_VARIANTS, paper_config
+from lbbic_engine.paper import PaperNetwork
+from training import import_paper
 from training.__main__ import main as training
+from training.paper_finish import write_weights
 
 ROOT = Path(__file__).parents[2]
+SMALL: dict[str, Any] = {"hidden": 64, "latents": 16}
+FEW_PASSES = f"iterations = 1\nbatch = 2\ncrops = 4\nthreshold = {[1e9] * 8}"
+FEW_STEPS = "\n[on_policy]\nclosed_form = false\nsteps = 2\nrollout_steps = 2\n"
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
@@ -31,29 +41,56 @@ def name(path: Path) -> str:
 every_page = pytest.mark.parametrize("page", PAGES, ids=name)
 
 
-@pytest.fixture
-def desk(tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the files that the examples name; the network is the tiny one."""
+@pytest.fixture(scope="module")
+def cat() -> Image.Image:
+    """A photograph without its metadata."""
     with Image.open(ROOT / "resources" / "samples" / "chelsea.png") as picture:
-        cat = Image.fromarray(np.asarray(picture))  # without its metadata
+        return Image.fromarray(np.asarray(picture))
+
+
+@pytest.fixture(scope="module")
+def models(tiny_weights: Path, cat: Image.Image, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of weights: the tiny network, and the paper's as the examples name them."""
+    folder = tmp_path_factory.mktemp("models")
+    shutil.copytree(tiny_weights, folder, dirs_exist_ok=True)
+    names = {f"low{q}": ("block8-low", q) for q in (1, 2, 3)}
+    names |= {"b4": ("block4", 6), "b8": ("block8-high", 6), "b16": ("block16", 3)}
+    for name, (variant, quality) in names.items():
+        network = PaperNetwork(replace(paper_config(variant, quality), **SMALL))
+        write_weights(network, str(folder / name), [np.asarray(cat)[:64, :64]], {})
+    return folder
+
+
+@pytest.fixture
+def desk(models: Path, cat: Image.Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the files that the examples name; networks are small, training is short."""
+    monkeypatch.setenv("LBBIC_WEIGHTS", str(shutil.copytree(models, tmp_path / "mine")))
+    for variant, (config, qualities) in PAPER_VARIANTS.items():
+        monkeypatch.setitem(PAPER_VARIANTS, variant, (replace(config, **SMALL), qualities))
+    shapes = import_paper.expected_shapes(paper_config("block8-low", 4))
+    published = {name: torch.rand(shape) / sum(shape) for name, shape in shapes.items()}
+    torch.save({"state_dict0": published}, tmp_path / "best.pth.tar")
     for place in ("photo.jpg", "holiday/one.jpg", "holiday/beach/two.png", "pictures/three.png"):
         (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
         cat.crop((60, 40, 160, 110)).save(tmp_path / place)
     for n in range(6):
         path = tmp_path / "PICTURES" / f"{n}.png"
         path.parent.mkdir(exist_ok=True)
-        cat.crop((60 * n, 20 * n, 60 * n + 128, 20 * n + 96)).save(path)
+        cat.crop((30 * n, 5 * n, 30 * n + 264, 5 * n + 272)).save(path)
     monkeypatch.chdir(tmp_path)
     assert lbbic(["compress", "photo.jpg", "-o", "half-loaded.lbb", "-q", "8"]) == 0
     data = Path("half-loaded.lbb").read_bytes()
     Path("half-loaded.lbb").write_bytes(data[: len(data) * 2 // 3])
     shutil.copytree(ROOT / "training" / "recipes", "training/recipes")
+    for recipe in Path("training/recipes").glob("block*.toml"):
+        text = recipe.read_text(encoding="utf-8").replace("iterations = 8", FEW_PASSES)
+        recipe.write_text(f"crop_px = 64\n{text}{FEW_STEPS}", encoding="utf-8")
     return tmp_path
 
 
 @pytest.mark.parametrize("page", [path for path in PAGES if blocks(path, "sh")], ids=name)
 def test_the_command_lines_run(page: Path, desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for line in "".join(blocks(page, "sh")).splitlines():
+    for line in "".join(blocks(page, "sh")).replace("\\\n", "").splitlines():
         words = shlex.split(line, comments=True)
         while "=" in words[0]:
             monkeypatch.setenv(*words.pop(0).split("="))

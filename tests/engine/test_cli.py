@@ -609,6 +609,7 @@ def test_eval_puts_models_of_single_qualities_together(
     document = json.loads(report.read_text())
     assert [row["quality"] for row in document["qualities"]] == [2, 7]
     assert document["weights"] == ["paper2", "paper7"]
+    assert document["name"] == "paper2, paper7"
     assert document["results"]["psnr-rgb"] == document["psnr"]  # CompressAI's format, too
     capsys.readouterr()
     assert run("eval", "--weights", "paper4.5", gallery) == 0  # between the rate points

@@ -123,7 +123,7 @@ def test_curves_that_never_meet_have_no_bd_rate() -> None:
 
 def test_lossless_points_are_on_no_curve(rows: list[Measurement]) -> None:
     lossless = [replace(row, psnr=math.inf) for row in rows]
-    empty = evaluate.mean_curve(evaluate.averages(lossless), "two pictures")
+    empty = evaluate.mean_curve(evaluate.averages(lossless), "ours", "two pictures")
     assert empty.psnr == empty.bpp == ()
     assert evaluate.compare(empty, curve()).overall.bd_rate is None
 
@@ -133,7 +133,7 @@ def test_document_begins_like_an_anchor_and_is_strict_json(
 ) -> None:
     rows[1] = replace(rows[1], psnr=math.inf)
     means = evaluate.averages(rows)
-    ours = evaluate.mean_curve(means[:1], "two pictures")
+    ours = evaluate.mean_curve(means[:1], "ours", "two pictures")
     comparison = evaluate.compare(curve(2.0), curve())
     text = report.json_text(report.evaluation_document(ours, rows, means, [comparison]))
     document = json.loads(text, parse_constant=pytest.fail)

@@ -39,6 +39,7 @@ def tiny(variant: str, method: str) -> PaperRecipe:
     """A variant's recipe with small networks, few crops and few steps."""
     recipe = load_paper_recipe(RECIPES / f"{variant}.toml", method=method)
     closed_form = variant == "block4"  # whose 48 values fit into its narrowest layer
+    latents = 64 if closed_form else 16  # more than there are values, as in the paper's
     # Chained steps from the second iteration on, and each iteration one epoch long.
     acl = replace(
         recipe.acl,
@@ -60,7 +61,7 @@ def tiny(variant: str, method: str) -> PaperRecipe:
         warm_up_steps=2,
     )
     return replace(
-        recipe, hidden=64, latents=16, crop_px=64, acl=acl, on_policy=steps, save_every_s=0.0
+        recipe, hidden=64, latents=latents, crop_px=64, acl=acl, on_policy=steps, save_every_s=0.0
     )
 
 
