@@ -2,7 +2,7 @@
 
 It reads the exact networks' integers, and no decoder depends on it. What it computes is
 ``model.BlockNetwork.analysis_transform``, in three products a front: the residual and the hidden
-state are one input, units and gains are part of the weights.
+state, in levels, are one input; units and gains are part of the weights.
 """
 
 from __future__ import annotations
@@ -38,11 +38,10 @@ class AnalysisModel:
         one, two, three = network.analysis_1, network.analysis_2, network.analysis_3
         dtype, device = one.weight.dtype, one.weight.device
         rate = rate_weights([MIN_QUALITY + index / QUALITY_STEPS]).to(device)
-        self._pixels, hidden = one.inputs
-        step = float(network.context_2.output_step)
-        units = torch.tensor([1 / PIXEL_UNIT] * self._pixels + [step] * hidden, device=device)
-        weight = one.weight.float() * units
-        offset = 128 * weight[:, self._pixels :].sum(dim=1)  # h's levels begin at -128
+        self._pixels = one.inputs[0]
+        of_pixels, of_levels = one.weight.float().split(one.inputs, dim=1)
+        weight = torch.cat([of_pixels / PIXEL_UNIT, of_levels], dim=1)
+        offset = 128 * of_levels.sum(dim=1)  # h's levels begin at -128
         self._first = weight.to(dtype), (rate @ one.bias + offset)[0].to(dtype)
         self._second = two.weight, (rate @ two.bias)[0].to(dtype)
         gain = (rate @ three.log_gain).exp().t()

@@ -137,8 +137,6 @@ def float_network(config: ModelConfig, exact: Tensors, analysis: Tensors) -> Blo
     """The float networks of a weights file's two parts; activations are in levels, 0…255."""
     network = BlockNetwork(config)
     network.load_state_dict(analysis, strict=False)
-    # The analysis transform reads h in another unit.
-    network.analysis_1.weight[:, config.pixels :] *= analysis["context_2.output_step"]
     exact = {name: value.double() for name, value in exact.items()}
     _fill_context(network, exact)
     _fill_latents(network, exact)
@@ -169,21 +167,21 @@ def _fill_latents(network: BlockNetwork, exact: Tensors) -> None:
     config, unit = network.config, integer.LATENT_UNIT
     hidden = _levels(config.hidden)
     network.log_step.copy_((exact["steps"][_RATE_POINTS] / 2**integer.STEP_BITS / unit).log())
-    coarse = exact["coarse_multiplier"] / 2**integer.MULTIPLIER_BITS * unit
-    latents = coarse, torch.zeros_like(coarse)
+    coarse = exact["latent_multiplier"] / 2**integer.MULTIPLIER_BITS * unit / integer.LATENT_DIGIT
     sizes = [config.slice_hidden] * len(config.latent_slices) + [config.hidden]
     *branches, synthesis = exact["branches.weight"].split(sizes)
     before = 0
     for i, (branch, width) in enumerate(zip(branches, config.latent_slices, strict=True)):
         name, layer = f"slice_hidden.{i}", network.slice_hidden[i]
-        weight = torch.cat([branch, exact[f"{name}.weight"]], dim=1) if i else branch
-        _fill(layer, name, exact, weight, [hidden, (latents[0][:before], latents[1][:before])])
+        weight = torch.cat([branch, _high(exact[f"{name}.weight"])], dim=1) if i else branch
+        _fill(layer, name, exact, weight, [hidden, _latents(coarse[:before] * integer.SLICE_GAIN)])
         name, layer = f"slice_parameters.{i}", network.slice_parameters[i]
         units = torch.tensor([1.0, unit]).repeat_interleave(width)
         inputs = [_levels(config.slice_hidden)]
         _fill(layer, name, exact, exact[f"{name}.weight"], inputs, units)
         before += width
-    whole = torch.cat([synthesis, exact["synthesis_1.weight"]], dim=1)
+    whole = torch.cat([synthesis, _high(exact["synthesis_1.weight"])], dim=1)
+    latents = _latents(coarse * integer.SYNTHESIS_GAIN)
     _fill(network.synthesis_1, "synthesis_1", exact, whole, [hidden, latents])
     _fill(network.synthesis_2, "synthesis_2", exact, exact["synthesis_2.weight"], [hidden])
     pixel = torch.tensor(PIXEL_UNIT)
@@ -193,6 +191,15 @@ def _fill_latents(network: BlockNetwork, exact: Tensors) -> None:
 
 def _pixels(count: int) -> Inputs:
     return torch.full((count,), float(PIXEL_UNIT)), torch.zeros(count)
+
+
+def _high(weight: Tensor) -> Tensor:
+    """Of weights for both digits of latents, those for the high ones."""
+    return weight[:, ::2]
+
+
+def _latents(scale: Tensor) -> Inputs:
+    return scale, torch.zeros_like(scale)
 
 
 def _levels(count: int) -> Inputs:

@@ -5,10 +5,10 @@ without rounding, so every machine computes the same. Formats:
 
     pixels       int8    value - 128; 0 outside the picture
     activations  int8    level - 128, level 0…255; -128 (level 0) for features outside
-    coarse       int8    latents -127…127 for the non-linear layers
+    coarse       int8    latents for the non-linear layers: 16·high + low, each -127…127, in turn
     y_hat        float64 integers, |y_hat| ≤ 2¹⁸, in 1/8 of an 8-bit step
     weights      int8    -64…63; the two linear matrices on wider numbers are named below
-    accumulator  int32   |sum| < 2²⁴ by the bound of ``kernels``, |bias| < 2²⁴
+    accumulator  int32   |product| < 2²⁴ by the bound of ``kernels``, |bias| < 2²⁴
     multiplier   float64 a multiple of 2⁻³² with |accumulator + bias| · multiplier · 2³² < 2⁵³
 
 A layer is ``round((W·a + bias) * multiplier)``, clamped to its format: the product is exact, so
@@ -19,6 +19,9 @@ depend on the quality (57 rows). Matrices that share their input are stacked:
     context    (4·(3B²+F) →) [context_1 | 128·P_high + P_low, the linear prediction in 2⁻¹²
                steps, limbs apart | φ's share of the context]
     branches   (hidden →) [slice 0 | … | slice S-1 | synthesis_1]
+
+To the last, products of the coarse latents are added, ``SLICE_GAIN`` and ``SYNTHESIS_GAIN`` times:
+weights of latents are the larger ones, and would leave the hidden state few of the seven bits.
 """
 
 from __future__ import annotations
@@ -41,6 +44,8 @@ MULTIPLIER_BITS = 32
 LATENT_BOUND = 2.0**18
 STEP_BITS = 8  # fraction bits of the quantisation steps
 OUTSIDE_FEATURE = -128
+LATENT_DIGIT = 16
+SLICE_GAIN, SYNTHESIS_GAIN = 4, 2
 
 
 class Exchange(Protocol):
@@ -114,7 +119,7 @@ class IntegerModel:
                 chosen = value[index] if value.ndim == 2 else value
                 self._multiplier[layer] = chosen.double() / 2**MULTIPLIER_BITS
         self._stack_biases(network.tensors["prediction_bias"])
-        coarse = network.tensors["coarse_multiplier"].double() / 2**MULTIPLIER_BITS
+        coarse = network.tensors["latent_multiplier"].double() / 2**MULTIPLIER_BITS
         self._slices = list(self._make_slices(coarse))
 
     def _stack_biases(self, prediction: Tensor) -> None:
@@ -181,11 +186,12 @@ class IntegerModel:
         config = self.config
         branches = self._accumulate("branches", h)
         y_hat = torch.empty((len(h), config.latents), dtype=torch.double, device=h.device)
-        coarse = torch.empty((len(h), config.latents), dtype=torch.int8, device=h.device)
+        coarse = torch.empty((len(h), config.latents, 2), dtype=torch.int8, device=h.device)
         for i, part in enumerate(self._slices):
             accumulator = branches[:, part.branch]
             if part.hidden is not None:
-                accumulator += part.hidden(coarse[:, : part.latents.start])
+                product = part.hidden(coarse[:, : part.latents.start].flatten(1))
+                accumulator.add_(product, alpha=SLICE_GAIN)
             hidden = activation(accumulator, part.hidden_multiplier)
             parameters = part.parameters(hidden).add_(part.parameters_bias)
             levels, means = rounded(parameters, part.parameters_multiplier).chunk(2, dim=1)
@@ -194,15 +200,17 @@ class IntegerModel:
             found = y_hat[:, part.latents]
             torch.mul(symbols, part.steps, out=found)
             found.round_().add_(means).clamp_(-LATENT_BOUND, LATENT_BOUND)
-            scaled = found * part.coarse_multiplier
-            coarse[:, part.latents] = scaled.round_().clamp_(-127, 127)
-        return y_hat, coarse, branches[:, self._slices[-1].branch.stop :]
+            low = (found * part.coarse_multiplier).round_()
+            high = (low / LATENT_DIGIT).round_().clamp_(-127, 127)
+            coarse[:, part.latents, 0] = high
+            coarse[:, part.latents, 1] = low.sub_(high, alpha=LATENT_DIGIT).clamp_(-127, 127)
+        return y_hat, coarse.flatten(1), branches[:, self._slices[-1].branch.stop :]
 
     def synthesis_transform(
         self, y_hat: Tensor, coarse: Tensor, prediction: Tensor, accumulator: Tensor
     ) -> Tensor:
         """x_hat (n, 3B²), int8."""
-        accumulator += self._product["synthesis_1"](coarse)
+        accumulator.add_(self._product["synthesis_1"](coarse), alpha=SYNTHESIS_GAIN)
         hidden = activation(accumulator, self._multiplier["synthesis_1"])
         hidden = activation(
             self._accumulate("synthesis_2", hidden), self._multiplier["synthesis_2"]

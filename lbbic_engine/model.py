@@ -35,7 +35,7 @@ from lbbic_engine.wavefront import NEIGHBOURS
 PIXEL_OFFSET = 128
 PIXEL_UNIT = 64
 ACTIVATION_LEVELS = 255
-LATENT_LEVELS = 127
+LATENT_LEVELS = 16 * 127
 
 
 def rate_weights(qualities: Iterable[float]) -> Tensor:
@@ -80,9 +80,10 @@ class Dense(nn.Module):
         self.bias = nn.Parameter(torch.zeros(len(LAMBDAS), outputs))
         if not rectified:
             self.log_gain = nn.Parameter(torch.zeros(len(LAMBDAS), outputs))
-        # Value of one integer step of each input, and of the output if it is rectified.
+        # Value of one integer step of each input, and of each output if it is rectified.
         self.register_buffer("input_step", torch.ones(sum(inputs)))
-        self.register_buffer("output_step", torch.tensor(1.0))
+        if rectified:
+            self.register_buffer("output_step", torch.ones(outputs))
         nn.init.kaiming_uniform_(self.weight, nonlinearity="relu")
 
     def forward(self, *values: Tensor, rate: Tensor) -> Tensor:

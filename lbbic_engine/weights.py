@@ -4,8 +4,7 @@ It holds ``integer.*`` (the exact decoder, tables included), ``analysis.*`` (the
 transform, half precision) and one metadata entry, JSON: name, id, config, training record. The
 id, by which ``.lbb`` files name their weights, is the first eight bytes of a SHA-256 over the
 configuration and the integer tensors: whatever the decoder uses. The kind of network is an entry
-of its own; a file without one is a production model. Each kind's configuration has other fields,
-so the id tells them apart.
+of its own; each kind's configuration has other fields, so the id tells them apart.
 """
 
 from __future__ import annotations
@@ -41,8 +40,7 @@ DEFAULT = DEFAULT_WEIGHTS
 FOLDER_VARIABLE = "LBBIC_WEIGHTS"  # a folder of the user's other than the usual one
 METADATA_KEY = "lbbic"
 INTEGER, ANALYSIS = "integer.", "analysis."
-PRODUCTION = "production"
-KINDS: dict[str, type[Config]] = {PRODUCTION: ModelConfig, "paper": PaperConfig}
+KINDS: dict[str, type[Config]] = {"production": ModelConfig, "paper": PaperConfig}
 
 
 @dataclass(frozen=True)
@@ -214,7 +212,7 @@ def _describe(path: Path) -> Description | None:
             path,
             metadata["name"],
             bytes.fromhex(metadata["id"]),
-            KINDS[metadata.get("kind", PRODUCTION)](**config),
+            KINDS[metadata["kind"]](**config),
             metadata["record"],
         )
     except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError):

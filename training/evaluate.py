@@ -27,7 +27,7 @@ from lbbic_engine.tables import build_tables
 from lbbic_engine.wavefront import code_blocks
 from lbbic_engine.weights import Description, Network
 from training import closed_loop, dataset
-from training.export import integer_tensors
+from training.export import analysis_tensors, integer_tensors
 from training.rounding import Moments
 
 
@@ -88,7 +88,9 @@ def exact_twin(network: BlockNetwork, moments: Moments) -> Network:
     integer = IntegerNetwork(network.config, tensors, choose_kernel("cpu"), "cpu")
     tables = build_tables(counts.numpy(), widths.numpy())
     description = Description(Path(), "twin", b"", network.config, {})
-    return Network(description, integer, tables, AnalysisTransform(network))
+    analysis = BlockNetwork(network.config)
+    analysis.load_state_dict(analysis_tensors(network), strict=False)
+    return Network(description, integer, tables, AnalysisTransform(analysis))
 
 
 @torch.no_grad()

@@ -15,6 +15,7 @@ from torch import Tensor
 from lbbic_engine import integer, kernels, tables
 from lbbic_engine.config import QUALITY_COUNT, QUALITY_STEPS, ModelConfig
 from lbbic_engine.model import PIXEL_UNIT, BlockNetwork, Dense, rate_weights
+from lbbic_engine.wavefront import NEIGHBOURS
 from training.rounding import Moments, round_weights
 
 RATES = rate_weights(1 + i / QUALITY_STEPS for i in range(QUALITY_COUNT)).double()
@@ -36,8 +37,15 @@ def integer_tensors(network: BlockNetwork, moments: Moments) -> dict[str, Tensor
     found: dict[str, Tensor] = {}
     weights: dict[str, Tensor] = {}
 
-    def add(name: str, layer: Dense, unit: Tensor | float = 1.0, *, offset: Tensor) -> None:
-        weights[name], bias, multiplier = _layer(name, layer, moments[layer], unit, offset)
+    def add(
+        name: str,
+        layer: Dense,
+        unit: Tensor | float = 1.0,
+        *,
+        offset: Tensor,
+        latents: int = 0,
+    ) -> None:
+        weights[name], bias, multiplier = _layer(name, layer, moments[layer], unit, offset, latents)
         found[f"{name}.bias"], found[f"{name}.multiplier"] = bias, multiplier
 
     def offsets(*parts: tuple[int, int]) -> Tensor:
@@ -56,6 +64,7 @@ def integer_tensors(network: BlockNetwork, moments: Moments) -> dict[str, Tensor
             f"slice_hidden.{i}",
             network.slice_hidden[i],
             offset=offsets((hidden, OFFSET), (before, 0)),
+            latents=before,
         )
         unit = torch.ones(2 * n)
         unit[n:] = integer.LATENT_UNIT
@@ -66,8 +75,12 @@ def integer_tensors(network: BlockNetwork, moments: Moments) -> dict[str, Tensor
             offset=activation(config.slice_hidden),
         )
         before += n
-    latents = offsets((hidden, OFFSET), (config.latents, 0))
-    add("synthesis_1", network.synthesis_1, offset=latents)
+    add(
+        "synthesis_1",
+        network.synthesis_1,
+        offset=offsets((hidden, OFFSET), (config.latents, 0)),
+        latents=config.latents,
+    )
     add("synthesis_2", network.synthesis_2, offset=activation(hidden))
     add("synthesis_3", network.synthesis_3, PIXEL_UNIT, offset=activation(hidden))
 
@@ -81,9 +94,9 @@ def integer_tensors(network: BlockNetwork, moments: Moments) -> dict[str, Tensor
     branches = [f"slice_hidden.{i}" for i in range(len(config.latent_slices))] + ["synthesis_1"]
     found["branches.weight"] = torch.cat([weights[name][:, :hidden] for name in branches])
     for name in branches:
-        rest = weights.pop(name)[:, hidden:]
-        if rest.shape[1]:
-            found[f"{name}.weight"] = rest
+        high, low = weights.pop(name)[:, hidden:].chunk(2, dim=1)
+        if high.shape[1]:
+            found[f"{name}.weight"] = torch.stack([high, low], dim=2).flatten(1)
     for name, value in weights.items():
         found[f"{name}.weight"] = value
     for name in [name for name in found if name.endswith(".weight")]:
@@ -92,7 +105,7 @@ def integer_tensors(network: BlockNetwork, moments: Moments) -> dict[str, Tensor
     steps = (RATES @ network.log_step.double()).exp() * integer.LATENT_UNIT
     found["steps"] = (steps * 2**integer.STEP_BITS).round().clamp(min=1).to(torch.int32)
     scale = 2.0**integer.MULTIPLIER_BITS / integer.LATENT_UNIT
-    found["coarse_multiplier"] = (scale / network.latent_step.double()).round().to(torch.int64)
+    found["latent_multiplier"] = (scale / network.latent_step.double()).round().to(torch.int64)
     found["synthesis_linear"] = _synthesis_linear(network)
     counts, widths = logistic_counts(config)
     found["table_counts"], found["table_widths"] = (
@@ -103,21 +116,35 @@ def integer_tensors(network: BlockNetwork, moments: Moments) -> dict[str, Tensor
 
 
 def analysis_tensors(network: BlockNetwork) -> dict[str, Tensor]:
-    """The float part: the analysis transform, and the step of the hidden state that it reads."""
+    """The float part: the analysis transform, reading the hidden state's levels."""
     state = network.state_dict()
-    found = {name: value for name, value in state.items() if name.startswith("analysis")}
-    return found | {"context_2.output_step": state["context_2.output_step"]}
+    found = {
+        name: value
+        for name, value in state.items()
+        if name.startswith("analysis") and not name.endswith("_step")
+    }
+    pixels, hidden = found["analysis_1.weight"].split(network.analysis_1.inputs, dim=1)
+    levels = hidden * network.context_2.output_step
+    return found | {"analysis_1.weight": torch.cat([pixels, levels], dim=1)}
 
 
 def _layer(
-    name: str, layer: Dense, moment: Tensor, unit: Tensor | float, offset: Tensor
+    name: str,
+    layer: Dense,
+    moment: Tensor,
+    unit: Tensor | float,
+    offset: Tensor,
+    latents: int,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Integer weight (float tensor), bias (57, outputs) and multiplier ((57,) outputs)."""
+    """Integer weight (float tensor), bias (57, outputs) and multiplier ((57,) outputs).
+
+    The last columns of the weight are those of the low digits of ``latents``.
+    """
     scaled = layer.weight.double() * layer.input_step.double()
     step = scaled.abs().amax(dim=1) / kernels.WEIGHT_HIGH
     bias = RATES @ layer.bias.double()
     if layer.rectified:
-        gain = 1 / layer.output_step.double().expand(1, len(step))
+        gain = 1 / layer.output_step.double()[None]
         shift = float(OFFSET)
     else:
         gain = (RATES @ layer.log_gain.double()).exp() * unit
@@ -128,10 +155,13 @@ def _layer(
     step = torch.maximum(step, target.abs().amax(dim=0) / (BIAS_BOUND / 2))
     weight = round_weights(scaled / step[:, None], moment)
     integer_bias = (target / step + weight @ offset.double()).round()
+    low = (scaled[:, scaled.shape[1] - latents :] / step[:, None] / integer.LATENT_DIGIT).round()
+    weight = torch.cat([weight, low], dim=1)
     if integer_bias.abs().max() >= BIAS_BOUND:
         raise BoundError(f"{name}: a bias is beyond {BIAS_BOUND}")
     multiplier = (step * gain * 2**integer.MULTIPLIER_BITS).round()
-    largest = weight.abs().sum(dim=1) * kernels.ACTIVATION_BOUND + integer_bias.abs()
+    bound = integer.SLICE_GAIN * kernels.ACTIVATION_BOUND  # of latents; of others it is less
+    largest = weight.abs().sum(dim=1) * bound + integer_bias.abs()
     if (largest * multiplier).max() >= 2**53:
         raise BoundError(f"{name}: a product does not fit in 53 bits")
     if layer.rectified:
@@ -149,7 +179,7 @@ def _checked_weight(name: str, weight: Tensor) -> Tensor:
 
 def _prediction(network: BlockNetwork) -> tuple[Tensor, Tensor, Tensor]:
     """The two limbs of the linear prediction and its bias, in 2⁻¹² of an 8-bit step."""
-    step = network.feature_layer.output_step.double() * PIXEL_UNIT
+    step = network.feature_layer.output_step.double().repeat(len(NEIGHBOURS)) * PIXEL_UNIT
     parts = [network.prediction.double(), network.prediction_features.double() * step]
     wide = (torch.cat(parts, dim=1) * 2**integer.PREDICTION_BITS).round()
     bias = wide[:, parts[0].shape[1] :].sum(dim=1) * OFFSET

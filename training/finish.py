@@ -11,18 +11,16 @@ import numpy as np
 import torch
 
 from lbbic_engine import weights
-from lbbic_engine.model import BlockNetwork, to_unit
+from lbbic_engine.model import BlockNetwork
 from training import dataset, precondition
-from training.contexts import draw_blocks, draw_qualities
 from training.evaluate import Comparison, compare
 from training.export import analysis_tensors, integer_tensors
 from training.fit_tables import fitted_counts
-from training.quantise import calibrate
+from training.quantise import calibrate, is_calibrated
 from training.recipe import Recipe
 from training.rounding import Moments, input_moments
-from training.train import VALIDATION_CROPS, calibration_blocks, read_run, save_float
+from training.train import VALIDATION_CROPS, calibration, read_run, save_float
 
-MOMENT_CROPS = 32  # a layer has up to 1,280 inputs, a crop of 32×32 blocks 1,024 samples
 TABLE_ROUNDS = 2  # a sender's choices depend on the tables
 
 
@@ -69,12 +67,10 @@ def calibrated(
     network.load_state_dict(state["average"])
     network = precondition.plain_copy(network)
     grid = (recipe.crop_blocks, recipe.crop_blocks)
-    if network.context_1.output_step == 1:  # no quantisation-aware phase has set them
-        calibrate(network, calibration_blocks(pictures, recipe), grid)
-    random = np.random.default_rng(recipe.seed)
-    x = to_unit(draw_blocks(recipe, pictures.pictures, MOMENT_CROPS, random))
-    qualities = draw_qualities(recipe, MOMENT_CROPS, random)
-    return network, input_moments(network, x, qualities, grid), int(state["step"])
+    x, rate = calibration(pictures, recipe)
+    if not is_calibrated(network):  # by a quantisation-aware phase
+        calibrate(network, x, rate, grid)
+    return network, input_moments(network, x, rate, grid), int(state["step"])
 
 
 def table_crops(pictures: dataset.Dataset, recipe: Recipe) -> list[dataset.Pixels]:

@@ -8,29 +8,29 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lbbic_engine.config import LAMBDAS
+from lbbic_engine.integer import LATENT_DIGIT, SLICE_GAIN, SYNTHESIS_GAIN
 from lbbic_engine.model import ACTIVATION_LEVELS, LATENT_LEVELS, PIXEL_UNIT, BlockNetwork, Dense
+from lbbic_engine.wavefront import NEIGHBOURS
 from training import closed_loop
 
-QUANTILE = 0.99999  # clipping costs more than coarse steps: 0.9999 costs 0.5 % of the rate
-LATENT_HEADROOM = 1.5  # over the largest latents seen
+HEADROOM = 1.0
+LEAST_SHARE = 1e-3  # of a layer's largest activation, for units that hardly ever fire
+LATENT_HEADROOM = 1.5  # over the largest latents seen: their tails are long
 
 
 @torch.no_grad()
-def calibrate(network: BlockNetwork, x: Tensor, grid: tuple[int, int]) -> None:
+def calibrate(network: BlockNetwork, x: Tensor, rate: Tensor, grid: tuple[int, int]) -> None:
     """Chooses the step of every activation from what the closed loop shows on blocks x.
 
-    x is (8, rows·columns, 3B²): one crop for each rate point.
+    x is (C, rows·columns, 3B²). A unit's step is the geometric mean of what it and what the
+    largest of its layer would need: tails of units that seem small are long on other pictures.
     """
-    largest: dict[Dense, float] = {}
+    largest: dict[Dense, Tensor] = {}
 
     def watch(layer: torch.nn.Module, _: object, output: Tensor) -> None:
         assert isinstance(layer, Dense)
-        values = output.float().flatten()
-        if len(values) > 2**20:
-            values = values[:: len(values) // 2**20]
-        top = torch.quantile(values[: 2**20], QUANTILE).item()
-        largest[layer] = max(largest.get(layer, 1e-3), top)
+        top = output.float().amax(dim=(0, 1))
+        largest[layer] = torch.maximum(largest[layer], top) if layer in largest else top
 
     latents = torch.full_like(network.latent_step, 1e-3)
 
@@ -40,14 +40,19 @@ def calibrate(network: BlockNetwork, x: Tensor, grid: tuple[int, int]) -> None:
     layers = [m for m in decoder_layers(network) if m.rectified]
     hooks = [layer.register_forward_hook(watch) for layer in layers]
     hooks.append(network.synthesis_1.register_forward_pre_hook(watch_latents))
-    closed_loop.run(network, x, torch.eye(len(LAMBDAS), device=x.device), grid)
+    closed_loop.run(network, x, rate, grid)
     for hook in hooks:
         hook.remove()
     for layer, top in largest.items():
-        layer.output_step.fill_(top / ACTIVATION_LEVELS)
-    # Clipped latents cost far more than coarse ones, and their tails are long.
+        needed = top.clamp(min=LEAST_SHARE * top.max())
+        layer.output_step.copy_((needed * top.max()).sqrt() * HEADROOM / ACTIVATION_LEVELS)
     network.latent_step.copy_(latents * LATENT_HEADROOM / LATENT_LEVELS)
     connect(network)
+
+
+def is_calibrated(network: BlockNetwork) -> bool:
+    """Whether the activations' steps have been set."""
+    return bool((network.context_1.output_step != 1).any())
 
 
 def connect(network: BlockNetwork) -> None:
@@ -55,19 +60,22 @@ def connect(network: BlockNetwork) -> None:
     config = network.config
     around = 4 * config.pixels
     h_step = network.context_2.output_step
+    latent_step = network.latent_step * LATENT_DIGIT  # of the high digit
     network.feature_layer.input_step.fill_(1 / PIXEL_UNIT)
     network.context_1.input_step[:around] = 1 / PIXEL_UNIT
-    network.context_1.input_step[around:] = network.feature_layer.output_step
-    network.context_2.input_step.fill_(network.context_1.output_step)
+    network.context_1.input_step[around:] = network.feature_layer.output_step.repeat(
+        len(NEIGHBOURS)
+    )
+    network.context_2.input_step.copy_(network.context_1.output_step)
     for hidden, parameters in zip(network.slice_hidden, network.slice_parameters, strict=True):
         before = hidden.weight.shape[1] - config.hidden
         hidden.input_step[: config.hidden] = h_step
-        hidden.input_step[config.hidden :] = network.latent_step[:before]
-        parameters.input_step.fill_(hidden.output_step)
+        hidden.input_step[config.hidden :] = latent_step[:before] / SLICE_GAIN
+        parameters.input_step.copy_(hidden.output_step)
     network.synthesis_1.input_step[: config.hidden] = h_step
-    network.synthesis_1.input_step[config.hidden :] = network.latent_step
-    network.synthesis_2.input_step.fill_(network.synthesis_1.output_step)
-    network.synthesis_3.input_step.fill_(network.synthesis_2.output_step)
+    network.synthesis_1.input_step[config.hidden :] = latent_step / SYNTHESIS_GAIN
+    network.synthesis_2.input_step.copy_(network.synthesis_1.output_step)
+    network.synthesis_3.input_step.copy_(network.synthesis_2.output_step)
 
 
 def decoder_layers(network: BlockNetwork) -> list[Dense]:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from lbbic_engine.kernels import WEIGHT_HIGH
-from lbbic_engine.model import BlockNetwork, Dense, rate_weights
+from lbbic_engine.model import BlockNetwork, Dense
 from training import closed_loop
 from training.quantise import decoder_layers
 
@@ -27,9 +27,7 @@ Moments = Mapping[Dense, Tensor]
 
 
 @torch.no_grad()
-def input_moments(
-    network: BlockNetwork, x: Tensor, qualities: list[float], grid: tuple[int, int]
-) -> Moments:
+def input_moments(network: BlockNetwork, x: Tensor, rate: Tensor, grid: tuple[int, int]) -> Moments:
     """Sums of a·aᵀ over the inputs a of every decoder layer, in integer steps, float32.
 
     Taken from the closed loop on blocks x (C, rows·columns, 3B²) with a calibrated network.
@@ -43,7 +41,7 @@ def input_moments(
         moments[layer].addmm_(values.T, values)
 
     hooks = [layer.register_forward_pre_hook(watch) for layer in layers]
-    closed_loop.run(network, x, rate_weights(qualities).to(x.device), grid)
+    closed_loop.run(network, x, rate, grid)
     for hook in hooks:
         hook.remove()
     return moments

@@ -23,9 +23,9 @@ from tqdm import tqdm
 from lbbic_engine.config import ModelConfig
 from lbbic_engine.model import PIXEL_UNIT, BlockNetwork, rate_weights, to_unit
 from training import closed_loop, dataset, precondition, warm_start
-from training.contexts import draw_qualities, make_source, to_blocks
+from training.contexts import draw_blocks, draw_qualities, make_source, to_blocks
 from training.precondition import context_mixer, plain_copy
-from training.quantise import calibrate, quantise
+from training.quantise import calibrate, is_calibrated, quantise
 from training.recipe import Recipe
 from training.revive import revive
 from training.run_log import append_row
@@ -35,6 +35,7 @@ from training.widen import widen
 LOG_EVERY = 50
 WARM_START_CROPS = 128
 REVIVAL_CROPS = 32
+CALIBRATION_CROPS = 32  # a layer has up to 1,280 inputs, a crop of 32×32 blocks 1,024 samples
 VALIDATION_CROPS = 12
 START = "start.safetensors"
 RATE_POINTS = range(1, 9)
@@ -229,10 +230,10 @@ def _quantise(trainer: Trainer, pictures: dataset.Dataset) -> None:
     """From here on the networks compute as their integer twins do."""
     if trainer.network.quantised:
         return
-    if trainer.network.context_1.output_step == 1:  # not resumed in this phase
-        crops = calibration_blocks(pictures, trainer.recipe).to(trainer.device)
+    if not is_calibrated(trainer.network):  # else resumed in this phase
+        x, rate = (values.to(trainer.device) for values in calibration(pictures, trainer.recipe))
         blocks = trainer.recipe.crop_blocks
-        calibrate(trainer.network, crops, (blocks, blocks))
+        calibrate(trainer.network, x, rate, (blocks, blocks))
     trainer.average.load_state_dict(dict(trainer.network.named_buffers()), strict=False)
     quantise(trainer.network)
     quantise(trainer.average)
@@ -245,12 +246,11 @@ def validation_blocks(pictures: dataset.Dataset, recipe: Recipe) -> Tensor:
     return to_blocks(crops, recipe.model.block_size)
 
 
-def calibration_blocks(pictures: dataset.Dataset, recipe: Recipe) -> Tensor:
-    """One crop of the training pictures for each rate point, in the networks' unit."""
-    side = recipe.crop_blocks * recipe.model.block_size
+def calibration(pictures: dataset.Dataset, recipe: Recipe) -> tuple[Tensor, Tensor]:
+    """Blocks of training pictures in the networks' unit, and their qualities as rate weights."""
     random = np.random.default_rng(recipe.seed)
-    crops = dataset.draw_crops(pictures.pictures, len(RATE_POINTS), side, random)
-    return to_unit(to_blocks(list(crops), recipe.model.block_size))
+    x = to_unit(draw_blocks(recipe, pictures.pictures, CALIBRATION_CROPS, random))
+    return x, rate_weights(draw_qualities(recipe, CALIBRATION_CROPS, random))
 
 
 def validate(network: BlockNetwork, blocks: Tensor, grid: tuple[int, int]) -> dict[str, float]:

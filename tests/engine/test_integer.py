@@ -60,7 +60,7 @@ class Plain:
         for i, n in enumerate(config.latent_slices):
             accumulator = branches[i * config.slice_hidden : (i + 1) * config.slice_hidden]
             if i:
-                accumulator = accumulator + t[f"slice_hidden.{i}.weight"] @ coarse
+                accumulator = accumulator + 4 * (t[f"slice_hidden.{i}.weight"] @ coarse)
             out = self.layer(f"slice_hidden.{i}", accumulator).clip(-128, 127)
             out = self.layer(f"slice_parameters.{i}", t[f"slice_parameters.{i}.weight"] @ out)
             levels, means = out[:n].clip(0, config.scale_levels - 1), out[n:]
@@ -69,10 +69,14 @@ class Plain:
             part = means + rounded(symbols * t["steps"][self.index][place], integer.STEP_BITS)
             bound = int(integer.LATENT_BOUND)
             y_hat = np.append(y_hat, part.clip(-bound, bound))
-            scaled = rounded(y_hat[place] * t["coarse_multiplier"][place], 32)
-            coarse = np.append(coarse, scaled.clip(-127, 127))
+            scaled = rounded(y_hat[place] * t["latent_multiplier"][place], 32)
+            high = rounded(scaled, 4).clip(-127, 127)
+            digits = np.stack([high, (scaled - 16 * high).clip(-127, 127)], axis=1)
+            coarse = np.append(coarse, digits)
         out = branches[len(config.latent_slices) * config.slice_hidden :]
-        out = self.layer("synthesis_1", out + t["synthesis_1.weight"] @ coarse).clip(-128, 127)
+        out = self.layer("synthesis_1", out + 2 * (t["synthesis_1.weight"] @ coarse)).clip(
+            -128, 127
+        )
         out = self.layer("synthesis_2", t["synthesis_2.weight"] @ out).clip(-128, 127)
         total = t["synthesis_3.weight"] @ out + t["synthesis_3.bias"][self.index]
         total = total * t["synthesis_3.multiplier"][self.index]

@@ -422,11 +422,6 @@ def test_weights_files_say_their_kind(golden: weights.Description) -> None:
     assert kinds == {"tiny": ModelConfig, "paper": PaperConfig}
 
 
-def test_files_without_a_kind_are_production_models() -> None:
-    with safetensors.safe_open(GOLDEN / "tiny.safetensors", "pt") as file:
-        assert "kind" not in json.loads(file.metadata()[weights.METADATA_KEY])
-
-
 def test_a_kind_that_is_not_known_is_passed_over(tmp_path: Path) -> None:
     path = GOLDEN / "paper.safetensors"
     with safetensors.safe_open(path, "pt") as file:

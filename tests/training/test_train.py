@@ -19,6 +19,7 @@ from training import closed_loop, precondition, quantise, rounding, step
 from training.__main__ import main
 from training.evaluate import compare
 from training.recipe import load_recipe
+from training.revive import revive
 from training.train import Trainer, load_float, start_run, train
 
 TINY = Path(__file__).parents[2] / "training" / "recipes" / "tiny.toml"
@@ -48,10 +49,10 @@ def exported(finished: Path, pictures: Path, tmp_path_factory: pytest.TempPathFa
     return folder
 
 
-def photograph() -> Tensor:
-    """One crop of 8×8 blocks, of middling brightness."""
+def photograph(left: int = 200, top: int = 100) -> Tensor:
+    """One crop of 8×8 blocks; where nothing else is said, of middling brightness."""
     with Image.open(str(files("resources") / "samples" / "chelsea.png")) as image:
-        pixels = np.asarray(image.convert("RGB"))[100:164, 200:264]
+        pixels = np.asarray(image.convert("RGB"))[top : top + 64, left : left + 64]
     return to_unit(torch.from_numpy(split_blocks(pixels, 8)))[None]
 
 
@@ -167,9 +168,10 @@ def test_the_integers_cost_less_than_a_percent(
     exported: Path, finished: Path, pictures: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     network = float_network(exported, finished)
-    x = photograph().repeat(8, 1, 1)
-    quantise.calibrate(network, x, (8, 8))
-    moments = rounding.input_moments(network, x, list(range(1, 9)), (8, 8))
+    x = torch.cat([photograph(48 * i, 24 * i) for i in range(8)])
+    rate = torch.eye(8)
+    quantise.calibrate(network, x, rate, (8, 8))
+    moments = rounding.input_moments(network, x, rate, (8, 8))
     with Image.open(str(files("resources") / "samples" / "chelsea.png")) as image:
         crop = np.asarray(image.convert("RGB"))[40:168, 100:292]
     comparison = compare(network, moments, [crop])
@@ -195,3 +197,19 @@ def test_weights_are_rounded_for_the_inputs_they_meet() -> None:
     assert errors[0] < 0.2 * errors[1]
     apart = rounding.round_weights(weight, torch.eye(24))  # nothing to make good
     assert torch.equal(apart.float(), weight.round())
+
+
+def test_units_that_never_fire_start_anew_and_change_nothing(
+    exported: Path, finished: Path
+) -> None:
+    network = float_network(exported, finished)
+    photo, rate = photograph(), rate_weights([2.5])
+    hidden = (network.context_2, network.analysis_2, network.synthesis_1, network.slice_hidden[1])
+    with torch.no_grad():
+        for layer in hidden:
+            layer.bias[:, 3:5] = -1e3
+    before = closed_loop.run(network, photo, rate, (8, 8))
+    assert revive(network, photo, rate, (8, 8)) >= 2 * len(hidden)
+    after = closed_loop.run(network, photo, rate, (8, 8))
+    assert torch.equal(before.x_hat, after.x_hat)
+    assert revive(network, photo, rate, (8, 8)) == 0
