@@ -6,7 +6,7 @@ APP = $(firstword $(wildcard dist/lbbic/lbbic-gui) .venv/bin/lbbic-gui)
 EDITABLE = --no-deps --no-build-isolation -e .
 
 .PHONY: help run test test-train lint format bundle bundle-test install-desktop uninstall-desktop \
-	docs icons screenshots bench clean
+	docs quality icons screenshots bench clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 19
@@ -50,6 +50,9 @@ docs: .venv/stamp  ## Write docs/file-format.md and draw the figure and the anim
 	.venv/bin/python docs/make/how_it_works.py
 	.venv/bin/python docs/make/architecture.py
 	.venv/bin/python docs/make/app_pictures.py
+
+quality: .venv/stamp  ## Measure the weights (KODAK=FOLDER ANCHORS=FOLDER), write docs/quality.md
+	.venv/bin/python docs/make/quality.py $(KODAK) $(ANCHORS)
 
 icons: .venv/stamp  ## Draw the icon anew, in all sizes and formats
 	.venv/bin/python docs/make/icons.py
