@@ -177,7 +177,8 @@ picture; PSNR of floats, which is up to 0.07 dB above that of 8-bit pictures).
 
 ## Pictures that are not photographs
 
-A screenshot of the app, line art and a smooth gradient, beside WebP and AVIF of at most the same bytes.
+A screenshot of the app, line art and a smooth gradient, beside WebP and AVIF of at most the same
+bytes.
 
 {others}
 """
