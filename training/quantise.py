@@ -13,7 +13,6 @@ from lbbic_engine.model import ACTIVATION_LEVELS, LATENT_LEVELS, PIXEL_UNIT, Blo
 from lbbic_engine.wavefront import NEIGHBOURS
 from training import closed_loop
 
-HEADROOM = 1.0
 LEAST_SHARE = 1e-3  # of a layer's largest activation, for units that hardly ever fire
 LATENT_HEADROOM = 1.5  # over the largest latents seen: their tails are long
 
@@ -45,7 +44,7 @@ def calibrate(network: BlockNetwork, x: Tensor, rate: Tensor, grid: tuple[int, i
         hook.remove()
     for layer, top in largest.items():
         needed = top.clamp(min=LEAST_SHARE * top.max())
-        layer.output_step.copy_((needed * top.max()).sqrt() * HEADROOM / ACTIVATION_LEVELS)
+        layer.output_step.copy_((needed * top.max()).sqrt() / ACTIVATION_LEVELS)
     network.latent_step.copy_(latents * LATENT_HEADROOM / LATENT_LEVELS)
     connect(network)
 

@@ -70,6 +70,7 @@ def test_the_window_is_up_before_torch(settings_file: Path) -> None:
     seconds, has_torch = run.stdout.split()
     print(f"\nwindow up after {float(seconds):.2f} s")
     assert has_torch == "False"
+    assert float(seconds) < 5
 
 
 @pytest.mark.slow
