@@ -20,7 +20,7 @@ from lbbic_engine.weights import Network
 _SYMBOL_BOUND = 2.0**30
 # Weight of the distortion in a symbol's choice, relative to λ: errors also spoil the contexts of
 # the blocks to come. About 3 is best on held-out training pictures: it saves 2 % of the cost.
-_CHOICE_DISTORTION = 3.0
+CHOICE_DISTORTION = 3.0
 
 
 class LatentWriter:
@@ -39,7 +39,7 @@ class LatentWriter:
         self._distortion_bits: Tensor | None = None
         if model.step_energy is not None:
             # Bits of a block that one quantisation step of error is worth, squared.
-            weight = _CHOICE_DISTORTION * lmbda(MIN_QUALITY + index / QUALITY_STEPS)
+            weight = CHOICE_DISTORTION * lmbda(MIN_QUALITY + index / QUALITY_STEPS)
             self._distortion_bits = model.step_energy * (weight / (3 * 255**2))
         self._y = torch.empty(0)
         self._first = 0

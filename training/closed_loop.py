@@ -1,12 +1,14 @@
 """The closed loop in floating point, over many crops side by side, without gradients.
 
-The same wavefront as the codec's: what it leaves behind is exactly the context that a decoder
-would see, up to the rounding of floating-point sums. It makes the contexts of on-policy
-training and the figures of held-out pictures.
+The same wavefront and the same choice of symbols as the codec's: what it leaves behind is the
+context that a decoder would see, up to the rounding of floating-point sums and the tables that
+are counted later. It makes the contexts of on-policy training and the figures of held-out pictures.
 """
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -15,14 +17,15 @@ from torch import Tensor
 
 from lbbic_engine import wavefront
 from lbbic_engine.model import BlockNetwork, to_pixels
+from training.choice import choose, distortion_bits
 from training.losses import bits
 
 
 @cache
-def _order(rows: int, columns: int) -> tuple[list[Tensor], list[Tensor]]:
-    fronts = [torch.from_numpy(front) for front in wavefront.fronts(rows, columns)]
+def _order(rows: int, columns: int, device: torch.device) -> list[tuple[Tensor, Tensor]]:
     around = torch.from_numpy(wavefront.neighbours(rows, columns))
-    return fronts, [around[front].flatten() for front in fronts]
+    fronts = [torch.from_numpy(front) for front in wavefront.fronts(rows, columns)]
+    return [(front.to(device), around[front].flatten().to(device)) for front in fronts]
 
 
 @dataclass
@@ -45,8 +48,8 @@ def run(
     state = x.new_zeros(crops, blocks + 1, pixels + config.features)
     counted = torch.zeros(crops, blocks, device=x.device)
     steps = network.latent_steps(rate)
-    for front, around in zip(*_order(*grid), strict=True):
-        front, around = front.to(x.device), around.to(x.device)
+    worth = distortion_bits(steps, rate)
+    for front, around in _order(*grid, x.device):
         n = len(front)
         gathered = state.index_select(1, around).view(crops, n, 4, -1)
         context = gathered[..., :pixels].reshape(crops, n, -1)
@@ -58,13 +61,13 @@ def run(
         first = 0
         for i, width in enumerate(config.latent_slices):
             means, levels = network.entropy_parameters(i, h, coarse, rate)
-            step = steps[..., first : first + width]
-            symbols = torch.round((y[..., first : first + width] - means) / step)
+            part = slice(first, first + width)
+            step, scales = steps[..., part], network.scales(levels)
+            symbols = choose((y[..., part] - means) / step, scales, worth[..., part])
             if count:
-                counted[:, front] += bits(symbols, network.scales(levels)).sum(-1)
-            part = means + symbols * step
-            parts.append(part)
-            shown = network.coarse(part, dtype, first)
+                counted[:, front] += bits(symbols, scales).sum(-1)
+            parts.append(means + symbols * step)
+            shown = network.coarse(parts[-1], dtype, first)
             coarse = torch.cat([coarse, shown], -1) if i else shown
             first += width
         x_hat = network.synthesis_transform(torch.cat(parts, -1), coarse, p, h, rate)
@@ -72,3 +75,38 @@ def run(
         state[:, front, :pixels] = x_hat
         state[:, front, pixels:] = network.features(x_hat, context, rate)
     return ClosedLoop(state[:, :blocks, :pixels].contiguous(), counted)
+
+
+class Captured:
+    """The loop on crops of one shape as a CUDA graph: ten thousand launches at the price of one."""
+
+    def __init__(
+        self, network: BlockNetwork, x: Tensor, rate: Tensor, grid: tuple[int, int]
+    ) -> None:
+        self._network = network
+        self._x, self._rate = x.clone(), rate.clone()
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):  # once beforehand, as capturing wants it
+            run(network, self._x, self._rate, grid)
+        torch.cuda.current_stream().wait_stream(stream)
+        self._graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self._graph):
+            self._x_hat = run(network, self._x, self._rate, grid).x_hat
+
+    def takes(self, network: BlockNetwork) -> bool:
+        """Whether the network computes as the one captured does, its values aside."""
+        return network.quantised == self._network.quantised
+
+    def run(self, network: BlockNetwork, x: Tensor, rate: Tensor) -> Tensor:
+        """x_hat of the blocks, with the network's values."""
+        for mine, value in zip(_values(self._network), _values(network), strict=True):
+            mine.copy_(value)
+        self._x.copy_(x)
+        self._rate.copy_(rate)
+        self._graph.replay()
+        return self._x_hat.clone()
+
+
+def _values(network: BlockNetwork) -> Iterator[Tensor]:
+    return itertools.chain(network.parameters(), network.buffers())

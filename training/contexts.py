@@ -26,17 +26,22 @@ from lbbic_engine.model import PIXEL_OFFSET, PIXEL_UNIT, BlockNetwork, rate_weig
 from training import closed_loop, dataset
 from training.precondition import plain_copy
 from training.recipe import Recipe
+from training.step import trained_lmbdas
 
 BUFFER = "reconstructions.npy"
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Blocks x and their reconstructions x_hat (C, n, 3B²), bfloat16, with C qualities."""
+    """Blocks x and their reconstructions x_hat (C, n, 3B²), bfloat16.
+
+    ``rate`` (C, 8) and ``lmbdas`` (C,) are of the crops' qualities.
+    """
 
     x: Tensor
     x_hat: Tensor
-    qualities: list[float]
+    rate: Tensor
+    lmbdas: Tensor
     crops: NDArray[np.int64]  # numbers of the crops, where they are fixed
 
 
@@ -71,30 +76,35 @@ class OnPolicy:
     ) -> None:
         self._recipe = recipe
         self._network = network
-        self._pictures = pictures
+        self._pictures = as_tensors(pictures, device)
         self._device = device
+        self._loop: closed_loop.Captured | None = None
 
     def batches(self, step: int) -> Iterator[Batch]:
         recipe = self._recipe
         random = _random(recipe, step)
         count = recipe.crops * recipe.rollout_steps
-        crops = draw_blocks(recipe, self._pictures, count, random)
-        x = to_unit(crops.to(self._device)).bfloat16()
+        x = to_unit(draw_blocks(recipe, self._pictures, count, random)).bfloat16()
         qualities = draw_qualities(recipe, count, random)
-        grid = (recipe.crop_blocks, recipe.crop_blocks)
         rate = rate_weights(qualities).to(self._device)
-        x_hat = closed_loop.run(self._half_precision_copy(), x, rate, grid).x_hat
-        for first in range(0, count, recipe.crops):
-            part = slice(first, first + recipe.crops)
-            yield Batch(x[part], x_hat[part], qualities[part], np.arange(count)[part])
+        x_hat = self._closed_loop(x, rate)
+        lmbdas = trained_lmbdas(qualities, recipe.lmbda_spread).to(self._device)
+        parts = (values.split(recipe.crops) for values in (x, x_hat, rate, lmbdas))
+        numbers = np.arange(count).reshape(-1, recipe.crops)
+        yield from map(Batch, *parts, numbers)
 
-    def _half_precision_copy(self) -> BlockNetwork:
-        """The network with matrices in bfloat16."""
+    def _closed_loop(self, x: Tensor, rate: Tensor) -> Tensor:
+        """x_hat of the network as it is now, with matrices in bfloat16."""
         twin = plain_copy(self._network)
         for name, value in twin.named_parameters():
             if "bias" not in name and "log_" not in name:
                 value.data = value.data.bfloat16()
-        return twin
+        grid = (self._recipe.crop_blocks, self._recipe.crop_blocks)
+        if not x.is_cuda:
+            return closed_loop.run(twin, x, rate, grid).x_hat
+        if self._loop is None or not self._loop.takes(twin):
+            self._loop = closed_loop.Captured(twin, x, rate, grid)
+        return self._loop.run(twin, x, rate)
 
     def keep(self, batch: Batch, x_hat: Tensor) -> None:
         pass
@@ -111,8 +121,10 @@ class Asymptotic:
         self._recipe = recipe
         self._device = device
         random = np.random.default_rng(recipe.seed)
-        self._x = draw_blocks(recipe, pictures, recipe.acl_crops, random)
-        self._qualities = draw_qualities(recipe, recipe.acl_crops, random)
+        self._x = draw_blocks(recipe, as_tensors(pictures, "cpu"), recipe.acl_crops, random)
+        qualities = draw_qualities(recipe, recipe.acl_crops, random)
+        self._rate = rate_weights(qualities)
+        self._lmbdas = trained_lmbdas(qualities, recipe.lmbda_spread)
         self._x_hat = self._x.clone()
 
     def batches(self, step: int) -> Iterator[Batch]:
@@ -125,7 +137,8 @@ class Asymptotic:
         x, x_hat = (
             to_unit(values[crops].to(self._device)).bfloat16() for values in (self._x, self._x_hat)
         )
-        yield Batch(x, x_hat, [self._qualities[i] for i in crops], crops)
+        rate, lmbdas = (values[crops].to(self._device) for values in (self._rate, self._lmbdas))
+        yield Batch(x, x_hat, rate, lmbdas, crops)
 
     def keep(self, batch: Batch, x_hat: Tensor) -> None:
         pixels = (x_hat * PIXEL_UNIT + PIXEL_OFFSET).to(torch.uint8)
@@ -144,14 +157,24 @@ class Asymptotic:
 
 def draw_blocks(
     recipe: Recipe,
-    pictures: Sequence[dataset.Pixels],
+    pictures: Sequence[Tensor],
     count: int,
     random: np.random.Generator,
 ) -> Tensor:
-    """uint8 blocks (count, n, 3B²) of random crops."""
+    """uint8 blocks (count, n, 3B²) of random crops, on the device of the pictures (H, W, 3)."""
     side = recipe.crop_blocks * recipe.model.block_size
-    crops = list(dataset.draw_crops(pictures, count, side, random))
-    return to_blocks(crops, recipe.model.block_size)
+    crops = []
+    for place in dataset.draw_places([p.shape[:2] for p in pictures], count, side, random):
+        crop = pictures[place.picture][place.rows, place.columns]
+        crop = crop.flip(1) if place.mirrored else crop
+        crops.append(crop.transpose(0, 1) if place.turned else crop)
+    cells = (recipe.crop_blocks, recipe.model.block_size)
+    cut = torch.stack(crops).unflatten(2, cells).unflatten(1, cells)
+    return cut.transpose(2, 3).flatten(3).flatten(1, 2)
+
+
+def as_tensors(pictures: Sequence[dataset.Pixels], device: str) -> list[Tensor]:
+    return [torch.from_numpy(picture).to(device) for picture in pictures]
 
 
 def to_blocks(crops: Sequence[dataset.Pixels], block_size: int) -> Tensor:

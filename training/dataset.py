@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,23 +42,39 @@ def load(folder: Path, min_side: int) -> Dataset:
 
 def _read(path: Path) -> Pixels:
     with Image.open(path) as image:
-        return np.asarray(image.convert("RGB"))
+        return np.array(image.convert("RGB"))
+
+
+class Place(NamedTuple):
+    """Where a crop is cut, and whether it is mirrored, then turned (rows for columns)."""
+
+    picture: int
+    rows: slice
+    columns: slice
+    mirrored: bool
+    turned: bool
+
+
+def draw_places(
+    sizes: Sequence[tuple[int, ...]], count: int, side: int, random: np.random.Generator
+) -> Iterator[Place]:
+    """Places of square crops in pictures of (height, width), each of them equally likely."""
+    areas = np.array([height * width for height, width in sizes], dtype=float)
+    for index in random.choice(len(sizes), count, p=areas / areas.sum()):
+        height, width = sizes[index]
+        top, left = random.integers(height - side + 1), random.integers(width - side + 1)
+        rows, columns = slice(top, top + side), slice(left, left + side)
+        yield Place(index, rows, columns, bool(random.integers(2)), bool(random.integers(2)))
 
 
 def draw_crops(
     pictures: Sequence[Pixels], count: int, side: int, random: np.random.Generator
 ) -> Iterator[Pixels]:
-    """Crops (side, side, 3), each place of each picture equally likely, mirrored and turned."""
-    areas = np.array([p.shape[0] * p.shape[1] for p in pictures], dtype=float)
-    for index in random.choice(len(pictures), count, p=areas / areas.sum()):
-        height, width, _ = pictures[index].shape
-        top, left = random.integers(height - side + 1), random.integers(width - side + 1)
-        crop = pictures[index][top : top + side, left : left + side]
-        if random.integers(2):
-            crop = crop[:, ::-1]
-        if random.integers(2):
-            crop = crop.transpose(1, 0, 2)
-        yield crop
+    """Crops (side, side, 3) of ``draw_places``."""
+    for place in draw_places([p.shape[:2] for p in pictures], count, side, random):
+        crop = pictures[place.picture][place.rows, place.columns]
+        crop = crop[:, ::-1] if place.mirrored else crop
+        yield crop.transpose(1, 0, 2) if place.turned else crop
 
 
 def centre_crops(pictures: Sequence[Pixels], count: int, height: int, width: int) -> list[Pixels]:

@@ -1,7 +1,7 @@
 """What the integers cost: the float network against its exact twin, on the same crops.
 
-Both run the closed loop on 8-bit pictures, take the nearest symbols and assume the same
-distributions, so that nothing but the arithmetic differs.
+Both run the closed loop on 8-bit pictures, choose symbols alike and assume the same distributions,
+so that nothing but the arithmetic differs.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from lbbic_engine.analysis import AnalysisTransform
 from lbbic_engine.blocks import grid, split_blocks
@@ -66,11 +65,6 @@ class Comparison:
         return "\n".join([*lines, f"BD-rate of integer against float: {rate:+.2f} %"])
 
 
-class _NearestWriter(LatentWriter):
-    def _choose(self, values: Tensor, levels: Tensor, distortion_bits: Tensor) -> Tensor:
-        return values.round()
-
-
 def compare(network: BlockNetwork, moments: Moments, crops: Sequence[dataset.Pixels]) -> Comparison:
     """Codes the crops (all of one size) with a calibrated float network and with its twin."""
     qualities = range(1, len(LAMBDAS) + 1)
@@ -113,7 +107,7 @@ def integer_point(network: Network, crops: Sequence[dataset.Pixels], quality: fl
         blocks = split_blocks(crop, config.block_size)
         rows, columns = grid(crop.shape[0], crop.shape[1], config.block_size)
         sink = SegmentWriter(network.tables, 0)
-        writer = _NearestWriter(network, index, sink, blocks)
+        writer = LatentWriter(network, index, sink, blocks)
         for front, state in code_blocks(network.integer.at_quality(index), rows, columns, writer):
             decoded = state[:, : blocks.shape[1]].numpy().astype(np.int16) + 128
             error += np.square(decoded - blocks[front].astype(float)).sum()

@@ -14,9 +14,9 @@ import torch
 from lbbic_engine.config import LAMBDAS
 from lbbic_engine.model import BlockNetwork, to_unit
 from training import precondition, warm_start
-from training.contexts import OnPolicy, draw_blocks
+from training.contexts import OnPolicy, as_tensors, draw_blocks
 from training.recipe import Recipe
-from training.step import open_loop_losses
+from training.step import make_step
 from training.train import Trainer
 
 PASSES = 4  # closed loop, forward, and the two products of backward
@@ -82,17 +82,18 @@ def measure_throughput(recipe: Recipe, device: str, rounds: int = 3) -> Throughp
     pictures = [noise]
     grid = (recipe.crop_blocks, recipe.crop_blocks)
     network = BlockNetwork(recipe.model)
-    x = to_unit(draw_blocks(recipe, pictures, 4, np.random.default_rng(0)))
+    x = to_unit(draw_blocks(recipe, as_tensors(pictures, "cpu"), 4, np.random.default_rng(0)))
     warm_start.fit(network, x, grid)
     trainer = Trainer(recipe, network, precondition.context_mixer(x, grid), device)
     source = OnPolicy(recipe, trainer.network, pictures, device)
+    step_losses = make_step(device)
     seconds, steps = math.inf, 0
     for _ in range(rounds):
         start = time.perf_counter()
         steps = 0
         for batch in source.batches(trainer.step):
-            losses = open_loop_losses(
-                trainer.network, batch.x, batch.x_hat, batch.qualities, grid, recipe.lmbda_spread
+            losses = step_losses(
+                trainer.network, batch.x, batch.x_hat, batch.rate, batch.lmbdas, grid
             )
             trainer.update(losses.total)
             steps += 1

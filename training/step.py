@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from lbbic_engine import wavefront
 from lbbic_engine.config import MAX_QUALITY, MIN_QUALITY, lmbda
-from lbbic_engine.model import PIXEL_UNIT, BlockNetwork, rate_weights, round_through, to_pixels
+from lbbic_engine.model import PIXEL_UNIT, BlockNetwork, to_pixels
+from lbbic_engine.wavefront import NEIGHBOURS
+from training.choice import choose, distortion_bits
 from training.losses import bits
 
 # R + λD grows about as λ^0.44 along the curve: dividing by it weighs all rates alike.
@@ -33,50 +36,69 @@ def open_loop_losses(
     network: BlockNetwork,
     x: Tensor,
     x_hat: Tensor,
-    qualities: list[float],
+    rate: Tensor,
+    lmbdas: Tensor,
     grid: tuple[int, int],
-    lmbda_spread: float,
 ) -> Losses:
-    """Losses of blocks x (C, n, 3B²) whose neighbours were reconstructed as x_hat."""
+    """Losses of blocks x (C, n, 3B²) whose neighbours were reconstructed as x_hat.
+
+    Symbols are a sender's; gradients pass through the choice as if there were none. The rate
+    counts them, which is what the scales learn from. Values learn from a rate smoothed by uniform
+    noise, since that of a symbol has no gradient.
+    """
     config = network.config
-    crops, blocks, _ = x.shape
-    rate = rate_weights(qualities).to(x.device)
-    around = torch.from_numpy(wavefront.neighbours(*grid)).flatten().to(x.device)
-
-    def neighbours_of(values: Tensor) -> Tensor:
-        outside = values.new_zeros(crops, 1, values.shape[-1])
-        gathered = torch.cat([values, outside], 1).index_select(1, around)
-        return gathered.view(crops, blocks, -1)
-
-    context = neighbours_of(x_hat)
-    features = neighbours_of(network.features(x_hat, context, rate))
+    context = neighbours_of(x_hat, grid)
+    features = neighbours_of(network.features(x_hat, context, rate), grid)
     p, h = network.context_model(context, features, rate)
     y = network.analysis_transform(x.float(), p, h, rate)
-    counted = x.new_zeros(crops, dtype=torch.float32)
+    counted = x.new_zeros(len(x), dtype=torch.float32)
     parts: list[Tensor] = []
     coarse: list[Tensor] = []
     first = 0
     steps = network.latent_steps(rate)
+    worth = distortion_bits(steps.detach(), rate)
     for i, width in enumerate(config.latent_slices):
+        part = slice(first, first + width)
         before = torch.cat(coarse, -1) if coarse else y.new_zeros(0)
         means, levels = network.entropy_parameters(i, h, before, rate)
-        step = steps[..., first : first + width]
-        values = (y[..., first : first + width] - means) / step
-        noisy = values + torch.rand_like(values) - 0.5
-        counted = counted + bits(noisy, network.scales(levels)).sum((1, 2))
-        part = means + round_through(values) * step
-        parts.append(part)
-        coarse.append(network.coarse(part, x.dtype, first))
+        step, scales = steps[..., part], network.scales(levels)
+        values = (y[..., part] - means) / step
+        symbols = choose(values.detach(), scales.detach(), worth[..., part])
+        smooth = bits(values + torch.rand_like(values) - 0.5, scales.detach())
+        counted = counted + (bits(symbols, scales) + smooth - smooth.detach()).sum((1, 2))
+        parts.append(means + (values + (symbols - values).detach()) * step)
+        coarse.append(network.coarse(parts[-1], x.dtype, first))
         first += width
     out = network.synthesis_transform(torch.cat(parts, -1), torch.cat(coarse, -1), p, h, rate)
     mse = (out - x.float()).square().mean((1, 2)) * (PIXEL_UNIT / 255) ** 2
-    bpp = counted / (blocks * config.block_size**2)
-    weights = torch.tensor([_trained_lmbda(q, lmbda_spread) for q in qualities], device=x.device)
-    total = ((bpp + weights * mse) * weights**LOSS_EXPONENT).mean()
+    bpp = counted / (x.shape[1] * config.block_size**2)
+    total = ((bpp + lmbdas * mse) * lmbdas**LOSS_EXPONENT).mean()
     return Losses(total, bpp.detach(), mse.detach(), to_pixels(out.detach()))
 
 
-def _trained_lmbda(quality: float, spread: float) -> float:
-    """λ of a quality, moved outwards a little so that the range of rates is as wide as wanted."""
+def make_step(device: str) -> Callable[..., Losses]:
+    """``open_loop_losses``, compiled for a GPU, whose memory is what elementwise work waits for."""
+    return torch.compile(open_loop_losses) if device == "cuda" else open_loop_losses
+
+
+def neighbours_of(values: Tensor, grid: tuple[int, int]) -> Tensor:
+    """(C, n, K) to (C, n, 4·K): those of a block's neighbours, zeros outside of the picture."""
+    rows, columns = grid
+    outside = functional.pad(values.unflatten(1, grid), (0, 0, 1, 1, 1, 0))
+    shifted = [
+        outside[:, 1 + down : 1 + down + rows, 1 + right : 1 + right + columns]
+        for down, right in NEIGHBOURS
+    ]
+    return torch.cat(shifted, dim=-1).flatten(1, 2)
+
+
+def trained_lmbdas(qualities: list[float], spread: float) -> Tensor:
+    """λ of the qualities, moved outwards a little so that the range of rates is as wide as wanted.
+
+    ``spread`` divides λ at quality 1 and multiplies it at 8.
+    """
     middle = (MIN_QUALITY + MAX_QUALITY) / 2
-    return lmbda(quality) * float(spread ** ((quality - middle) / (MAX_QUALITY - middle)))
+    places = ((quality - middle) / (MAX_QUALITY - middle) for quality in qualities)
+    return torch.tensor(
+        [lmbda(q) * spread**place for q, place in zip(qualities, places, strict=True)]
+    )

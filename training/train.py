@@ -23,13 +23,13 @@ from tqdm import tqdm
 from lbbic_engine.config import ModelConfig
 from lbbic_engine.model import PIXEL_UNIT, BlockNetwork, rate_weights, to_unit
 from training import closed_loop, dataset, precondition, warm_start
-from training.contexts import draw_blocks, draw_qualities, make_source, to_blocks
+from training.contexts import as_tensors, draw_blocks, draw_qualities, make_source, to_blocks
 from training.precondition import context_mixer, plain_copy
 from training.quantise import calibrate, is_calibrated, quantise
 from training.recipe import Recipe
 from training.revive import revive
 from training.run_log import append_row
-from training.step import open_loop_losses
+from training.step import make_step
 from training.widen import widen
 
 LOG_EVERY = 50
@@ -170,6 +170,7 @@ def train(run: Path, data: Path, *, device: str = "cpu") -> None:
         trainer.restore(run)
     source = make_source(recipe, trainer.network, pictures.pictures, device)
     source.restore(run)
+    step_losses = make_step(device)
     validation = validation_blocks(pictures, recipe)
     saved = logged = time.monotonic()
     bar = tqdm(total=recipe.steps, initial=trainer.step, unit="step", mininterval=5, smoothing=0.1)
@@ -177,8 +178,8 @@ def train(run: Path, data: Path, *, device: str = "cpu") -> None:
         if trainer.step >= recipe.steps * (1 - recipe.quantise_share):
             _quantise(trainer, pictures)
         for batch in source.batches(trainer.step):
-            losses = open_loop_losses(
-                trainer.network, batch.x, batch.x_hat, batch.qualities, grid, recipe.lmbda_spread
+            losses = step_losses(
+                trainer.network, batch.x, batch.x_hat, batch.rate, batch.lmbdas, grid
             )
             trainer.update(losses.total)
             source.keep(batch, losses.x_hat)
@@ -249,8 +250,8 @@ def validation_blocks(pictures: dataset.Dataset, recipe: Recipe) -> Tensor:
 def calibration(pictures: dataset.Dataset, recipe: Recipe) -> tuple[Tensor, Tensor]:
     """Blocks of training pictures in the networks' unit, and their qualities as rate weights."""
     random = np.random.default_rng(recipe.seed)
-    x = to_unit(draw_blocks(recipe, pictures.pictures, CALIBRATION_CROPS, random))
-    return x, rate_weights(draw_qualities(recipe, CALIBRATION_CROPS, random))
+    crops = draw_blocks(recipe, as_tensors(pictures.pictures, "cpu"), CALIBRATION_CROPS, random)
+    return to_unit(crops), rate_weights(draw_qualities(recipe, CALIBRATION_CROPS, random))
 
 
 def validate(network: BlockNetwork, blocks: Tensor, grid: tuple[int, int]) -> dict[str, float]:

@@ -148,7 +148,7 @@ def test_the_parallel_pass_repeats_what_the_closed_loop_made(
     rate = rate_weights([4.0])
     coded = closed_loop.run(network, x, rate, grid, count=True)
     torch.manual_seed(0)
-    losses = step.open_loop_losses(network, x, coded.x_hat, [4.0], grid, lmbda_spread=1.0)
+    losses = step.open_loop_losses(network, x, coded.x_hat, rate, torch.tensor([845.325]), grid)
     mse = ((coded.x_hat - x) * 64 / 255).square().mean()
     assert losses.mse.item() == pytest.approx(mse.item(), rel=0.02)  # rounded to 8 bits or not
     assert losses.bpp.item() == pytest.approx(coded.bits.mean().item() / 64, rel=0.1)
