@@ -23,7 +23,7 @@ from lbbic_engine import weights as weights_files
 from lbbic_engine.blocks import merge_blocks, split_blocks
 from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS, quality_index
 from lbbic_engine.container import VERSION, Container, Segment, pack_container, parse_container
-from lbbic_engine.devices import choose_device, device_failures, few_threads
+from lbbic_engine.devices import choose_device, device_failures, few_threads, on_idle_cores
 from lbbic_engine.errors import Cancelled, CorruptDataError, LbbicError, UnknownWeightsError
 from lbbic_engine.exchange import LatentReader, LatentWriter
 from lbbic_engine.pixels import Picture
@@ -314,7 +314,8 @@ def _encode(
     writers = [SegmentWriter(network.tables, tile.number) for tile in tiles]
     sink = TogetherWriter(writers, coding_order(grids).parts)
     writer = LatentWriter(network, index, sink, blocks)
-    for front, state in code_grids(network.integer.at_quality(index), grids, writer):
+    model = on_idle_cores(network.integer.at_quality(index), network.integer.device)
+    for front, state in code_grids(model, grids, writer):
         blocks[front] = _values(state, blocks.shape[1])  # coded, so not needed any more
         yield len(front)
     _merge(blocks, tiles, [(job.reconstruction, job.picture.grey) for job in jobs], network)
@@ -416,7 +417,8 @@ def _decode_group(
     jobs: Sequence[_Decoding], tiles: Sequence[Tile], *, count_bits: bool
 ) -> Iterator[_Decoded]:
     first = jobs[tiles[0].picture]
-    network, model = first.network, first.network.integer.at_quality(first.quality_index)
+    network = first.network
+    model = on_idle_cores(network.integer.at_quality(first.quality_index), network.integer.device)
     grids = tuple(tile.grid for tile in tiles)
     readers = [
         SegmentReader(network.tables, jobs[tile.picture].segments.get(tile.number, ()))

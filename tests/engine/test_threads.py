@@ -1,0 +1,88 @@
+"""The second thread: used where a core is idle, left alone where it would wait."""
+
+import time
+from collections import Counter
+
+import pytest
+import torch
+from torch import Tensor
+
+from lbbic_engine import devices
+from lbbic_engine.devices import SecondThread, on_idle_cores
+
+
+class Model:
+    """A block model that takes the given seconds a front with one thread and with two."""
+
+    def __init__(self, one: float, two: float) -> None:
+        self.seconds = {1: one, 2: two}
+        self.used: Counter[int] = Counter()
+
+    def empty_state(self, blocks: int) -> Tensor:
+        return torch.zeros(blocks + 1, 1)
+
+    def code_front(self, front: Tensor, around: Tensor, exchange: None) -> Tensor:
+        threads = torch.get_num_threads()
+        self.used[threads] += 1
+        time.sleep(self.seconds[threads])
+        return around
+
+
+@pytest.fixture(autouse=True)
+def rested(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SecondThread, "_resting_until", 0.0)
+    monkeypatch.setattr(SecondThread, "_rest", SecondThread.RESTS[0])
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+
+
+def code(model: SecondThread[None], fronts: int, width: int = 24) -> None:
+    for _ in range(fronts):
+        assert model.code_front(torch.arange(width), torch.ones(width), None).sum() == width
+
+
+def test_idle_cores_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "_two_threads_are_faster", lambda: True)
+    model = Model(0.0, 0.0)
+    governed = SecondThread(model)
+    code(governed, 5)
+    code(governed, 3, width=SecondThread.WIDE - 1)
+    assert model.used == {2: 5, 1: 3}
+
+
+def test_busy_cores_are_tried_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[float] = []
+
+    def slower() -> bool:
+        tried.append(time.monotonic())
+        return False
+
+    monkeypatch.setattr(devices, "_two_threads_are_faster", slower)
+    monkeypatch.setattr(SecondThread, "_rest", 0.05)
+    model = Model(0.005, 0.0)
+    for _ in range(4):  # as many pictures
+        code(SecondThread(model), 15)
+    assert model.used == {1: 60}
+    assert 2 <= len(tried) <= 4  # 300 ms: at the start, after 50, after 150
+
+
+def test_a_front_that_waits_for_its_turn_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "_two_threads_are_faster", lambda: True)
+    model = Model(0.0, 0.002)
+    governed = SecondThread(model)
+    code(governed, 4)
+    model.seconds[2] = 0.1
+    code(governed, 6)
+    assert model.used == {2: 5, 1: 5}
+
+
+def test_the_user_may_fix_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = Model(0.0, 0.0)
+    assert on_idle_cores(model, "cuda") is model
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    assert on_idle_cores(model, "cpu") is model
+
+
+def test_the_trial_leaves_one_thread() -> None:
+    with devices.few_threads():
+        assert isinstance(devices._two_threads_are_faster(), bool)
+        assert torch.get_num_threads() == 1
