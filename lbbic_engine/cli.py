@@ -210,7 +210,7 @@ def _add_options(parser: argparse.ArgumentParser, *names: str) -> None:
             "--device",
             choices=("auto", "cpu", "cuda"),
             default="auto",
-            help="auto, the default, takes CUDA where it can",
+            help="auto, the default, is the faster: the CPU",
         )
     if "overwrite" in names:
         parser.add_argument("--overwrite", action="store_true", help="replace existing files")

@@ -12,12 +12,15 @@ from torch import Tensor
 
 from lbbic_engine import codec, weights
 from lbbic_engine.blocks import split_blocks
-from lbbic_engine.config import LAMBDAS
+from lbbic_engine.config import LAMBDAS, quality_index
+from lbbic_engine.exchange import LatentWriter
 from lbbic_engine.model import BlockNetwork, rate_weights, to_unit
 from lbbic_engine.pixels import load_picture
+from lbbic_engine.segments import SegmentWriter
 from training import closed_loop, precondition, quantise, rounding, step
 from training.__main__ import main
-from training.evaluate import compare
+from training.choice import choose, distortion_bits
+from training.evaluate import compare, exact_twin
 from training.recipe import load_recipe
 from training.revive import revive
 from training.train import Trainer, load_float, start_run, train
@@ -183,6 +186,26 @@ def test_the_integers_cost_less_than_a_percent(
         assert -0.03 * one.cost(value) < change < 0.01 * one.cost(value) + flush
     main(["evaluate", "--run", str(finished), "--data", str(pictures)])
     assert "BD-rate" in capsys.readouterr().out
+
+
+def test_training_chooses_symbols_as_the_codec_does(exported: Path, finished: Path) -> None:
+    network = float_network(exported, finished)
+    x, rate = photograph(), rate_weights([4.0])
+    quantise.calibrate(network, x, rate, (8, 8))
+    twin = exact_twin(network, rounding.input_moments(network, x, rate, (8, 8)))
+    sink = SegmentWriter(twin.tables, 0)
+    writer = LatentWriter(twin, quality_index(4.0), sink, np.zeros((1, 192), np.uint8))
+    assert writer._distortion_bits is not None
+    worth = distortion_bits(network.latent_steps(rate), rate)
+    assert torch.allclose(worth[0, 0], writer._distortion_bits, rtol=0.02)
+    random = torch.Generator().manual_seed(0)
+    levels = torch.randint(5, 30, (500, 32), generator=random)
+    scales = network.scales(levels.float())
+    values = torch.randn((500, 32), generator=random)
+    ours = choose(values, scales, worth[0])
+    codecs = writer._choose(values.clone(), levels.to(torch.uint8), writer._distortion_bits)
+    assert (ours == codecs).float().mean() > 0.99  # tables round what is costly
+    assert (ours != values.round()).float().mean() > 0.02  # or there is nothing to see
 
 
 def test_weights_are_rounded_for_the_inputs_they_meet() -> None:
