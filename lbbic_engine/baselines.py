@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFile
 
-from lbbic_engine.errors import Cancelled, UnsupportedImageError
+from lbbic_engine.errors import Cancelled, UnwritableImageError
 
 Picture = npt.NDArray[np.uint8]
 
@@ -81,7 +81,7 @@ def _encode(picture: Picture, codec: str, quality: int) -> bytes:
             return file.read()
     except (OSError, RuntimeError, ValueError) as error:  # larger than the format allows
         title = f"{codec.upper()} cannot hold this picture"
-        raise UnsupportedImageError(title, str(error)) from error
+        raise UnwritableImageError(title, str(error)) from error
 
 
 def _decode(data: bytes) -> Picture:

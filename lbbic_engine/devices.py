@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Generic
 
-from lbbic_engine.errors import LbbicError
+from lbbic_engine.errors import GpuError, LbbicError
 from lbbic_engine.wavefront import BlockModel, ExchangeT
 
 if TYPE_CHECKING:
@@ -167,7 +167,8 @@ def _translate(error: RuntimeError | MemoryError) -> LbbicError | None:
     if isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(text):
         advice = "use the CPU" if on_gpu else "close other programs, or cut the picture into parts"
         where = "the GPU's memory" if on_gpu else "the memory"
-        return LbbicError("Out of memory", f"The picture does not fit into {where}; {advice}.")
+        kind = GpuError if on_gpu else LbbicError
+        return kind("Out of memory", f"The picture does not fit into {where}; {advice}.")
     if on_gpu:
-        return LbbicError("The GPU failed", f"{text.strip().splitlines()[0]}; use the CPU.")
+        return GpuError("The GPU failed", f"{text.strip().splitlines()[0]}; use the CPU.")
     return None

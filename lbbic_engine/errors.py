@@ -26,6 +26,18 @@ class UnsupportedImageError(LbbicError):
     """The picture cannot be read, or is of a kind that is not coded."""
 
 
+class TooLargeError(UnsupportedImageError):
+    """The picture has more pixels than can be coded."""
+
+
+class UnwritableImageError(UnsupportedImageError):
+    """The picture cannot be stored in the format that is asked for."""
+
+
+class GpuError(LbbicError):
+    """The GPU failed or its memory is short; the CPU would do."""
+
+
 class UnknownWeightsError(LbbicError):
     """The weights that a file or a user names are not installed, or are damaged."""
 

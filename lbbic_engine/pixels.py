@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, PngImagePlugin, UnidentifiedImageError
 
 from .container import MAX_PIXELS, MAX_SIDE
-from .errors import UnsupportedImageError
+from .errors import TooLargeError, UnsupportedImageError, UnwritableImageError
 
 _EXIF_PREFIX = b"Exif\0\0"
 _METADATA = ("icc_profile", "exif", "xmp")
@@ -85,8 +85,8 @@ class Picture:
 def load_picture(source: str | os.PathLike[str] | BinaryIO | Image.Image) -> Picture:
     """The picture of a file or an image, the first frame if it has several.
 
-    UnsupportedImageError if it can't be read, is damaged or cut off, too large, or of a kind that
-    8 bits cannot hold.
+    UnsupportedImageError if it can't be read, is damaged or cut off, too large (TooLargeError), or
+    of a kind that 8 bits cannot hold.
     """
     try:
         with ExitStack() as stack:
@@ -96,6 +96,8 @@ def load_picture(source: str | os.PathLike[str] | BinaryIO | Image.Image) -> Pic
             if isinstance(source, Image.Image):
                 return _read_picture(source)
             return _read_picture(stack.enter_context(Image.open(source)))
+    except _TooManyPixels as error:
+        raise TooLargeError(f"Cannot read {_name(source)}", str(error)) from None
     except Exception as error:  # Pillow's readers raise anything when a file is damaged.
         raise UnsupportedImageError(f"Cannot read {_name(source)}", _reason(error)) from error
 
@@ -125,18 +127,18 @@ def save_image(picture: Picture, path: str | os.PathLike[str], *, overwrite: boo
 
     JPEG and AVIF at high quality with full colour resolution, the others without loss. Metadata
     goes along where the format holds it; where it holds no alpha the picture is laid on white.
-    UnsupportedImageError if the format cannot hold it; OSError as ``write_atomically``.
+    UnwritableImageError if the format cannot hold it; OSError as ``write_atomically``.
     """
     name = Path(path).name
     format_ = Image.registered_extensions().get(Path(path).suffix.lower(), "")
     if format_ not in _SAVE_OPTIONS:
-        raise UnsupportedImageError(f"Cannot write {name}", "Its extension names no known format.")
+        raise UnwritableImageError(f"Cannot write {name}", "Its extension names no known format.")
     file = io.BytesIO()
     try:
         image = _fit_format(to_image(picture), format_)
         image.save(file, format_, **_SAVE_OPTIONS[format_], **_metadata_options(image, format_))
     except Exception as error:  # Pillow's writers raise anything for what their format cannot hold.
-        raise UnsupportedImageError(f"Cannot write {name} as {format_}", _reason(error)) from error
+        raise UnwritableImageError(f"Cannot write {name} as {format_}", _reason(error)) from error
     write_atomically(path, file.getvalue(), overwrite=overwrite)
 
 
@@ -194,13 +196,19 @@ def _read_picture(image: Image.Image) -> Picture:
     )
 
 
+class _TooManyPixels(ValueError):
+    pass
+
+
 def _check_size(image: Image.Image) -> None:
     """Before a single pixel is unpacked."""
     if image.width * image.height > MAX_PIXELS:
         size = f"{image.width} × {image.height}"
-        raise ValueError(f"Its {size} pixels are more than the {MAX_PIXELS} allowed.")
+        raise _TooManyPixels(f"Its {size} pixels are more than the {MAX_PIXELS} allowed.")
     if max(image.width, image.height) > MAX_SIDE:
-        raise ValueError(f"A side of {max(image.width, image.height)} pixels is over {MAX_SIDE}.")
+        raise _TooManyPixels(
+            f"A side of {max(image.width, image.height)} pixels is over {MAX_SIDE}."
+        )
     if image.width * image.height == 0:
         raise ValueError("It has no pixels.")
 

@@ -7,18 +7,43 @@ import traceback
 
 from lbbic_gui.messages import Problem
 
-_HINTS = {
-    "NotLbbicError": "Open it with the program that made it, or choose another file.",
-    "UnsupportedVersionError": "Update LBBIC to read this file.",
-    "UnknownWeightsError": "Install the weights the file was made with, or update LBBIC.",
-    "UnsupportedImageError": "Convert it to PNG or JPEG with another program, then try again.",
-}
-_TITLES = {
-    "NotLbbicError": "Not an .lbb file",
-    "UnsupportedVersionError": "Made by a newer version",
-    "UnknownWeightsError": "Unknown weights",
-    "UnsupportedImageError": "Cannot read this picture",
-}
+# Names of the engine's errors, which only jobs.py may import. The first that fits: title (none: the
+# error's own), and what to do.
+_KINDS = (
+    ("GpuError", "", "Retry on the CPU."),
+    (
+        "NotLbbicError",
+        "Not an .lbb file",
+        "Open it with the program that made it, or choose another file.",
+    ),
+    (
+        "UnsupportedVersionError",
+        "Made by a newer version",
+        "Update LBBIC to read this file.",
+    ),
+    (
+        "UnknownWeightsError",
+        "Unknown weights",
+        "Install the weights the file was made with, or update LBBIC.",
+    ),
+    (
+        "CorruptDataError",
+        "",
+        "Get the file again from where it came from; a part may be missing or changed.",
+    ),
+    (
+        "TooLargeError",
+        "Too large",
+        "Make it smaller with another program, then try again.",
+    ),
+    ("UnwritableImageError", "", "Choose another format."),
+    (
+        "UnsupportedImageError",
+        "Cannot read this picture",
+        "Convert it to PNG or JPEG with another program, then try again.",
+    ),
+    ("LbbicError", "", ""),
+)
 _SYSTEM = {
     errno.ENOSPC: ("Disk full", "Free some space or choose another folder."),
     errno.EACCES: ("No permission", "Choose a folder that you may write to."),
@@ -39,15 +64,12 @@ def explain(error: BaseException, name: str) -> Problem:
         detail,
         hint,
         log,
-        retry_on_cpu="CUDA out of memory" in str(error),
+        retry_on_cpu=_is(error, "GpuError"),
         can_show_rest=title == "Truncated file" or title == "The file is damaged",
     )
 
 
 def _words(error: BaseException) -> tuple[str, str, str]:
-    name = type(error).__name__
-    if "CUDA out of memory" in str(error):
-        return "Out of GPU memory", "The picture does not fit the GPU.", "Retry on the CPU."
     if isinstance(error, MemoryError):
         return (
             "Out of memory",
@@ -57,15 +79,12 @@ def _words(error: BaseException) -> tuple[str, str, str]:
     if isinstance(error, OSError):
         title, hint = _SYSTEM.get(error.errno or 0, ("The file could not be used", "Try again."))
         return title, error.strerror or str(error), hint
-    detail = str(getattr(error, "detail", "")) or str(error)
-    if "pixels are more than" in detail:
-        return "Too large", detail, "Make it smaller with another program, then try again."
-    if name == "CorruptDataError":
-        hint = "Get the file again from where it came from; a part may be missing or changed."
-        return str(getattr(error, "title", "Damaged file")), detail, hint
-    own_title = str(getattr(error, "title", "Something went wrong"))
-    if own_title.startswith("Cannot write") or "cannot hold" in own_title:
-        return own_title, detail, "Choose another format."
-    title = _TITLES.get(name, own_title)
-    hint = _HINTS.get(name, "Copy the details and report them." if title[:4] == "Some" else "")
-    return title, detail, hint
+    for kind, known_title, hint in _KINDS:
+        if _is(error, kind):
+            title = known_title or str(getattr(error, "title", ""))
+            return title, str(getattr(error, "detail", "")) or str(error), hint
+    return "Something went wrong", str(error), "Copy the details and report them."
+
+
+def _is(error: BaseException, kind: str) -> bool:
+    return any(each.__name__ == kind for each in type(error).__mro__)

@@ -85,6 +85,7 @@ def photograph(folder: Path, theme: str, scale: str, workshop: Path) -> None:
     from PIL import Image
     from PySide6.QtCore import QPointF
 
+    from lbbic_engine.errors import GpuError
     from lbbic_gui.dialogs import AboutDialog, KeysDialog
     from lbbic_gui.look import Mode
     from lbbic_gui.overlays import Overlay
@@ -173,7 +174,7 @@ def photograph(folder: Path, theme: str, scale: str, workshop: Path) -> None:
     camera.shoot("batch-done")
     window.queue.select(session.model.rows[-1])
     camera.shoot("unreadable")
-    gpu = explain(RuntimeError("CUDA out of memory."), "")
+    gpu = explain(GpuError("Out of memory", "It does not fit into the GPU's memory."), "")
     window.resize(*SMALL)
     window.stage.banner.show_problem(f"{'a very long name ' * 6}.png", gpu)
     camera.shoot("small-out-of-memory")

@@ -16,10 +16,11 @@ from lbbic_gui.problems import explain
 
 FAILURES: tuple[tuple[Exception, str], ...] = (
     (errors.UnsupportedImageError("Cannot read a.png", "It is damaged."), "Cannot read"),
-    (errors.UnsupportedImageError("Cannot read a.png", "Its 9 pixels are more than"), "Too large"),
-    (errors.UnsupportedImageError("Cannot write a.webp", "It is too wide."), "Cannot write a.webp"),
+    (errors.TooLargeError("Cannot read a.png", "Its 9 pixels are more than"), "Too large"),
+    (errors.UnwritableImageError("Cannot write a.webp", "It is too wide."), "Cannot write a.webp"),
     (MemoryError(), "Out of memory"),
-    (RuntimeError("CUDA out of memory. Tried to allocate"), "Out of GPU memory"),
+    (errors.GpuError("Out of memory", "It does not fit the GPU's memory."), "Out of memory"),
+    (errors.GpuError("The GPU failed", "CUDA error: an illegal instruction"), "The GPU failed"),
     (OSError(errno.ENOSPC, "No space left on device"), "Disk full"),
     (PermissionError(errno.EACCES, "Permission denied"), "No permission"),
     (errors.UnknownWeightsError("Unknown weights", "not installed"), "Unknown weights"),
@@ -37,7 +38,7 @@ def test_a_failure_is_told_apart(error: Exception, title: str) -> None:
     assert problem.detail
     assert problem.hint
     assert "a.png" in problem.log
-    assert problem.retry_on_cpu == ("CUDA" in str(error))
+    assert problem.retry_on_cpu == isinstance(error, errors.GpuError)
 
 
 def test_a_full_disk_leaves_nothing_behind(

@@ -13,6 +13,8 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication, QMessageBox
 
+from lbbic_engine.devices import device_failures
+from lbbic_engine.errors import GpuError
 from lbbic_gui import files, text, theme
 from lbbic_gui.look import Mode
 from lbbic_gui.overlays import Overlay
@@ -613,10 +615,12 @@ def test_closing_while_a_picture_is_decoded_is_quick(user: Any, draw: Draw) -> N
 def test_a_retry_on_the_cpu_is_offered_when_the_gpu_is_full(user: Any, draw: Draw) -> None:
     from lbbic_gui.problems import explain
 
+    with pytest.raises(GpuError) as full, device_failures():
+        raise RuntimeError("CUDA out of memory. Tried to allocate 9 GiB.")
     user.drop(draw("a.png"))
     user.wait_for_result()
     banner = user.window.stage.banner
-    banner.show_problem("a.png", explain(RuntimeError("CUDA out of memory."), "a.png"))
+    banner.show_problem("a.png", explain(full.value, "a.png"))
     user.bot.mouseClick(banner.copy, LEFT)
     assert "a.png" in QApplication.clipboard().text()
     user.bot.mouseClick(banner.cpu, LEFT)
