@@ -153,7 +153,7 @@ PAGE = """# Quality, measured
 
 All of this page is written by `make quality KODAK=… ANCHORS=…` from the shipped weights: real
 files, all their bytes counted, PSNR of 8-bit RGB. Seconds are those of the machine that wrote it,
-with one thread; [speed](benchmark.md) has careful ones. What was tried is in the
+coding one picture at a time; [speed](benchmark.md) has careful ones. What was tried is in the
 [research log](research.md).
 
 ## The 24 Kodak pictures
