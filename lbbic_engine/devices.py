@@ -73,7 +73,7 @@ class SecondThread(Generic[ExchangeT]):
     WIDE = 8  # blocks of a front that is worth a second thread
     ROUND = 32  # fronts between trials
     OVERHEAD = 16  # a front takes the time of so many blocks besides its own
-    TOO_LONG = 4.0
+    TOO_LONG = 12.0
     RESTS = (1.0, 64.0)  # seconds, the first and the longest
 
     _rest = RESTS[0]
@@ -93,7 +93,7 @@ class SecondThread(Generic[ExchangeT]):
         begin = time.monotonic()
         wanted = len(front) >= self.WIDE and begin > SecondThread._resting_until
         if wanted and self._count % self.ROUND == 0:
-            wanted = _two_threads_are_faster()
+            wanted = not _two_threads_wait()
             self._tried(wanted)
         if not wanted:
             return self._model.code_front(front, around, exchange)
@@ -118,7 +118,8 @@ class SecondThread(Generic[ExchangeT]):
             SecondThread._rest = min(2 * SecondThread._rest, self.RESTS[1])
 
 
-def _two_threads_are_faster() -> bool:
+def _two_threads_wait() -> bool:
+    """Whether a product takes far longer with two threads: ten times, where both cores are busy."""
     import torch
 
     values = torch.zeros((24, 1024), dtype=torch.int8)
@@ -130,7 +131,7 @@ def _two_threads_are_faster() -> bool:
         torch._int_mm(values, weight)
         seconds[threads].append(time.perf_counter() - begin)
     torch.set_num_threads(1)
-    return sum(seconds[2][1:]) < sum(seconds[1][1:])  # the first may have to set up
+    return sum(seconds[2][1:]) > 3 * sum(seconds[1][1:])  # the first may have to set up
 
 
 def on_idle_cores(model: BlockModel[ExchangeT], device: str) -> BlockModel[ExchangeT]:

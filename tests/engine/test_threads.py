@@ -41,7 +41,7 @@ def code(model: SecondThread[None], fronts: int, width: int = 24) -> None:
 
 
 def test_idle_cores_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(devices, "_two_threads_are_faster", lambda: True)
+    monkeypatch.setattr(devices, "_two_threads_wait", lambda: False)
     model = Model(0.0, 0.0)
     governed = SecondThread(model)
     code(governed, 5)
@@ -52,11 +52,11 @@ def test_idle_cores_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_busy_cores_are_tried_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[float] = []
 
-    def slower() -> bool:
+    def wait() -> bool:
         tried.append(time.monotonic())
-        return False
+        return True
 
-    monkeypatch.setattr(devices, "_two_threads_are_faster", slower)
+    monkeypatch.setattr(devices, "_two_threads_wait", wait)
     monkeypatch.setattr(SecondThread, "_rest", 0.05)
     model = Model(0.005, 0.0)
     for _ in range(4):  # as many pictures
@@ -66,7 +66,7 @@ def test_busy_cores_are_tried_now_and_then(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_front_that_waits_for_its_turn_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(devices, "_two_threads_are_faster", lambda: True)
+    monkeypatch.setattr(devices, "_two_threads_wait", lambda: False)
     model = Model(0.0, 0.002)
     governed = SecondThread(model)
     code(governed, 4)
@@ -84,5 +84,5 @@ def test_the_user_may_fix_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_trial_leaves_one_thread() -> None:
     with devices.few_threads():
-        assert isinstance(devices._two_threads_are_faster(), bool)
+        assert isinstance(devices._two_threads_wait(), bool)
         assert torch.get_num_threads() == 1
