@@ -173,7 +173,7 @@ def _warm_up(request: messages.WarmUp, report: Report) -> messages.Ready:
         report(found)
         is_there = any(model.name == request.model for model in found.installed)
         evaluate.warm_up(request.device, _weights(request.model if is_there else ""))
-    use_cuda = request.device != "cpu" and torch.cuda.is_available()
+    use_cuda = request.device == "cuda" and torch.cuda.is_available()
     return messages.Ready("cuda" if use_cuda else "cpu", torch.__version__)
 
 

@@ -259,7 +259,7 @@ class MainWindow(QMainWindow):
 
     def _on_ready(self, ready: Ready) -> None:
         self._ready = ready
-        wants_gpu = self.settings.values.device != "cpu"
+        wants_gpu = self.settings.values.device == "cuda"
         self.status.show_device(ready.device, wants_gpu=wants_gpu)
 
     def _apply_settings(self, values: Preferences) -> None:
