@@ -88,7 +88,7 @@ class Reference:
                 levels = levels.round().clamp(0, config.scale_levels - 1)
                 part = means + step * exchange.symbols(i, means, levels)
                 y_hat = torch.cat([y_hat, part], dim=2)
-            found = to_pixels(network.synthesis_transform(y_hat, y_hat, p, h, rate))
+            found = to_pixels(network.synthesis_transform(y_hat, p, h, rate))
             x_hat[block] = found
             features[block] = network.features(found, context, rate)
         return np.asarray((x_hat[:-1] * PIXEL_UNIT + OFFSET).to(torch.uint8))

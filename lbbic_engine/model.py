@@ -44,28 +44,8 @@ def rate_weights(qualities: Iterable[float]) -> Tensor:
     return (1 - (torch.tensor(list(qualities))[:, None] - points).abs()).clamp(min=0)
 
 
-class RoundThrough(torch.autograd.Function):
-    """Rounding whose gradient is that of the identity."""
-
-    @staticmethod
-    def forward(ctx: object, value: Tensor) -> Tensor:
-        return value.round()
-
-    @staticmethod
-    def backward(ctx: object, gradient: Tensor) -> Tensor:
-        return gradient
-
-
-def round_through(value: Tensor) -> Tensor:
-    rounded: Tensor = RoundThrough.apply(value)  # type: ignore[no-untyped-call]
-    return rounded
-
-
 class Dense(nn.Module):
-    """A layer over one or more inputs, with a bias (and, without rectifier, a gain) per rate.
-
-    With ``quantised`` set, activations take the values that the integer twin has.
-    """
+    """A layer over one or more inputs, with a bias (and, without rectifier, a gain) per rate."""
 
     __call__: Callable[..., Tensor]
     input_step: Tensor
@@ -75,7 +55,6 @@ class Dense(nn.Module):
         super().__init__()
         self.inputs = inputs
         self.rectified = rectified
-        self.quantised = False
         self.weight = nn.Parameter(torch.empty(outputs, sum(inputs)))
         self.bias = nn.Parameter(torch.zeros(len(LAMBDAS), outputs))
         if not rectified:
@@ -95,11 +74,7 @@ class Dense(nn.Module):
         bias = (rate @ self.bias)[:, None].to(dtype)
         if not self.rectified:
             return result * (rate @ self.log_gain).exp()[:, None].to(dtype) + bias
-        result = functional.relu(result + bias)
-        if self.quantised:
-            step = self.output_step.to(dtype)
-            result = round_through(result / step).clamp(max=ACTIVATION_LEVELS) * step
-        return result
+        return functional.relu(result + bias)
 
 
 class BlockNetwork(nn.Module):
@@ -140,7 +115,6 @@ class BlockNetwork(nn.Module):
         self.log_step = nn.Parameter(torch.tensor(steps)[:, None].repeat(1, config.latents))
         # What one integer step of a latent is worth where it enters a non-linear layer.
         self.register_buffer("latent_step", torch.full((config.latents,), 1 / 16))
-        self.quantised = False
         for layer in (self.analysis_3, self.synthesis_3, *self.slice_parameters):
             nn.init.zeros_(layer.weight)
 
@@ -174,9 +148,9 @@ class BlockNetwork(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Means (in latent units) and scale levels (0…levels - 1, not rounded) of a slice.
 
-        ``y_hat`` holds the slices before, as ``coarse`` gives them.
+        ``y_hat`` holds the slices before, float32.
         """
-        values = (h, y_hat) if index else (h,)
+        values = (h, y_hat.to(h.dtype)) if index else (h,)
         hidden = self.slice_hidden[index](*values, rate=rate)
         scale_levels, means = self.slice_parameters[index](hidden, rate=rate).float().chunk(2, -1)
         return means, scale_levels
@@ -188,20 +162,11 @@ class BlockNetwork(nn.Module):
         clamped = scale_levels.clamp(0, config.scale_levels - 1)
         return config.min_scale * torch.exp(clamped * slope)
 
-    def coarse(self, y_hat: Tensor, dtype: torch.dtype, first: int = 0) -> Tensor:
-        """Latents, from channel ``first`` on, as the non-linear layers see them."""
-        if self.quantised:
-            step = self.latent_step[first : first + y_hat.shape[-1]]
-            levels = round_through(y_hat / step).clamp(-LATENT_LEVELS, LATENT_LEVELS)
-            y_hat = levels * step
-        return y_hat.to(dtype)
-
-    def synthesis_transform(
-        self, y_hat: Tensor, coarse: Tensor, p: Tensor, h: Tensor, rate: Tensor
-    ) -> Tensor:
+    def synthesis_transform(self, y_hat: Tensor, p: Tensor, h: Tensor, rate: Tensor) -> Tensor:
         """x_hat (C, n, 3B²), float32, neither rounded nor clamped."""
-        hidden = self.synthesis_2(self.synthesis_1(h, coarse, rate=rate), rate=rate)
-        linear = functional.linear(y_hat.to(h.dtype), self.synthesis_linear.to(h.dtype))
+        latents = y_hat.to(h.dtype)
+        hidden = self.synthesis_2(self.synthesis_1(h, latents, rate=rate), rate=rate)
+        linear = functional.linear(latents, self.synthesis_linear.to(h.dtype))
         return p + linear + self.synthesis_3(hidden, rate=rate)
 
 

@@ -7,8 +7,6 @@ are counted later. It makes the contexts of on-policy training and the figures o
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -56,21 +54,19 @@ def run(
         features = gathered[..., pixels:].reshape(crops, n, -1)
         p, h = network.context_model(context, features, rate)
         y = network.analysis_transform(x.index_select(1, front), p, h, rate)
-        parts: list[Tensor] = []
-        coarse = y.new_zeros(0)
+        y_hat = y.new_zeros(0)
         first = 0
         for i, width in enumerate(config.latent_slices):
-            means, levels = network.entropy_parameters(i, h, coarse, rate)
+            means, levels = network.entropy_parameters(i, h, y_hat, rate)
             part = slice(first, first + width)
             step, scales = steps[..., part], network.scales(levels)
             symbols = choose((y[..., part] - means) / step, scales, worth[..., part])
             if count:
                 counted[:, front] += bits(symbols, scales).sum(-1)
-            parts.append(means + symbols * step)
-            shown = network.coarse(parts[-1], dtype, first)
-            coarse = torch.cat([coarse, shown], -1) if i else shown
+            found = means + symbols * step
+            y_hat = torch.cat([y_hat, found], -1) if i else found
             first += width
-        x_hat = network.synthesis_transform(torch.cat(parts, -1), coarse, p, h, rate)
+        x_hat = network.synthesis_transform(y_hat, p, h, rate)
         x_hat = to_pixels(x_hat).to(dtype)
         state[:, front, :pixels] = x_hat
         state[:, front, pixels:] = network.features(x_hat, context, rate)
@@ -78,12 +74,14 @@ def run(
 
 
 class Captured:
-    """The loop on crops of one shape as a CUDA graph: ten thousand launches at the price of one."""
+    """The loop of one network on crops of one shape as a CUDA graph.
+
+    Ten thousand launches at the price of one; it follows the network's values as they change.
+    """
 
     def __init__(
         self, network: BlockNetwork, x: Tensor, rate: Tensor, grid: tuple[int, int]
     ) -> None:
-        self._network = network
         self._x, self._rate = x.clone(), rate.clone()
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
@@ -94,19 +92,9 @@ class Captured:
         with torch.cuda.graph(self._graph):
             self._x_hat = run(network, self._x, self._rate, grid).x_hat
 
-    def takes(self, network: BlockNetwork) -> bool:
-        """Whether the network computes as the one captured does, its values aside."""
-        return network.quantised == self._network.quantised
-
-    def run(self, network: BlockNetwork, x: Tensor, rate: Tensor) -> Tensor:
-        """x_hat of the blocks, with the network's values."""
-        for mine, value in zip(_values(self._network), _values(network), strict=True):
-            mine.copy_(value)
+    def run(self, x: Tensor, rate: Tensor) -> Tensor:
+        """x_hat of the blocks."""
         self._x.copy_(x)
         self._rate.copy_(rate)
         self._graph.replay()
         return self._x_hat.clone()
-
-
-def _values(network: BlockNetwork) -> Iterator[Tensor]:
-    return itertools.chain(network.parameters(), network.buffers())

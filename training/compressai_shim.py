@@ -10,10 +10,10 @@ the process.
 import importlib
 import warnings
 
-import torch
+from torch import library
 
 _SCHEMA = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-_library = torch.library.Library("torchvision", "FRAGMENT")  # its definitions live as long as it
+_operators = library.Library("torchvision", "FRAGMENT")  # its definitions live as long as it
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # its own use of torch.jit.script is deprecated
@@ -21,5 +21,5 @@ with warnings.catch_warnings():
         importlib.import_module("torchvision")
     except RuntimeError:
         for _name in ("nms", "qnms"):
-            _library.define(_name + _SCHEMA)
+            _operators.define(_name + _SCHEMA)
     compressai = importlib.import_module("compressai")

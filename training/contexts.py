@@ -20,11 +20,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lbbic_engine.blocks import split_blocks
 from lbbic_engine.config import MAX_QUALITY, MIN_QUALITY, QUALITY_STEPS
 from lbbic_engine.model import PIXEL_OFFSET, PIXEL_UNIT, BlockNetwork, rate_weights, to_unit
 from training import closed_loop, dataset
-from training.precondition import plain_copy
+from training.precondition import plain_copy, refresh_plain
 from training.recipe import Recipe
 from training.step import trained_lmbdas
 
@@ -58,7 +57,7 @@ class Source(Protocol):
 
 
 def make_source(
-    recipe: Recipe, network: BlockNetwork, pictures: Sequence[dataset.Pixels], device: str
+    recipe: Recipe, network: BlockNetwork, pictures: Sequence[Tensor], device: str
 ) -> Source:
     """The kind of source that the recipe asks for."""
     if recipe.acl_crops:
@@ -71,14 +70,18 @@ class OnPolicy:
         self,
         recipe: Recipe,
         network: BlockNetwork,
-        pictures: Sequence[dataset.Pixels],
+        pictures: Sequence[Tensor],
         device: str,
     ) -> None:
         self._recipe = recipe
         self._network = network
-        self._pictures = as_tensors(pictures, device)
+        self._pictures = [picture.to(device) for picture in pictures]
         self._device = device
-        self._loop: closed_loop.Captured | None = None
+        self._twin = plain_copy(network)
+        for name, value in self._twin.named_parameters():
+            if "bias" not in name and "log_" not in name:
+                value.data = value.data.bfloat16()
+        self._captured: closed_loop.Captured | None = None
 
     def batches(self, step: int) -> Iterator[Batch]:
         recipe = self._recipe
@@ -95,16 +98,13 @@ class OnPolicy:
 
     def _closed_loop(self, x: Tensor, rate: Tensor) -> Tensor:
         """x_hat of the network as it is now, with matrices in bfloat16."""
-        twin = plain_copy(self._network)
-        for name, value in twin.named_parameters():
-            if "bias" not in name and "log_" not in name:
-                value.data = value.data.bfloat16()
+        refresh_plain(self._twin, self._network)
         grid = (self._recipe.crop_blocks, self._recipe.crop_blocks)
         if not x.is_cuda:
-            return closed_loop.run(twin, x, rate, grid).x_hat
-        if self._loop is None or not self._loop.takes(twin):
-            self._loop = closed_loop.Captured(twin, x, rate, grid)
-        return self._loop.run(twin, x, rate)
+            return closed_loop.run(self._twin, x, rate, grid).x_hat
+        if self._captured is None:
+            self._captured = closed_loop.Captured(self._twin, x, rate, grid)
+        return self._captured.run(x, rate)
 
     def keep(self, batch: Batch, x_hat: Tensor) -> None:
         pass
@@ -117,11 +117,11 @@ class OnPolicy:
 
 
 class Asymptotic:
-    def __init__(self, recipe: Recipe, pictures: Sequence[dataset.Pixels], device: str) -> None:
+    def __init__(self, recipe: Recipe, pictures: Sequence[Tensor], device: str) -> None:
         self._recipe = recipe
         self._device = device
         random = np.random.default_rng(recipe.seed)
-        self._x = draw_blocks(recipe, as_tensors(pictures, "cpu"), recipe.acl_crops, random)
+        self._x = draw_blocks(recipe, pictures, recipe.acl_crops, random)
         qualities = draw_qualities(recipe, recipe.acl_crops, random)
         self._rate = rate_weights(qualities)
         self._lmbdas = trained_lmbdas(qualities, recipe.lmbda_spread)
@@ -156,30 +156,17 @@ class Asymptotic:
 
 
 def draw_blocks(
-    recipe: Recipe,
-    pictures: Sequence[Tensor],
-    count: int,
-    random: np.random.Generator,
+    recipe: Recipe, pictures: Sequence[Tensor], count: int, random: np.random.Generator
 ) -> Tensor:
-    """uint8 blocks (count, n, 3B²) of random crops, on the device of the pictures (H, W, 3)."""
-    side = recipe.crop_blocks * recipe.model.block_size
-    crops = []
-    for place in dataset.draw_places([p.shape[:2] for p in pictures], count, side, random):
-        crop = pictures[place.picture][place.rows, place.columns]
-        crop = crop.flip(1) if place.mirrored else crop
-        crops.append(crop.transpose(0, 1) if place.turned else crop)
-    cells = (recipe.crop_blocks, recipe.model.block_size)
-    cut = torch.stack(crops).unflatten(2, cells).unflatten(1, cells)
+    """uint8 blocks (count, n, 3B²) of random crops."""
+    size = recipe.model.block_size
+    return to_blocks(dataset.draw_crops(pictures, count, recipe.crop_blocks * size, random), size)
+
+
+def to_blocks(crops: Tensor, block_size: int) -> Tensor:
+    """Crops (C, H, W, 3) as blocks (C, rows·columns, 3B²), in the order of ``split_blocks``."""
+    cut = crops.unflatten(2, (-1, block_size)).unflatten(1, (-1, block_size))
     return cut.transpose(2, 3).flatten(3).flatten(1, 2)
-
-
-def as_tensors(pictures: Sequence[dataset.Pixels], device: str) -> list[Tensor]:
-    return [torch.from_numpy(picture).to(device) for picture in pictures]
-
-
-def to_blocks(crops: Sequence[dataset.Pixels], block_size: int) -> Tensor:
-    """Crops (C, H, W, 3) as uint8 blocks (C, rows·columns, 3B²)."""
-    return torch.from_numpy(np.stack([split_blocks(crop, block_size) for crop in crops]))
 
 
 def draw_qualities(recipe: Recipe, count: int, random: np.random.Generator) -> list[float]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
 SUFFIXES = {".png", ".avif", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"}
 HELD_OUT_EVERY = 40
@@ -20,9 +21,9 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Dataset:
-    """Pictures (H, W, 3) to train on, and others that are only measured on."""
+    """Pictures (H, W, 3) to train on, uint8, and others that are only measured on."""
 
-    pictures: Sequence[Pixels]
+    pictures: Sequence[Tensor]
     held_out: Sequence[Pixels]
 
 
@@ -37,7 +38,8 @@ def load(folder: Path, min_side: int) -> Dataset:
     if len(found) < 2:
         raise ValueError(f"{folder}: at least two pictures of {min_side} pixels a side are needed")
     held_out = found[::HELD_OUT_EVERY]
-    return Dataset([p for i, p in enumerate(found) if i % HELD_OUT_EVERY], held_out)
+    pictures = [torch.from_numpy(p) for i, p in enumerate(found) if i % HELD_OUT_EVERY]
+    return Dataset(pictures, held_out)
 
 
 def _read(path: Path) -> Pixels:
@@ -45,36 +47,22 @@ def _read(path: Path) -> Pixels:
         return np.array(image.convert("RGB"))
 
 
-class Place(NamedTuple):
-    """Where a crop is cut, and whether it is mirrored, then turned (rows for columns)."""
-
-    picture: int
-    rows: slice
-    columns: slice
-    mirrored: bool
-    turned: bool
-
-
-def draw_places(
-    sizes: Sequence[tuple[int, ...]], count: int, side: int, random: np.random.Generator
-) -> Iterator[Place]:
-    """Places of square crops in pictures of (height, width), each of them equally likely."""
-    areas = np.array([height * width for height, width in sizes], dtype=float)
-    for index in random.choice(len(sizes), count, p=areas / areas.sum()):
-        height, width = sizes[index]
-        top, left = random.integers(height - side + 1), random.integers(width - side + 1)
-        rows, columns = slice(top, top + side), slice(left, left + side)
-        yield Place(index, rows, columns, bool(random.integers(2)), bool(random.integers(2)))
-
-
 def draw_crops(
-    pictures: Sequence[Pixels], count: int, side: int, random: np.random.Generator
-) -> Iterator[Pixels]:
-    """Crops (side, side, 3) of ``draw_places``."""
-    for place in draw_places([p.shape[:2] for p in pictures], count, side, random):
-        crop = pictures[place.picture][place.rows, place.columns]
-        crop = crop[:, ::-1] if place.mirrored else crop
-        yield crop.transpose(1, 0, 2) if place.turned else crop
+    pictures: Sequence[Tensor], count: int, side: int, random: np.random.Generator
+) -> Tensor:
+    """Crops (count, side, side, 3), each place of each picture equally likely, mirrored and turned.
+
+    They are made on the device of the pictures.
+    """
+    areas = np.array([p.shape[0] * p.shape[1] for p in pictures], dtype=float)
+    crops = []
+    for index in random.choice(len(pictures), count, p=areas / areas.sum()):
+        height, width, _ = pictures[index].shape
+        top, left = random.integers(height - side + 1), random.integers(width - side + 1)
+        crop = pictures[index][top : top + side, left : left + side]
+        crop = crop.flip(1) if random.integers(2) else crop
+        crops.append(crop.transpose(0, 1) if random.integers(2) else crop)
+    return torch.stack(crops)
 
 
 def centre_crops(pictures: Sequence[Pixels], count: int, height: int, width: int) -> list[Pixels]:

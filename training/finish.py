@@ -16,7 +16,7 @@ from training import dataset, precondition
 from training.evaluate import Comparison, compare
 from training.export import analysis_tensors, integer_tensors
 from training.fit_tables import fitted_counts
-from training.quantise import calibrate, is_calibrated
+from training.quantise import calibrate
 from training.recipe import Recipe
 from training.rounding import Moments, input_moments
 from training.train import VALIDATION_CROPS, calibration, read_run, save_float
@@ -68,8 +68,7 @@ def calibrated(
     network = precondition.plain_copy(network)
     grid = (recipe.crop_blocks, recipe.crop_blocks)
     x, rate = calibration(pictures, recipe)
-    if not is_calibrated(network):  # by a quantisation-aware phase
-        calibrate(network, x, rate, grid)
+    calibrate(network, x, rate, grid)
     return network, input_moments(network, x, rate, grid), int(state["step"])
 
 
@@ -77,7 +76,7 @@ def table_crops(pictures: dataset.Dataset, recipe: Recipe) -> list[dataset.Pixel
     """Crops of training pictures on which the probability tables are counted."""
     side = recipe.crop_blocks * recipe.model.block_size
     random = np.random.default_rng(recipe.seed + 1)
-    return list(dataset.draw_crops(pictures.pictures, recipe.table_crops, side, random))
+    return list(dataset.draw_crops(pictures.pictures, recipe.table_crops, side, random).numpy())
 
 
 def training_record(run: Path, recipe: Recipe, step: int) -> dict[str, Any]:

@@ -81,6 +81,7 @@ def export_run(
     """Writes the weights file of a run, and measures it on the held-out pictures."""
     recipe = read_run(run)
     pictures = dataset.load(data, CROP_PX)
+    calibration = [picture.numpy() for picture in pictures.pictures[:CALIBRATION_CROPS]]
     network, step = best_network(run, recipe)
     if float_path is not None:
         save_float(network, float_path)
@@ -88,7 +89,7 @@ def export_run(
     if (run / "validation.csv").exists():
         with (run / "validation.csv").open(encoding="utf-8") as file:
             record["validation"] = list(csv.DictReader(file))[-1]
-    path = write_weights(network, output, centres(pictures.pictures[:CALIBRATION_CROPS]), record)
+    path = write_weights(network, output, centres(calibration), record)
     return path, compare(network, path, centres(pictures.held_out))
 
 

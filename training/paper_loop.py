@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from lbbic_engine.blocks import grid, split_blocks
-from lbbic_engine.model import PIXEL_OFFSET, round_through
+from lbbic_engine.model import PIXEL_OFFSET
 from lbbic_engine.paper import PIXEL_RANGE, PaperNetwork, to_pixels
 from lbbic_engine.wavefront import NEIGHBOURS
 from training.losses import gaussian_bits
@@ -149,8 +149,10 @@ def evaluate_blocks(
     exact = network.outside.dtype
     scales, means = scales.to(exact), means.to(exact)
     y = network.analysis_transform(x, context).to(exact)
-    noisy = y - means + torch.rand_like(y) - 0.5
-    y_hat = round_through(y - means) + means
+    residual = y - means
+    noisy = residual + torch.rand_like(y) - 0.5
+    # Gradients pass through the rounding as if there were none.
+    y_hat = residual + (residual.round() - residual).detach() + means
     out = network.synthesis_transform(y_hat, context).to(exact)
     return Evaluated(out, gaussian_bits(noisy, scales).sum(-1))
 

@@ -8,6 +8,7 @@ run follows the schedule that it would have followed.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +64,9 @@ class PaperTrainer:
         crops = dataset.centre_crops(
             self.pictures.held_out, VALIDATION_CROPS, VALIDATION_PX, VALIDATION_PX
         )
-        self.validation = to_blocks(crops, self.config.block_size).to(device)
+        self.validation = to_blocks(torch.from_numpy(np.stack(crops)), self.config.block_size).to(
+            device
+        )
         side = VALIDATION_PX // self.config.block_size
         self.validation_grid = (side, side)
         self.network = self._beginning().to(device)
@@ -163,11 +166,11 @@ def save_float(network: PaperNetwork, path: Path) -> None:
 
 
 def draw_crops(
-    pictures: object, recipe: PaperRecipe, count: int, random: np.random.Generator
+    pictures: Sequence[Tensor], recipe: PaperRecipe, count: int, random: np.random.Generator
 ) -> Tensor:
     """uint8 blocks (count, n, 3B²) of random crops."""
-    crops = dataset.draw_crops(pictures, count, recipe.crop_px, random)  # type: ignore[arg-type]
-    return to_blocks(list(crops), recipe.config.block_size)
+    crops = dataset.draw_crops(pictures, count, recipe.crop_px, random)
+    return to_blocks(crops, recipe.config.block_size)
 
 
 def random_of(recipe: PaperRecipe, *number: int) -> np.random.Generator:

@@ -66,9 +66,6 @@ def plain_copy(network: BlockNetwork) -> BlockNetwork:
     """The same network with plain weights."""
     twin = BlockNetwork(network.config).requires_grad_(False).to(network.log_step.device)
     refresh_plain(twin, network)
-    for mine, theirs in zip(twin.modules(), _plain_modules(network), strict=True):
-        if hasattr(mine, "quantised"):
-            mine.quantised = theirs.quantised
     return twin
 
 
@@ -78,8 +75,3 @@ def refresh_plain(twin: BlockNetwork, network: BlockNetwork) -> None:
     for name, value in itertools.chain(twin.named_parameters(), twin.named_buffers()):
         owner, _, attribute = name.rpartition(".")
         value.copy_(getattr(network.get_submodule(owner), attribute))
-
-
-def _plain_modules(network: BlockNetwork) -> list[nn.Module]:
-    named = network.named_modules()
-    return [module for name, module in named if "parametrizations" not in name]

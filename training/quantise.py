@@ -1,6 +1,6 @@
-"""From floating point to the integer twin: steps of the activations, and rounding to them.
+"""From floating point to the integer twin: the steps of the activations.
 
-Weights are the affair of ``rounding``: they need no training to be rounded well.
+Weights are the affair of ``rounding``.
 """
 
 from __future__ import annotations
@@ -49,11 +49,6 @@ def calibrate(network: BlockNetwork, x: Tensor, rate: Tensor, grid: tuple[int, i
     connect(network)
 
 
-def is_calibrated(network: BlockNetwork) -> bool:
-    """Whether the activations' steps have been set."""
-    return bool((network.context_1.output_step != 1).any())
-
-
 def connect(network: BlockNetwork) -> None:
     """Tells every layer the steps of what it reads."""
     config = network.config
@@ -84,10 +79,3 @@ def decoder_layers(network: BlockNetwork) -> list[Dense]:
         for name, module in network.named_modules()
         if isinstance(module, Dense) and not name.startswith("analysis")
     ]
-
-
-def quantise(network: BlockNetwork) -> None:
-    """Activations take the values that the integer twin gives them, from here on."""
-    network.quantised = True
-    for layer in decoder_layers(network):
-        layer.quantised = True

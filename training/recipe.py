@@ -27,7 +27,6 @@ class Recipe:
     warm_up_steps: int = 100
     decay_share: float = 0.4
     ema_decay: float = 0.998
-    quantise_share: float = 0.1
     table_crops: int = 24  # on which the probability tables are counted
     seed: int = 1
     validate_every: int = 1000

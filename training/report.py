@@ -14,7 +14,7 @@ import torch
 from lbbic_engine.config import LAMBDAS
 from lbbic_engine.model import BlockNetwork, to_unit
 from training import precondition, warm_start
-from training.contexts import OnPolicy, as_tensors, draw_blocks
+from training.contexts import OnPolicy, draw_blocks
 from training.recipe import Recipe
 from training.step import make_step
 from training.train import Trainer
@@ -79,10 +79,10 @@ def measure_throughput(recipe: Recipe, device: str, rounds: int = 3) -> Throughp
     """Times real training steps on noise, and the machine's bfloat16 products beside them."""
     side = recipe.crop_blocks * recipe.model.block_size
     noise = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
-    pictures = [noise]
+    pictures = [torch.from_numpy(noise)]
     grid = (recipe.crop_blocks, recipe.crop_blocks)
     network = BlockNetwork(recipe.model)
-    x = to_unit(draw_blocks(recipe, as_tensors(pictures, "cpu"), 4, np.random.default_rng(0)))
+    x = to_unit(draw_blocks(recipe, pictures, 4, np.random.default_rng(0)))
     warm_start.fit(network, x, grid)
     trainer = Trainer(recipe, network, precondition.context_mixer(x, grid), device)
     source = OnPolicy(recipe, trainer.network, pictures, device)

@@ -53,13 +53,12 @@ def open_loop_losses(
     y = network.analysis_transform(x.float(), p, h, rate)
     counted = x.new_zeros(len(x), dtype=torch.float32)
     parts: list[Tensor] = []
-    coarse: list[Tensor] = []
     first = 0
     steps = network.latent_steps(rate)
     worth = distortion_bits(steps.detach(), rate)
     for i, width in enumerate(config.latent_slices):
         part = slice(first, first + width)
-        before = torch.cat(coarse, -1) if coarse else y.new_zeros(0)
+        before = torch.cat(parts, -1) if parts else y.new_zeros(0)
         means, levels = network.entropy_parameters(i, h, before, rate)
         step, scales = steps[..., part], network.scales(levels)
         values = (y[..., part] - means) / step
@@ -67,9 +66,8 @@ def open_loop_losses(
         smooth = bits(values + torch.rand_like(values) - 0.5, scales.detach())
         counted = counted + (bits(symbols, scales) + smooth - smooth.detach()).sum((1, 2))
         parts.append(means + (values + (symbols - values).detach()) * step)
-        coarse.append(network.coarse(parts[-1], x.dtype, first))
         first += width
-    out = network.synthesis_transform(torch.cat(parts, -1), torch.cat(coarse, -1), p, h, rate)
+    out = network.synthesis_transform(torch.cat(parts, -1), p, h, rate)
     mse = (out - x.float()).square().mean((1, 2)) * (PIXEL_UNIT / 255) ** 2
     bpp = counted / (x.shape[1] * config.block_size**2)
     total = ((bpp + lmbdas * mse) * lmbdas**LOSS_EXPONENT).mean()

@@ -23,9 +23,8 @@ from tqdm import tqdm
 from lbbic_engine.config import ModelConfig
 from lbbic_engine.model import PIXEL_UNIT, BlockNetwork, rate_weights, to_unit
 from training import closed_loop, dataset, precondition, warm_start
-from training.contexts import as_tensors, draw_blocks, draw_qualities, make_source, to_blocks
+from training.contexts import draw_blocks, draw_qualities, make_source, to_blocks
 from training.precondition import context_mixer, plain_copy
-from training.quantise import calibrate, is_calibrated, quantise
 from training.recipe import Recipe
 from training.revive import revive
 from training.run_log import append_row
@@ -175,8 +174,6 @@ def train(run: Path, data: Path, *, device: str = "cpu") -> None:
     saved = logged = time.monotonic()
     bar = tqdm(total=recipe.steps, initial=trainer.step, unit="step", mininterval=5, smoothing=0.1)
     while trainer.step < recipe.steps:
-        if trainer.step >= recipe.steps * (1 - recipe.quantise_share):
-            _quantise(trainer, pictures)
         for batch in source.batches(trainer.step):
             losses = step_losses(
                 trainer.network, batch.x, batch.x_hat, batch.rate, batch.lmbdas, grid
@@ -212,9 +209,7 @@ def _beginning(recipe: Recipe, run: Path, pictures: dataset.Dataset) -> tuple[Bl
     torch.manual_seed(recipe.seed)
     network = BlockNetwork(recipe.model)
     random = np.random.default_rng(recipe.seed)
-    side = recipe.crop_blocks * recipe.model.block_size
-    crops = dataset.draw_crops(pictures.pictures, WARM_START_CROPS, side, random)
-    x = to_unit(to_blocks(list(crops), recipe.model.block_size))
+    x = to_unit(draw_blocks(recipe, pictures.pictures, WARM_START_CROPS, random))
     grid = (recipe.crop_blocks, recipe.crop_blocks)
     if (run / START).exists():
         load_float(network, run / START)
@@ -227,31 +222,18 @@ def _beginning(recipe: Recipe, run: Path, pictures: dataset.Dataset) -> tuple[Bl
     return network, context_mixer(x, grid)
 
 
-def _quantise(trainer: Trainer, pictures: dataset.Dataset) -> None:
-    """From here on the networks compute as their integer twins do."""
-    if trainer.network.quantised:
-        return
-    if not is_calibrated(trainer.network):  # else resumed in this phase
-        x, rate = (values.to(trainer.device) for values in calibration(pictures, trainer.recipe))
-        blocks = trainer.recipe.crop_blocks
-        calibrate(trainer.network, x, rate, (blocks, blocks))
-    trainer.average.load_state_dict(dict(trainer.network.named_buffers()), strict=False)
-    quantise(trainer.network)
-    quantise(trainer.average)
-
-
 def validation_blocks(pictures: dataset.Dataset, recipe: Recipe) -> Tensor:
     """Blocks of the held-out pictures' centres."""
     side = recipe.crop_blocks * recipe.model.block_size
     crops = dataset.centre_crops(pictures.held_out, VALIDATION_CROPS, side, side)
-    return to_blocks(crops, recipe.model.block_size)
+    return to_blocks(torch.from_numpy(np.stack(crops)), recipe.model.block_size)
 
 
 def calibration(pictures: dataset.Dataset, recipe: Recipe) -> tuple[Tensor, Tensor]:
     """Blocks of training pictures in the networks' unit, and their qualities as rate weights."""
     random = np.random.default_rng(recipe.seed)
-    crops = draw_blocks(recipe, as_tensors(pictures.pictures, "cpu"), CALIBRATION_CROPS, random)
-    return to_unit(crops), rate_weights(draw_qualities(recipe, CALIBRATION_CROPS, random))
+    x = to_unit(draw_blocks(recipe, pictures.pictures, CALIBRATION_CROPS, random))
+    return x, rate_weights(draw_qualities(recipe, CALIBRATION_CROPS, random))
 
 
 def validate(network: BlockNetwork, blocks: Tensor, grid: tuple[int, int]) -> dict[str, float]:

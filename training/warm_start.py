@@ -54,7 +54,6 @@ def fit(network: BlockNetwork, x: Tensor, grid: tuple[int, int]) -> None:
     network.prediction.copy_(linear.prediction)
     network.analysis_linear.copy_(linear.basis)
     network.synthesis_linear.copy_(linear.basis.T)
-    network.latent_step.copy_(latent_step(linear.deviation))
     slope = math.log(config.max_scale / config.min_scale) / (config.scale_levels - 1)
     deviation = linear.deviation.split(config.latent_slices)
     log_step = network.log_step.double().split(config.latent_slices, dim=1)
@@ -65,8 +64,3 @@ def fit(network: BlockNetwork, x: Tensor, grid: tuple[int, int]) -> None:
         layer.bias[:, : len(spread)] = level.clamp(0, config.scale_levels - 1).float()
         # A unit of these outputs is a level: give them the reach of one.
         layer.log_gain[:, : len(spread)] = math.log(4.0)
-
-
-def latent_step(deviation: Tensor) -> Tensor:
-    """Integer step of the latents in the non-linear layers: eight deviations fit in 127."""
-    return (deviation * 8 / 127).float()

@@ -168,7 +168,6 @@ def test_plot_without_matplotlib_says_what_to_do(monkeypatch: pytest.MonkeyPatch
 
 
 def test_plot_draws_every_curve() -> None:
-    pytest.importorskip("matplotlib")
     ours = Curve("ours", "a few pictures", (1.0, 2.0), (30.0, 33.0))
     svg = report.plot_curves(ours, [curve()], ".svg").decode()
     for label in ("ours", "a few pictures", "bits per pixel"):

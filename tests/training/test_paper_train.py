@@ -95,7 +95,6 @@ def test_each_recipe_trains_and_its_weights_code_a_picture(
 
 
 def test_curves_of_both_kinds_are_drawn_side_by_side(photographs: Path, tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib", reason="plots need matplotlib")
     run, production = tmp_path / "paper", tmp_path / "production"
     start_run(tiny("block4", "on-policy"), run)
     train(run, photographs)
