@@ -1,6 +1,7 @@
 """The two chains: a picture to a file's bytes, and back. No mathematics of its own.
 
     compress              cut → split_blocks → code_grids(LatentWriter) → pack_container
+                          (thorough: SymbolSearch first, then SymbolWriter in its place)
     decode_progressively  parse_container → code_grids(LatentReader) → fronts of blocks
     decompress            the same, then merge_blocks
 
@@ -21,11 +22,13 @@ from numpy.typing import NDArray
 
 from lbbic_engine import weights as weights_files
 from lbbic_engine.blocks import merge_blocks, split_blocks
-from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS, quality_index
+from lbbic_engine.config import EFFORTS, MIN_QUALITY, QUALITY_STEPS, quality_index
 from lbbic_engine.container import VERSION, Container, Segment, pack_container, parse_container
 from lbbic_engine.devices import choose_device, device_failures, few_threads, on_idle_cores
+from lbbic_engine.effort import SymbolSearch
 from lbbic_engine.errors import Cancelled, CorruptDataError, LbbicError, UnknownWeightsError
-from lbbic_engine.exchange import LatentReader, LatentWriter
+from lbbic_engine.exchange import LatentReader, LatentWriter, SymbolWriter
+from lbbic_engine.integer import Exchange
 from lbbic_engine.pixels import Picture
 from lbbic_engine.segments import (
     EndOfSegments,
@@ -102,14 +105,16 @@ def compress(
     *,
     device: str = "auto",
     weights: str = DEFAULT,
+    effort: str = EFFORTS[0],
     progress: ReportProgress | None = None,
     cancelled: IsCancelled | None = None,
 ) -> Compressed:
     """Codes a picture at a quality from 1 to 8, rounded to 1/8; None is the model's default.
 
-    ``weights`` names the model, ``device`` is auto, cpu or cuda. ValueError for a quality out of
-    range, LbbicError for one that the model has not, if the device fails or memory is short,
-    UnknownWeightsError, Cancelled once
+    ``weights`` names the model, ``device`` is auto, cpu or cuda. ``effort`` is fast, or thorough:
+    that makes smaller files of the production model in many times the time (``effort``).
+    ValueError for a quality out of range and an unknown effort, LbbicError for a quality that the
+    model has not, if the device fails or memory is short, UnknownWeightsError, Cancelled once
     ``cancelled`` returns True (asked at every front).
     """
     (compressed,) = compress_batch(
@@ -117,6 +122,7 @@ def compress(
         quality,
         device=device,
         weights=weights,
+        effort=effort,
         progress=progress,
         cancelled=cancelled,
     )
@@ -131,10 +137,13 @@ def compress_batch(
     *,
     device: str = "auto",
     weights: str = DEFAULT,
+    effort: str = EFFORTS[0],
     progress: ReportProgress | None = None,
     cancelled: IsCancelled | None = None,
 ) -> list[Compressed]:
     """Codes pictures in common fronts, which is faster for small ones; as ``compress``."""
+    if effort not in EFFORTS:
+        raise ValueError(f"effort is {' or '.join(EFFORTS)}, not {effort}")
     index = None if quality is None else quality_index(quality)
     network = _load(weights_files.by_name(weights), device)
     config = network.description.config
@@ -147,9 +156,10 @@ def compress_batch(
         )
     jobs = [_Encoding(network, index, picture) for picture in pictures]
     tiles = [tile for i, job in enumerate(jobs) for tile in job.tiles(i)]
-    follow = _Follower("Encoding", tiles, progress, cancelled)
+    search = effort == "thorough" and network.integer.at_quality(index).step_energy is not None
+    follow = _Follower("Encoding", tiles, progress, cancelled, passes=2 if search else 1)
     for part in group(tiles, GROUP_BLOCKS):
-        for blocks in _encode(network, index, jobs, part):
+        for blocks in _encode(network, index, jobs, part, search=search):
             follow(blocks)
     return [job.finish() for job in jobs]
 
@@ -306,15 +316,25 @@ class _Encoding:
 
 
 def _encode(
-    network: Network, index: int, jobs: Sequence[_Encoding], tiles: Sequence[Tile]
+    network: Network, index: int, jobs: Sequence[_Encoding], tiles: Sequence[Tile], *, search: bool
 ) -> Iterator[int]:
-    """Codes tiles in common fronts; yields the number of blocks of each front."""
+    """Codes tiles in common fronts; yields the number of blocks of each front.
+
+    With ``search``, it yields those of the search of each tile before.
+    """
     grids = tuple(tile.grid for tile in tiles)
     blocks = np.concatenate([jobs[tile.picture].blocks(tile) for tile in tiles])
     writers = [SegmentWriter(network.tables, tile.number) for tile in tiles]
     sink = TogetherWriter(writers, coding_order(grids).parts)
-    writer = LatentWriter(network, index, sink, blocks)
     model = on_idle_cores(network.integer.at_quality(index), network.integer.device)
+    writer: Exchange = LatentWriter(network, index, sink, blocks)
+    if search:
+        searches = []
+        for tile, part in zip(tiles, _parts(blocks, tiles), strict=True):
+            searches.append(SymbolSearch(model, network, index, tile.grid, part))
+            yield from searches[-1]
+        symbols = torch.cat([each.symbols for each in searches]).to(network.integer.device)
+        writer = SymbolWriter(sink, symbols)
     for front, state in code_grids(model, grids, writer):
         blocks[front] = _values(state, blocks.shape[1])  # coded, so not needed any more
         yield len(front)
@@ -451,10 +471,11 @@ class _Follower:
         tiles: Sequence[Tile],
         progress: ReportProgress | None,
         cancelled: IsCancelled | None,
+        passes: int = 1,
     ) -> None:
         self._done = 0
         self._stage = stage
-        self._total = sum(tile.blocks for tile in tiles)
+        self._total = passes * sum(tile.blocks for tile in tiles)
         self._progress = progress
         self._cancelled = cancelled
 
@@ -474,14 +495,16 @@ def _merge(
 ) -> None:
     """Puts the blocks of tiles into their pictures, of which some are grey."""
     size = network.description.config.block_size
-    first = 0
-    for tile in tiles:
+    for tile, part in zip(tiles, _parts(blocks, tiles), strict=True):
         pixels, grey = canvases[tile.picture]
         rows = pixels[tile.pixel_rows(size)]
-        part = blocks[first : first + tile.blocks]
         height, width, _ = rows.shape
         rows[:] = merge_blocks(_grey(part) if grey else part, height, width, size)
-        first += tile.blocks
+
+
+def _parts(blocks: Pixels, tiles: Sequence[Tile]) -> list[Pixels]:
+    """The blocks of each tile, of those of all."""
+    return np.split(blocks, np.cumsum([tile.blocks for tile in tiles])[:-1])
 
 
 def _values(state: torch.Tensor, pixels: int) -> Pixels:

@@ -94,7 +94,8 @@ def evaluate(args: Namespace) -> int:
     means = evaluate.averages(rows)
     place = args.folder.resolve().name
     pictures = report.count(means[0].pictures, "picture")
-    source = f"lbbic {version()}, weights {', '.join(args.weights)}, {pictures} of {place}"
+    how = f"weights {', '.join(args.weights)}, effort {args.effort}"
+    source = f"lbbic {version()}, {how}, {pictures} of {place}"
     name = "lbbic" if args.weights == [DEFAULT_WEIGHTS] else ", ".join(args.weights)
     curve = evaluate.mean_curve(means, name, source)
     comparisons = [evaluate.compare(curve, anchor) for anchor in anchors]
@@ -243,7 +244,12 @@ def _encode(picture: Picture, args: Namespace, progress: ShowProgress) -> tuple[
         max_bytes = search.bytes_for_bpp(picture, args.target_bpp)
     if max_bytes is None and args.target_psnr is None:
         compressed = codec.compress(
-            picture, args.quality, device=args.device, weights=args.weights, progress=progress
+            picture,
+            args.quality,
+            device=args.device,
+            weights=args.weights,
+            effort=args.effort,
+            progress=progress,
         )
         return compressed.quality, compressed
     return search.search_quality(
@@ -252,6 +258,7 @@ def _encode(picture: Picture, args: Namespace, progress: ShowProgress) -> tuple[
         min_psnr=args.target_psnr,
         device=args.device,
         weights=args.weights,
+        effort=args.effort,
         progress=progress,
     )
 
@@ -339,7 +346,12 @@ def _measure(
         nullcontext(args.keep) if args.keep else TemporaryDirectory(prefix="lbbic-") as folder,
         tqdm(total=len(files) * sum(len(q) for _, q in models), leave=False, disable=None) as bar,
     ):
-        options = {"device": args.device, "overwrite": args.overwrite, "details": args.details}
+        options = {
+            "device": args.device,
+            "effort": args.effort,
+            "overwrite": args.overwrite,
+            "details": args.details,
+        }
         for weights, _ in models:
             evaluate.warm_up(args.device, weights)
         for file, name in zip(files, names, strict=True):

@@ -19,6 +19,8 @@ MAX_QUALITY = 8.0
 QUALITY_STEPS = 8  # per unit of quality
 QUALITY_COUNT = int((MAX_QUALITY - MIN_QUALITY) * QUALITY_STEPS) + 1
 
+EFFORTS = ("fast", "thorough")  # of a sender: without and with a search for symbols (``effort``)
+
 # Weights of the mean squared error on the 0…1 range, for R in bits per pixel.
 LAMBDAS = (117.045, 227.5875, 435.6675, 845.325, 1625.625, 3140.7075, 6060.33, 11704.5)
 

@@ -21,7 +21,7 @@ from PIL import Image
 
 from lbbic_engine import blockmaps, codec, metrics, pixels
 from lbbic_engine.batch import make_folder, refuse_existing
-from lbbic_engine.config import DEFAULT_WEIGHTS, quality_index
+from lbbic_engine.config import DEFAULT_WEIGHTS, EFFORTS, quality_index
 from lbbic_engine.errors import LbbicError
 from lbbic_engine.weights import by_name
 
@@ -99,6 +99,7 @@ def measure(
     *,
     device: str = "auto",
     weights: str = DEFAULT_WEIGHTS,
+    effort: str = EFFORTS[0],
     details: bool = False,
     overwrite: bool = False,
 ) -> Iterator[Measurement]:
@@ -114,7 +115,7 @@ def measure(
         path = folder / f"q{quality:g}" / f"{name}.lbb"
         refuse_existing(path, overwrite=overwrite)
         started = perf_counter()
-        compressed = codec.compress(picture, quality, device=device, weights=weights)
+        compressed = codec.compress(picture, quality, device=device, weights=weights, effort=effort)
         encode_seconds = perf_counter() - started
         make_folder(path.parent)
         pixels.write_atomically(path, compressed.data, overwrite=overwrite)

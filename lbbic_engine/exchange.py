@@ -6,6 +6,8 @@ from the stream (``segments``). Both say which to whoever runs the loop (``integ
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -24,10 +26,18 @@ CHOICE_DISTORTION = 3.0
 
 
 class LatentWriter:
-    """Sends the blocks (n, 3B²) of one or more tiles at a quality index."""
+    """Sends the blocks (n, 3B²) of one or more tiles at a quality index.
+
+    Each block is coded in as many ways as ``weights`` has: factors of the distortion's weight.
+    """
 
     def __init__(
-        self, network: Network, index: int, sink: SymbolSink, blocks: NDArray[np.uint8]
+        self,
+        network: Network,
+        index: int,
+        sink: SymbolSink,
+        blocks: NDArray[np.uint8],
+        weights: Sequence[float] = (1.0,),
     ) -> None:
         self._network = network
         self._index = index
@@ -38,16 +48,19 @@ class LatentWriter:
         self._savings = _savings(network.tables).to(network.integer.device)
         self._distortion_bits: Tensor | None = None
         if model.step_energy is not None:
-            # Bits of a block that one quantisation step of error is worth, squared.
-            weight = CHOICE_DISTORTION * lmbda(MIN_QUALITY + index / QUALITY_STEPS)
-            self._distortion_bits = model.step_energy * (weight / (3 * 255**2))
+            # Bits of a block that one quantisation step of error is worth, squared; one row a way.
+            weight = CHOICE_DISTORTION * lmbda(MIN_QUALITY + index / QUALITY_STEPS) / (3 * 255**2)
+            factors = torch.tensor(weights, device=network.integer.device)[:, None]
+            self._distortion_bits = model.step_energy * weight * factors
+        self.ways = len(weights)
         self._y = torch.empty(0)
         self._first = 0
 
     def begin(self, front: Tensor, *sources: Tensor) -> None:
         self._sink.begin()
         x = self._blocks.index_select(0, front).float().sub_(PIXEL_OFFSET)
-        self._y = self._network.analysis(x, *sources, index=self._index)
+        y = self._network.analysis(x, *sources, index=self._index)
+        self._y = y.repeat_interleave(self.ways, dim=0) if self.ways > 1 else y
         self._first = 0
 
     def symbols(self, index: int, means: Tensor, levels: Tensor) -> Tensor:
@@ -58,7 +71,10 @@ class LatentWriter:
         if self._distortion_bits is None:
             chosen = values.round_()
         else:
-            chosen = self._choose(values, levels, self._distortion_bits[part])
+            weights = self._distortion_bits[:, part]
+            if self.ways > 1:
+                weights = weights.repeat(len(values) // self.ways, 1)
+            chosen = self._choose(values, levels, weights)
         symbols = chosen.clamp_(-_SYMBOL_BOUND, _SYMBOL_BOUND).to(torch.int32)
         self._sink.encode(levels.cpu().numpy(), symbols.cpu().numpy())
         return symbols
@@ -75,8 +91,34 @@ class LatentWriter:
         return nearest.sub_(sign.mul_(saved > worse))
 
 
+class SymbolWriter:
+    """Sends symbols (n, latents) that were chosen before."""
+
+    ways = 1
+
+    def __init__(self, sink: SymbolSink, symbols: Tensor) -> None:
+        self._sink = sink
+        self._symbols = symbols
+        self._front = torch.empty(0)
+        self._first = 0
+
+    def begin(self, front: Tensor, *sources: Tensor) -> None:
+        self._sink.begin()
+        self._front = self._symbols.index_select(0, front)
+        self._first = 0
+
+    def symbols(self, index: int, means: Tensor, levels: Tensor) -> Tensor:
+        last = self._first + means.shape[1]
+        chosen = self._front[:, self._first : last]
+        self._first = last
+        self._sink.encode(levels.cpu().numpy(), chosen.cpu().numpy())
+        return chosen
+
+
 class LatentReader:
     """Receives the blocks of one or more tiles; with ``count_bits`` says what each one took."""
+
+    ways = 1
 
     def __init__(self, network: Network, source: SymbolSource, *, count_bits: bool = False) -> None:
         self._source = source

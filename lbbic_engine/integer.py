@@ -49,13 +49,18 @@ SLICE_GAIN, SYNTHESIS_GAIN = 4, 2
 
 
 class Exchange(Protocol):
-    """Where symbols come from: made from the picture, or taken from the stream."""
+    """Where symbols come from: made from the picture, or taken from the stream.
+
+    Each block of a front is coded in so many ``ways``; rows of the same block are neighbours.
+    """
+
+    ways: int
 
     def begin(self, front: Tensor, *sources: Tensor) -> None:
         """Tells which blocks (n,) are next, and what the analysis transform needs to know."""
 
     def symbols(self, index: int, means: Tensor, levels: Tensor) -> Tensor:
-        """int32 symbols (n, width) of a slice, given means (y_hat's unit) and scale levels."""
+        """int32 symbols (n·ways, width) of a slice, given means (y_hat's unit) and levels."""
 
 
 @dataclass(frozen=True)
@@ -158,9 +163,14 @@ class IntegerModel:
 
     @torch.inference_mode()
     def code_front(self, front: Tensor, around: Tensor, exchange: Exchange) -> Tensor:
-        """State (n, 3B²+F) of blocks ``front`` from that of their neighbours (n, 4·(3B²+F))."""
+        """State (n·ways, 3B²+F) of blocks ``front`` from their neighbours' (n, 4·(3B²+F))."""
         prediction, h, feature = self.context_model(around)
         exchange.begin(front, prediction, h)
+        if exchange.ways > 1:
+            prediction, h, feature = (
+                values.repeat_interleave(exchange.ways, dim=0)
+                for values in (prediction, h, feature)
+            )
         y_hat, coarse, synthesis = self.latents(h, exchange)
         x_hat = self.synthesis_transform(y_hat, coarse, prediction, synthesis)
         return torch.cat([x_hat, self.features(x_hat, feature)], dim=1)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from lbbic_engine import codec, metrics
 from lbbic_engine import weights as weights_files
-from lbbic_engine.config import DEFAULT_WEIGHTS, quality_index
+from lbbic_engine.config import DEFAULT_WEIGHTS, EFFORTS, quality_index
 from lbbic_engine.errors import LbbicError
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def search_quality(
     min_psnr: float | None = None,
     device: str = "auto",
     weights: str = DEFAULT_WEIGHTS,
+    effort: str = EFFORTS[0],
     progress: Callable[[Progress], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> tuple[float, Compressed]:
@@ -54,6 +55,7 @@ def search_quality(
             quality,
             device=device,
             weights=weights,
+            effort=effort,
             progress=progress,
             cancelled=cancelled,
         )

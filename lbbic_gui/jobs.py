@@ -123,6 +123,7 @@ class Tasks:
             min_psnr=target.value if target.unit == "dB" else None,
             device=request.device,
             weights=_weights(request.recipe.model),
+            effort=request.recipe.effort,
             progress=_reporter(report, "Searching"),
             cancelled=job.cancelled.is_set,
         )
@@ -212,6 +213,7 @@ def _compress(
         request.quality,
         device=request.device,
         weights=_weights(request.recipe.model),
+        effort=request.recipe.effort,
         progress=progress,
         cancelled=job.cancelled.is_set,
     )

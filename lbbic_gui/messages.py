@@ -77,9 +77,10 @@ class Model:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a file depends on beside its picture and quality: the model, the metadata kept."""
+    """What a file depends on beside its picture and quality: model, effort, the metadata kept."""
 
     model: str = ""
+    effort: str = "fast"
     keep: frozenset[str] = METADATA
 
 

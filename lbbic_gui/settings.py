@@ -17,6 +17,7 @@ FILE_VARIABLE = "LBBIC_SETTINGS"  # another file in place of the user's
 _CHOICES = {
     "theme": ("system", "light", "dark"),
     "device": ("auto", "cpu", "cuda"),
+    "effort": ("fast", "thorough"),
     "policy": ("rename", "replace", "skip"),
 }
 _RANGES = {"quality": (1.0, 8.0)}
@@ -32,6 +33,7 @@ class Preferences:
     theme: str = "system"
     device: str = "auto"
     model: str = ""
+    effort: str = "fast"
     quality: float = 4.0
     output_folder: str = ""
     keep_structure: bool = True
@@ -45,9 +47,10 @@ class Preferences:
 
     @property
     def recipe(self) -> Recipe:
-        """By which model files are made, and the kinds of metadata that go into them."""
+        """By which model and effort files are made, and the metadata that goes into them."""
         kinds = {"exif": self.keep_exif, "icc": self.keep_icc, "xmp": self.keep_xmp}
-        return Recipe(self.model, frozenset(kind for kind, kept in kinds.items() if kept))
+        keep = frozenset(kind for kind, kept in kinds.items() if kept)
+        return Recipe(self.model, self.effort, keep)
 
 
 class Settings(QObject):

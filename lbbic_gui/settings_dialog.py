@@ -24,7 +24,7 @@ from lbbic_gui.theme import set_role
 
 
 class SettingsDialog(QDialog):
-    """Theme, device, where and how files are saved, metadata."""
+    """Theme, device, effort, where and how files are saved, metadata."""
 
     def __init__(self, settings: Settings, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -36,6 +36,9 @@ class SettingsDialog(QDialog):
             ),
             "device": self._choice(
                 auto=self.tr("The fastest"), cpu=self.tr("CPU"), cuda=self.tr("GPU (CUDA)")
+            ),
+            "effort": self._choice(
+                fast=self.tr("Fast"), thorough=self.tr("Thorough: smaller files, takes longer")
             ),
             "policy": self._choice(
                 rename=self.tr("Save under a new name"),
@@ -84,6 +87,7 @@ class SettingsDialog(QDialog):
         form.addRow(self.tr("Theme"), self._choices["theme"])
         form.addRow("", self._switches["reduce_motion"])
         form.addRow(self.tr("Device"), self._choices["device"])
+        form.addRow(self.tr("Compression"), self._choices["effort"])
         form.addRow(self.tr("Save in"), folder)
         form.addRow("", self._switches["keep_structure"])
         form.addRow(self.tr("Named"), self.pattern)

@@ -177,6 +177,20 @@ def test_a_wide_gamut_is_shown_in_srgb_and_kept_in_the_file(answers: Any, tmp_pa
     assert without.point.data == compress(load_picture(converted), 8).data
 
 
+def test_a_thorough_file_is_the_engines(answers: Any, picture: Source) -> None:
+    from lbbic_engine import compress, load_picture
+
+    thorough = Recipe(effort="thorough")
+    coded = answers.ask(messages.Code(picture, 4.0, "cpu", thorough))
+    assert picture.path is not None
+    original = load_picture(picture.path)
+    assert coded.point.data == compress(original, 4, effort="thorough").data
+    assert coded.point.data != compress(original, 4).data
+    target = messages.Target("bytes", len(coded.point.data))
+    reached = answers.ask(messages.Reach(picture, target, "cpu", thorough))
+    assert reached.data == coded.point.data
+
+
 def test_the_same_size_by_another_codec(answers: Any, picture: Source) -> None:
     rival = answers.ask(messages.CompareAtSize(picture, "jpeg", 4000))
     assert 0 < rival.file_bytes <= 4000

@@ -11,7 +11,7 @@ from PySide6.QtCore import QPointF, QSizeF
 
 from lbbic_gui import overlays, text, theme
 from lbbic_gui.growing import Growing
-from lbbic_gui.messages import Source
+from lbbic_gui.messages import Recipe, Source
 from lbbic_gui.naming import fill, free_name, is_pattern, output_path
 from lbbic_gui.queue_model import QueueModel, Row, State
 from lbbic_gui.rate_plot import estimate
@@ -21,16 +21,17 @@ from lbbic_gui.viewport import Viewport
 
 def test_settings_persist(settings_file: Path) -> None:
     Settings().change(theme="dark", quality=6.0, keep_exif=False, last_folder="/größe 图")
+    Settings().change(effort="thorough")
     values = Settings().values
     assert (values.theme, values.quality, values.last_folder) == ("dark", 6.0, "/größe 图")
-    assert values.recipe.keep == {"icc", "xmp"}
+    assert values.recipe == Recipe(effort="thorough", keep=frozenset({"icc", "xmp"}))
 
 
 @pytest.mark.parametrize(
     "content",
     [
         b"\x00\xff\x80 no settings",
-        b"[preferences]\nquality=99\ntheme=purple\nkeep_exif=perhaps\n",
+        b"[preferences]\nquality=99\ntheme=purple\neffort=some\nkeep_exif=perhaps\n",
         b"[preferences]\nquality=nan\n",
         b"[preferences]\npattern=../{name}\n",
         b"",
