@@ -27,7 +27,7 @@ from lbbic_engine.batch import (
     plan_jobs,
     refuse_existing,
 )
-from lbbic_engine.config import DEFAULT_WEIGHTS
+from lbbic_engine.config import DEFAULT_WEIGHTS, EFFORTS
 from lbbic_engine.console import FAILURES, ShowProgress, complain, progress_bar, reason
 from lbbic_engine.errors import CorruptDataError, LbbicError
 
@@ -97,6 +97,8 @@ def evaluate(args: Namespace) -> int:
     how = f"weights {', '.join(args.weights)}, effort {args.effort}"
     source = f"lbbic {version()}, {how}, {pictures} of {place}"
     name = "lbbic" if args.weights == [DEFAULT_WEIGHTS] else ", ".join(args.weights)
+    if args.effort != EFFORTS[0]:
+        name += f", {args.effort}"
     curve = evaluate.mean_curve(means, name, source)
     comparisons = [evaluate.compare(curve, anchor) for anchor in anchors]
     print(report.evaluation_table(rows, means))

@@ -64,7 +64,7 @@ def _accept(prefix: bytes) -> bool:
 
 
 def _save(image: Image.Image, fp: IO[bytes], filename: str | bytes) -> None:
-    """Options: ``quality`` 1…8 (4), ``device``, and icc_profile, exif, xmp instead of its own."""
+    """Options: ``quality`` 1…8 (4), ``effort``, ``device``; icc_profile, exif, xmp to replace."""
     from .codec import compress
 
     options = image.encoderinfo
@@ -77,7 +77,10 @@ def _save(image: Image.Image, fp: IO[bytes], filename: str | bytes) -> None:
     with _errors_of_pillow():
         picture = load_picture(image)
         compressed = compress(
-            picture, options.get("quality", 4.0), device=options.get("device", "auto")
+            picture,
+            options.get("quality", 4.0),
+            device=options.get("device", "auto"),
+            effort=options.get("effort", "fast"),
         )
     for notice in picture.notices:
         warnings.warn(notice, stacklevel=3)

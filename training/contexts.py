@@ -160,7 +160,8 @@ def draw_blocks(
 ) -> Tensor:
     """uint8 blocks (count, n, 3B²) of random crops."""
     size = recipe.model.block_size
-    return to_blocks(dataset.draw_crops(pictures, count, recipe.crop_blocks * size, random), size)
+    side = recipe.crop_blocks * size
+    return to_blocks(dataset.draw_crops(pictures, count, side, random, recipe.soft_share), size)
 
 
 def to_blocks(crops: Tensor, block_size: int) -> Tensor:

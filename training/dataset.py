@@ -12,9 +12,12 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
+from torch.nn import functional
 
 SUFFIXES = {".png", ".avif", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"}
 HELD_OUT_EVERY = 40
+MAX_ENLARGEMENT = 2.0
+MAX_GRAIN = 5.0  # of 255, before enlarging
 
 Pixels = NDArray[np.uint8]
 
@@ -48,21 +51,38 @@ def _read(path: Path) -> Pixels:
 
 
 def draw_crops(
-    pictures: Sequence[Tensor], count: int, side: int, random: np.random.Generator
+    pictures: Sequence[Tensor],
+    count: int,
+    side: int,
+    random: np.random.Generator,
+    soft_share: float = 0.0,
 ) -> Tensor:
     """Crops (count, side, side, 3), each place of each picture equally likely, mirrored and turned.
 
-    They are made on the device of the pictures.
+    A share of them is enlarged up to two times, with grain, since pictures shrunk for a data set
+    are sharper and cleaner than those of a camera. Made on the device of the pictures; the grain
+    is torch's randomness.
     """
     areas = np.array([p.shape[0] * p.shape[1] for p in pictures], dtype=float)
     crops = []
     for index in random.choice(len(pictures), count, p=areas / areas.sum()):
+        soft = soft_share > 0 and random.random() < soft_share
+        cut = round(side / random.uniform(1, MAX_ENLARGEMENT)) if soft else side
         height, width, _ = pictures[index].shape
-        top, left = random.integers(height - side + 1), random.integers(width - side + 1)
-        crop = pictures[index][top : top + side, left : left + side]
+        top, left = random.integers(height - cut + 1), random.integers(width - cut + 1)
+        crop = pictures[index][top : top + cut, left : left + cut]
+        if soft:
+            crop = _enlarge(crop, side, random.uniform(0, MAX_GRAIN))
         crop = crop.flip(1) if random.integers(2) else crop
         crops.append(crop.transpose(0, 1) if random.integers(2) else crop)
     return torch.stack(crops)
+
+
+def _enlarge(crop: Tensor, side: int, grain: float) -> Tensor:
+    """A crop (h, w, 3) with noise of the deviation ``grain``, then enlarged."""
+    noisy = (crop.float() + grain * torch.randn(crop.shape, device=crop.device)).movedim(-1, 0)
+    larger = functional.interpolate(noisy[None], (side, side), mode="bicubic")[0].movedim(0, -1)
+    return larger.round().clamp(0, 255).to(torch.uint8)
 
 
 def centre_crops(pictures: Sequence[Pixels], count: int, height: int, width: int) -> list[Pixels]:

@@ -76,7 +76,10 @@ def table_crops(pictures: dataset.Dataset, recipe: Recipe) -> list[dataset.Pixel
     """Crops of training pictures on which the probability tables are counted."""
     side = recipe.crop_blocks * recipe.model.block_size
     random = np.random.default_rng(recipe.seed + 1)
-    return list(dataset.draw_crops(pictures.pictures, recipe.table_crops, side, random).numpy())
+    crops = dataset.draw_crops(
+        pictures.pictures, recipe.table_crops, side, random, recipe.soft_share
+    )
+    return list(crops.numpy())
 
 
 def training_record(run: Path, recipe: Recipe, step: int) -> dict[str, Any]:

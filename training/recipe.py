@@ -18,6 +18,7 @@ class Recipe:
     crops: int = 8
     crop_blocks: int = 32
     rollout_steps: int = 4
+    soft_share: float = 0.0  # of the crops: enlarged, with grain
     lmbda_spread: float = (
         1.15  # λ trained on: the nominal ones over this at quality 1, times it at 8
     )

@@ -17,7 +17,7 @@ HIGH, GAP = 50, 16
 LAYERS = (
     ("cli\ncommands", "pillow_plugin", "search", "evaluate\nmetrics"),
     ("codec",),
-    ("container", "blocks, pixels", "wavefront", "exchange"),
+    ("container", "blocks, pixels", "wavefront", "exchange\neffort"),
     ("weights", "entropy\ntables"),
     ("model, paper\nfloat", "integer\npaper_integer", "kernels"),
 )
