@@ -17,7 +17,7 @@ from lbbic_engine.exchange import LatentWriter
 from lbbic_engine.model import BlockNetwork, rate_weights, to_unit
 from lbbic_engine.pixels import load_picture
 from lbbic_engine.segments import SegmentWriter
-from training import closed_loop, precondition, quantise, rounding, step
+from training import closed_loop, dataset, precondition, quantise, rounding, step
 from training.__main__ import main
 from training.choice import choose, distortion_bits
 from training.evaluate import compare, exact_twin
@@ -75,6 +75,26 @@ def test_a_wider_network_begins_with_the_function_of_the_narrower(
     before, after = (closed_loop.run(n, photograph(), rate, (8, 8)) for n in (narrow, wide))
     assert torch.equal(before.x_hat, after.x_hat)
     assert before.x_hat.std() > 0.1
+
+
+def test_soft_crops_are_enlarged_and_grainy() -> None:
+    stripes = torch.zeros(96, 96, 3, dtype=torch.uint8)
+    stripes[:, ::2] = 255
+    flat = torch.full((96, 96, 3), 100, dtype=torch.uint8)
+    torch.manual_seed(1)
+    plain, soft = (
+        dataset.draw_crops([stripes, flat], 40, 64, np.random.default_rng(1), share)
+        for share in (0.0, 1.0)
+    )
+    assert plain.shape == soft.shape == (40, 64, 64, 3)
+    assert set(plain.unique().tolist()) == {0, 100, 255}
+    grainy = [crop for crop in soft if (crop.float() - 100).abs().max() < 40]
+    assert 10 < len(grainy) < 30
+    assert sum(crop.float().std().item() > 0.5 for crop in grainy) > len(grainy) / 2
+    blurred = [crop for crop in soft if 0 < ((crop > 30) & (crop < 225)).float().mean() < 0.9]
+    assert len(blurred) > (40 - len(grainy)) / 2
+    half = dataset.draw_crops([flat], 40, 64, np.random.default_rng(1), 0.5)
+    assert 10 < sum(len(crop.unique()) > 1 for crop in half) < 30
 
 
 def test_a_run_writes_its_log_and_validation(finished: Path) -> None:
