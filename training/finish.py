@@ -19,7 +19,7 @@ from training.fit_tables import fitted_counts
 from training.quantise import calibrate
 from training.recipe import Recipe
 from training.rounding import Moments, input_moments
-from training.train import VALIDATION_CROPS, calibration, read_run, save_float
+from training.train import START, VALIDATION_CROPS, calibration, load_float, read_run, save_float
 
 TABLE_ROUNDS = 2  # a sender's choices depend on the tables
 
@@ -60,12 +60,22 @@ def evaluate_run(run: Path, data: Path) -> Comparison:
 def calibrated(
     run: Path, recipe: Recipe, pictures: dataset.Dataset
 ) -> tuple[BlockNetwork, Moments, int]:
-    """The averaged network of a run, its activations' steps set, its layers' moments, its step."""
+    """The averaged network of a run, its activations' steps set, its layers' moments, its step.
+
+    A ``start_share`` of its weights are those it started from: the mean of two networks with most
+    of their training in common is often better than both (Wortsman et al. 2022, "Model soups").
+    """
     state = torch.load(run / "checkpoint.pt", map_location="cpu", weights_only=True)
     network = BlockNetwork(recipe.model)
     precondition.apply(network, torch.eye(4 * recipe.model.pixels))
     network.load_state_dict(state["average"])
     network = precondition.plain_copy(network)
+    if recipe.start_share:
+        start = BlockNetwork(recipe.model)
+        load_float(start, run / START)
+        with torch.no_grad():
+            for value, first in zip(network.parameters(), start.parameters(), strict=True):
+                value.lerp_(first, recipe.start_share)
     grid = (recipe.crop_blocks, recipe.crop_blocks)
     x, rate = calibration(pictures, recipe)
     calibrate(network, x, rate, grid)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 from torch import Tensor
 
 from lbbic_engine import codec, weights
@@ -21,6 +22,7 @@ from training import closed_loop, dataset, precondition, quantise, rounding, ste
 from training.__main__ import main
 from training.choice import choose, distortion_bits
 from training.evaluate import compare, exact_twin
+from training.finish import calibrated
 from training.recipe import load_recipe
 from training.revive import revive
 from training.train import Trainer, load_float, start_run, train
@@ -149,7 +151,16 @@ def test_a_run_starts_from_float_weights(exported: Path, pictures: Path, tmp_pat
     run = tmp_path / "run"
     options = ["--data", str(pictures), "--run", str(run), "--start", str(start)]
     main(["train", str(TINY), *options])
-    assert (run / "checkpoint.pt").exists()
+    recipe, found = load_recipe(TINY), dataset.load(pictures, 64)
+    ends, middle, begin = (
+        dict(calibrated(run, replace(recipe, start_share=share), found)[0].named_parameters())
+        for share in (0.0, 0.5, 1.0)
+    )
+    for name, value in load_file(start).items():
+        if name in begin:
+            assert torch.equal(begin[name], value.float())
+            assert torch.allclose(middle[name], (begin[name] + ends[name]) / 2, atol=1e-6)
+    assert not torch.equal(ends["context_2.weight"], begin["context_2.weight"])
 
 
 def test_exported_weights_code_a_picture(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
