@@ -187,7 +187,7 @@ def test_eval_takes_the_weights_asked_for(other_weights: str, draw: Draw, tmp_pa
     assert run("eval", draw("a.png"), "-q", 4, "--weights", other_weights, "--json", report) == 0
     document = json.loads(report.read_text())
     assert document["weights"] == [other_weights]
-    assert "weights other, 1 picture of a.png" in document["source"]
+    assert "weights other, effort fast, 1 picture of a.png" in document["source"]
 
 
 @pytest.mark.parametrize("command", ["compress", "eval", "demo"])

@@ -17,6 +17,8 @@ Integers = NDArray[np.int64]
 class Scripted:
     """An exchange whose symbols are a fixed function of what it is given."""
 
+    ways = 1
+
     def begin(self, front: torch.Tensor, *sources: torch.Tensor) -> None:
         pass
 

@@ -33,9 +33,14 @@ class StubCodec:
         self.calls: list[tuple[Any, ...]] = []
 
     def compress(
-        self, picture: Picture, quality: float = 4.0, *, device: str = "auto"
+        self,
+        picture: Picture,
+        quality: float = 4.0,
+        *,
+        device: str = "auto",
+        effort: str = "fast",
     ) -> SimpleNamespace:
-        self.calls.append(("compress", quality, device))
+        self.calls.append(("compress", quality, device, effort))
         raw = picture.pixels.tobytes()
         height, width, _ = picture.pixels.shape
         container = Container(
@@ -90,8 +95,10 @@ def test_what_is_saved_is_opened_again(tmp_path: Path, mode: str) -> None:
 
 
 def test_opening_does_not_decode_and_loading_decodes_once(tmp_path: Path, codec: StubCodec) -> None:
-    Image.new("RGB", (3, 2)).save(tmp_path / "picture.lbb", quality=6.5, device="cpu")
-    assert codec.calls.pop() == ("compress", 6.5, "cpu")
+    Image.new("RGB", (3, 2)).save(
+        tmp_path / "picture.lbb", quality=6.5, device="cpu", effort="thorough"
+    )
+    assert codec.calls.pop() == ("compress", 6.5, "cpu", "thorough")
     with Image.open(tmp_path / "picture.lbb") as image:
         assert codec.calls == []
         image.load()
@@ -102,7 +109,7 @@ def test_opening_does_not_decode_and_loading_decodes_once(tmp_path: Path, codec:
 
 def test_the_quality_is_4_unless_told(codec: StubCodec) -> None:
     Image.new("L", (3, 2)).save(io.BytesIO(), FORMAT)
-    assert codec.calls == [("compress", 4.0, "auto")]
+    assert codec.calls == [("compress", 4.0, "auto", "fast")]
 
 
 def test_metadata_may_be_replaced_when_saving() -> None:
