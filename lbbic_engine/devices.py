@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from statistics import median
 from typing import TYPE_CHECKING, Generic
 
 from lbbic_engine.errors import GpuError, LbbicError
@@ -68,10 +69,15 @@ class SecondThread(Generic[ExchangeT]):
     That is tried on a product at the start and every few fronts. A front that takes far too long
     ends it as well: where cores have other work, each of its products waits for its turn. As the
     trial does, too (a tenth of a second), the next one comes after twice the time.
+
+    The first fronts after each trial have one thread, the rest two; if these were no faster, that
+    ends it, too: on some machines a waiting thread slows the other one down.
     """
 
     WIDE = 8  # blocks of a front that is worth a second thread
     ROUND = 32  # fronts between trials
+    ALONE = 4  # of them, to compare with
+    GAIN = 0.95  # of the time of one thread, at most
     OVERHEAD = 16  # a front takes the time of so many blocks besides its own
     TOO_LONG = 12.0
     RESTS = (1.0, 64.0)  # seconds, the first and the longest
@@ -83,6 +89,7 @@ class SecondThread(Generic[ExchangeT]):
         self._model = model
         self._count = 0
         self._best = math.inf  # seconds a block
+        self._seconds: dict[int, list[float]] = {1: [], 2: []}  # the same, since the last trial
 
     def empty_state(self, blocks: int) -> Tensor:
         return self._model.empty_state(blocks)
@@ -93,25 +100,33 @@ class SecondThread(Generic[ExchangeT]):
         begin = time.monotonic()
         wanted = len(front) >= self.WIDE and begin > SecondThread._resting_until
         if wanted and self._count % self.ROUND == 0:
-            wanted = not _two_threads_wait()
+            wanted = self._has_gained() and not _two_threads_wait()
             self._tried(wanted)
+            self._seconds = {1: [], 2: []}
         if not wanted:
             return self._model.code_front(front, around, exchange)
+        threads = 1 if self._count % self.ROUND < self.ALONE else 2
         self._count += 1
         begin = time.monotonic()
-        torch.set_num_threads(2)
+        torch.set_num_threads(threads)
         coded = self._model.code_front(front, around, exchange)
         torch.set_num_threads(1)
         end = time.monotonic()
         seconds = (end - begin) / (len(front) + self.OVERHEAD)
+        self._seconds[threads].append(seconds)
         self._best = min(seconds, self._best)
         if seconds > self.TOO_LONG * self._best:
             self._tried(False)
             self._count = 0
         return coded
 
-    def _tried(self, faster: bool) -> None:
-        if faster:
+    def _has_gained(self) -> bool:
+        """Whether two threads were faster since the last trial; True at the start."""
+        one, two = (self._seconds[threads] for threads in (1, 2))
+        return not two or median(two) < self.GAIN * median(one)
+
+    def _tried(self, worked: bool) -> None:
+        if worked:
             SecondThread._rest = self.RESTS[0]
         else:
             SecondThread._resting_until = time.monotonic() + SecondThread._rest

@@ -42,11 +42,24 @@ def code(model: SecondThread[None], fronts: int, width: int = 24) -> None:
 
 def test_idle_cores_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "_two_threads_wait", lambda: False)
-    model = Model(0.0, 0.0)
+    monkeypatch.setattr(SecondThread, "TOO_LONG", 1e6)
+    model = Model(0.004, 0.002)
     governed = SecondThread(model)
-    code(governed, 5)
+    code(governed, 2 * SecondThread.ROUND)
+    assert model.used == {
+        1: 2 * SecondThread.ALONE,
+        2: 2 * (SecondThread.ROUND - SecondThread.ALONE),
+    }
     code(governed, 3, width=SecondThread.WIDE - 1)
-    assert model.used == {2: 5, 1: 3}
+    assert model.used[1] == 2 * SecondThread.ALONE + 3
+
+
+def test_a_second_thread_that_gains_nothing_rests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "_two_threads_wait", lambda: False)
+    monkeypatch.setattr(SecondThread, "TOO_LONG", 1e6)
+    model = Model(0.002, 0.004)
+    code(SecondThread(model), 3 * SecondThread.ROUND)
+    assert model.used[2] == SecondThread.ROUND - SecondThread.ALONE
 
 
 def test_busy_cores_are_tried_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,12 +80,12 @@ def test_busy_cores_are_tried_now_and_then(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_front_that_waits_for_its_turn_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "_two_threads_wait", lambda: False)
-    model = Model(0.0, 0.002)
+    model = Model(0.002, 0.002)
     governed = SecondThread(model)
-    code(governed, 4)
+    code(governed, SecondThread.ALONE + 4)
     model.seconds[2] = 0.1
     code(governed, 6)
-    assert model.used == {2: 5, 1: 5}
+    assert model.used == {2: 5, 1: SecondThread.ALONE + 5}
 
 
 def test_the_user_may_fix_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
