@@ -327,7 +327,7 @@ def _encode(
     writers = [SegmentWriter(network.tables, tile.number) for tile in tiles]
     sink = TogetherWriter(writers, coding_order(grids).parts)
     model = on_idle_cores(network.integer.at_quality(index), network.integer.device)
-    writer: Exchange = LatentWriter(network, index, sink, blocks)
+    writer: Exchange
     if search:
         searches = []
         for tile, part in zip(tiles, _parts(blocks, tiles), strict=True):
@@ -335,6 +335,8 @@ def _encode(
             yield from searches[-1]
         symbols = torch.cat([each.symbols for each in searches]).to(network.integer.device)
         writer = SymbolWriter(sink, symbols)
+    else:
+        writer = LatentWriter(network, index, sink, blocks)
     for front, state in code_grids(model, grids, writer):
         blocks[front] = _values(state, blocks.shape[1])  # coded, so not needed any more
         yield len(front)

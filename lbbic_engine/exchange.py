@@ -28,7 +28,7 @@ CHOICE_DISTORTION = 3.0
 class LatentWriter:
     """Sends the blocks (n, 3B²) of one or more tiles at a quality index.
 
-    Each block is coded in as many ways as ``weights`` has: factors of the distortion's weight.
+    Each block is coded in as many ways as there are ``factors`` of the distortion's weight.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class LatentWriter:
         index: int,
         sink: SymbolSink,
         blocks: NDArray[np.uint8],
-        weights: Sequence[float] = (1.0,),
+        factors: Sequence[float] = (1.0,),
     ) -> None:
         self._network = network
         self._index = index
@@ -50,9 +50,9 @@ class LatentWriter:
         if model.step_energy is not None:
             # Bits of a block that one quantisation step of error is worth, squared; one row a way.
             weight = CHOICE_DISTORTION * lmbda(MIN_QUALITY + index / QUALITY_STEPS) / (3 * 255**2)
-            factors = torch.tensor(weights, device=network.integer.device)[:, None]
-            self._distortion_bits = model.step_energy * weight * factors
-        self.ways = len(weights)
+            column = torch.tensor(factors, device=network.integer.device)[:, None]
+            self._distortion_bits = model.step_energy * weight * column
+        self.ways = len(factors)
         self._y = torch.empty(0)
         self._first = 0
 
@@ -71,10 +71,10 @@ class LatentWriter:
         if self._distortion_bits is None:
             chosen = values.round_()
         else:
-            weights = self._distortion_bits[:, part]
+            distortion_bits = self._distortion_bits[:, part]
             if self.ways > 1:
-                weights = weights.repeat(len(values) // self.ways, 1)
-            chosen = self._choose(values, levels, weights)
+                distortion_bits = distortion_bits.repeat(len(values) // self.ways, 1)
+            chosen = self._choose(values, levels, distortion_bits)
         symbols = chosen.clamp_(-_SYMBOL_BOUND, _SYMBOL_BOUND).to(torch.int32)
         self._sink.encode(levels.cpu().numpy(), symbols.cpu().numpy())
         return symbols

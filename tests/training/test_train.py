@@ -135,7 +135,6 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(
 
 
 def test_the_learning_curve_is_drawn(finished: Path, tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib", reason="plots need matplotlib")
     main(["plot", "--run", str(finished), "-o", str(tmp_path / "curve.png")])
     with Image.open(tmp_path / "curve.png") as image:
         assert image.width > 500
