@@ -1,7 +1,8 @@
-"""Exact products of 8-bit activations with 7-bit weights, and the proof that they are exact.
+"""Exact products of 8-bit activations with 8-bit weights, and the proof that they are exact.
 
-A sum of integer products has one right answer, whatever the order. Weights are -64…63 and
-every row satisfies Σ|w|·128 < 2²⁴ (checked at export), so the same integers come out of
+A sum of integer products has one right answer, whatever the order. Weights are -127…127, weights
+2i and 2i + 1 of a row sum to at most 128 if they are of one sign, and every row satisfies
+Σ|w|·128 < 2²⁴ (checked at export), so the same integers come out of
 
 - ``int8``: int8 × int8 → int32 (oneDNN on CPUs, tensor cores on CUDA),
 - ``float32`` and ``float64``: floating-point products in which every partial sum is exact.
@@ -9,9 +10,9 @@ every row satisfies Σ|w|·128 < 2²⁴ (checked at export), so the same integer
 Activations of 16 bits are cut into limbs, balanced digits: 256·high + low. Each limb's product is
 such a product, and the two are put together in float64.
 
-The surprise: on CPUs without VNNI the int8 product saturates in the middle for full-range
-operands. With seven-bit weights it does not, but that is measured, not documented; so a kernel
-has to pass ``self_check`` on the machine at hand before it is used.
+The surprise: on CPUs without VNNI the int8 product adds up neighbours in 16 bits, activations as
+0…255, and saturates beyond 255·128. With bounded pairs it does not, but that is measured, not
+documented; so a kernel has to pass ``self_check`` on the machine at hand before it is used.
 """
 
 from __future__ import annotations
@@ -25,10 +26,12 @@ import torch
 from torch import Tensor
 
 ACTIVATION_BOUND = 128
-WEIGHT_LOW, WEIGHT_HIGH = -64, 63
+WEIGHT_BOUND = 127
+PAIR_BOUND = 128  # of the sum of two neighbours of one sign
 SUM_BOUND = 2**24
 WEIGHT_LIMB, ACTIVATION_LIMB = 128, 256
 WIDE_ACTIVATION_BOUND = 127 * ACTIVATION_LIMB + 127
+WIDE_WEIGHT_BOUND = 63
 KERNELS = ("int8", "float32", "float64")
 _PADDED_DEVICES = ("cuda",)  # where torch._int_mm wants more than 16 rows
 _PADDED_ROWS = 32
@@ -48,7 +51,8 @@ def make_product(weight: Tensor, kernel: str) -> Product:
 def make_wide_product(weight: Tensor, kernel: str) -> Product:
     """A function from int16 (n, K) to int32 (n, outputs), for weights as above.
 
-    Activations stay within ``WIDE_ACTIVATION_BOUND``, and sums have to be below 2³¹.
+    Activations stay within ``WIDE_ACTIVATION_BOUND``, weights within ``WIDE_WEIGHT_BOUND``, and
+    sums have to be below 2³¹.
     """
     product = make_product(weight, kernel)
 
@@ -90,18 +94,40 @@ def choose_kernel(device: str) -> str:
     return next(kernel for kernel in candidates if self_check(kernel, device))
 
 
+def in_bounds(weight: Tensor) -> bool:
+    """Whether products of activations with a weight (outputs, inputs) are exact in every kernel."""
+    wide = weight.double()
+    first, second = wide.unflatten(1, (-1, 2)).unbind(2)
+    of_one_sign = (first + second).abs()[first * second > 0]
+    return bool(
+        (wide.abs() <= WEIGHT_BOUND).all()
+        and (of_one_sign <= PAIR_BOUND).all()
+        and (wide.abs().sum(dim=1) * ACTIVATION_BOUND < SUM_BOUND).all()
+    )
+
+
+def hardest_weights(rows: int, length: int, random: np.random.Generator) -> Tensor:
+    """Weights (rows, length) at the bounds: pairs that sum to ±128, or are far apart."""
+    first = random.integers(PAIR_BOUND - WEIGHT_BOUND, WEIGHT_BOUND + 1, (rows, length // 2))
+    pairs = np.stack([first, PAIR_BOUND - first], axis=2)
+    largest = min(WEIGHT_BOUND, (SUM_BOUND - 1) // ACTIVATION_BOUND // length)
+    pairs[::4] = [largest, -largest]
+    signs = random.choice([-1, 1], (rows, length // 2, 1))
+    signs[:2] = 1
+    return torch.from_numpy((pairs * signs).reshape(rows, length).astype(np.int8))
+
+
 @cache
 def self_check(kernel: str, device: str) -> bool:
     """Whether products of worst-case operands equal the int64 ones, at short and long sums."""
     random = np.random.default_rng(0)
-    for length in (8, 192, 1280, 2048):
+    for length in (8, 192, 1280, 2040):
         values = random.choice(np.array([-128, 127], np.int8), (24, length))
         values[:2] = [[-128], [127]]
-        weights = random.choice(np.array([WEIGHT_LOW, WEIGHT_HIGH], np.int8), (16, length))
-        weights[:2] = [[WEIGHT_LOW], [WEIGHT_HIGH]]
-        true = values.astype(np.int64) @ weights.astype(np.int64).T
+        weights = hardest_weights(16, length, random)
+        true = values.astype(np.int64) @ weights.numpy().astype(np.int64).T
         try:
-            product = make_product(torch.from_numpy(weights).to(device), kernel)
+            product = make_product(weights.to(device), kernel)
             found = product(torch.from_numpy(values).to(device)).cpu().numpy()
         except RuntimeError:  # this build or device has no such product
             return False

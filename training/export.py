@@ -16,10 +16,11 @@ from lbbic_engine import integer, kernels, tables
 from lbbic_engine.config import QUALITY_COUNT, QUALITY_STEPS, ModelConfig
 from lbbic_engine.model import PIXEL_UNIT, BlockNetwork, Dense, rate_weights
 from lbbic_engine.wavefront import NEIGHBOURS
-from training.rounding import Moments, round_weights
+from training.rounding import Moments, round_weights, row_units
 
 RATES = rate_weights(1 + i / QUALITY_STEPS for i in range(QUALITY_COUNT)).double()
 BIAS_BOUND = 2**23
+HIGH_BOUND = 119  # of weights: with its low digit's, a latent's then keeps within PAIR_BOUND
 OFFSET = 128
 
 
@@ -141,7 +142,7 @@ def _layer(
     The last columns of the weight are those of the low digits of ``latents``.
     """
     scaled = layer.weight.double() * layer.input_step.double()
-    step = scaled.abs().amax(dim=1) / kernels.WEIGHT_HIGH
+    step = row_units(scaled, HIGH_BOUND)
     bias = RATES @ layer.bias.double()
     if layer.rectified:
         gain = 1 / layer.output_step.double()[None]
@@ -153,7 +154,7 @@ def _layer(
     # A row of tiny weights must not make its bias overflow.
     target = bias - shift / gain
     step = torch.maximum(step, target.abs().amax(dim=0) / (BIAS_BOUND / 2))
-    weight = round_weights(scaled / step[:, None], moment)
+    weight = round_weights(scaled / step[:, None], moment, -HIGH_BOUND, HIGH_BOUND)
     integer_bias = (target / step + weight @ offset.double()).round()
     low = (scaled[:, scaled.shape[1] - latents :] / step[:, None] / integer.LATENT_DIGIT).round()
     weight = torch.cat([weight, low], dim=1)
@@ -170,10 +171,8 @@ def _layer(
 
 
 def _checked_weight(name: str, weight: Tensor) -> Tensor:
-    if weight.min() < kernels.WEIGHT_LOW or weight.max() > kernels.WEIGHT_HIGH:
-        raise BoundError(f"{name}: a weight is beyond seven bits")
-    if weight.abs().sum(dim=1).max() * kernels.ACTIVATION_BOUND >= kernels.SUM_BOUND:
-        raise BoundError(f"{name}: a sum can reach 2^24")
+    if not kernels.in_bounds(weight):
+        raise BoundError(f"{name}: a weight, a pair or a row of weights is beyond its bound")
     return weight.to(torch.int8).contiguous()
 
 

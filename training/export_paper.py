@@ -153,22 +153,23 @@ class _Tensors:
         bias: Tensor,
         moment: Tensor | None,
         bound: float,
-        low: int = -kernels.WEIGHT_HIGH,
+        low: int = -kernels.WIDE_WEIGHT_BOUND,
     ) -> _Rows:
         """Weights (outputs, K) per input integer, biases (outputs,); |inputs| ≤ ``bound``.
 
         Without ``moment`` every weight is rounded for itself: entropy parameters need no more.
         """
+        high = kernels.WIDE_WEIGHT_BOUND
         limit = SUM_BOUND[bound > PIXEL_BOUND]
         # A row of tiny weights must not make its bias overflow, nor a long row its sum.
         least = torch.maximum(bias.abs() * 4, weight.abs().sum(dim=1) * bound * 2) / limit
         least = _power_above(least.clamp(min=2.0**-60))
-        unit = torch.maximum(_power_above(weight.abs().amax(dim=1) / kernels.WEIGHT_HIGH), least)
+        unit = torch.maximum(_power_above(weight.abs().amax(dim=1) / high), least)
         if moment is None:
             rounded = (weight / unit[:, None]).round()
         else:
             choices = [torch.maximum(unit * 2.0**-k, least) for k in range(CLIPPED_BITS + 1)]
-            rounded, unit = round_rows(weight, moment, torch.stack(choices), low)
+            rounded, unit = round_rows(weight, moment, torch.stack(choices), low, high)
         rows = _Rows(rounded, (bias / unit).round(), unit, bound)
         if (rounded.abs().sum(dim=1) * kernels.ACTIVATION_BOUND).max() >= kernels.SUM_BOUND:
             raise BoundError(f"{name}: a sum of limbs can reach 2^24")

@@ -14,6 +14,7 @@ from lbbic_engine.wavefront import NEIGHBOURS
 from training import closed_loop
 
 LEAST_SHARE = 1e-3  # of a layer's largest activation, for units that hardly ever fire
+ACTIVATION_HEADROOM = 0.8  # of the largest seen: finer steps are worth more than those few
 LATENT_HEADROOM = 1.5  # over the largest latents seen: their tails are long
 
 
@@ -44,7 +45,8 @@ def calibrate(network: BlockNetwork, x: Tensor, rate: Tensor, grid: tuple[int, i
         hook.remove()
     for layer, top in largest.items():
         needed = top.clamp(min=LEAST_SHARE * top.max())
-        layer.output_step.copy_((needed * top.max()).sqrt() / ACTIVATION_LEVELS)
+        room = ACTIVATION_HEADROOM * (needed * top.max()).sqrt()
+        layer.output_step.copy_(room / ACTIVATION_LEVELS)
     network.latent_step.copy_(latents * LATENT_HEADROOM / LATENT_LEVELS)
     connect(network)
 

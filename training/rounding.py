@@ -1,10 +1,13 @@
-"""Weights of seven bits, rounded so that a layer's outputs hardly change.
+"""Weights of eight bits, rounded so that a layer's outputs hardly change.
 
 Rounding every weight for itself ignores that inputs move together: in a context all pixels do,
 and the errors of 768 weights add up. So the weights of a row are rounded one after another, and
 each error is made good by the weights still to come, as well as the inputs' second moments allow
 (Frantar et al. 2023, "GPTQ"; the update is the optimal brain surgeon's of Hassibi & Stork 1992).
 It costs a decoder nothing.
+
+Pairs of neighbours of one sign keep within ``kernels.PAIR_BOUND``. A clipped weight costs far more
+than rounding, so a row's unit is best so large that hardly any is (``row_units``).
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from lbbic_engine.kernels import WEIGHT_HIGH
+from lbbic_engine.kernels import PAIR_BOUND, WEIGHT_BOUND
 from lbbic_engine.model import BlockNetwork, Dense
 from training import closed_loop
 from training.quantise import decoder_layers
@@ -47,27 +50,50 @@ def input_moments(network: BlockNetwork, x: Tensor, rate: Tensor, grid: tuple[in
     return moments
 
 
+def row_units(weight: Tensor, bound: float) -> Tensor:
+    """The least units (outputs,) in which weights (outputs, inputs) keep within the bounds.
+
+    One is left to pairs for what rounding adds.
+    """
+    first, second = weight.unflatten(1, (-1, 2)).unbind(2)
+    pair = (first + second).abs().where(first * second > 0, 0).amax(dim=1)
+    return torch.maximum(weight.abs().amax(dim=1) / bound, pair / (PAIR_BOUND - 1))
+
+
 def round_weights(
-    weight: Tensor, moment: Tensor, low: int = -WEIGHT_HIGH, damping: float = DAMPING
+    weight: Tensor,
+    moment: Tensor,
+    low: int = -WEIGHT_BOUND,
+    high: int = WEIGHT_BOUND,
+    damping: float = DAMPING,
 ) -> Tensor:
-    """Integers ``low``…63 near weights (outputs, inputs) given in integer steps, float64.
+    """Integers ``low``…``high`` near weights (outputs, inputs) given in integer steps, float64.
 
     The inputs that move most come first, so that the others can make good their errors.
     """
     damped = moment.double().clone()
     damped.diagonal().add_(damping * damped.diagonal().mean().clamp(min=1e-12))
     order = damped.diagonal().argsort(descending=True, stable=True)
+    place = order.argsort()
     damped = damped[order][:, order]
     # Row i of this factor says how weights after i make good an error of weight i.
     inverse = torch.cholesky_inverse(torch.linalg.cholesky(damped))
     spread = torch.linalg.cholesky(inverse, upper=True)
     left = weight.double().t()[order]  # (inputs, outputs)
-    rounded = torch.empty_like(left)
+    rounded = torch.zeros_like(left)
     for first in range(0, len(spread), _BLOCK):
         block = slice(first, first + _BLOCK)
         errors = torch.empty_like(left[block])
         for i, row in enumerate(spread[block], start=first):
-            rounded[i] = left[i].round().clamp(low, WEIGHT_HIGH)
+            other = rounded[place[order[i] ^ 1]]  # its neighbour, zero if that comes later
+            rounded[i] = (
+                left[i]
+                .round()
+                .clamp(
+                    (-PAIR_BOUND - other.clamp(max=0)).clamp(min=low),
+                    (PAIR_BOUND - other.clamp(min=0)).clamp(max=high),
+                )
+            )
             errors[i - first] = (left[i] - rounded[i]) / row[i]
             left[i : block.stop] -= row[i : block.stop, None] * errors[i - first]
         left[block.stop :] -= spread[block, block.stop :].T @ errors
@@ -77,14 +103,19 @@ def round_weights(
 
 
 def round_rows(
-    weight: Tensor, moment: Tensor, units: Tensor, low: int = -WEIGHT_HIGH
+    weight: Tensor,
+    moment: Tensor,
+    units: Tensor,
+    low: int = -WEIGHT_BOUND,
+    high: int = WEIGHT_BOUND,
 ) -> tuple[Tensor, Tensor]:
     """Integers near weights (outputs, inputs), and each row's unit: of those in ``units``
     (choices, outputs) the one whose integers change the row's outputs least; float64.
     """
     moment = moment.double()
     scaled = weight.double() / units[..., None]
-    rounded = round_weights(scaled.flatten(0, 1), moment, low, ROW_DAMPING).reshape(scaled.shape)
+    flat = round_weights(scaled.flatten(0, 1), moment, low, high, ROW_DAMPING)
+    rounded = flat.reshape(scaled.shape)
     errors = (rounded - scaled) * units[..., None]
     best = ((errors @ moment) * errors).sum(dim=2).argmin(dim=0)
     rows = torch.arange(len(best))

@@ -13,9 +13,10 @@ def test_products_are_exact_for_the_largest_operands(kernel: str, rows: int) -> 
     random = np.random.default_rng(rows)
     for length in (8, 32, 72, 512, 1280):
         values = random.choice(np.array([-128, 127], np.int8), (rows, length))
-        weights = random.choice(np.array([-64, 63], np.int8), (48, length))
-        product = kernels.make_product(torch.from_numpy(weights), kernel)
-        true = values.astype(np.int64) @ weights.astype(np.int64).T
+        weights = kernels.hardest_weights(48, length, random)
+        assert kernels.in_bounds(weights)
+        product = kernels.make_product(weights, kernel)
+        true = values.astype(np.int64) @ weights.numpy().astype(np.int64).T
         assert np.array_equal(product(torch.from_numpy(values)).numpy(), true)
 
 
@@ -24,7 +25,7 @@ def test_products_are_exact_for_the_largest_operands(kernel: str, rows: int) -> 
 def test_wide_products_are_exact_for_the_largest_operands(kernel: str, length: int) -> None:
     """At the last length the sums all but reach 2^31."""
     random = np.random.default_rng(length)
-    limit, bound = kernels.WEIGHT_HIGH, kernels.WIDE_ACTIVATION_BOUND
+    limit, bound = kernels.WIDE_WEIGHT_BOUND, kernels.WIDE_ACTIVATION_BOUND
     weights = random.choice([-limit, -limit // 2, limit // 3, limit], (9, length))
     weights[:2] = [[-limit], [limit]]
     values = random.choice([-bound, -bound // 2, bound // 3, bound], (5, length))

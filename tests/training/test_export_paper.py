@@ -132,10 +132,10 @@ def test_a_row_may_clip_its_largest_weight_for_the_sake_of_the_others() -> None:
     weight = torch.randn(1, 24, generator=random)
     weight[0, 5] = 16
     choices = torch.tensor([[0.5], [0.25], [0.125]])
-    rounded, unit = rounding.round_rows(weight, inputs.T @ inputs, choices)
+    rounded, unit = rounding.round_rows(weight, inputs.T @ inputs, choices, -63, 63)
     assert unit.item() < 0.5
     assert rounded.abs().max() <= 63
-    coarse = rounding.round_weights(weight / 0.5, inputs.T @ inputs) * 0.5
+    coarse = rounding.round_weights(weight / 0.5, inputs.T @ inputs, -63, 63) * 0.5
     errors = [(inputs.double() @ (w - weight).T).square().mean() for w in (rounded * unit, coarse)]
     assert errors[0] < errors[1]
 

@@ -11,7 +11,7 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
 
-from lbbic_engine import codec, weights
+from lbbic_engine import codec, kernels, weights
 from lbbic_engine.blocks import split_blocks
 from lbbic_engine.config import LAMBDAS, quality_index
 from lbbic_engine.exchange import LatentWriter
@@ -245,11 +245,27 @@ def test_weights_are_rounded_for_the_inputs_they_meet() -> None:
     weight = torch.randn(16, 24, generator=random) * 5
     rounded = rounding.round_weights(weight, inputs.T @ inputs).float()
     assert torch.equal(rounded, rounded.round())
-    assert rounded.abs().max() <= 63
     errors = [(inputs @ (w - weight).T).square().mean() for w in (rounded, weight.round())]
     assert errors[0] < 0.2 * errors[1]
     apart = rounding.round_weights(weight, torch.eye(24))  # nothing to make good
     assert torch.equal(apart.float(), weight.round())
+
+
+def test_rounded_weights_keep_within_their_bounds() -> None:
+    random = torch.Generator().manual_seed(0)
+    weight = torch.randn(32, 24, generator=random)
+    weight[0, :2] = 5  # a pair of large weights of one sign
+    weight[1, 0] = 6
+    inputs = torch.randn(4000, 24, generator=random)
+    unit = rounding.row_units(weight, 119)
+    rounded = rounding.round_weights(weight / unit[:, None], inputs.T @ inputs)
+    assert kernels.in_bounds(rounded)
+    assert 62 <= rounded[0, 0] <= 64
+    assert rounded[1, 0] == 119
+    assert (rounded * unit[:, None] - weight).abs().max() < 0.1
+    beyond = rounding.round_weights(2 * weight / unit[:, None], inputs.T @ inputs)
+    assert kernels.in_bounds(beyond)
+    assert not kernels.in_bounds((2 * weight / unit[:, None]).round())
 
 
 def test_units_that_never_fire_start_anew_and_change_nothing(
