@@ -2,9 +2,9 @@
 
 The fast sender (``exchange.LatentWriter``) chooses every symbol by itself, as if an error of a
 latent were one of pixels. Here each block is coded in several ways, which differ in how much they
-give for exactness; the decoder's own networks reconstruct each of them, and the true R + λD says
-how good it is. Along a row the best few beginnings survive (the M-algorithm, Anderson and Mohan,
-1984): a block is settled once the one to its right has been tried after each of them.
+give for exactness, as a whole and latent by latent, by chance; the decoder's own networks
+reconstruct each of them, and the true R + λD says how good it is. A block is settled once the one
+to its right has been tried after each of its ways, those aside that are far worse than its best.
 
 Rows are searched side by side, each ``SKEW`` blocks behind the one above, whose blocks it needs
 settled.
@@ -24,14 +24,15 @@ from lbbic_engine.entropy import Symbols
 from lbbic_engine.exchange import LatentWriter
 from lbbic_engine.integer import Exchange
 from lbbic_engine.model import PIXEL_OFFSET
-from lbbic_engine.segments import Levels
+from lbbic_engine.segments import Levels, SymbolSink
 from lbbic_engine.tables import ProbabilityTables, fold
 from lbbic_engine.wavefront import BlockModel, Grid
 from lbbic_engine.weights import Network
 
-SURVIVORS = 2
 # Relative to the weight of the distortion in the fast sender's choice.
-WAYS = (0.35, 0.7, 1.4, 2.8)
+WAYS = (0.25, 0.4, 0.5, 0.65, 0.8, 1.0, 1.6, 2.5)
+VARIATION = 0.7  # deviation of its logarithm from latent to latent
+FAR_WORSE = 10.0  # bits
 SKEW = 3
 # Weight of a block's distortion, relative to λ: errors also spoil the blocks below, which the
 # search does not see. On held-out training pictures 1.25 to 2 are about alike.
@@ -52,7 +53,7 @@ class SymbolSearch:
         self._model = model
         self._rows, self._columns = grid
         self._tally = _Tally(network.tables)
-        self._writer = LatentWriter(network, index, self._tally, blocks, WAYS)
+        self._writer = _WaysWriter(network, index, self._tally, blocks)
         device = network.integer.device
         self._x = torch.from_numpy(blocks).to(device)
         self._weight = DISTORTION * lmbda(MIN_QUALITY + index / QUALITY_STEPS) / (3 * 255**2)
@@ -63,10 +64,10 @@ class SymbolSearch:
             (self._rows, self._columns + 1, network.description.config.latents),
             dtype=torch.int32,
         )
-        # Of each row's survivors: the last block, and the cost of the row so far.
-        self._state = outside.repeat(self._rows, SURVIVORS, 1)
-        self._last = self._symbols[:, :1].repeat(1, SURVIVORS, 1)
-        self._cost = torch.full((self._rows, SURVIVORS), torch.inf, dtype=torch.double)
+        # Each row's last block in every way, and its cost beyond the best way's.
+        self._state = outside.repeat(self._rows, len(WAYS), 1)
+        self._last = self._symbols[:, :1].repeat(1, len(WAYS), 1)
+        self._cost = torch.full((self._rows, len(WAYS)), torch.inf)
         self._cost[:, 0] = 0
 
     def __iter__(self) -> Iterator[int]:
@@ -85,36 +86,56 @@ class SymbolSearch:
 
     @torch.inference_mode()
     def _advance(self, rows: Tensor, columns: Tensor) -> None:
-        """Tries blocks (n,), one a row, after every survivor and in every way."""
-        count, ways = len(rows), len(WAYS)
+        """Tries blocks (n,), one a row, in every way after each way of the block to the left."""
+        ways = len(WAYS)
+        row, left = (self._cost[rows] < FAR_WORSE).nonzero(as_tuple=True)
         places = rows * self._columns + columns
         above = torch.cat([self._settled[rows, columns + i] for i in range(3)], dim=1)
-        above = above[:, None].expand(-1, SURVIVORS, -1)
-        around = torch.cat([self._state[rows], above], dim=2).flatten(0, 1)
+        around = torch.cat([self._state[rows[row], left], above[row]], dim=1)
         self._tally.clear()
-        state = self._model.code_front(
-            places.repeat_interleave(SURVIVORS).to(around.device), around, self._writer
-        )
-        pixels = self._x[places].repeat_interleave(SURVIVORS * ways, dim=0)
+        state = self._model.code_front(places[row].to(around.device), around, self._writer)
+        pixels = self._x[places[row]].repeat_interleave(ways, dim=0)
         error = state[:, : pixels.shape[1]] - (pixels.float() - PIXEL_OFFSET)
         spent = self._tally.bits + self._weight * error.square().sum(1).cpu()
-        cost = self._cost[rows][:, :, None] + spent.view(count, SURVIVORS, ways)
-        symbols = self._tally.symbols.view(count, SURVIVORS, ways, -1)
-        alike = (symbols[:, :, 1:] == symbols[:, :, :-1]).all(dim=3)
-        cost[:, :, 1:].masked_fill_(alike, torch.inf)
-        cost, chosen = cost.flatten(1).topk(SURVIVORS, largest=False)
-        before = chosen // ways
-        self._settle(rows, columns - 1, before[:, 0])
-        each = torch.arange(count)[:, None]
-        self._cost[rows] = cost.masked_fill(before != before[:, :1], torch.inf)
-        self._state[rows] = state.view(count, SURVIVORS * ways, -1)[each, chosen]
-        self._last[rows] = symbols.flatten(1, 2)[each, chosen]
+        cost = torch.full((len(rows), ways, ways), torch.inf)
+        cost[row, left] = self._cost[rows[row], left][:, None] + spent.view(-1, ways)
+        best = cost.amin(dim=2).argmin(dim=1)
+        self._settle(rows, columns - 1, best)
+        after_best = (left == best[row]).nonzero()[:, 0]  # one a row
+        symbols = self._tally.symbols.view(len(row), ways, -1)[after_best]
+        cost = cost[row[after_best], best]
+        alike = (symbols[:, 1:] == symbols[:, :-1]).all(dim=2)
+        cost[:, 1:].masked_fill_(alike, torch.inf)
+        self._cost[rows] = cost - cost.amin(dim=1, keepdim=True)
+        self._state[rows] = state.view(len(row), ways, -1)[after_best.to(state.device)]
+        self._last[rows] = symbols
         ended = columns == self._columns - 1
-        self._settle(rows[ended], columns[ended], torch.zeros_like(rows[ended]))
+        self._settle(rows[ended], columns[ended], self._cost[rows[ended]].argmin(dim=1))
 
-    def _settle(self, rows: Tensor, columns: Tensor, survivors: Tensor) -> None:
-        self._settled[rows + 1, columns + 1] = self._state[rows, survivors]
-        self._symbols[rows, columns + 1] = self._last[rows, survivors]
+    def _settle(self, rows: Tensor, columns: Tensor, ways: Tensor) -> None:
+        self._settled[rows + 1, columns + 1] = self._state[rows, ways]
+        self._symbols[rows, columns + 1] = self._last[rows, ways]
+
+
+class _WaysWriter(LatentWriter):
+    """Sends each block in every way; the same for the same blocks."""
+
+    ways = len(WAYS)
+
+    def __init__(
+        self, network: Network, index: int, sink: SymbolSink, blocks: NDArray[np.uint8]
+    ) -> None:
+        super().__init__(network, index, sink, blocks)
+        self._random = torch.Generator().manual_seed(0)
+
+    def begin(self, front: Tensor, *sources: Tensor) -> None:
+        super().begin(front, *sources)
+        self._y = self._y.repeat_interleave(self.ways, dim=0)
+
+    def _choose(self, values: Tensor, levels: Tensor, distortion_bits: Tensor) -> Tensor:
+        chance = torch.randn(values.shape, generator=self._random).mul_(VARIATION).exp_()
+        chance.unflatten(0, (-1, self.ways)).mul_(torch.tensor(WAYS)[:, None])
+        return super()._choose(values, levels, distortion_bits * chance.to(values.device))
 
 
 class _Tally:

@@ -6,8 +6,6 @@ from the stream (``segments``). Both say which to whoever runs the loop (``integ
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -26,18 +24,12 @@ CHOICE_DISTORTION = 3.0
 
 
 class LatentWriter:
-    """Sends the blocks (n, 3B²) of one or more tiles at a quality index.
+    """Sends the blocks (n, 3B²) of one or more tiles at a quality index."""
 
-    Each block is coded in as many ways as there are ``factors`` of the distortion's weight.
-    """
+    ways = 1
 
     def __init__(
-        self,
-        network: Network,
-        index: int,
-        sink: SymbolSink,
-        blocks: NDArray[np.uint8],
-        factors: Sequence[float] = (1.0,),
+        self, network: Network, index: int, sink: SymbolSink, blocks: NDArray[np.uint8]
     ) -> None:
         self._network = network
         self._index = index
@@ -48,19 +40,16 @@ class LatentWriter:
         self._savings = _savings(network.tables).to(network.integer.device)
         self._distortion_bits: Tensor | None = None
         if model.step_energy is not None:
-            # Bits of a block that one quantisation step of error is worth, squared; one row a way.
+            # Bits of a block that one quantisation step of error is worth, squared.
             weight = CHOICE_DISTORTION * lmbda(MIN_QUALITY + index / QUALITY_STEPS) / (3 * 255**2)
-            column = torch.tensor(factors, device=network.integer.device)[:, None]
-            self._distortion_bits = model.step_energy * weight * column
-        self.ways = len(factors)
+            self._distortion_bits = model.step_energy * weight
         self._y = torch.empty(0)
         self._first = 0
 
     def begin(self, front: Tensor, *sources: Tensor) -> None:
         self._sink.begin()
         x = self._blocks.index_select(0, front).float().sub_(PIXEL_OFFSET)
-        y = self._network.analysis(x, *sources, index=self._index)
-        self._y = y.repeat_interleave(self.ways, dim=0) if self.ways > 1 else y
+        self._y = self._network.analysis(x, *sources, index=self._index)
         self._first = 0
 
     def symbols(self, index: int, means: Tensor, levels: Tensor) -> Tensor:
@@ -71,16 +60,16 @@ class LatentWriter:
         if self._distortion_bits is None:
             chosen = values.round_()
         else:
-            distortion_bits = self._distortion_bits[:, part]
-            if self.ways > 1:
-                distortion_bits = distortion_bits.repeat(len(values) // self.ways, 1)
-            chosen = self._choose(values, levels, distortion_bits)
+            chosen = self._choose(values, levels, self._distortion_bits[part])
         symbols = chosen.clamp_(-_SYMBOL_BOUND, _SYMBOL_BOUND).to(torch.int32)
         self._sink.encode(levels.cpu().numpy(), symbols.cpu().numpy())
         return symbols
 
     def _choose(self, values: Tensor, levels: Tensor, distortion_bits: Tensor) -> Tensor:
-        """The nearest symbol or the next towards zero, whichever costs less in R + λD."""
+        """The nearest symbol or the next towards zero, whichever costs less in R + λD.
+
+        ``distortion_bits`` are those of each latent, or of each value.
+        """
         nearest = values.round()
         sign = nearest.sign()
         count = self._savings.shape[1]

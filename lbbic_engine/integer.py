@@ -7,7 +7,8 @@ without rounding, so every machine computes the same. Formats:
     activations  int8    level - 128, level 0…255; -128 (level 0) for features outside
     coarse       int8    latents for the non-linear layers: 16·high + low, each -127…127, in turn
     y_hat        float64 integers, |y_hat| ≤ 2¹⁸, in 1/8 of an 8-bit step
-    weights      int8    -64…63; the two linear matrices on wider numbers are named below
+    weights      int8    as ``kernels`` bounds them; the two linear matrices on wider numbers are
+                         named below
     accumulator  int32   |product| < 2²⁴ by the bound of ``kernels``, |bias| < 2²⁴
     multiplier   float64 a multiple of 2⁻³² with |accumulator + bias| · multiplier · 2³² < 2⁵³
 
@@ -21,7 +22,7 @@ depend on the quality (57 rows). Matrices that share their input are stacked:
     branches   (hidden →) [slice 0 | … | slice S-1 | synthesis_1]
 
 To the last, products of the coarse latents are added, ``SLICE_GAIN`` and ``SYNTHESIS_GAIN`` times:
-weights of latents are the larger ones, and would leave the hidden state few of the seven bits.
+weights of latents are the larger ones, and would leave the hidden state few of the eight bits.
 """
 
 from __future__ import annotations
@@ -166,12 +167,13 @@ class IntegerModel:
         """State (n·ways, 3B²+F) of blocks ``front`` from their neighbours' (n, 4·(3B²+F))."""
         prediction, h, feature = self.context_model(around)
         exchange.begin(front, prediction, h)
+        branches = self._accumulate("branches", h)
         if exchange.ways > 1:
-            prediction, h, feature = (
+            prediction, branches, feature = (
                 values.repeat_interleave(exchange.ways, dim=0)
-                for values in (prediction, h, feature)
+                for values in (prediction, branches, feature)
             )
-        y_hat, coarse, synthesis = self.latents(h, exchange)
+        y_hat, coarse, synthesis = self.latents(branches, exchange)
         x_hat = self.synthesis_transform(y_hat, coarse, prediction, synthesis)
         return torch.cat([x_hat, self.features(x_hat, feature)], dim=1)
 
@@ -188,15 +190,15 @@ class IntegerModel:
         h = activation(self._accumulate("context_2", h), self._multiplier["context_2"])
         return torch.add(low, high, alpha=WEIGHT_LIMB), h, feature
 
-    def latents(self, h: Tensor, exchange: Exchange) -> tuple[Tensor, Tensor, Tensor]:
+    def latents(self, branches: Tensor, exchange: Exchange) -> tuple[Tensor, Tensor, Tensor]:
         """Goes through the slices; ``exchange`` gives the symbols.
 
-        Returns y_hat (n, latents), its coarse form and synthesis_1's accumulator for h.
+        ``branches`` are the accumulators for h, overwritten. Returns y_hat (n, latents), its
+        coarse form and synthesis_1's part of ``branches``.
         """
-        config = self.config
-        branches = self._accumulate("branches", h)
-        y_hat = torch.empty((len(h), config.latents), dtype=torch.double, device=h.device)
-        coarse = torch.empty((len(h), config.latents, 2), dtype=torch.int8, device=h.device)
+        count, width = len(branches), self.config.latents
+        y_hat = torch.empty((count, width), dtype=torch.double, device=branches.device)
+        coarse = torch.empty((count, width, 2), dtype=torch.int8, device=branches.device)
         for i, part in enumerate(self._slices):
             accumulator = branches[:, part.branch]
             if part.hidden is not None:
@@ -205,7 +207,7 @@ class IntegerModel:
             hidden = activation(accumulator, part.hidden_multiplier)
             parameters = part.parameters(hidden).add_(part.parameters_bias)
             levels, means = rounded(parameters, part.parameters_multiplier).chunk(2, dim=1)
-            levels = levels.clamp_(0, config.scale_levels - 1).to(torch.uint8)
+            levels = levels.clamp_(0, self.config.scale_levels - 1).to(torch.uint8)
             symbols = exchange.symbols(i, means, levels)
             found = y_hat[:, part.latents]
             torch.mul(symbols, part.steps, out=found)
