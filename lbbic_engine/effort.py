@@ -30,13 +30,12 @@ from lbbic_engine.wavefront import BlockModel, Grid
 from lbbic_engine.weights import Network
 
 # Relative to the weight of the distortion in the fast sender's choice.
-WAYS = (0.25, 0.4, 0.5, 0.65, 0.8, 1.0, 1.6, 2.5)
+WAYS = (0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.25, 2.0)
 VARIATION = 0.7  # deviation of its logarithm from latent to latent
 FAR_WORSE = 10.0  # bits
+ROWS_TOGETHER = 32  # a bound for memory
+MEMORY_KEPT = 31 << 20  # bytes
 SKEW = 3
-# Weight of a block's distortion, relative to λ: errors also spoil the blocks below, which the
-# search does not see. On held-out training pictures 1.25 to 2 are about alike.
-DISTORTION = 1.5
 
 
 class SymbolSearch:
@@ -50,13 +49,15 @@ class SymbolSearch:
         grid: Grid,
         blocks: NDArray[np.uint8],
     ) -> None:
+        # glibc keeps so much of what is freed once it was; without, steps wait for fresh pages.
+        torch.empty(MEMORY_KEPT, dtype=torch.uint8)
         self._model = model
         self._rows, self._columns = grid
         self._tally = _Tally(network.tables)
         self._writer = _WaysWriter(network, index, self._tally, blocks)
         device = network.integer.device
         self._x = torch.from_numpy(blocks).to(device)
-        self._weight = DISTORTION * lmbda(MIN_QUALITY + index / QUALITY_STEPS) / (3 * 255**2)
+        self._lmbda = lmbda(MIN_QUALITY + index / QUALITY_STEPS) / (3 * 255**2)
         outside = model.empty_state(0)[0]
         # With a border, so that every block has neighbours; rows are one further down.
         self._settled = outside.repeat(self._rows + 1, self._columns + 2, 1)
@@ -74,10 +75,11 @@ class SymbolSearch:
         """Yields after each step how many blocks it has tried."""
         for step in range(self._columns + SKEW * (self._rows - 1)):
             first = max(0, (step - self._columns) // SKEW + 1)
-            rows = torch.arange(first, min(step // SKEW + 1, self._rows))
-            if len(rows):
+            last = min(step // SKEW + 1, self._rows)
+            for start in range(first, last, ROWS_TOGETHER):
+                rows = torch.arange(start, min(start + ROWS_TOGETHER, last))
                 self._advance(rows, step - SKEW * rows)
-            yield len(rows)
+                yield len(rows)
 
     @property
     def symbols(self) -> Tensor:
@@ -96,7 +98,7 @@ class SymbolSearch:
         state = self._model.code_front(places[row].to(around.device), around, self._writer)
         pixels = self._x[places[row]].repeat_interleave(ways, dim=0)
         error = state[:, : pixels.shape[1]] - (pixels.float() - PIXEL_OFFSET)
-        spent = self._tally.bits + self._weight * error.square().sum(1).cpu()
+        spent = self._tally.bits + self._lmbda * error.square().sum(1).cpu()
         cost = torch.full((len(rows), ways, ways), torch.inf)
         cost[row, left] = self._cost[rows[row], left][:, None] + spent.view(-1, ways)
         best = cost.amin(dim=2).argmin(dim=1)

@@ -243,7 +243,7 @@ class IntegerModel:
 
 def rounded(accumulator: Tensor, multiplier: Tensor) -> Tensor:
     """A layer's output before it is clamped, float64, from accumulators with their bias."""
-    return (accumulator * multiplier).round_()
+    return accumulator.double().mul_(multiplier).round_()
 
 
 def activation(accumulator: Tensor, multiplier: Tensor) -> Tensor:
