@@ -17,7 +17,7 @@ from lbbic_engine.wavefront import front_count
 
 TILE_PIXELS = 1 << 21  # pictures beyond twice this are cut into tiles of about this size
 MAX_TILE_BLOCKS = 1 << 18  # that a decoder accepts: its memory grows with them
-GROUP_BLOCKS = 1 << 16  # of a group, unless it is one tile
+GROUP_BLOCKS = 1 << 17  # of a group, unless it is one tile
 
 
 @dataclass(frozen=True)
