@@ -20,7 +20,7 @@ from training.rounding import Moments, round_weights, row_units
 
 RATES = rate_weights(1 + i / QUALITY_STEPS for i in range(QUALITY_COUNT)).double()
 BIAS_BOUND = 2**23
-HIGH_BOUND = 119  # of weights: with its low digit's, a latent's then keeps within PAIR_BOUND
+ROUNDED_BOUND = 119  # of weights: with its low digit's, a latent's then keeps within PAIR_BOUND
 OFFSET = 128
 
 
@@ -142,7 +142,7 @@ def _layer(
     The last columns of the weight are those of the low digits of ``latents``.
     """
     scaled = layer.weight.double() * layer.input_step.double()
-    step = row_units(scaled, HIGH_BOUND)
+    step = row_units(scaled, ROUNDED_BOUND)
     bias = RATES @ layer.bias.double()
     if layer.rectified:
         gain = 1 / layer.output_step.double()[None]
@@ -154,7 +154,7 @@ def _layer(
     # A row of tiny weights must not make its bias overflow.
     target = bias - shift / gain
     step = torch.maximum(step, target.abs().amax(dim=0) / (BIAS_BOUND / 2))
-    weight = round_weights(scaled / step[:, None], moment, -HIGH_BOUND, HIGH_BOUND)
+    weight = round_weights(scaled / step[:, None], moment, -ROUNDED_BOUND, ROUNDED_BOUND)
     integer_bias = (target / step + weight @ offset.double()).round()
     low = (scaled[:, scaled.shape[1] - latents :] / step[:, None] / integer.LATENT_DIGIT).round()
     weight = torch.cat([weight, low], dim=1)

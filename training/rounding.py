@@ -69,7 +69,8 @@ def round_weights(
 ) -> Tensor:
     """Integers ``low``…``high`` near weights (outputs, inputs) given in integer steps, float64.
 
-    The inputs that move most come first, so that the others can make good their errors.
+    The number of inputs is even. Those that move most come first, so that the others can make good
+    their errors.
     """
     damped = moment.double().clone()
     damped.diagonal().add_(damping * damped.diagonal().mean().clamp(min=1e-12))
@@ -86,14 +87,9 @@ def round_weights(
         errors = torch.empty_like(left[block])
         for i, row in enumerate(spread[block], start=first):
             other = rounded[place[order[i] ^ 1]]  # its neighbour, zero if that comes later
-            rounded[i] = (
-                left[i]
-                .round()
-                .clamp(
-                    (-PAIR_BOUND - other.clamp(max=0)).clamp(min=low),
-                    (PAIR_BOUND - other.clamp(min=0)).clamp(max=high),
-                )
-            )
+            least = (-PAIR_BOUND - other.clamp(max=0)).clamp(min=low)
+            most = (PAIR_BOUND - other.clamp(min=0)).clamp(max=high)
+            rounded[i] = left[i].round().clamp(least, most)
             errors[i - first] = (left[i] - rounded[i]) / row[i]
             left[i : block.stop] -= row[i : block.stop, None] * errors[i - first]
         left[block.stop :] -= spread[block, block.stop :].T @ errors
