@@ -112,7 +112,7 @@ class BlockNetwork(nn.Module):
         self.analysis_linear = nn.Parameter(torch.zeros(config.latents, pixels))
         self.synthesis_linear = nn.Parameter(torch.zeros(pixels, config.latents))
         steps = [math.log(255 / PIXEL_UNIT * math.sqrt(12 * 2.16 / value)) for value in LAMBDAS]
-        self.log_step = nn.Parameter(torch.tensor(steps)[:, None].repeat(1, config.latents))
+        self.log_step = nn.Parameter(torch.tensor([[step] * config.latents for step in steps]))
         # What one integer step of a latent is worth where it enters a non-linear layer.
         self.register_buffer("latent_step", torch.full((config.latents,), 1 / 16))
         for layer in (self.analysis_3, self.synthesis_3, *self.slice_parameters):

@@ -31,6 +31,7 @@ imported networks. Latents are in quantisation steps, scales too.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -84,8 +85,10 @@ class GDN(nn.Module):
     def __init__(self, channels: int, *, inverse: bool = False) -> None:
         super().__init__()
         self.inverse = inverse
-        self.beta = nn.Parameter((torch.ones(channels) + self.PEDESTAL).sqrt())
-        self.gamma = nn.Parameter((self.GAMMA_START * torch.eye(channels) + self.PEDESTAL).sqrt())
+        self.beta = nn.Parameter(torch.full((channels,), math.sqrt(1 + self.PEDESTAL)))
+        gamma = torch.full((channels, channels), math.sqrt(self.PEDESTAL))
+        gamma.fill_diagonal_(math.sqrt(self.GAMMA_START + self.PEDESTAL))
+        self.gamma = nn.Parameter(gamma)
 
     def coefficients(self) -> tuple[Tensor, Tensor]:
         """β (channels,) and γ (channels, channels)."""

@@ -69,6 +69,26 @@ def test_help_is_there_at_once_without_heavy_imports() -> None:
     assert float(seconds) < 0.3
 
 
+def test_no_model_loads_the_compiler_that_torch_brings_along() -> None:
+    """It takes a third of a second and more, at every start."""
+    code = (
+        "import sys; from PIL import Image; from lbbic_engine import codec, pixels, weights\n"
+        "picture = pixels.load_picture(Image.new('RGB', (40, 24)))\n"
+        "for each in weights.installed():\n"
+        "    codec.decompress(codec.compress(picture, weights=each.name).data)\n"
+        "    print(each.name, sorted({'sympy', 'torch._dynamo'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "LBBIC_WEIGHTS": str(ROOT / "tests" / "golden")},
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    assert {"paper []", "tiny []", "photo []"} <= set(done.stdout.splitlines())
+
+
 @pytest.mark.parametrize("command", ["compress", "decompress", "info", "eval", "demo"])
 def test_every_command_has_help(command: str, capsys: Capture) -> None:
     with pytest.raises(SystemExit, match="0"):
