@@ -23,6 +23,7 @@ EFFORTS = ("fast", "thorough")  # of a sender: without and with a search for sym
 
 # Weights of the mean squared error on the 0…1 range, for R in bits per pixel.
 LAMBDAS = (117.045, 227.5875, 435.6675, 845.325, 1625.625, 3140.7075, 6060.33, 11704.5)
+TRAINED_SPREAD = 1.15
 
 
 @dataclass(frozen=True)
@@ -137,3 +138,13 @@ def lmbda(quality: float) -> float:
     left = min(bisect_right(range(1, 9), quality), 7)
     low, high = LAMBDAS[left - 1], LAMBDAS[left]
     return low * float((high / low) ** (quality - left))
+
+
+def trained_lmbda(quality: float) -> float:
+    """λ that the production model is trained for, and that the thorough sender searches with.
+
+    The quality's λ moved outwards a little, so that the range of rates is as wide as wanted:
+    divided by ``TRAINED_SPREAD`` at quality 1, multiplied by it at 8.
+    """
+    middle = (MIN_QUALITY + MAX_QUALITY) / 2
+    return lmbda(quality) * float(TRAINED_SPREAD ** ((quality - middle) / (MAX_QUALITY - middle)))

@@ -3,8 +3,8 @@
 The fast sender (``exchange.LatentWriter``) chooses every symbol by itself, as if an error of a
 latent were one of pixels. Here each block is coded in several ways, which differ in how much they
 give for exactness, as a whole and latent by latent, by chance; the decoder's own networks
-reconstruct each of them, and the true R + λD says how good it is. A block is settled once the one
-to its right has been tried after each of its ways, those aside that are far worse than its best.
+reconstruct each of them that differs, and the true R + λD says how good it is. A block is settled
+once the one to its right has been tried after each of its best ways.
 
 Rows are searched side by side, each ``SKEW`` blocks behind the one above, whose blocks it needs
 settled.
@@ -19,23 +19,24 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS, lmbda
+from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS, trained_lmbda
 from lbbic_engine.entropy import Symbols
 from lbbic_engine.exchange import LatentWriter
 from lbbic_engine.integer import Exchange
 from lbbic_engine.model import PIXEL_OFFSET
-from lbbic_engine.segments import Levels, SymbolSink
+from lbbic_engine.segments import Levels
 from lbbic_engine.tables import ProbabilityTables, fold
 from lbbic_engine.wavefront import BlockModel, Grid
 from lbbic_engine.weights import Network
 
 # Relative to the weight of the distortion in the fast sender's choice.
-WAYS = (0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.25, 2.0)
-VARIATION = 0.7  # deviation of its logarithm from latent to latent
-FAR_WORSE = 10.0  # bits
+WAYS = 3 * (0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.25, 2.0)
+VARIATION = 1.2  # deviation of its logarithm from latent to latent
+KEPT = 4  # best ways of a block, after each of which the next one is tried
 ROWS_TOGETHER = 32  # a bound for memory
 MEMORY_KEPT = 31 << 20  # bytes
 SKEW = 3
+LEAST_WORTH = 1e-9  # logarithms of nothing are slow
 
 
 class SymbolSearch:
@@ -57,7 +58,7 @@ class SymbolSearch:
         self._writer = _WaysWriter(network, index, self._tally, blocks)
         device = network.integer.device
         self._x = torch.from_numpy(blocks).to(device)
-        self._lmbda = lmbda(MIN_QUALITY + index / QUALITY_STEPS) / (3 * 255**2)
+        self._lmbda = trained_lmbda(MIN_QUALITY + index / QUALITY_STEPS) / (3 * 255**2)
         outside = model.empty_state(0)[0]
         # With a border, so that every block has neighbours; rows are one further down.
         self._settled = outside.repeat(self._rows + 1, self._columns + 2, 1)
@@ -65,10 +66,10 @@ class SymbolSearch:
             (self._rows, self._columns + 1, network.description.config.latents),
             dtype=torch.int32,
         )
-        # Each row's last block in every way, and its cost beyond the best way's.
-        self._state = outside.repeat(self._rows, len(WAYS), 1)
-        self._last = self._symbols[:, :1].repeat(1, len(WAYS), 1)
-        self._cost = torch.full((self._rows, len(WAYS)), torch.inf)
+        # Each row's last block in its best ways, and their cost beyond the very best's.
+        self._state = outside.repeat(self._rows, KEPT, 1)
+        self._last = self._symbols[:, :1].repeat(1, KEPT, 1)
+        self._cost = torch.full((self._rows, KEPT), torch.inf)
         self._cost[:, 0] = 0
 
     def __iter__(self) -> Iterator[int]:
@@ -88,31 +89,31 @@ class SymbolSearch:
 
     @torch.inference_mode()
     def _advance(self, rows: Tensor, columns: Tensor) -> None:
-        """Tries blocks (n,), one a row, in every way after each way of the block to the left."""
-        ways = len(WAYS)
-        row, left = (self._cost[rows] < FAR_WORSE).nonzero(as_tuple=True)
+        """Tries blocks (n,), one a row, in every way after the best of the block to the left."""
+        row, left = self._cost[rows].isfinite().nonzero(as_tuple=True)
         places = rows * self._columns + columns
         above = torch.cat([self._settled[rows, columns + i] for i in range(3)], dim=1)
         around = torch.cat([self._state[rows[row], left], above[row]], dim=1)
-        self._tally.clear()
         state = self._model.code_front(places[row].to(around.device), around, self._writer)
-        pixels = self._x[places[row]].repeat_interleave(ways, dim=0)
+        block, way = self._writer.kept.cpu().nonzero(as_tuple=True)
+        pixels = self._x[places[row][block]]
         error = state[:, : pixels.shape[1]] - (pixels.float() - PIXEL_OFFSET)
         spent = self._tally.bits + self._lmbda * error.square().sum(1).cpu()
-        cost = torch.full((len(rows), ways, ways), torch.inf)
-        cost[row, left] = self._cost[rows[row], left][:, None] + spent.view(-1, ways)
+        row, left = row[block], left[block]
+        cost = torch.full((len(rows), KEPT, len(WAYS)), torch.inf)
+        cost[row, left, way] = self._cost[rows[row], left] + spent
+        place = torch.zeros(cost.shape, dtype=torch.long)
+        place[row, left, way] = torch.arange(len(row))
         best = cost.amin(dim=2).argmin(dim=1)
         self._settle(rows, columns - 1, best)
-        after_best = (left == best[row]).nonzero()[:, 0]  # one a row
-        symbols = self._tally.symbols.view(len(row), ways, -1)[after_best]
-        cost = cost[row[after_best], best]
-        alike = (symbols[:, 1:] == symbols[:, :-1]).all(dim=2)
-        cost[:, 1:].masked_fill_(alike, torch.inf)
-        self._cost[rows] = cost - cost.amin(dim=1, keepdim=True)
-        self._state[rows] = state.view(len(row), ways, -1)[after_best.to(state.device)]
-        self._last[rows] = symbols
+        after_best = torch.arange(len(rows)), best
+        costs, kept = cost[after_best].topk(KEPT, largest=False)
+        self._cost[rows] = costs - costs[:, :1]
+        chosen = place[after_best].gather(1, kept)
+        self._state[rows] = state[chosen.to(state.device)]
+        self._last[rows] = self._tally.symbols[chosen]
         ended = columns == self._columns - 1
-        self._settle(rows[ended], columns[ended], self._cost[rows[ended]].argmin(dim=1))
+        self._settle(rows[ended], columns[ended], torch.zeros_like(rows[ended]))
 
     def _settle(self, rows: Tensor, columns: Tensor, ways: Tensor) -> None:
         self._settled[rows + 1, columns + 1] = self._state[rows, ways]
@@ -120,45 +121,72 @@ class SymbolSearch:
 
 
 class _WaysWriter(LatentWriter):
-    """Sends each block in every way; the same for the same blocks."""
+    """Sends each block in every way; the same for the same blocks.
 
-    ways = len(WAYS)
+    Ways of a block share a row for as long as their symbols are the same.
+    """
 
     def __init__(
-        self, network: Network, index: int, sink: SymbolSink, blocks: NDArray[np.uint8]
+        self, network: Network, index: int, tally: _Tally, blocks: NDArray[np.uint8]
     ) -> None:
-        super().__init__(network, index, sink, blocks)
+        super().__init__(network, index, tally, blocks)
+        self._tally = tally
         self._random = torch.Generator().manual_seed(0)
+        device = self._steps.device
+        # Fractions whose sums stand for sets of latents: below 1, exact, and hardly ever alike.
+        numbers = torch.randint(2**32, (len(self._steps),), generator=self._random)
+        self._numbers = numbers.double().mul_(2.0**-40).to(device)
+        self._weights = torch.tensor(WAYS).log()[:, None]
+        # The row of every way (blocks, ways), and whether the way is the first of its row.
+        self._rows = torch.zeros((0, len(WAYS)), dtype=torch.long)
+        self.kept = self._rows == 0
 
     def begin(self, front: Tensor, *sources: Tensor) -> None:
         super().begin(front, *sources)
-        self._y = self._y.repeat_interleave(self.ways, dim=0)
+        self._rows = torch.arange(len(front), device=front.device)[:, None].repeat(1, len(WAYS))
 
-    def _choose(self, values: Tensor, levels: Tensor, distortion_bits: Tensor) -> Tensor:
-        chance = torch.randn(values.shape, generator=self._random).mul_(VARIATION).exp_()
-        chance.unflatten(0, (-1, self.ways)).mul_(torch.tensor(WAYS)[:, None])
-        return super()._choose(values, levels, distortion_bits * chance.to(values.device))
+    def symbols(self, index: int, means: Tensor, levels: Tensor) -> Tensor:
+        part, values, nearest = self._next(means)
+        worth = self._worth(part, values, nearest, levels).clamp_(min=LEAST_WORTH).log_()
+        chance = torch.randn((*self._rows.shape, means.shape[1]), generator=self._random)
+        weights = chance.mul_(VARIATION).add_(self._weights).flatten(0, 1).to(worth.device)
+        rows = self._rows.flatten()
+        lower = worth.index_select(0, rows) > weights
+        keys = (lower.double() @ self._numbers[part]).add_(rows).view_as(self._rows)
+        first = (keys[:, :, None] == keys[:, None]).byte().argmax(dim=2)
+        self.kept = first == torch.arange(len(WAYS), device=first.device)
+        kept = self.kept.flatten().nonzero()[:, 0]
+        self._rows = (self.kept.flatten().cumsum(0) - 1).view_as(first).gather(1, first)
+        self.parents = parents = rows[kept]
+        nearest, levels, self._y = nearest[parents], levels[parents], self._y[parents]
+        symbols = nearest.sub_(nearest.sign().mul_(lower[kept])).to(torch.int32)
+        self._tally.follow(parents.cpu().numpy())
+        self._tally.encode(levels.cpu().numpy(), symbols.cpu().numpy())
+        return symbols
 
 
 class _Tally:
-    """Takes symbols instead of a stream: the last blocks' (n, latents), and their bits (n,)."""
+    """Takes symbols instead of a stream: those of rows (n, latents), and their bits (n,)."""
 
     def __init__(self, tables: ProbabilityTables) -> None:
         self._table = tables.bits()
-        self.clear()
-
-    def clear(self) -> None:
-        self._bits = np.zeros(0, np.float32)
-        self._parts: list[Symbols] = []
+        self.begin()
 
     def begin(self) -> None:
-        pass
+        self._bits = np.zeros(0, np.float32)
+        self._symbols = np.zeros((0, 0), np.int32)
+
+    def follow(self, parents: NDArray[np.int64]) -> None:
+        """Goes on with these rows, of those that there are."""
+        if self._symbols.size:
+            self._bits, self._symbols = self._bits[parents], self._symbols[parents]
 
     def encode(self, levels: Levels, symbols: Symbols) -> None:
         folded = fold(symbols.astype(np.int64)).clip(max=self._table.shape[1] - 1)
         bits = self._table[levels, folded].sum(axis=1)
-        self._bits = self._bits + bits if self._parts else bits
-        self._parts.append(symbols)
+        begun = self._symbols.size
+        self._symbols = np.concatenate([self._symbols, symbols], axis=1) if begun else symbols
+        self._bits = self._bits + bits if begun else bits
 
     @property
     def bits(self) -> Tensor:
@@ -166,4 +194,4 @@ class _Tally:
 
     @property
     def symbols(self) -> Tensor:
-        return torch.from_numpy(np.concatenate(self._parts, axis=1))
+        return torch.from_numpy(self._symbols)

@@ -26,7 +26,7 @@ CHOICE_DISTORTION = 3.0
 class LatentWriter:
     """Sends the blocks (n, 3B²) of one or more tiles at a quality index."""
 
-    ways = 1
+    parents: Tensor | None = None
 
     def __init__(
         self, network: Network, index: int, sink: SymbolSink, blocks: NDArray[np.uint8]
@@ -53,37 +53,36 @@ class LatentWriter:
         self._first = 0
 
     def symbols(self, index: int, means: Tensor, levels: Tensor) -> Tensor:
-        last = self._first + means.shape[1]
-        part = slice(self._first, last)
-        self._first = last
-        values = (self._y[:, part] - means).float().div_(self._steps[part])
-        if self._distortion_bits is None:
-            chosen = values.round_()
-        else:
-            chosen = self._choose(values, levels, self._distortion_bits[part])
-        symbols = chosen.clamp_(-_SYMBOL_BOUND, _SYMBOL_BOUND).to(torch.int32)
+        part, values, nearest = self._next(means)
+        if self._distortion_bits is not None:
+            lower = self._worth(part, values, nearest, levels) > 1
+            nearest.sub_(nearest.sign().mul_(lower))
+        symbols = nearest.to(torch.int32)
         self._sink.encode(levels.cpu().numpy(), symbols.cpu().numpy())
         return symbols
 
-    def _choose(self, values: Tensor, levels: Tensor, distortion_bits: Tensor) -> Tensor:
-        """The nearest symbol or the next towards zero, whichever costs less in R + λD.
+    def _next(self, means: Tensor) -> tuple[slice, Tensor, Tensor]:
+        """The next slice: its latents' place, values in steps from the means, nearest symbols."""
+        part = slice(self._first, self._first + means.shape[1])
+        self._first = part.stop
+        values = (self._y[:, part] - means).float().div_(self._steps[part])
+        return part, values, values.round().clamp_(-_SYMBOL_BOUND, _SYMBOL_BOUND)
 
-        ``distortion_bits`` are those of each latent, or of each value.
-        """
-        nearest = values.round()
-        sign = nearest.sign()
+    def _worth(self, part: slice, values: Tensor, nearest: Tensor, levels: Tensor) -> Tensor:
+        """What the next symbols towards zero save in R, relative to the λD that they add."""
+        assert self._distortion_bits is not None
         count = self._savings.shape[1]
         place = nearest.clamp(-(count // 2), count // 2).add_(levels, alpha=count)
         saved = self._savings.take(place.add_(count // 2).long())
         # (v - n + sign)² - (v - n)²
-        worse = (values - nearest).mul_(2 * sign).add_(1).mul_(distortion_bits)
-        return nearest.sub_(sign.mul_(saved > worse))
+        worse = (values - nearest).mul_(2 * nearest.sign()).add_(1)
+        return saved.div_(worse.mul_(self._distortion_bits[part]))
 
 
 class SymbolWriter:
     """Sends symbols (n, latents) that were chosen before."""
 
-    ways = 1
+    parents: Tensor | None = None
 
     def __init__(self, sink: SymbolSink, symbols: Tensor) -> None:
         self._sink = sink
@@ -107,7 +106,7 @@ class SymbolWriter:
 class LatentReader:
     """Receives the blocks of one or more tiles; with ``count_bits`` says what each one took."""
 
-    ways = 1
+    parents: Tensor | None = None
 
     def __init__(self, network: Network, source: SymbolSource, *, count_bits: bool = False) -> None:
         self._source = source

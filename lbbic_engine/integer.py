@@ -52,16 +52,17 @@ SLICE_GAIN, SYNTHESIS_GAIN = 4, 2
 class Exchange(Protocol):
     """Where symbols come from: made from the picture, or taken from the stream.
 
-    Each block of a front is coded in so many ``ways``; rows of the same block are neighbours.
+    A sender may go on with a row in several ways: ``parents`` (m,) are the rows that the symbols
+    last given continue, None if these are the rows that there were.
     """
 
-    ways: int
+    parents: Tensor | None
 
     def begin(self, front: Tensor, *sources: Tensor) -> None:
         """Tells which blocks (n,) are next, and what the analysis transform needs to know."""
 
     def symbols(self, index: int, means: Tensor, levels: Tensor) -> Tensor:
-        """int32 symbols (n·ways, width) of a slice, given means (y_hat's unit) and levels."""
+        """int32 symbols (m, width) of a slice, given means (y_hat's unit) and levels (n, width)."""
 
 
 @dataclass(frozen=True)
@@ -164,16 +165,15 @@ class IntegerModel:
 
     @torch.inference_mode()
     def code_front(self, front: Tensor, around: Tensor, exchange: Exchange) -> Tensor:
-        """State (n·ways, 3B²+F) of blocks ``front`` from their neighbours' (n, 4·(3B²+F))."""
+        """State (n, 3B²+F) of blocks ``front`` from their neighbours' (n, 4·(3B²+F)).
+
+        It has a row for every way in which ``exchange`` has gone on with a block.
+        """
         prediction, h, feature = self.context_model(around)
         exchange.begin(front, prediction, h)
         branches = self._accumulate("branches", h)
-        if exchange.ways > 1:
-            prediction, branches, feature = (
-                values.repeat_interleave(exchange.ways, dim=0)
-                for values in (prediction, branches, feature)
-            )
-        y_hat, coarse, synthesis = self.latents(branches, exchange)
+        y_hat, coarse, synthesis, origins = self.latents(branches, exchange)
+        prediction, feature = _rows(prediction, origins), _rows(feature, origins)
         x_hat = self.synthesis_transform(y_hat, coarse, prediction, synthesis)
         return torch.cat([x_hat, self.features(x_hat, feature)], dim=1)
 
@@ -190,17 +190,21 @@ class IntegerModel:
         h = activation(self._accumulate("context_2", h), self._multiplier["context_2"])
         return torch.add(low, high, alpha=WEIGHT_LIMB), h, feature
 
-    def latents(self, branches: Tensor, exchange: Exchange) -> tuple[Tensor, Tensor, Tensor]:
+    def latents(
+        self, branches: Tensor, exchange: Exchange
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
         """Goes through the slices; ``exchange`` gives the symbols.
 
         ``branches`` are the accumulators for h, overwritten. Returns y_hat (n, latents), its
-        coarse form and synthesis_1's part of ``branches``.
+        coarse form, synthesis_1's part of ``branches``, and the rows of ``branches`` that these
+        are the continuations of, None if they are the same.
         """
+        origins: Tensor | None = None
         count, width = len(branches), self.config.latents
         y_hat = torch.empty((count, width), dtype=torch.double, device=branches.device)
         coarse = torch.empty((count, width, 2), dtype=torch.int8, device=branches.device)
         for i, part in enumerate(self._slices):
-            accumulator = branches[:, part.branch]
+            accumulator = _rows(branches[:, part.branch], origins)
             if part.hidden is not None:
                 product = part.hidden(coarse[:, : part.latents.start].flatten(1))
                 accumulator.add_(product, alpha=SLICE_GAIN)
@@ -209,6 +213,10 @@ class IntegerModel:
             levels, means = rounded(parameters, part.parameters_multiplier).chunk(2, dim=1)
             levels = levels.clamp_(0, self.config.scale_levels - 1).to(torch.uint8)
             symbols = exchange.symbols(i, means, levels)
+            parents = exchange.parents
+            if parents is not None:
+                means, y_hat, coarse = (_rows(values, parents) for values in (means, y_hat, coarse))
+                origins = parents if origins is None else origins[parents]
             found = y_hat[:, part.latents]
             torch.mul(symbols, part.steps, out=found)
             found.round_().add_(means).clamp_(-LATENT_BOUND, LATENT_BOUND)
@@ -216,7 +224,8 @@ class IntegerModel:
             high = (low / LATENT_DIGIT).round_().clamp_(-127, 127)
             coarse[:, part.latents, 0] = high
             coarse[:, part.latents, 1] = low.sub_(high, alpha=LATENT_DIGIT).clamp_(-127, 127)
-        return y_hat, coarse.flatten(1), branches[:, self._slices[-1].branch.stop :]
+        synthesis = _rows(branches[:, self._slices[-1].branch.stop :], origins)
+        return y_hat, coarse.flatten(1), synthesis, origins
 
     def synthesis_transform(
         self, y_hat: Tensor, coarse: Tensor, prediction: Tensor, accumulator: Tensor
@@ -239,6 +248,11 @@ class IntegerModel:
 
     def _accumulate(self, name: str, values: Tensor) -> Tensor:
         return self._product[name](values).add_(self._bias[name])
+
+
+def _rows(values: Tensor, chosen: Tensor | None) -> Tensor:
+    """The rows chosen, all of them by default."""
+    return values if chosen is None else values.index_select(0, chosen)
 
 
 def rounded(accumulator: Tensor, multiplier: Tensor) -> Tensor:

@@ -20,12 +20,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lbbic_engine.config import MAX_QUALITY, MIN_QUALITY, QUALITY_STEPS
+from lbbic_engine.config import MAX_QUALITY, MIN_QUALITY, QUALITY_STEPS, trained_lmbda
 from lbbic_engine.model import PIXEL_OFFSET, PIXEL_UNIT, BlockNetwork, rate_weights, to_unit
 from training import closed_loop, dataset
 from training.precondition import plain_copy, refresh_plain
 from training.recipe import Recipe
-from training.step import trained_lmbdas
 
 BUFFER = "reconstructions.npy"
 
@@ -91,7 +90,7 @@ class OnPolicy:
         qualities = draw_qualities(recipe, count, random)
         rate = rate_weights(qualities).to(self._device)
         x_hat = self._closed_loop(x, rate)
-        lmbdas = trained_lmbdas(qualities, recipe.lmbda_spread).to(self._device)
+        lmbdas = torch.tensor([trained_lmbda(q) for q in qualities]).to(self._device)
         parts = (values.split(recipe.crops) for values in (x, x_hat, rate, lmbdas))
         numbers = np.arange(count).reshape(-1, recipe.crops)
         yield from map(Batch, *parts, numbers)
@@ -124,7 +123,7 @@ class Asymptotic:
         self._x = draw_blocks(recipe, pictures, recipe.acl_crops, random)
         qualities = draw_qualities(recipe, recipe.acl_crops, random)
         self._rate = rate_weights(qualities)
-        self._lmbdas = trained_lmbdas(qualities, recipe.lmbda_spread)
+        self._lmbdas = torch.tensor([trained_lmbda(q) for q in qualities])
         self._x_hat = self._x.clone()
 
     def batches(self, step: int) -> Iterator[Batch]:

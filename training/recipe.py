@@ -19,9 +19,6 @@ class Recipe:
     crop_blocks: int = 32
     rollout_steps: int = 4
     soft_share: float = 0.0  # of the crops: enlarged, with grain
-    lmbda_spread: float = (
-        1.15  # λ trained on: the nominal ones over this at quality 1, times it at 8
-    )
     acl_crops: int = 0  # 0: exact contexts; else ACL training on so many fixed crops
     learning_rate: float = 5e-4
     matrix_learning_rate: float = 0.01

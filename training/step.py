@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lbbic_engine.config import MAX_QUALITY, MIN_QUALITY, lmbda
 from lbbic_engine.model import PIXEL_UNIT, BlockNetwork, to_pixels
 from lbbic_engine.wavefront import NEIGHBOURS
 from training.choice import choose, distortion_bits
@@ -88,15 +87,3 @@ def neighbours_of(values: Tensor, grid: tuple[int, int]) -> Tensor:
         for down, right in NEIGHBOURS
     ]
     return torch.cat(shifted, dim=-1).flatten(1, 2)
-
-
-def trained_lmbdas(qualities: list[float], spread: float) -> Tensor:
-    """λ of the qualities, moved outwards a little so that the range of rates is as wide as wanted.
-
-    ``spread`` divides λ at quality 1 and multiplies it at 8.
-    """
-    middle = (MIN_QUALITY + MAX_QUALITY) / 2
-    places = ((quality - middle) / (MAX_QUALITY - middle) for quality in qualities)
-    return torch.tensor(
-        [lmbda(q) * spread**place for q, place in zip(qualities, places, strict=True)]
-    )

@@ -4,12 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
-from lbbic_engine import codec, effort, metrics, tiles
+from lbbic_engine import codec, effort, metrics, tiles, weights
+from lbbic_engine.blocks import split_blocks
 from lbbic_engine.codec import Progress, compress, compress_batch, decompress
 from lbbic_engine.config import lmbda
 from lbbic_engine.errors import Cancelled
+from lbbic_engine.exchange import SymbolWriter
 from lbbic_engine.pixels import Picture
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -62,6 +65,29 @@ def test_ways_that_are_alike_are_the_fast_senders(
     monkeypatch.setattr(effort, "VARIATION", 0.0)
     picture = picture_of(photograph)
     assert compress(picture, 4, effort="thorough").data == compress(picture, 4).data
+
+
+def test_ways_that_share_a_row_are_what_each_would_be_by_itself(
+    photograph: NDArray[np.uint8],
+) -> None:
+    network = weights.load(weights.by_name(weights.DEFAULT), "cpu")
+    model, blocks = network.integer.at_quality(40), split_blocks(photograph, 8)
+    count = len(blocks)
+    random = torch.Generator().manual_seed(1)
+    width = 4 * model.empty_state(0).shape[1]
+    around = torch.randint(-128, 128, (count, width), generator=random).to(torch.int8)
+    tally = effort._Tally(network.tables)
+    writer = effort._WaysWriter(network, 40, tally, blocks)
+    state = model.code_front(torch.arange(count), around, writer)
+
+    block, _ = writer.kept.nonzero(as_tuple=True)
+    assert 2 * count < len(block) < len(effort.WAYS) * count
+    rows = torch.cat([block[:, None], tally.symbols], dim=1)
+    assert len(rows.unique(dim=0)) == len(rows)
+    apart = effort._Tally(network.tables)
+    again = SymbolWriter(apart, tally.symbols)
+    assert model.code_front(torch.arange(len(block)), around[block], again).equal(state)
+    assert np.allclose(apart.bits, tally.bits)
 
 
 @pytest.mark.usefixtures("tiny")

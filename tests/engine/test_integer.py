@@ -17,7 +17,7 @@ Integers = NDArray[np.int64]
 class Scripted:
     """An exchange whose symbols are a fixed function of what it is given."""
 
-    ways = 1
+    parents = None
 
     def begin(self, front: torch.Tensor, *sources: torch.Tensor) -> None:
         pass
