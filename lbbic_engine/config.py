@@ -23,7 +23,6 @@ EFFORTS = ("fast", "thorough")  # of a sender: without and with a search for sym
 
 # Weights of the mean squared error on the 0…1 range, for R in bits per pixel.
 LAMBDAS = (117.045, 227.5875, 435.6675, 845.325, 1625.625, 3140.7075, 6060.33, 11704.5)
-TRAINED_SPREAD = 1.15
 
 
 @dataclass(frozen=True)
@@ -140,11 +139,10 @@ def lmbda(quality: float) -> float:
     return low * float((high / low) ** (quality - left))
 
 
-def trained_lmbda(quality: float) -> float:
-    """λ that the production model is trained for, and that the thorough sender searches with.
+def spread_lmbda(quality: float, spread: float) -> float:
+    """λ of a quality moved outwards a little, so that the range of rates is as wide as wanted.
 
-    The quality's λ moved outwards a little, so that the range of rates is as wide as wanted:
-    divided by ``TRAINED_SPREAD`` at quality 1, multiplied by it at 8.
+    It is divided by ``spread`` at quality 1, multiplied by it at 8.
     """
     middle = (MIN_QUALITY + MAX_QUALITY) / 2
-    return lmbda(quality) * float(TRAINED_SPREAD ** ((quality - middle) / (MAX_QUALITY - middle)))
+    return lmbda(quality) * float(spread ** ((quality - middle) / (MAX_QUALITY - middle)))

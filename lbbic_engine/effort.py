@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS, trained_lmbda
+from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS, spread_lmbda
 from lbbic_engine.entropy import Symbols
 from lbbic_engine.exchange import LatentWriter
 from lbbic_engine.integer import Exchange
@@ -32,6 +32,7 @@ from lbbic_engine.weights import Network
 # Relative to the weight of the distortion in the fast sender's choice.
 WAYS = 3 * (0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.25, 2.0)
 VARIATION = 1.2  # deviation of its logarithm from latent to latent
+LMBDA_SPREAD = 1.25  # for a range as wide as the fast sender's
 KEPT = 4  # best ways of a block, after each of which the next one is tried
 ROWS_TOGETHER = 32  # a bound for memory
 MEMORY_KEPT = 31 << 20  # bytes
@@ -58,7 +59,7 @@ class SymbolSearch:
         self._writer = _WaysWriter(network, index, self._tally, blocks)
         device = network.integer.device
         self._x = torch.from_numpy(blocks).to(device)
-        self._lmbda = trained_lmbda(MIN_QUALITY + index / QUALITY_STEPS) / (3 * 255**2)
+        self._lmbda = spread_lmbda(MIN_QUALITY + index / QUALITY_STEPS, LMBDA_SPREAD) / (3 * 255**2)
         outside = model.empty_state(0)[0]
         # With a border, so that every block has neighbours; rows are one further down.
         self._settled = outside.repeat(self._rows + 1, self._columns + 2, 1)

@@ -20,13 +20,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lbbic_engine.config import MAX_QUALITY, MIN_QUALITY, QUALITY_STEPS, trained_lmbda
+from lbbic_engine.config import MAX_QUALITY, MIN_QUALITY, QUALITY_STEPS, spread_lmbda
 from lbbic_engine.model import PIXEL_OFFSET, PIXEL_UNIT, BlockNetwork, rate_weights, to_unit
 from training import closed_loop, dataset
 from training.precondition import plain_copy, refresh_plain
 from training.recipe import Recipe
 
 BUFFER = "reconstructions.npy"
+LMBDA_SPREAD = 1.15
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class OnPolicy:
         qualities = draw_qualities(recipe, count, random)
         rate = rate_weights(qualities).to(self._device)
         x_hat = self._closed_loop(x, rate)
-        lmbdas = torch.tensor([trained_lmbda(q) for q in qualities]).to(self._device)
+        lmbdas = torch.tensor([spread_lmbda(q, LMBDA_SPREAD) for q in qualities]).to(self._device)
         parts = (values.split(recipe.crops) for values in (x, x_hat, rate, lmbdas))
         numbers = np.arange(count).reshape(-1, recipe.crops)
         yield from map(Batch, *parts, numbers)
@@ -123,7 +124,7 @@ class Asymptotic:
         self._x = draw_blocks(recipe, pictures, recipe.acl_crops, random)
         qualities = draw_qualities(recipe, recipe.acl_crops, random)
         self._rate = rate_weights(qualities)
-        self._lmbdas = torch.tensor([trained_lmbda(q) for q in qualities])
+        self._lmbdas = torch.tensor([spread_lmbda(q, LMBDA_SPREAD) for q in qualities])
         self._x_hat = self._x.clone()
 
     def batches(self, step: int) -> Iterator[Batch]:
