@@ -151,6 +151,7 @@ class _WaysWriter(LatentWriter):
         worth = self._worth(part, values, nearest, levels).clamp_(min=LEAST_WORTH).log_()
         chance = torch.randn((*self._rows.shape, means.shape[1]), generator=self._random)
         weights = chance.mul_(VARIATION).add_(self._weights).flatten(0, 1).to(worth.device)
+        # Each way chooses in the row that it shares with others; those that choose alike go on so.
         rows = self._rows.flatten()
         lower = worth.index_select(0, rows) > weights
         keys = (lower.double() @ self._numbers[part]).add_(rows).view_as(self._rows)
