@@ -27,7 +27,7 @@ from training.precondition import plain_copy, refresh_plain
 from training.recipe import Recipe
 
 BUFFER = "reconstructions.npy"
-LMBDA_SPREAD = 1.15
+LMBDA_SPREAD = 1.15  # for a range of rates as wide as wanted
 
 
 @dataclass(frozen=True)
