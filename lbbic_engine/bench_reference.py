@@ -4,7 +4,7 @@ Block after block in raster order, float32, every layer a plain call of ``model.
 nearest symbols, one call of the entropy coder for each slice of a block: what a straight
 implementation of the same networks does.
 
-The surprise: an installed program has no float weights of the decoder, so ``float_network`` makes
+The surprise: an installed program has no float weights, so ``float_network`` makes
 them of the integers in the weights file. What is missing then is the rounding in between:
 activations are the levels 0…255 of the integer twin, but not whole, and not clipped above.
 """
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lbbic_engine import integer
+from lbbic_engine.analysis import COARSE_STEP, LINEAR_BITS
 from lbbic_engine.blocks import grid, merge_blocks, split_blocks
 from lbbic_engine.config import QUALITY_STEPS, ModelConfig
 from lbbic_engine.entropy import SymbolDecoder, SymbolEncoder
@@ -136,10 +137,12 @@ class _Receiver:
 def float_network(config: ModelConfig, exact: Tensors, analysis: Tensors) -> BlockNetwork:
     """The float networks of a weights file's two parts; activations are in levels, 0…255."""
     network = BlockNetwork(config)
-    network.load_state_dict(analysis, strict=False)
-    exact = {name: value.double() for name, value in exact.items()}
+    exact, analysis = (
+        {name: value.double() for name, value in part.items()} for part in (exact, analysis)
+    )
     _fill_context(network, exact)
     _fill_latents(network, exact)
+    _fill_analysis(network, analysis)
     return network
 
 
@@ -189,8 +192,20 @@ def _fill_latents(network: BlockNetwork, exact: Tensors) -> None:
     network.synthesis_linear.copy_(exact["synthesis_linear"] / 2**integer.SYNTHESIS_BITS)
 
 
-def _pixels(count: int) -> Inputs:
-    return torch.full((count,), float(PIXEL_UNIT)), torch.zeros(count)
+def _fill_analysis(network: BlockNetwork, exact: Tensors) -> None:
+    """The layers of the sender alone."""
+    config, hidden = network.config, _levels(network.config.hidden)
+    inputs = [_pixels(config.pixels, COARSE_STEP), hidden]
+    _fill(network.analysis_1, "analysis_1", exact, exact["analysis_1.weight"], inputs)
+    high, low = exact["analysis_2.weight"].chunk(2)
+    _fill(network.analysis_2, "analysis_2", exact, WEIGHT_LIMB * high + low, [hidden])
+    unit = torch.tensor(integer.LATENT_UNIT)
+    _fill(network.analysis_3, "analysis_3", exact, exact["analysis_3.weight"], [hidden], unit)
+    network.analysis_linear.copy_(exact["linear"] / 2**LINEAR_BITS)
+
+
+def _pixels(count: int, step: int = 1) -> Inputs:
+    return torch.full((count,), PIXEL_UNIT / step), torch.zeros(count)
 
 
 def _high(weight: Tensor) -> Tensor:

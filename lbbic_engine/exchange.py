@@ -1,7 +1,7 @@
 """The sender's and the receiver's side of the block loop: where a front's symbols come from.
 
-The sender makes them from the picture with the float analysis transform; the receiver takes them
-from the stream (``segments``). Both say which to whoever runs the loop (``integer.Exchange``).
+The sender makes them from the picture with the analysis transform; the receiver takes them from
+the stream (``segments``). Both say which to whoever runs the loop (``integer.Exchange``).
 """
 
 from __future__ import annotations

@@ -80,6 +80,38 @@ class Slice:
     coarse_multiplier: Tensor
 
 
+class Layers:
+    """Integer layers by name, on one device, at one quality."""
+
+    def __init__(self, tensors: dict[str, Tensor], product: dict[str, Product], index: int) -> None:
+        self.product = product
+        self.bias: dict[str, Tensor] = {}
+        self.multiplier: dict[str, Tensor] = {}
+        for name, value in tensors.items():
+            layer, _, kind = name.rpartition(".")
+            if kind == "bias":
+                self.bias[layer] = value[index]
+            elif kind == "multiplier":
+                chosen = value[index] if value.ndim == 2 else value
+                self.multiplier[layer] = chosen.double() / 2**MULTIPLIER_BITS
+
+    def accumulate(self, name: str, values: Tensor) -> Tensor:
+        return self.product[name](values).add_(self.bias[name])
+
+    def activation(self, name: str, values: Tensor) -> Tensor:
+        """The output, int8, of a rectified layer."""
+        return activation(self.accumulate(name, values), self.multiplier[name])
+
+
+def make_products(tensors: dict[str, Tensor], kernel: str) -> dict[str, Product]:
+    """The products of all layers that have weights."""
+    return {
+        name.removesuffix(".weight"): make_product(value, kernel)
+        for name, value in tensors.items()
+        if name.endswith(".weight")
+    }
+
+
 class IntegerNetwork:
     """Integer layers on one device; immutable. ``at_quality`` gives what a picture needs."""
 
@@ -89,11 +121,7 @@ class IntegerNetwork:
         self.config = config
         self.device = device
         self.tensors = {name: value.to(device) for name, value in tensors.items()}
-        self.products: dict[str, Product] = {
-            name.removesuffix(".weight"): make_product(value, kernel)
-            for name, value in self.tensors.items()
-            if name.endswith(".weight")
-        }
+        self.products = make_products(self.tensors, kernel)
         linear = self.tensors["synthesis_linear"].t().double().contiguous()
         self.synthesis_linear = linear * (PIXELS_PER_LATENT / 2**SYNTHESIS_BITS)
         self._models: dict[int, IntegerModel] = {}
@@ -114,30 +142,22 @@ class IntegerModel:
         # Squared error of a block's 8-bit values that a latent wrong by one step makes: the
         # synthesis is nearly orthonormal. For a sender's choice of symbols.
         self.step_energy: Tensor | None = (PIXELS_PER_LATENT * self.steps).float().square()
-        self._product = network.products
+        self._layers = Layers(network.tensors, network.products, index)
         self._linear = network.synthesis_linear
-        self._bias: dict[str, Tensor] = {}
-        self._multiplier: dict[str, Tensor] = {}
-        for name, value in network.tensors.items():
-            layer, _, kind = name.rpartition(".")
-            if kind == "bias":
-                self._bias[layer] = value[index]
-            elif kind == "multiplier":
-                chosen = value[index] if value.ndim == 2 else value
-                self._multiplier[layer] = chosen.double() / 2**MULTIPLIER_BITS
         self._stack_biases(network.tensors["prediction_bias"])
         coarse = network.tensors["latent_multiplier"].double() / 2**MULTIPLIER_BITS
         self._slices = list(self._make_slices(coarse))
 
     def _stack_biases(self, prediction: Tensor) -> None:
         """Biases of layers that share a product, side by side: one addition for all."""
-        bias = self._bias
+        bias = self._layers.bias
         of_high_limbs = torch.zeros_like(prediction)
         bias["context"] = torch.cat([bias["context_1"], of_high_limbs, prediction, bias["feature"]])
         hidden = [bias[f"slice_hidden.{i}"] for i in range(len(self.config.latent_slices))]
         bias["branches"] = torch.cat([*hidden, bias["synthesis_1"]])
 
     def _make_slices(self, coarse_multiplier: Tensor) -> Iterator[Slice]:
+        layers = self._layers
         first, branch = 0, 0
         for i, width in enumerate(self.config.latent_slices):
             latents = slice(first, first + width)
@@ -145,11 +165,11 @@ class IntegerModel:
             yield Slice(
                 latents=latents,
                 branch=slice(branch, branch + self.config.slice_hidden),
-                hidden=self._product.get(hidden),
-                hidden_multiplier=self._multiplier[hidden],
-                parameters=self._product[parameters],
-                parameters_bias=self._bias[parameters],
-                parameters_multiplier=self._multiplier[parameters],
+                hidden=layers.product.get(hidden),
+                hidden_multiplier=layers.multiplier[hidden],
+                parameters=layers.product[parameters],
+                parameters_bias=layers.bias[parameters],
+                parameters_multiplier=layers.multiplier[parameters],
                 steps=self.steps[latents],
                 coarse_multiplier=coarse_multiplier[latents],
             )
@@ -171,7 +191,7 @@ class IntegerModel:
         """
         prediction, h, feature = self.context_model(around)
         exchange.begin(front, prediction, h)
-        branches = self._accumulate("branches", h)
+        branches = self._layers.accumulate("branches", h)
         y_hat, coarse, synthesis, origins = self.latents(branches, exchange)
         prediction, feature = _rows(prediction, origins), _rows(feature, origins)
         x_hat = self.synthesis_transform(y_hat, coarse, prediction, synthesis)
@@ -185,9 +205,9 @@ class IntegerModel:
         """
         config = self.config
         sizes = (config.hidden, config.pixels, config.pixels, config.features)
-        first, high, low, feature = self._accumulate("context", around).split(sizes, dim=1)
-        h = activation(first, self._multiplier["context_1"])
-        h = activation(self._accumulate("context_2", h), self._multiplier["context_2"])
+        layers = self._layers
+        first, high, low, feature = layers.accumulate("context", around).split(sizes, dim=1)
+        h = layers.activation("context_2", activation(first, layers.multiplier["context_1"]))
         return torch.add(low, high, alpha=WEIGHT_LIMB), h, feature
 
     def latents(
@@ -231,23 +251,19 @@ class IntegerModel:
         self, y_hat: Tensor, coarse: Tensor, prediction: Tensor, accumulator: Tensor
     ) -> Tensor:
         """x_hat (n, 3B²), int8."""
-        accumulator.add_(self._product["synthesis_1"](coarse), alpha=SYNTHESIS_GAIN)
-        hidden = activation(accumulator, self._multiplier["synthesis_1"])
-        hidden = activation(
-            self._accumulate("synthesis_2", hidden), self._multiplier["synthesis_2"]
-        )
+        layers = self._layers
+        accumulator.add_(layers.product["synthesis_1"](coarse), alpha=SYNTHESIS_GAIN)
+        hidden = activation(accumulator, layers.multiplier["synthesis_1"])
+        hidden = layers.activation("synthesis_2", hidden)
         # Multiples of 2⁻³² below 2¹⁶ each: their sum is exact.
-        total = self._accumulate("synthesis_3", hidden) * self._multiplier["synthesis_3"]
+        total = layers.accumulate("synthesis_3", hidden) * layers.multiplier["synthesis_3"]
         total.addmm_(y_hat, self._linear).add_(prediction, alpha=2.0**-PREDICTION_BITS)
         return total.round_().clamp_(-128, 127).to(torch.int8)
 
     def features(self, x_hat: Tensor, accumulator: Tensor) -> Tensor:
         """φ of the blocks just reconstructed (n, F), int8."""
-        accumulator += self._product["feature"](x_hat)
-        return activation(accumulator, self._multiplier["feature"])
-
-    def _accumulate(self, name: str, values: Tensor) -> Tensor:
-        return self._product[name](values).add_(self._bias[name])
+        accumulator += self._layers.product["feature"](x_hat)
+        return activation(accumulator, self._layers.multiplier["feature"])
 
 
 def _rows(values: Tensor, chosen: Tensor | None) -> Tensor:

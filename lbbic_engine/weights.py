@@ -1,10 +1,10 @@
 """Weights files: find, verify, load, save. One safetensors file is one model.
 
-It holds ``integer.*`` (the exact decoder, tables included), ``analysis.*`` (the float analysis
-transform, half precision) and one metadata entry, JSON: name, id, config, training record. The
-id, by which ``.lbb`` files name their weights, is the first eight bytes of a SHA-256 over the
-configuration and the integer tensors: whatever the decoder uses. The kind of network is an entry
-of its own; each kind's configuration has other fields, so the id tells them apart.
+It holds ``integer.*`` (the exact decoder, tables included), ``analysis.*`` (the analysis
+transform: integers, too, or the paper's in half precision) and one metadata entry, JSON: name, id,
+config, training record. The id, by which ``.lbb`` files name their weights, is the first eight
+bytes of a SHA-256 over the configuration and the decoder's tensors. The kind of network is an
+entry of its own; each kind's configuration has other fields, so the id tells them apart.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ from lbbic_engine.config import DEFAULT_WEIGHTS, Config, ModelConfig, PaperConfi
 from lbbic_engine.errors import UnknownWeightsError
 from lbbic_engine.integer import IntegerNetwork
 from lbbic_engine.kernels import choose_kernel
-from lbbic_engine.model import BlockNetwork
 from lbbic_engine.paper import Transform
 from lbbic_engine.paper_integer import PaperAnalysis, PaperIntegerNetwork
 from lbbic_engine.tables import ProbabilityTables, build_tables
@@ -56,7 +55,7 @@ class Description:
 
 @dataclass(frozen=True)
 class Network:
-    """A model ready to code: exact decoder, probability tables, float analysis transform."""
+    """A model ready to code: exact decoder, probability tables, analysis transform."""
 
     description: Description
     integer: IntegerNetwork | PaperIntegerNetwork
@@ -131,7 +130,7 @@ def _load(path: Path, identity: bytes, device: str) -> Network:
             paper = PaperIntegerNetwork(config, integer, kernel, device)
             return Network(description, paper, tables, _paper_analysis(config, analysis, device))
         production = IntegerNetwork(config, integer, kernel, device)
-        return Network(description, production, tables, _analysis(config, analysis, device))
+        return Network(description, production, tables, AnalysisTransform(analysis, kernel, device))
     except KeyError as error:
         raise UnknownWeightsError(
             "Unknown weights", f"{path.name} is of another version of this program: no {error}."
@@ -156,7 +155,7 @@ def save_weights(
         "record": record,
     }
     tensors = {INTEGER + key: value.contiguous() for key, value in integer.items()}
-    tensors |= {ANALYSIS + key: value.half().contiguous() for key, value in analysis.items()}
+    tensors |= {ANALYSIS + key: value.contiguous() for key, value in analysis.items()}
     aside = path.with_suffix(".tmp")
     aside.write_bytes(serialise(tensors, {METADATA_KEY: json.dumps(metadata)}))
     aside.replace(path)
@@ -171,20 +170,6 @@ def identify(config: Config, integer: dict[str, Tensor]) -> bytes:
         digest.update(f"{name} {value.dtype.str} {value.shape}".encode())
         digest.update(value.tobytes())
     return digest.digest()[:8]
-
-
-def _analysis(config: ModelConfig, values: dict[str, Tensor], device: str) -> AnalysisTransform:
-    """Matrices in bfloat16 where that is fast; the encoder alone depends on them."""
-    fast = device == "cuda" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    matrix_type = torch.bfloat16 if fast else torch.float32
-    with torch.device("meta"):
-        network = BlockNetwork(config)
-    state = {
-        name: value.to(device, matrix_type if name.endswith(("weight", "linear")) else torch.float)
-        for name, value in values.items()
-    }
-    network.load_state_dict(state, strict=False, assign=True)
-    return AnalysisTransform(network)
 
 
 def _paper_analysis(config: PaperConfig, values: dict[str, Tensor], device: str) -> PaperAnalysis:

@@ -79,12 +79,12 @@ def exact_twin(network: BlockNetwork, moments: Moments) -> Network:
     """The integer network of a calibrated float one, as the codec would load it."""
     tensors = integer_tensors(network, moments)
     counts, widths = tensors.pop("table_counts"), tensors.pop("table_widths")
-    integer = IntegerNetwork(network.config, tensors, choose_kernel("cpu"), "cpu")
+    kernel = choose_kernel("cpu")
+    integer = IntegerNetwork(network.config, tensors, kernel, "cpu")
     tables = build_tables(counts.numpy(), widths.numpy())
     description = Description(Path(), "twin", b"", network.config, {})
-    analysis = BlockNetwork(network.config)
-    analysis.load_state_dict(analysis_tensors(network), strict=False)
-    return Network(description, integer, tables, AnalysisTransform(analysis))
+    analysis = AnalysisTransform(analysis_tensors(network, moments), kernel, "cpu")
+    return Network(description, integer, tables, analysis)
 
 
 @torch.no_grad()

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lbbic_engine import integer, kernels, tables
+from lbbic_engine import analysis, integer, kernels, tables
 from lbbic_engine.config import QUALITY_COUNT, QUALITY_STEPS, ModelConfig
 from lbbic_engine.model import PIXEL_UNIT, BlockNetwork, Dense, rate_weights
 from lbbic_engine.wavefront import NEIGHBOURS
@@ -116,17 +116,26 @@ def integer_tensors(network: BlockNetwork, moments: Moments) -> dict[str, Tensor
     return found
 
 
-def analysis_tensors(network: BlockNetwork) -> dict[str, Tensor]:
-    """The float part: the analysis transform, reading the hidden state's levels."""
-    state = network.state_dict()
-    found = {
-        name: value
-        for name, value in state.items()
-        if name.startswith("analysis") and not name.endswith("_step")
-    }
-    pixels, hidden = found["analysis_1.weight"].split(network.analysis_1.inputs, dim=1)
-    levels = hidden * network.context_2.output_step
-    return found | {"analysis_1.weight": torch.cat([pixels, levels], dim=1)}
+@torch.no_grad()
+def analysis_tensors(network: BlockNetwork, moments: Moments) -> dict[str, Tensor]:
+    """All tensors of the analysis transform, as ``lbbic_engine.analysis`` describes them."""
+    config = network.config
+    hidden = torch.full((config.hidden,), float(OFFSET))
+    found: dict[str, Tensor] = {}
+
+    def add(name: str, layer: Dense, offset: Tensor, unit: float = 1.0, limb: int = 1) -> None:
+        weight, bias, multiplier = _layer(name, layer, moments[layer], unit, offset, limb=limb)
+        if limb > 1:
+            weight = torch.cat(kernels.split_limbs(weight.long(), limb)).float()
+        found[f"{name}.weight"] = _checked_weight(name, weight)
+        found[f"{name}.bias"], found[f"{name}.multiplier"] = bias, multiplier
+
+    add("analysis_1", network.analysis_1, torch.cat([torch.zeros(config.pixels), hidden]))
+    add("analysis_2", network.analysis_2, hidden, limb=kernels.WEIGHT_LIMB)
+    add("analysis_3", network.analysis_3, hidden, integer.LATENT_UNIT)
+    linear = network.analysis_linear.double() * 2**analysis.LINEAR_BITS
+    found["linear"] = linear.round().to(torch.int32)
+    return found
 
 
 def _layer(
@@ -135,14 +144,17 @@ def _layer(
     moment: Tensor,
     unit: Tensor | float,
     offset: Tensor,
-    latents: int,
+    latents: int = 0,
+    limb: int = 1,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Integer weight (float tensor), bias (57, outputs) and multiplier ((57,) outputs).
 
-    The last columns of the weight are those of the low digits of ``latents``.
+    The last columns of the weight are those of the low digits of ``latents``. With a ``limb``
+    other than 1 weights are to be cut into limbs of that base.
     """
     scaled = layer.weight.double() * layer.input_step.double()
-    step = row_units(scaled, ROUNDED_BOUND)
+    bias_bound = BIAS_BOUND * limb
+    step = row_units(scaled, kernels.WIDE_WEIGHT_BOUND if limb > 1 else ROUNDED_BOUND) / limb
     bias = RATES @ layer.bias.double()
     if layer.rectified:
         gain = 1 / layer.output_step.double()[None]
@@ -153,16 +165,22 @@ def _layer(
         shift = 0.0
     # A row of tiny weights must not make its bias overflow.
     target = bias - shift / gain
-    step = torch.maximum(step, target.abs().amax(dim=0) / (BIAS_BOUND / 2))
-    weight = round_weights(scaled / step[:, None], moment, -ROUNDED_BOUND, ROUNDED_BOUND)
+    step = torch.maximum(step, target.abs().amax(dim=0) / (bias_bound / 2))
+    weight = scaled / step[:, None]
+    if limb > 1:
+        weight = weight.round()
+    else:
+        weight = round_weights(weight, moment, -ROUNDED_BOUND, ROUNDED_BOUND)
     integer_bias = (target / step + weight @ offset.double()).round()
     low = (scaled[:, scaled.shape[1] - latents :] / step[:, None] / integer.LATENT_DIGIT).round()
     weight = torch.cat([weight, low], dim=1)
-    if integer_bias.abs().max() >= BIAS_BOUND:
-        raise BoundError(f"{name}: a bias is beyond {BIAS_BOUND}")
+    if integer_bias.abs().max() >= bias_bound:
+        raise BoundError(f"{name}: a bias is beyond {bias_bound}")
     multiplier = (step * gain * 2**integer.MULTIPLIER_BITS).round()
     bound = integer.SLICE_GAIN * kernels.ACTIVATION_BOUND  # of latents; of others it is less
     largest = weight.abs().sum(dim=1) * bound + integer_bias.abs()
+    if largest.max() >= 2**31:
+        raise BoundError(f"{name}: a sum does not fit in 32 bits")
     if (largest * multiplier).max() >= 2**53:
         raise BoundError(f"{name}: a product does not fit in 53 bits")
     if layer.rectified:

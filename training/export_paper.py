@@ -119,9 +119,13 @@ def integer_tensors(network: PaperNetwork, calibration: Calibration) -> dict[str
 
 
 def analysis_tensors(network: PaperNetwork) -> dict[str, Tensor]:
-    """The float part: the analysis transform, and what it sees outside of a picture."""
+    """The float part, in half precision: the analysis transform, and what it sees outside of a
+    picture.
+    """
     found = dict(network.analysis_transform.state_dict())
-    return found | {"outside": network.outside} if network.outside else found
+    if network.outside:
+        found["outside"] = network.outside
+    return {name: value.half() for name, value in found.items()}
 
 
 class _Tensors:

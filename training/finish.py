@@ -36,7 +36,7 @@ def export_run(
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.safetensors"
     record = training_record(run, recipe, step)
-    integer, analysis = integer_tensors(network, moments), analysis_tensors(network)
+    integer, analysis = integer_tensors(network, moments), analysis_tensors(network, moments)
     crops = table_crops(pictures, recipe)
     description = weights.save_weights(path, name, recipe.model, integer, analysis, record)
     for _ in range(TABLE_ROUNDS):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from lbbic_engine.analysis import COARSE_STEP
 from lbbic_engine.integer import LATENT_DIGIT, SLICE_GAIN, SYNTHESIS_GAIN
 from lbbic_engine.model import ACTIVATION_LEVELS, LATENT_LEVELS, PIXEL_UNIT, BlockNetwork, Dense
 from lbbic_engine.wavefront import NEIGHBOURS
@@ -15,6 +16,7 @@ from training import closed_loop
 
 LEAST_SHARE = 1e-3  # of a layer's largest activation, for units that hardly ever fire
 ACTIVATION_HEADROOM = 0.8  # of the largest seen: finer steps are worth more than those few
+ANALYSIS_HEADROOM = 0.5  # the same of analysis_1, whose largest are rarer
 LATENT_HEADROOM = 1.5  # over the largest latents seen: their tails are long
 
 
@@ -37,7 +39,7 @@ def calibrate(network: BlockNetwork, x: Tensor, rate: Tensor, grid: tuple[int, i
     def watch_latents(_: torch.nn.Module, inputs: tuple[Tensor, ...]) -> None:
         torch.maximum(latents, inputs[1].float().abs().amax(dim=(0, 1)), out=latents)
 
-    layers = [m for m in decoder_layers(network) if m.rectified]
+    layers = [m for m in dense_layers(network) if m.rectified]
     hooks = [layer.register_forward_hook(watch) for layer in layers]
     hooks.append(network.synthesis_1.register_forward_pre_hook(watch_latents))
     closed_loop.run(network, x, rate, grid)
@@ -45,7 +47,8 @@ def calibrate(network: BlockNetwork, x: Tensor, rate: Tensor, grid: tuple[int, i
         hook.remove()
     for layer, top in largest.items():
         needed = top.clamp(min=LEAST_SHARE * top.max())
-        room = ACTIVATION_HEADROOM * (needed * top.max()).sqrt()
+        headroom = ANALYSIS_HEADROOM if layer is network.analysis_1 else ACTIVATION_HEADROOM
+        room = headroom * (needed * top.max()).sqrt()
         layer.output_step.copy_(room / ACTIVATION_LEVELS)
     network.latent_step.copy_(latents * LATENT_HEADROOM / LATENT_LEVELS)
     connect(network)
@@ -63,6 +66,10 @@ def connect(network: BlockNetwork) -> None:
         len(NEIGHBOURS)
     )
     network.context_2.input_step.copy_(network.context_1.output_step)
+    network.analysis_1.input_step[: config.pixels] = COARSE_STEP / PIXEL_UNIT
+    network.analysis_1.input_step[config.pixels :] = h_step
+    network.analysis_2.input_step.copy_(network.analysis_1.output_step)
+    network.analysis_3.input_step.copy_(network.analysis_2.output_step)
     for hidden, parameters in zip(network.slice_hidden, network.slice_parameters, strict=True):
         before = hidden.weight.shape[1] - config.hidden
         hidden.input_step[: config.hidden] = h_step
@@ -74,10 +81,6 @@ def connect(network: BlockNetwork) -> None:
     network.synthesis_3.input_step.copy_(network.synthesis_2.output_step)
 
 
-def decoder_layers(network: BlockNetwork) -> list[Dense]:
-    """The layers that a decoder runs."""
-    return [
-        module
-        for name, module in network.named_modules()
-        if isinstance(module, Dense) and not name.startswith("analysis")
-    ]
+def dense_layers(network: BlockNetwork) -> list[Dense]:
+    """All layers but the linear path."""
+    return [module for module in network.modules() if isinstance(module, Dense)]

@@ -20,7 +20,7 @@ from torch import Tensor
 from lbbic_engine.kernels import PAIR_BOUND, WEIGHT_BOUND
 from lbbic_engine.model import BlockNetwork, Dense
 from training import closed_loop
-from training.quantise import decoder_layers
+from training.quantise import dense_layers
 
 DAMPING = 0.01  # of the mean second moment, for what few pictures cannot show
 ROW_DAMPING = 0.001  # the same in ``round_rows``: 0.01 costs the paper's networks 0.8 % more
@@ -31,11 +31,11 @@ Moments = Mapping[Dense, Tensor]
 
 @torch.no_grad()
 def input_moments(network: BlockNetwork, x: Tensor, rate: Tensor, grid: tuple[int, int]) -> Moments:
-    """Sums of a·aᵀ over the inputs a of every decoder layer, in integer steps, float32.
+    """Sums of a·aᵀ over the inputs a of every layer, in integer steps, float32.
 
     Taken from the closed loop on blocks x (C, rows·columns, 3B²) with a calibrated network.
     """
-    layers = decoder_layers(network)
+    layers = dense_layers(network)
     moments = {layer: torch.zeros(2 * [layer.weight.shape[1]], device=x.device) for layer in layers}
 
     def watch(layer: torch.nn.Module, inputs: tuple[Tensor, ...]) -> None:

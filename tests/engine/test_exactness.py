@@ -1,20 +1,27 @@
-"""One file, the same pixels: every kernel, instruction set and thread count, in subprocesses."""
+"""One file, the same pixels: every kernel, instruction set and thread count, in subprocesses.
+
+And one picture, the same file.
+"""
 
 import hashlib
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-DECODE = """
+CODE = """
 import hashlib, sys
 from pathlib import Path
-from lbbic_engine import decompress
+from lbbic_engine import Picture, compress, decompress
 for path in sys.argv[1:]:
-    print(hashlib.sha256(decompress(Path(path).read_bytes()).pixels).hexdigest())
+    pixels = decompress(Path(path).read_bytes()).pixels
+    print(hashlib.sha256(pixels).hexdigest())
+for name in ("tiny", "photo"):
+    print(hashlib.sha256(compress(Picture(pixels), 5, weights=name).data).hexdigest())
 """
 SETTINGS = [
     {"OMP_NUM_THREADS": "1"},
@@ -36,6 +43,18 @@ def expected() -> list[str]:
     return lines
 
 
+@cache
+def coded_here(path: Path) -> list[bytes]:
+    """The pixels of a file, and these pixels as files of the tiny and the shipped network."""
+    from lbbic_engine import Picture, compress, decompress
+
+    pixels = decompress(path.read_bytes()).pixels
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LBBIC_WEIGHTS", str(GOLDEN))
+        files = [compress(Picture(pixels), 5, weights=name).data for name in ("tiny", "photo")]
+    return [pixels.tobytes(), *files]
+
+
 def test_golden_files_decode_to_their_stored_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
     from lbbic_engine import decompress
 
@@ -49,17 +68,15 @@ def test_golden_files_decode_to_their_stored_pixels(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     "setting", SETTINGS, ids=lambda s: ",".join(f"{k}={v}" for k, v in s.items())
 )
-def test_a_file_decodes_to_the_same_pixels(setting: dict[str, str], shipped_file: Path) -> None:
-    """Golden files of the tiny network, and a photograph coded with the shipped one."""
-    from lbbic_engine import decompress
-
-    names = [line.split() for line in expected()]
-    true = [digest for digest, _ in names]
-    true.append(hashlib.sha256(decompress(shipped_file.read_bytes()).pixels.tobytes()).hexdigest())
-    paths = [GOLDEN / name for _, name in names] + [shipped_file]
+def test_pixels_and_files_are_the_same(setting: dict[str, str], shipped_file: Path) -> None:
+    """Golden files of the tiny network, and a photograph coded with the shipped one; sent again."""
+    names = [line.split()[1] for line in expected()]
+    paths = [GOLDEN / name for name in names] + [shipped_file]
+    true = [line.split()[0] for line in expected()]
+    true += [hashlib.sha256(content).hexdigest() for content in coded_here(shipped_file)]
     environment = {**os.environ, "LBBIC_WEIGHTS": str(GOLDEN), **setting}
     run = subprocess.run(
-        [sys.executable, "-c", DECODE, *map(str, paths)],
+        [sys.executable, "-c", CODE, *map(str, paths)],
         capture_output=True,
         text=True,
         env=environment,

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from lbbic_engine import integer, weights
+from lbbic_engine.analysis import LINEAR_BITS, AnalysisTransform
 from lbbic_engine.kernels import KERNELS
 from lbbic_engine.wavefront import code_blocks, fronts, neighbours
 
@@ -88,6 +89,19 @@ class Plain:
         feature = stack[hidden + 2 * pixels :] + t["feature.weight"] @ x_hat
         return np.append(x_hat, self.layer("feature", feature).clip(-128, 127))
 
+    def analysis(self, x: Integers, prediction: Integers, h: Integers) -> Integers:
+        """y in 2⁻³²."""
+        t, bits = self.t, integer.PREDICTION_BITS
+        residual = (x << bits) - prediction
+        coarse = rounded(residual, bits + 1).clip(-127, 127)
+        out = t["analysis_1.weight"] @ np.append(coarse, h)
+        out = self.layer("analysis_1", out).clip(-128, 127)
+        high, low = np.split(t["analysis_2.weight"] @ out, 2)
+        out = self.layer("analysis_2", 128 * high + low).clip(-128, 127)
+        total = t["analysis_3.weight"] @ out + t["analysis_3.bias"][self.index]
+        total = total * t["analysis_3.multiplier"][self.index]
+        return total + ((t["linear"] @ residual) << (32 + 3 - bits - LINEAR_BITS))
+
 
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("index", [0, 33, 56])
@@ -113,3 +127,30 @@ def test_the_integer_networks_equal_plain_integer_arithmetic(
             true[block] = plain.block(config, true[around[block]].ravel())
     assert np.array_equal(found, true[:-1])
     assert len(np.unique(found[:, : config.pixels])) > 20  # the blocks are not trivial
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("index", [0, 33, 56])
+def test_the_analysis_transform_equals_plain_integer_arithmetic(
+    tiny_weights: Path, kernel: str, index: int
+) -> None:
+    """So a sender's files do not depend on the kernel either."""
+    description = next(weights.describe_folder(tiny_weights))
+    tensors = weights.part(weights.load_file(description.path), weights.ANALYSIS)
+    random = np.random.default_rng(index)
+    x = random.integers(-128, 128, (40, description.config.pixels))
+    bits = integer.PREDICTION_BITS
+    # From wild predictions, whose residuals are clipped, to good ones.
+    prediction = (x << bits) + random.integers(-1, 2, x.shape) * random.integers(
+        1, 2 ** np.arange(2, 42)[:, None].clip(max=21), x.shape
+    )
+    h = random.integers(-128, 128, (40, description.config.hidden))
+    found = AnalysisTransform(tensors, kernel, "cpu")(
+        torch.from_numpy(x).float(),
+        torch.from_numpy(prediction).to(torch.int32),
+        torch.from_numpy(h).to(torch.int8),
+        index=index,
+    )
+    plain = Plain(tensors, index)
+    true = [plain.analysis(*values) for values in zip(x, prediction, h, strict=True)]
+    assert np.array_equal(found.numpy() * 2.0**32, np.array(true))
