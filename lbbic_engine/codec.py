@@ -325,7 +325,8 @@ def _encode(
     grids = tuple(tile.grid for tile in tiles)
     blocks = np.concatenate([jobs[tile.picture].blocks(tile) for tile in tiles])
     writers = [SegmentWriter(network.tables, tile.number) for tile in tiles]
-    sink = TogetherWriter(writers, coding_order(grids).parts)
+    parts = coding_order(grids).parts
+    sink = writers[0] if len(tiles) == 1 else TogetherWriter(writers, parts)
     model = on_idle_cores(network.integer.at_quality(index), network.integer.device)
     writer: Exchange
     if search:
@@ -446,7 +447,8 @@ def _decode_group(
         SegmentReader(network.tables, jobs[tile.picture].segments.get(tile.number, ()))
         for tile in tiles
     ]
-    source = TogetherReader(readers, coding_order(grids).parts)
+    parts = coding_order(grids).parts
+    source = readers[0] if len(tiles) == 1 else TogetherReader(readers, parts)
     reader = LatentReader(network, source, count_bits=count_bits)
     indexes = np.concatenate([tile.indexes for tile in tiles])
     blocks = np.full((len(indexes), 3 * first.block_size**2), GREY, np.uint8)

@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lbbic_engine.errors import CorruptDataError
-from lbbic_engine.tables import Integers, ProbabilityTables, fold, unfold
+from lbbic_engine.tables import WIDTHS, Integers, ProbabilityTables, fold, unfold
 
 _FAMILY = constriction.stream.model.Categorical(perfect=False)
 _UNIFORM = constriction.stream.model.Uniform()
 _LENGTH = constriction.stream.model.Uniform(34)  # bits of a folded excess: 0…33
 _CHUNK_BITS = 16
+_UNFOLDED = unfold(np.arange(WIDTHS[-1])).astype(np.int32)  # of all that are no escapes
 
 Symbols = NDArray[np.int32]
 
@@ -41,7 +42,7 @@ class SymbolEncoder:
             larger = rows.shape[1] - 1
             values = np.minimum(rest, larger).astype(np.int32)
             self._coder.encode(values, _FAMILY, rows.take(levels, axis=0))
-            chosen = np.flatnonzero(values == larger)
+            (chosen,) = (values == larger).nonzero()
             if not len(chosen):
                 return
             rest, levels = rest[chosen] - larger, levels[chosen]
@@ -81,8 +82,8 @@ class SymbolDecoder:
                 "The file is damaged", "The payload cannot be decoded."
             ) from error
         if folded.dtype == np.int64:
-            folded = np.minimum(folded, 2**32 - 1)
-        return unfold(folded).astype(np.int32, copy=False)
+            return unfold(np.minimum(folded, 2**32 - 1)).astype(np.int32)
+        return _UNFOLDED.take(folded)
 
     def _decode_stage(self, stage: int, levels: NDArray[np.integer]) -> Integers:
         """Folded symbols, less those of the stages before; int64 where there are escapes."""
@@ -91,10 +92,11 @@ class SymbolDecoder:
         rows = self._tables.stages[stage]
         values: Integers = self._coder.decode(_FAMILY, rows.take(levels, axis=0))
         larger = rows.shape[1] - 1
-        chosen = np.flatnonzero(values == larger)
+        (chosen,) = (values == larger).nonzero()
         if len(chosen):
             rest = self._decode_stage(stage + 1, levels[chosen])
-            values = values.astype(np.result_type(values, rest), copy=False)
+            if rest.dtype == np.int64:
+                values = values.astype(np.int64)
             values[chosen] += rest
         return values
 

@@ -46,6 +46,7 @@ LATENT_BOUND = 2.0**18
 STEP_BITS = 8  # fraction bits of the quantisation steps
 OUTSIDE_FEATURE = -128
 LATENT_DIGIT = 16
+COARSE_BOUND = 127 * LATENT_DIGIT + 127
 SLICE_GAIN, SYNTHESIS_GAIN = 4, 2
 
 
@@ -122,6 +123,7 @@ class IntegerNetwork:
         self.device = device
         self.tensors = {name: value.to(device) for name, value in tensors.items()}
         self.products = make_products(self.tensors, kernel)
+        self.digits = _coarse_digits(device)
         linear = self.tensors["synthesis_linear"].t().double().contiguous()
         self.synthesis_linear = linear * (PIXELS_PER_LATENT / 2**SYNTHESIS_BITS)
         self._models: dict[int, IntegerModel] = {}
@@ -144,6 +146,7 @@ class IntegerModel:
         self.step_energy: Tensor | None = (PIXELS_PER_LATENT * self.steps).float().square()
         self._layers = Layers(network.tensors, network.products, index)
         self._linear = network.synthesis_linear
+        self._digits = network.digits
         self._stack_biases(network.tensors["prediction_bias"])
         coarse = network.tensors["latent_multiplier"].double() / 2**MULTIPLIER_BITS
         self._slices = list(self._make_slices(coarse))
@@ -222,11 +225,12 @@ class IntegerModel:
         origins: Tensor | None = None
         count, width = len(branches), self.config.latents
         y_hat = torch.empty((count, width), dtype=torch.double, device=branches.device)
-        coarse = torch.empty((count, width, 2), dtype=torch.int8, device=branches.device)
+        coarse = torch.empty((count, width), dtype=torch.int16, device=branches.device)
         for i, part in enumerate(self._slices):
             accumulator = _rows(branches[:, part.branch], origins)
             if part.hidden is not None:
-                product = part.hidden(coarse[:, : part.latents.start].flatten(1))
+                before = coarse[:, : part.latents.start].contiguous()
+                product = part.hidden(before.view(torch.int8))
                 accumulator.add_(product, alpha=SLICE_GAIN)
             hidden = activation(accumulator, part.hidden_multiplier)
             parameters = part.parameters(hidden).add_(part.parameters_bias)
@@ -237,15 +241,12 @@ class IntegerModel:
             if parents is not None:
                 means, y_hat, coarse = (_rows(values, parents) for values in (means, y_hat, coarse))
                 origins = parents if origins is None else origins[parents]
-            found = y_hat[:, part.latents]
-            torch.mul(symbols, part.steps, out=found)
-            found.round_().add_(means).clamp_(-LATENT_BOUND, LATENT_BOUND)
-            low = (found * part.coarse_multiplier).round_()
-            high = (low / LATENT_DIGIT).round_().clamp_(-127, 127)
-            coarse[:, part.latents, 0] = high
-            coarse[:, part.latents, 1] = low.sub_(high, alpha=LATENT_DIGIT).clamp_(-127, 127)
+            found = symbols.double().mul_(part.steps).round_().add_(means)
+            y_hat[:, part.latents] = found.clamp_(-LATENT_BOUND, LATENT_BOUND)
+            number = found.mul_(part.coarse_multiplier).round_().clamp_(-COARSE_BOUND, COARSE_BOUND)
+            coarse[:, part.latents] = self._digits.take(number.add_(COARSE_BOUND).long())
         synthesis = _rows(branches[:, self._slices[-1].branch.stop :], origins)
-        return y_hat, coarse.flatten(1), synthesis, origins
+        return y_hat, coarse.view(torch.int8), synthesis, origins
 
     def synthesis_transform(
         self, y_hat: Tensor, coarse: Tensor, prediction: Tensor, accumulator: Tensor
@@ -264,6 +265,14 @@ class IntegerModel:
         """φ of the blocks just reconstructed (n, F), int8."""
         accumulator += self._layers.product["feature"](x_hat)
         return activation(accumulator, self._layers.multiplier["feature"])
+
+
+def _coarse_digits(device: str) -> Tensor:
+    """Both digits, two int8 in one int16, of each latent -``COARSE_BOUND``…``COARSE_BOUND``."""
+    low = torch.arange(-COARSE_BOUND, COARSE_BOUND + 1.0)
+    high = (low / LATENT_DIGIT).round().clamp(-127, 127)
+    low = (low - high * LATENT_DIGIT).clamp(-127, 127)
+    return torch.stack([high, low], dim=1).to(torch.int8).view(torch.int16)[:, 0].to(device)
 
 
 def _rows(values: Tensor, chosen: Tensor | None) -> Tensor:
