@@ -97,7 +97,14 @@ class GDN(nn.Module):
         return beta.square() - self.PEDESTAL, gamma.square() - self.PEDESTAL
 
     def forward(self, x: Tensor) -> Tensor:
+        return self._normalised(x, *self.coefficients())
+
+    def fixed(self) -> Callable[[Tensor], Tensor]:
+        """The layer as it is now; its coefficients are computed once, not at every call."""
         beta, gamma = self.coefficients()
+        return lambda x: self._normalised(x, beta, gamma)
+
+    def _normalised(self, x: Tensor, beta: Tensor, gamma: Tensor) -> Tensor:
         norm = functional.linear(x.square(), gamma, beta)
         return x * (norm.sqrt() if self.inverse else norm.rsqrt())
 

@@ -50,7 +50,7 @@ from lbbic_engine.kernels import (
     make_product,
     make_wide_product,
 )
-from lbbic_engine.paper import Transform, to_unit
+from lbbic_engine.paper import GDN, Transform, to_unit
 from lbbic_engine.wavefront import NEIGHBOURS
 
 LATENT_UNIT = 64  # y_hat's integers per quantisation step
@@ -102,7 +102,10 @@ class PaperAnalysis:
     """The encoder's float transform, reading the exact networks' integers."""
 
     def __init__(self, transform: Transform, outside: float = 0.0) -> None:
-        self._transform = transform
+        self._first = transform.value, transform.context
+        self._layers = [
+            layer.fixed() if isinstance(layer, GDN) else layer for layer in transform.layers
+        ]
         self._outside = outside
 
     def __call__(
@@ -116,7 +119,11 @@ class PaperAnalysis:
         if missing is not None:
             outside = (missing * self._outside)[..., None]
             context = (context.unflatten(1, (len(NEIGHBOURS), -1)) + outside).flatten(1)
-        return self._transform(to_unit(x), context) * LATENT_UNIT
+        value, of_context = self._first
+        y: Tensor = value(to_unit(x)) + of_context(context)
+        for layer in self._layers:
+            y = layer(y)
+        return y * LATENT_UNIT
 
 
 class PaperIntegerNetwork:
