@@ -197,7 +197,7 @@ def decompress_batch(
     jobs = [_Decoding(parse_container(data, partial=partial), device, partial) for data in files]
     tiles = [tile for i, job in enumerate(jobs) for tile in job.tiles(i)]
     follow = _Follower("Decoding", tiles, progress, cancelled)
-    for front in _decode(jobs, tiles, count_bits=False):
+    for front in _decode(jobs, tiles):
         follow(len(front.indexes))
     return [job.finish() for job in jobs]
 
@@ -224,7 +224,7 @@ def decompress_region(
         for tile in job.tiles(0)
         if tile.pixel_rows(size).start < top + height and tile.pixel_rows(size).stop > top
     ]
-    for _ in _decode([job], tiles, count_bits=False):
+    for _ in _decode([job], tiles):
         pass
     return job.pixels[top : top + height, left : left + width].copy()
 
@@ -240,10 +240,10 @@ def decode_progressively(
         job = _Decoding(parse_container(data, partial=partial), device, partial)
         tiles = job.tiles(0)
         size, columns = job.block_size, tiles[0].columns
-        for front in _decode([job], tiles, count_bits=True):
+        for front in _decode([job], tiles):
             values = _grey(front.values) if job.container.grey else front.values
             rows, places = np.divmod(front.indexes, columns)
-            yield Front(rows, places, values.reshape(-1, size, size, 3), front.bits)
+            yield Front(rows, places, values.reshape(-1, size, size, 3), front.bits())
         job.finish()
 
 
@@ -413,32 +413,31 @@ class _Decoding:
 
 @dataclass(frozen=True)
 class _Decoded:
-    """Raster indexes (n,) in their pictures, values (n, 3B²) and bits (n,) of a front's blocks."""
+    """A front's blocks: raster indexes (n,) in their pictures, values (n, 3B²).
+
+    ``bits`` counts what each block took, as long as the front is the last one.
+    """
 
     indexes: NDArray[np.int64]
     values: Pixels
-    bits: NDArray[np.float32]
+    bits: Callable[[], NDArray[np.float32]]
 
 
-def _decode(
-    jobs: Sequence[_Decoding], tiles: Sequence[Tile], *, count_bits: bool
-) -> Iterator[_Decoded]:
+def _decode(jobs: Sequence[_Decoding], tiles: Sequence[Tile]) -> Iterator[_Decoded]:
     """Decodes tiles, those of one model and quality in common fronts."""
     for kind in dict.fromkeys(_kind(job) for job in jobs):
         chosen = [tile for tile in tiles if _kind(jobs[tile.picture]) == kind]
         # A tile that ends early must not end others.
         limit = 1 if any(job.partial for job in jobs) else GROUP_BLOCKS
         for part in group(chosen, limit):
-            yield from _decode_group(jobs, part, count_bits=count_bits)
+            yield from _decode_group(jobs, part)
 
 
 def _kind(job: _Decoding) -> tuple[bytes, int]:
     return job.network.description.id, job.quality_index
 
 
-def _decode_group(
-    jobs: Sequence[_Decoding], tiles: Sequence[Tile], *, count_bits: bool
-) -> Iterator[_Decoded]:
+def _decode_group(jobs: Sequence[_Decoding], tiles: Sequence[Tile]) -> Iterator[_Decoded]:
     first = jobs[tiles[0].picture]
     network = first.network
     model = on_idle_cores(network.integer.at_quality(first.quality_index), network.integer.device)
@@ -449,7 +448,7 @@ def _decode_group(
     ]
     parts = coding_order(grids).parts
     source = readers[0] if len(tiles) == 1 else TogetherReader(readers, parts)
-    reader = LatentReader(network, source, count_bits=count_bits)
+    reader = LatentReader(network, source)
     indexes = np.concatenate([tile.indexes for tile in tiles])
     blocks = np.full((len(indexes), 3 * first.block_size**2), GREY, np.uint8)
     left = len(indexes)

@@ -25,7 +25,7 @@ from lbbic_engine.exchange import LatentWriter
 from lbbic_engine.integer import Exchange
 from lbbic_engine.model import PIXEL_OFFSET
 from lbbic_engine.segments import Levels
-from lbbic_engine.tables import ProbabilityTables, fold
+from lbbic_engine.tables import ProbabilityTables, spent
 from lbbic_engine.wavefront import BlockModel, Grid
 from lbbic_engine.weights import Network
 
@@ -108,9 +108,9 @@ class SymbolSearch:
         best = cost.amin(dim=2).argmin(dim=1)
         self._settle(rows, columns - 1, best)
         after_best = torch.arange(len(rows)), best
-        costs, kept = cost[after_best].topk(KEPT, largest=False)
+        costs, ways = cost[after_best].topk(KEPT, largest=False)
         self._cost[rows] = costs - costs[:, :1]
-        chosen = place[after_best].gather(1, kept)
+        chosen = place[after_best].gather(1, ways)
         self._state[rows] = state[chosen.to(state.device)]
         self._last[rows] = self._tally.symbols[chosen]
         ended = columns == self._columns - 1
@@ -184,8 +184,7 @@ class _Tally:
             self._bits, self._symbols = self._bits[parents], self._symbols[parents]
 
     def encode(self, levels: Levels, symbols: Symbols) -> None:
-        folded = fold(symbols.astype(np.int64)).clip(max=self._table.shape[1] - 1)
-        bits = self._table[levels, folded].sum(axis=1)
+        bits = spent(self._table, levels, symbols)
         begun = self._symbols.size
         self._symbols = np.concatenate([self._symbols, symbols], axis=1) if begun else symbols
         self._bits = self._bits + bits if begun else bits

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS, lmbda
+from lbbic_engine.entropy import Symbols
 from lbbic_engine.model import PIXEL_OFFSET
 from lbbic_engine.segments import SymbolSink, SymbolSource
-from lbbic_engine.tables import ProbabilityTables, fold
+from lbbic_engine.tables import ProbabilityTables, fold, spent
 from lbbic_engine.weights import Network
 
 _SYMBOL_BOUND = 2.0**30
@@ -104,26 +105,31 @@ class SymbolWriter:
 
 
 class LatentReader:
-    """Receives the blocks of one or more tiles; with ``count_bits`` says what each one took."""
+    """Receives the blocks of one or more tiles."""
 
     parents: Tensor | None = None
 
-    def __init__(self, network: Network, source: SymbolSource, *, count_bits: bool = False) -> None:
+    def __init__(self, network: Network, source: SymbolSource) -> None:
         self._source = source
-        self._cost = network.tables.bits() if count_bits else None
-        self.bits = np.zeros(0, np.float32)  # of each block of the front just read, if counted
+        self._cost = network.tables.bits()
+        self._received: list[tuple[NDArray[np.uint8], Symbols]] = []  # levels and symbols so far
 
     def begin(self, front: Tensor, *sources: Tensor) -> None:
         self._source.begin()
-        self.bits = np.zeros(len(front), np.float32)
+        self._received.clear()
 
     def symbols(self, index: int, means: Tensor, levels: Tensor) -> Tensor:
         numbers = levels.cpu().numpy()
         symbols = self._source.decode(numbers)
-        if self._cost is not None:
-            folded = fold(symbols.astype(np.int64)).clip(max=self._cost.shape[1] - 1)
-            self.bits += self._cost[numbers, folded].sum(axis=1)
+        self._received.append((numbers, symbols))
         return torch.from_numpy(symbols).to(levels.device)
+
+    def bits(self) -> NDArray[np.float32]:
+        """What each block (n,) of the front just read took."""
+        levels, symbols = (
+            np.concatenate(parts, axis=1) for parts in zip(*self._received, strict=True)
+        )
+        return spent(self._cost, levels, symbols)
 
 
 def _savings(tables: ProbabilityTables) -> Tensor:

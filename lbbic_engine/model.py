@@ -1,7 +1,7 @@
 """The networks in floating point: analysis transform, context model, synthesis transform.
 
-Everything a decoder runs has an exact twin in ``integer.py``; this module is what training
-optimises and where the encoder's analysis transform lives. No optimiser and no losses here.
+The codec runs their twins in integers, ``integer.py`` and, of the analysis transform,
+``analysis.py``; this module is what training optimises. No optimiser and no losses here.
 
 Units: a pixel value v enters as (v - 128) / 64, so the outside of a picture is 0. Latents are
 in the same unit, before division by the quantisation step. Activations are clipped rectifiers,

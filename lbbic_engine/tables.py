@@ -43,6 +43,16 @@ class ProbabilityTables:
         return found
 
 
+def spent(
+    bits: NDArray[np.float32], levels: NDArray[np.integer], symbols: NDArray[np.int32]
+) -> NDArray[np.float32]:
+    """Bits (n,) that rows of symbols (n, width) take at their levels; ``bits`` is the table."""
+    count = bits.shape[1]
+    place = fold(symbols.astype(np.int64)).clip(max=count - 1)
+    place += levels.astype(np.int64) * count
+    return np.asarray(bits.take(place).sum(axis=1))
+
+
 def build_tables(counts: NDArray[np.int32], widths: NDArray[np.int32]) -> ProbabilityTables:
     """Tables from counts (levels, widest row), of which each row uses its first ``width``.
 
