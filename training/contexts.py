@@ -171,8 +171,9 @@ def to_blocks(crops: Tensor, block_size: int) -> Tensor:
 
 
 def draw_qualities(recipe: Recipe, count: int, random: np.random.Generator) -> list[float]:
-    """Qualities such that every ``crops`` of them cover the whole range evenly."""
-    part = (np.arange(count) % recipe.crops + random.random(count)) / recipe.crops
+    """Qualities such that every ``crops`` of them, or all, cover the whole range evenly."""
+    group = min(recipe.crops, count)
+    part = (np.arange(count) % group + random.random(count)) / group
     chosen = MIN_QUALITY + part * (MAX_QUALITY - MIN_QUALITY)
     return [round(float(q) * QUALITY_STEPS) / QUALITY_STEPS for q in chosen]
 

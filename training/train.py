@@ -33,8 +33,7 @@ from training.widen import widen
 
 LOG_EVERY = 50
 WARM_START_CROPS = 128
-REVIVAL_CROPS = 32
-CALIBRATION_CROPS = 32  # a layer has up to 1,280 inputs, a crop of 32×32 blocks 1,024 samples
+CALIBRATION_BLOCKS = 1 << 15  # a layer has up to 1,280 inputs, of which each block is a sample
 VALIDATION_CROPS = 12
 START = "start.safetensors"
 RATE_POINTS = range(1, 9)
@@ -213,9 +212,9 @@ def _beginning(recipe: Recipe, run: Path, pictures: dataset.Dataset) -> tuple[Bl
     grid = (recipe.crop_blocks, recipe.crop_blocks)
     if (run / START).exists():
         load_float(network, run / START)
-        few = slice(REVIVAL_CROPS)
-        rate = rate_weights(draw_qualities(recipe, len(x[few]), random))
-        revived = revive(network, x[few], rate, grid)
+        few = x[: CALIBRATION_BLOCKS // recipe.crop_blocks**2]
+        rate = rate_weights(draw_qualities(recipe, len(few), random))
+        revived = revive(network, few, rate, grid)
         tqdm.write(f"{revived} units never fired and start anew")
     else:
         warm_start.fit(network, x, grid)
@@ -232,8 +231,9 @@ def validation_blocks(pictures: dataset.Dataset, recipe: Recipe) -> Tensor:
 def calibration(pictures: dataset.Dataset, recipe: Recipe) -> tuple[Tensor, Tensor]:
     """Blocks of training pictures in the networks' unit, and their qualities as rate weights."""
     random = np.random.default_rng(recipe.seed)
-    x = to_unit(draw_blocks(recipe, pictures.pictures, CALIBRATION_CROPS, random))
-    return x, rate_weights(draw_qualities(recipe, CALIBRATION_CROPS, random))
+    count = CALIBRATION_BLOCKS // recipe.crop_blocks**2
+    x = to_unit(draw_blocks(recipe, pictures.pictures, count, random))
+    return x, rate_weights(draw_qualities(recipe, count, random))
 
 
 def validate(network: BlockNetwork, blocks: Tensor, grid: tuple[int, int]) -> dict[str, float]:

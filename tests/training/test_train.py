@@ -25,7 +25,7 @@ from training.evaluate import compare, exact_twin
 from training.finish import calibrated
 from training.recipe import load_recipe
 from training.revive import revive
-from training.train import Trainer, load_float, start_run, train
+from training.train import Trainer, calibration, load_float, start_run, train
 
 TINY = Path(__file__).parents[2] / "training" / "recipes" / "tiny.toml"
 
@@ -238,6 +238,15 @@ def test_training_chooses_symbols_as_the_codec_does(exported: Path, finished: Pa
     codecs = nearest - nearest.sign() * lower
     assert (ours == codecs).float().mean() > 0.99  # tables round what is costly
     assert (ours != values.round()).float().mean() > 0.02  # or there is nothing to see
+
+
+@pytest.mark.parametrize("crops", [8, 4096])
+def test_calibration_sees_every_quality(pictures: Path, crops: int) -> None:
+    recipe = replace(load_recipe(TINY), crops=crops)
+    found = dataset.load(pictures, recipe.crop_blocks * recipe.model.block_size)
+    x, rate = calibration(found, recipe)
+    assert len(x) == len(rate) > 100
+    assert rate.argmax(dim=1).unique().tolist() == list(range(8))
 
 
 def test_weights_are_rounded_for_the_inputs_they_meet() -> None:
