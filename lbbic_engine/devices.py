@@ -70,13 +70,14 @@ class SecondThread(Generic[ExchangeT]):
     ends it as well: where cores have other work, each of its products waits for its turn. As the
     trial does, too (a tenth of a second), the next one comes after twice the time.
 
-    The first fronts after each trial have one thread, the rest two; if these were no faster, that
-    ends it, too: on some machines a waiting thread slows the other one down.
+    The first fronts after each trial have one thread, the rest two; if the first few of these, or
+    all, were no faster, that ends it, too: on some machines a waiting thread slows the other down.
     """
 
     WIDE = 8  # blocks of a front that is worth a second thread
     ROUND = 32  # fronts between trials
     ALONE = 4  # of them, to compare with
+    EARLY = 12  # of them, after which two threads have to have gained
     GAIN = 0.95  # of the time of one thread, at most
     OVERHEAD = 16  # a front takes the time of so many blocks besides its own
     TOO_LONG = 12.0
@@ -98,12 +99,8 @@ class SecondThread(Generic[ExchangeT]):
         import torch
 
         begin = time.monotonic()
-        wanted = len(front) >= self.WIDE and begin > SecondThread._resting_until
-        if wanted and self._count % self.ROUND == 0:
-            wanted = self._has_gained() and not _two_threads_wait()
-            self._tried(wanted)
-            self._seconds = {1: [], 2: []}
-        if not wanted:
+        resting = begin < SecondThread._resting_until
+        if len(front) < self.WIDE or resting or not self._worthwhile():
             return self._model.code_front(front, around, exchange)
         threads = 1 if self._count % self.ROUND < self.ALONE else 2
         self._count += 1
@@ -116,21 +113,31 @@ class SecondThread(Generic[ExchangeT]):
         self._seconds[threads].append(seconds)
         self._best = min(seconds, self._best)
         if seconds > self.TOO_LONG * self._best:
-            self._tried(False)
-            self._count = 0
+            self._take_a_rest()
         return coded
 
-    def _has_gained(self) -> bool:
-        """Whether two threads were faster since the last trial; True at the start."""
+    def _worthwhile(self) -> bool:
+        """Whether to go on; found out at the start of a round and early in it."""
+        place = self._count % self.ROUND
+        if place not in (0, self.EARLY):
+            return True
         one, two = (self._seconds[threads] for threads in (1, 2))
-        return not two or median(two) < self.GAIN * median(one)
-
-    def _tried(self, worked: bool) -> None:
-        if worked:
+        gained = not two or median(two) < self.GAIN * median(one)
+        if not gained or (place == 0 and _two_threads_wait()):
+            self._take_a_rest()
+            return False
+        if two:
             SecondThread._rest = self.RESTS[0]
-        else:
-            SecondThread._resting_until = time.monotonic() + SecondThread._rest
-            SecondThread._rest = min(2 * SecondThread._rest, self.RESTS[1])
+        if place == 0:
+            self._seconds = {1: [], 2: []}
+        return True
+
+    def _take_a_rest(self) -> None:
+        """Goes on with one thread for a while, for twice as long the next time."""
+        SecondThread._resting_until = time.monotonic() + SecondThread._rest
+        SecondThread._rest = min(2 * SecondThread._rest, self.RESTS[1])
+        self._count = 0
+        self._seconds = {1: [], 2: []}
 
 
 def _two_threads_wait() -> bool:

@@ -59,7 +59,19 @@ def test_a_second_thread_that_gains_nothing_rests(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(SecondThread, "TOO_LONG", 1e6)
     model = Model(0.002, 0.004)
     code(SecondThread(model), 3 * SecondThread.ROUND)
-    assert model.used[2] == SecondThread.ROUND - SecondThread.ALONE
+    assert model.used[2] == SecondThread.EARLY - SecondThread.ALONE
+
+
+def test_rests_grow_while_nothing_is_gained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "_two_threads_wait", lambda: False)
+    monkeypatch.setattr(SecondThread, "TOO_LONG", 1e6)
+    monkeypatch.setattr(SecondThread, "RESTS", (0.01, 64.0))
+    monkeypatch.setattr(SecondThread, "_rest", 0.01)
+    model = Model(0.001, 0.002)
+    for _ in range(10):  # pictures
+        code(SecondThread(model), 60)
+    trials = model.used[2] / (SecondThread.EARLY - SecondThread.ALONE)
+    assert 1 <= trials <= 8  # at 0.6 s: after 0.01, 0.03, 0.07, 0.15, 0.31 s
 
 
 def test_busy_cores_are_tried_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
