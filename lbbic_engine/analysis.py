@@ -1,8 +1,8 @@
 """The production model's analysis transform as the encoder runs it: in integers, fast.
 
 What it computes is ``model.BlockNetwork.analysis_transform``. Layers and formats are those of
-``integer``, so that it takes no longer than a decoder's networks, and a picture becomes the same
-file on every machine; but no decoder depends on it. Beside them:
+``integer``, so that it takes no longer than a decoder's networks, and the same y comes out of
+every kernel; but no decoder depends on it. Beside them:
 
     residual   float64  a block less its prediction, in 8-bit steps, multiples of 2⁻¹²
     coarse     int8     the same in pairs of steps, ±127, for the non-linear layers
@@ -21,7 +21,7 @@ from lbbic_engine.integer import LATENT_UNIT, PREDICTION_BITS, Layers, activatio
 from lbbic_engine.kernels import WEIGHT_LIMB
 from lbbic_engine.model import PIXEL_UNIT
 
-LINEAR_BITS = 14  # fraction bits of analysis_linear's weights
+LINEAR_BITS = 14  # fraction bits of the residual's weights
 COARSE_STEP = 2
 COARSE_BOUND = 127
 

@@ -4,9 +4,9 @@ Block after block in raster order, float32, every layer a plain call of ``model.
 nearest symbols, one call of the entropy coder for each slice of a block: what a straight
 implementation of the same networks does.
 
-The surprise: an installed program has no float weights, so ``float_network`` makes
-them of the integers in the weights file. What is missing then is the rounding in between:
-activations are the levels 0…255 of the integer twin, but not whole, and not clipped above.
+The surprise: an installed program has no float weights, so ``float_network`` makes them of the
+integers in the weights file. What is missing then is the rounding in between: activations are the
+levels 0…255 of the integer twin, but not whole, and not clipped above.
 """
 
 from __future__ import annotations
