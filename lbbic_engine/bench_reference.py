@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lbbic_engine import integer
-from lbbic_engine.analysis import COARSE_STEP, LINEAR_BITS
+from lbbic_engine.analysis import COARSE_PARTS, LINEAR_BITS
 from lbbic_engine.blocks import grid, merge_blocks, split_blocks
 from lbbic_engine.config import QUALITY_STEPS, ModelConfig
 from lbbic_engine.entropy import SymbolDecoder, SymbolEncoder
@@ -170,7 +170,7 @@ def _fill_latents(network: BlockNetwork, exact: Tensors) -> None:
     config, unit = network.config, integer.LATENT_UNIT
     hidden = _levels(config.hidden)
     network.log_step.copy_((exact["steps"][_RATE_POINTS] / 2**integer.STEP_BITS / unit).log())
-    coarse = exact["latent_multiplier"] / 2**integer.MULTIPLIER_BITS * unit / integer.LATENT_DIGIT
+    coarse = exact["latent_multiplier"] / 2**integer.MULTIPLIER_BITS * unit / integer.DIGIT
     sizes = [config.slice_hidden] * len(config.latent_slices) + [config.hidden]
     *branches, synthesis = exact["branches.weight"].split(sizes)
     before = 0
@@ -195,21 +195,22 @@ def _fill_latents(network: BlockNetwork, exact: Tensors) -> None:
 def _fill_analysis(network: BlockNetwork, exact: Tensors) -> None:
     """The layers of the sender alone."""
     config, hidden = network.config, _levels(network.config.hidden)
-    inputs = [_pixels(config.pixels, COARSE_STEP), hidden]
-    _fill(network.analysis_1, "analysis_1", exact, exact["analysis_1.weight"], inputs)
-    high, low = exact["analysis_2.weight"].chunk(2)
+    digits, rest = exact["analysis_1.weight"].tensor_split([2 * config.pixels], dim=1)
+    inputs = [_pixels(config.pixels, integer.DIGIT / COARSE_PARTS), hidden]
+    _fill(network.analysis_1, "analysis_1", exact, torch.cat([_high(digits), rest], dim=1), inputs)
+    high, low = exact["analysis_2.weight"][:, : config.hidden].chunk(2)
     _fill(network.analysis_2, "analysis_2", exact, WEIGHT_LIMB * high + low, [hidden])
-    unit = torch.tensor(integer.LATENT_UNIT)
-    _fill(network.analysis_3, "analysis_3", exact, exact["analysis_3.weight"], [hidden], unit)
+    last, unit = exact["analysis_3.weight"][:, : config.hidden], torch.tensor(integer.LATENT_UNIT)
+    _fill(network.analysis_3, "analysis_3", exact, last, [hidden], unit)
     network.analysis_linear.copy_(exact["linear"] / 2**LINEAR_BITS)
 
 
-def _pixels(count: int, step: int = 1) -> Inputs:
+def _pixels(count: int, step: float = 1) -> Inputs:
     return torch.full((count,), PIXEL_UNIT / step), torch.zeros(count)
 
 
 def _high(weight: Tensor) -> Tensor:
-    """Of weights for both digits of latents, those for the high ones."""
+    """Of weights for both digits of numbers, those for the high ones."""
     return weight[:, ::2]
 
 

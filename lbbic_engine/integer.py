@@ -5,7 +5,7 @@ without rounding, so every machine computes the same. Formats:
 
     pixels       int8    value - 128; 0 outside the picture
     activations  int8    level - 128, level 0…255; -128 (level 0) for features outside
-    coarse       int8    latents for the non-linear layers: 16·high + low, each -127…127, in turn
+    coarse       int8    latents for the non-linear layers in two digits, ``TwoDigits``
     y_hat        float64 integers, |y_hat| ≤ 2¹⁸, in 1/8 of an 8-bit step
     weights      int8    as ``kernels`` bounds them; the two linear matrices on wider numbers are
                          named below
@@ -45,8 +45,8 @@ MULTIPLIER_BITS = 32
 LATENT_BOUND = 2.0**18
 STEP_BITS = 8  # fraction bits of the quantisation steps
 OUTSIDE_FEATURE = -128
-LATENT_DIGIT = 16
-COARSE_BOUND = 127 * LATENT_DIGIT + 127
+DIGIT = 16
+TWO_DIGITS_BOUND = 127 * DIGIT + 127
 SLICE_GAIN, SYNTHESIS_GAIN = 4, 2
 
 
@@ -79,6 +79,22 @@ class Slice:
     parameters_multiplier: Tensor
     steps: Tensor
     coarse_multiplier: Tensor
+
+
+class TwoDigits:
+    """Numbers that need more than eight bits: 16·high + low, each -127…127, one after the other."""
+
+    def __init__(self, device: str) -> None:
+        low = torch.arange(-TWO_DIGITS_BOUND, TWO_DIGITS_BOUND + 1.0)
+        high = (low / DIGIT).round().clamp(-127, 127)
+        low = (low - high * DIGIT).clamp(-127, 127)
+        digits = torch.stack([high, low], dim=1).to(torch.int8)
+        self._digits = digits.view(torch.int16)[:, 0].to(device)
+
+    def __call__(self, numbers: Tensor) -> Tensor:
+        """int16, of which a view as int8 gives the digits; of float64 integers, overwritten."""
+        numbers.clamp_(-TWO_DIGITS_BOUND, TWO_DIGITS_BOUND)
+        return self._digits.take(numbers.add_(TWO_DIGITS_BOUND).long())
 
 
 class Layers:
@@ -123,7 +139,7 @@ class IntegerNetwork:
         self.device = device
         self.tensors = {name: value.to(device) for name, value in tensors.items()}
         self.products = make_products(self.tensors, kernel)
-        self.digits = _coarse_digits(device)
+        self.two_digits = TwoDigits(device)
         linear = self.tensors["synthesis_linear"].t().double().contiguous()
         self.synthesis_linear = linear * (PIXELS_PER_LATENT / 2**SYNTHESIS_BITS)
         self._models: dict[int, IntegerModel] = {}
@@ -146,7 +162,7 @@ class IntegerModel:
         self.step_energy: Tensor | None = (PIXELS_PER_LATENT * self.steps).float().square()
         self._layers = Layers(network.tensors, network.products, index)
         self._linear = network.synthesis_linear
-        self._digits = network.digits
+        self._two_digits = network.two_digits
         self._stack_biases(network.tensors["prediction_bias"])
         coarse = network.tensors["latent_multiplier"].double() / 2**MULTIPLIER_BITS
         self._slices = list(self._make_slices(coarse))
@@ -243,8 +259,7 @@ class IntegerModel:
                 origins = parents if origins is None else origins[parents]
             found = symbols.double().mul_(part.steps).round_().add_(means)
             y_hat[:, part.latents] = found.clamp_(-LATENT_BOUND, LATENT_BOUND)
-            number = found.mul_(part.coarse_multiplier).round_().clamp_(-COARSE_BOUND, COARSE_BOUND)
-            coarse[:, part.latents] = self._digits.take(number.add_(COARSE_BOUND).long())
+            coarse[:, part.latents] = self._two_digits(found.mul_(part.coarse_multiplier).round_())
         synthesis = _rows(branches[:, self._slices[-1].branch.stop :], origins)
         return y_hat, coarse.view(torch.int8), synthesis, origins
 
@@ -265,14 +280,6 @@ class IntegerModel:
         """φ of the blocks just reconstructed (n, F), int8."""
         accumulator += self._layers.product["feature"](x_hat)
         return activation(accumulator, self._layers.multiplier["feature"])
-
-
-def _coarse_digits(device: str) -> Tensor:
-    """Both digits, two int8 in one int16, of each latent -``COARSE_BOUND``…``COARSE_BOUND``."""
-    low = torch.arange(-COARSE_BOUND, COARSE_BOUND + 1.0)
-    high = (low / LATENT_DIGIT).round().clamp(-127, 127)
-    low = (low - high * LATENT_DIGIT).clamp(-127, 127)
-    return torch.stack([high, low], dim=1).to(torch.int8).view(torch.int16)[:, 0].to(device)
 
 
 def _rows(values: Tensor, chosen: Tensor | None) -> Tensor:

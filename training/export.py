@@ -6,7 +6,7 @@ here on the actual weights; ``BoundError`` says which layer breaks one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -21,7 +21,10 @@ from training.rounding import Moments, round_weights, row_units
 RATES = rate_weights(1 + i / QUALITY_STEPS for i in range(QUALITY_COUNT)).double()
 BIAS_BOUND = 2**23
 ROUNDED_BOUND = 119  # of weights: with its low digit's, a latent's then keeps within PAIR_BOUND
+WIDEST = 2**20  # of the linear prediction's weights, more than any has
 OFFSET = 128
+NO_DIGITS = slice(0)
+FINE_UNITS = 128  # of a layer of the analysis transform, at most
 
 
 class BoundError(ValueError):
@@ -46,7 +49,8 @@ def integer_tensors(network: BlockNetwork, moments: Moments) -> dict[str, Tensor
         offset: Tensor,
         latents: int = 0,
     ) -> None:
-        weights[name], bias, multiplier = _layer(name, layer, moments[layer], unit, offset, latents)
+        digits = slice(layer.weight.shape[1] - latents, None)
+        weights[name], bias, multiplier = _layer(name, layer, moments[layer], unit, offset, digits)
         found[f"{name}.bias"], found[f"{name}.multiplier"] = bias, multiplier
 
     def offsets(*parts: tuple[int, int]) -> Tensor:
@@ -86,7 +90,7 @@ def integer_tensors(network: BlockNetwork, moments: Moments) -> dict[str, Tensor
     add("synthesis_3", network.synthesis_3, PIXEL_UNIT, offset=activation(hidden))
 
     # Stacks of matrices that share their input.
-    high, low, found["prediction_bias"] = _prediction(network)
+    high, low, found["prediction_bias"] = _prediction(network, moments[network.context_1])
     feature = torch.zeros(features, around_pixels + around_features)
     feature[:, :around_pixels] = weights["feature"][:, pixels:]
     stack = torch.cat([weights.pop("context_1"), high, low, feature])
@@ -97,7 +101,7 @@ def integer_tensors(network: BlockNetwork, moments: Moments) -> dict[str, Tensor
     for name in branches:
         high, low = weights.pop(name)[:, hidden:].chunk(2, dim=1)
         if high.shape[1]:
-            found[f"{name}.weight"] = torch.stack([high, low], dim=2).flatten(1)
+            found[f"{name}.weight"] = _in_turn(high, low)
     for name, value in weights.items():
         found[f"{name}.weight"] = value
     for name in [name for name in found if name.endswith(".weight")]:
@@ -119,23 +123,47 @@ def integer_tensors(network: BlockNetwork, moments: Moments) -> dict[str, Tensor
 @torch.no_grad()
 def analysis_tensors(network: BlockNetwork, moments: Moments) -> dict[str, Tensor]:
     """All tensors of the analysis transform, as ``lbbic_engine.analysis`` describes them."""
-    config = network.config
-    hidden = torch.full((config.hidden,), float(OFFSET))
+    pixels = network.config.pixels
+    hidden = torch.full((network.config.hidden,), float(OFFSET))
     found: dict[str, Tensor] = {}
+    weights: dict[str, Tensor] = {}
 
-    def add(name: str, layer: Dense, offset: Tensor, unit: float = 1.0, limb: int = 1) -> None:
-        weight, bias, multiplier = _layer(name, layer, moments[layer], unit, offset, limb=limb)
-        if limb > 1:
-            weight = torch.cat(kernels.split_limbs(weight.long(), limb)).float()
-        found[f"{name}.weight"] = _checked_weight(name, weight)
+    def add(
+        name: str,
+        layer: Dense,
+        offset: Tensor,
+        unit: float = 1.0,
+        digits: slice | Tensor = NO_DIGITS,
+        limb: int = 1,
+    ) -> None:
+        moment = moments[layer]
+        weights[name], bias, multiplier = _layer(name, layer, moment, unit, offset, digits, limb)
         found[f"{name}.bias"], found[f"{name}.multiplier"] = bias, multiplier
 
-    add("analysis_1", network.analysis_1, torch.cat([torch.zeros(config.pixels), hidden]))
-    add("analysis_2", network.analysis_2, hidden, limb=kernels.WEIGHT_LIMB)
-    add("analysis_3", network.analysis_3, hidden, integer.LATENT_UNIT)
+    offset = torch.cat([torch.zeros(pixels), hidden])
+    add("analysis_1", network.analysis_1, offset, digits=slice(pixels))
+    fine_1, fine_2 = _fine_units(network)
+    found["analysis_1.fine"], found["analysis_2.fine"] = fine_1, fine_2
+    add("analysis_2", network.analysis_2, hidden, digits=fine_1, limb=kernels.WEIGHT_LIMB)
+    add("analysis_3", network.analysis_3, hidden, integer.LATENT_UNIT, digits=fine_2)
+    high, rest, low = weights["analysis_1"].tensor_split([pixels, -pixels], dim=1)
+    weights["analysis_1"] = torch.cat([_in_turn(high, low), rest], dim=1)
+    limbs = kernels.split_limbs(weights["analysis_2"].long(), kernels.WEIGHT_LIMB)
+    weights["analysis_2"] = torch.cat(limbs).float()
+    for name, value in weights.items():
+        found[f"{name}.weight"] = _checked_weight(name, value)
     linear = network.analysis_linear.double() * 2**analysis.LINEAR_BITS
     found["linear"] = linear.round().to(torch.int32)
     return found
+
+
+def _fine_units(network: BlockNetwork) -> Iterator[Tensor]:
+    """Units of analysis_1 and of analysis_2 whose rounding would change y most, int64."""
+    worth_2 = network.analysis_3.weight.square().sum(dim=0)
+    worth_1 = worth_2 @ network.analysis_2.weight.square()
+    for layer, worth in ((network.analysis_1, worth_1), (network.analysis_2, worth_2)):
+        changes = layer.output_step.square() * worth
+        yield changes.topk(min(FINE_UNITS, len(changes))).indices.sort().values
 
 
 def _layer(
@@ -144,13 +172,13 @@ def _layer(
     moment: Tensor,
     unit: Tensor | float,
     offset: Tensor,
-    latents: int = 0,
+    digits: slice | Tensor = NO_DIGITS,
     limb: int = 1,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Integer weight (float tensor), bias (57, outputs) and multiplier ((57,) outputs).
 
-    The last columns of the weight are those of the low digits of ``latents``. With a ``limb``
-    other than 1 weights are to be cut into limbs of that base.
+    Inputs ``digits`` have two; the last columns of the weight are those of their low ones. With a
+    ``limb`` other than 1 weights are to be cut into limbs of that base.
     """
     scaled = layer.weight.double() * layer.input_step.double()
     bias_bound = BIAS_BOUND * limb
@@ -172,7 +200,7 @@ def _layer(
     else:
         weight = round_weights(weight, moment, -ROUNDED_BOUND, ROUNDED_BOUND)
     integer_bias = (target / step + weight @ offset.double()).round()
-    low = (scaled[:, scaled.shape[1] - latents :] / step[:, None] / integer.LATENT_DIGIT).round()
+    low = (scaled[:, digits] / step[:, None] / integer.DIGIT).round()
     weight = torch.cat([weight, low], dim=1)
     if integer_bias.abs().max() >= bias_bound:
         raise BoundError(f"{name}: a bias is beyond {bias_bound}")
@@ -194,17 +222,27 @@ def _checked_weight(name: str, weight: Tensor) -> Tensor:
     return weight.to(torch.int8).contiguous()
 
 
-def _prediction(network: BlockNetwork) -> tuple[Tensor, Tensor, Tensor]:
-    """The two limbs of the linear prediction and its bias, in 2⁻¹² of an 8-bit step."""
+def _prediction(network: BlockNetwork, moment: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The two limbs of the linear prediction and its bias, in 2⁻¹² of an 8-bit step.
+
+    Where a picture is flat all pixels of a context are alike, so the errors of weights rounded
+    one by one would add up to a fifth of a step: files of smooth pictures would grow by a percent.
+    """
     step = network.feature_layer.output_step.double().repeat(len(NEIGHBOURS)) * PIXEL_UNIT
     parts = [network.prediction.double(), network.prediction_features.double() * step]
-    wide = (torch.cat(parts, dim=1) * 2**integer.PREDICTION_BITS).round()
+    wide = torch.cat(parts, dim=1) * 2**integer.PREDICTION_BITS
+    wide = round_weights(wide, moment, -WIDEST, WIDEST, pair_bound=2 * WIDEST)
     bias = wide[:, parts[0].shape[1] :].sum(dim=1) * OFFSET
     bound = (wide.abs().sum(dim=1) + kernels.WEIGHT_LIMB * wide.shape[1]) * 128 + bias.abs()
     if bound.max() >= 2**31:
         raise BoundError("prediction: a sum does not fit in 32 bits")
     high, low = kernels.split_limbs(wide.long(), kernels.WEIGHT_LIMB)
     return high.float(), low.float(), bias.to(torch.int32)
+
+
+def _in_turn(high: Tensor, low: Tensor) -> Tensor:
+    """Columns for high and for low digits, one after the other."""
+    return torch.stack([high, low], dim=2).flatten(1)
 
 
 def _interleave(stack: Tensor, config: ModelConfig) -> Tensor:

@@ -8,24 +8,22 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lbbic_engine.analysis import COARSE_STEP
-from lbbic_engine.integer import LATENT_DIGIT, SLICE_GAIN, SYNTHESIS_GAIN
+from lbbic_engine.analysis import COARSE_PARTS
+from lbbic_engine.integer import DIGIT, SLICE_GAIN, SYNTHESIS_GAIN
 from lbbic_engine.model import ACTIVATION_LEVELS, LATENT_LEVELS, PIXEL_UNIT, BlockNetwork, Dense
 from lbbic_engine.wavefront import NEIGHBOURS
 from training import closed_loop
 
-LEAST_SHARE = 1e-3  # of a layer's largest activation, for units that hardly ever fire
-ACTIVATION_HEADROOM = 0.8  # of the largest seen: finer steps are worth more than those few
-ANALYSIS_HEADROOM = 0.5  # the same of analysis_1, whose largest are rarer
-LATENT_HEADROOM = 1.5  # over the largest latents seen: their tails are long
+LEAST_SHARE = 1e-2  # of a layer's largest activation, for units that hardly ever fire
+OWN_SHARE = 0.85  # of a unit's own largest activation, in its step's logarithm
 
 
 @torch.no_grad()
 def calibrate(network: BlockNetwork, x: Tensor, rate: Tensor, grid: tuple[int, int]) -> None:
     """Chooses the step of every activation from what the closed loop shows on blocks x.
 
-    x is (C, rows·columns, 3B²). A unit's step is the geometric mean of what it and what the
-    largest of its layer would need: tails of units that seem small are long on other pictures.
+    x is (C, rows·columns, 3B²). A unit's step is between what it and what the largest of its layer
+    would need: tails of units that seem small are long on other pictures.
     """
     largest: dict[Dense, Tensor] = {}
 
@@ -47,10 +45,9 @@ def calibrate(network: BlockNetwork, x: Tensor, rate: Tensor, grid: tuple[int, i
         hook.remove()
     for layer, top in largest.items():
         needed = top.clamp(min=LEAST_SHARE * top.max())
-        headroom = ANALYSIS_HEADROOM if layer is network.analysis_1 else ACTIVATION_HEADROOM
-        room = headroom * (needed * top.max()).sqrt()
+        room = needed**OWN_SHARE * top.max() ** (1 - OWN_SHARE)
         layer.output_step.copy_(room / ACTIVATION_LEVELS)
-    network.latent_step.copy_(latents * LATENT_HEADROOM / LATENT_LEVELS)
+    network.latent_step.copy_(latents / LATENT_LEVELS)
     connect(network)
 
 
@@ -59,14 +56,14 @@ def connect(network: BlockNetwork) -> None:
     config = network.config
     around = 4 * config.pixels
     h_step = network.context_2.output_step
-    latent_step = network.latent_step * LATENT_DIGIT  # of the high digit
+    latent_step = network.latent_step * DIGIT  # of the high digit
     network.feature_layer.input_step.fill_(1 / PIXEL_UNIT)
     network.context_1.input_step[:around] = 1 / PIXEL_UNIT
     network.context_1.input_step[around:] = network.feature_layer.output_step.repeat(
         len(NEIGHBOURS)
     )
     network.context_2.input_step.copy_(network.context_1.output_step)
-    network.analysis_1.input_step[: config.pixels] = COARSE_STEP / PIXEL_UNIT
+    network.analysis_1.input_step[: config.pixels] = DIGIT / COARSE_PARTS / PIXEL_UNIT
     network.analysis_1.input_step[config.pixels :] = h_step
     network.analysis_2.input_step.copy_(network.analysis_1.output_step)
     network.analysis_3.input_step.copy_(network.analysis_2.output_step)

@@ -26,6 +26,7 @@ class Recipe:
     decay_share: float = 0.4
     ema_decay: float = 0.998
     start_share: float = 0.0  # of what training started from in the network that is exported
+    calibration_crops: int = 256  # on which the steps of activations are chosen
     table_crops: int = 24  # on which the probability tables are counted
     seed: int = 1
     validate_every: int = 1000

@@ -1,4 +1,4 @@
-"""Weights of eight bits, rounded so that a layer's outputs hardly change.
+"""Weights rounded, most to eight bits, so that a layer's outputs hardly change.
 
 Rounding every weight for itself ignores that inputs move together: in a context all pixels do,
 and the errors of 768 weights add up. So the weights of a row are rounded one after another, and
@@ -66,6 +66,7 @@ def round_weights(
     low: int = -WEIGHT_BOUND,
     high: int = WEIGHT_BOUND,
     damping: float = DAMPING,
+    pair_bound: int = PAIR_BOUND,
 ) -> Tensor:
     """Integers ``low``…``high`` near weights (outputs, inputs) given in integer steps, float64.
 
@@ -87,8 +88,8 @@ def round_weights(
         errors = torch.empty_like(left[block])
         for i, row in enumerate(spread[block], start=first):
             other = rounded[place[order[i] ^ 1]]  # its neighbour, zero if that comes later
-            least = (-PAIR_BOUND - other.clamp(max=0)).clamp(min=low)
-            most = (PAIR_BOUND - other.clamp(min=0)).clamp(max=high)
+            least = (-pair_bound - other.clamp(max=0)).clamp(min=low)
+            most = (pair_bound - other.clamp(min=0)).clamp(max=high)
             rounded[i] = left[i].round().clamp(least, most)
             errors[i - first] = (left[i] - rounded[i]) / row[i]
             left[i : block.stop] -= row[i : block.stop, None] * errors[i - first]

@@ -33,7 +33,7 @@ from training.widen import widen
 
 LOG_EVERY = 50
 WARM_START_CROPS = 128
-CALIBRATION_BLOCKS = 1 << 15  # a layer has up to 1,280 inputs, of which each block is a sample
+REVIVAL_CROPS = 32
 VALIDATION_CROPS = 12
 START = "start.safetensors"
 RATE_POINTS = range(1, 9)
@@ -212,7 +212,7 @@ def _beginning(recipe: Recipe, run: Path, pictures: dataset.Dataset) -> tuple[Bl
     grid = (recipe.crop_blocks, recipe.crop_blocks)
     if (run / START).exists():
         load_float(network, run / START)
-        few = x[: CALIBRATION_BLOCKS // recipe.crop_blocks**2]
+        few = x[:REVIVAL_CROPS]
         rate = rate_weights(draw_qualities(recipe, len(few), random))
         revived = revive(network, few, rate, grid)
         tqdm.write(f"{revived} units never fired and start anew")
@@ -231,9 +231,8 @@ def validation_blocks(pictures: dataset.Dataset, recipe: Recipe) -> Tensor:
 def calibration(pictures: dataset.Dataset, recipe: Recipe) -> tuple[Tensor, Tensor]:
     """Blocks of training pictures in the networks' unit, and their qualities as rate weights."""
     random = np.random.default_rng(recipe.seed)
-    count = CALIBRATION_BLOCKS // recipe.crop_blocks**2
-    x = to_unit(draw_blocks(recipe, pictures.pictures, count, random))
-    return x, rate_weights(draw_qualities(recipe, count, random))
+    x = to_unit(draw_blocks(recipe, pictures.pictures, recipe.calibration_crops, random))
+    return x, rate_weights(draw_qualities(recipe, len(x), random))
 
 
 def validate(network: BlockNetwork, blocks: Tensor, grid: tuple[int, int]) -> dict[str, float]:

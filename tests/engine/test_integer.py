@@ -39,6 +39,11 @@ def rounded(numerator: Integers, shift: int) -> Integers:
     return floor + ((rest > half) | ((rest == half) & (floor & 1 == 1)))
 
 
+def two_digits(numbers: Integers) -> Integers:
+    high = rounded(numbers, 4).clip(-127, 127)
+    return np.stack([high, (numbers - 16 * high).clip(-127, 127)], axis=1)
+
+
 class Plain:
     """The formulas of ``integer``'s docstring in int64, one block at a time."""
 
@@ -73,9 +78,7 @@ class Plain:
             bound = int(integer.LATENT_BOUND)
             y_hat = np.append(y_hat, part.clip(-bound, bound))
             scaled = rounded(y_hat[place] * t["latent_multiplier"][place], 32)
-            high = rounded(scaled, 4).clip(-127, 127)
-            digits = np.stack([high, (scaled - 16 * high).clip(-127, 127)], axis=1)
-            coarse = np.append(coarse, digits)
+            coarse = np.append(coarse, two_digits(scaled))
         out = branches[len(config.latent_slices) * config.slice_hidden :]
         out = self.layer("synthesis_1", out + 2 * (t["synthesis_1.weight"] @ coarse)).clip(
             -128, 127
@@ -89,15 +92,23 @@ class Plain:
         feature = stack[hidden + 2 * pixels :] + t["feature.weight"] @ x_hat
         return np.append(x_hat, self.layer("feature", feature).clip(-128, 127))
 
+    def hidden(self, name: str, accumulator: Integers) -> Integers:
+        """Levels less 128, and sixteenths of fine ones."""
+        level = (accumulator + self.t[f"{name}.bias"][self.index]) * self.t[f"{name}.multiplier"]
+        level = level.clip(-128 << 32)
+        high = rounded(level, 32).clip(max=127)
+        low = rounded(level - (high << 32), 28).clip(max=127)
+        return np.append(high, low[self.t[f"{name}.fine"]])
+
     def analysis(self, x: Integers, prediction: Integers, h: Integers) -> Integers:
         """y in 2⁻³²."""
         t, bits = self.t, integer.PREDICTION_BITS
         residual = (x << bits) - prediction
-        coarse = rounded(residual, bits + 1).clip(-127, 127)
+        coarse = two_digits(rounded(residual, bits - 3))
         out = t["analysis_1.weight"] @ np.append(coarse, h)
-        out = self.layer("analysis_1", out).clip(-128, 127)
+        out = self.hidden("analysis_1", out)
         high, low = np.split(t["analysis_2.weight"] @ out, 2)
-        out = self.layer("analysis_2", 128 * high + low).clip(-128, 127)
+        out = self.hidden("analysis_2", 128 * high + low)
         total = t["analysis_3.weight"] @ out + t["analysis_3.bias"][self.index]
         total = total * t["analysis_3.multiplier"][self.index]
         return total + ((t["linear"] @ residual) << (32 + 3 - bits - LINEAR_BITS))
