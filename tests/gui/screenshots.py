@@ -90,6 +90,7 @@ def photograph(folder: Path, theme: str, scale: str, workshop: Path) -> None:
     from lbbic_gui.look import Mode
     from lbbic_gui.overlays import Overlay
     from lbbic_gui.problems import explain
+    from lbbic_gui.settings import Settings
     from lbbic_gui.settings_dialog import SettingsDialog
 
     camera = Photographer(folder, theme, scale, workshop)
@@ -183,8 +184,9 @@ def photograph(folder: Path, theme: str, scale: str, workshop: Path) -> None:
         window.queue.select(row)
         camera.wait(lambda: session.result)
         camera.shoot(name)
+    untouched = Settings(Path("/home/mia/.config/lbbic/settings.ini"))  # of nobody's
     dialogs = {
-        "settings": SettingsDialog(window.settings, window),
+        "settings": SettingsDialog(untouched, window),
         "keys": KeysDialog(window),
         "about": AboutDialog(window._ready, session.models.chosen(), window),
     }
