@@ -44,6 +44,7 @@ class AnalysisTransform:
         linear = self._tensors["linear"].t().double().contiguous()
         self._linear = linear * (LATENT_UNIT / PIXEL_UNIT / 2**LINEAR_BITS)
         self._two_digits = TwoDigits(device)
+        self._fine = {name: self._tensors[f"{name}.fine"] for name in ("analysis_1", "analysis_2")}
         self._layers: dict[int, Layers] = {}
 
     def __call__(self, x: Tensor, prediction: Tensor, h: Tensor, *, index: int) -> Tensor:
@@ -68,6 +69,6 @@ class AnalysisTransform:
         """A rectified layer's output, int8, from accumulators with their bias."""
         level = accumulator.double().mul_(layers.multiplier[name]).clamp_(min=-128)
         high = level.round().clamp_(max=127)
-        rest = level.sub_(high).index_select(1, self._tensors[f"{name}.fine"])
+        rest = level.sub_(high).index_select(1, self._fine[name])
         low = rest.mul_(DIGIT).round_().clamp_(max=127)
         return torch.cat([high, low], dim=1).to(torch.int8)

@@ -432,14 +432,19 @@ def test_a_kind_that_is_not_known_is_passed_over(tmp_path: Path) -> None:
     assert list(weights.describe_folder(tmp_path)) == []
 
 
+@pytest.mark.parametrize(
+    ("file", "missing"),
+    [("paper", "integer.share.exponent"), ("tiny", "analysis.analysis_1.fine")],
+)
 def test_weights_of_another_version_are_refused(
-    golden: weights.Description, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    file: str, missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tensors = load_file(golden.path)
-    exact = weights.part(tensors, weights.INTEGER)
-    del exact["share.exponent"]
-    analysis = weights.part(tensors, weights.ANALYSIS)
-    weights.save_weights(tmp_path / "old.safetensors", "old", golden.config, exact, analysis, {})
+    """When they are loaded, not in the middle of a picture."""
+    tensors = load_file(GOLDEN / f"{file}.safetensors")
+    del tensors[missing]
+    config = next(d for d in weights.describe_folder(GOLDEN) if d.path.stem == file).config
+    parts = (weights.part(tensors, prefix) for prefix in (weights.INTEGER, weights.ANALYSIS))
+    weights.save_weights(tmp_path / "old.safetensors", "old", config, *parts, {})
     monkeypatch.setenv("LBBIC_WEIGHTS", str(tmp_path))
     with pytest.raises(LbbicError, match="is of another version"):
         weights.load(weights.by_name("old"), "cpu")
