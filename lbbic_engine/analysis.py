@@ -12,7 +12,7 @@ every kernel; but no decoder depends on it. Beside them:
 
 ``analysis_1`` reads the coarse residual and the context's hidden state. Weights of ``analysis_2``
 have two limbs, 128·high + low, those of all high limbs first. With one digit and one limb for all,
-files of a smooth picture would be some 4 % larger.
+smooth pictures would cost about 1 % more.
 """
 
 from __future__ import annotations

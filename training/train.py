@@ -33,7 +33,6 @@ from training.widen import widen
 
 LOG_EVERY = 50
 WARM_START_CROPS = 128
-REVIVAL_CROPS = 32
 VALIDATION_CROPS = 12
 START = "start.safetensors"
 RATE_POINTS = range(1, 9)
@@ -212,9 +211,8 @@ def _beginning(recipe: Recipe, run: Path, pictures: dataset.Dataset) -> tuple[Bl
     grid = (recipe.crop_blocks, recipe.crop_blocks)
     if (run / START).exists():
         load_float(network, run / START)
-        few = x[:REVIVAL_CROPS]
-        rate = rate_weights(draw_qualities(recipe, len(few), random))
-        revived = revive(network, few, rate, grid)
+        rate = rate_weights(draw_qualities(recipe, len(x), random))
+        revived = revive(network, x, rate, grid)
         tqdm.write(f"{revived} units never fired and start anew")
     else:
         warm_start.fit(network, x, grid)
