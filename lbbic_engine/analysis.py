@@ -67,7 +67,7 @@ class AnalysisTransform:
 
     def _hidden(self, name: str, accumulator: Tensor, layers: Layers) -> Tensor:
         """A rectified layer's output, int8, from accumulators with their bias."""
-        level = accumulator.double().mul_(layers.multiplier[name]).clamp_(min=-128)
+        level = accumulator.float().mul_(layers.multiplier[name]).clamp_(min=-128)
         high = level.round().clamp_(max=127)
         rest = level.sub_(high).index_select(1, self._fine[name])
         low = rest.mul_(DIGIT).round_().clamp_(max=127)

@@ -27,7 +27,7 @@ from lbbic_engine.kernels import WEIGHT_LIMB
 from lbbic_engine.model import PIXEL_OFFSET as OFFSET
 from lbbic_engine.model import PIXEL_UNIT, BlockNetwork, Dense, rate_weights, to_pixels, to_unit
 from lbbic_engine.tables import ProbabilityTables
-from lbbic_engine.wavefront import NEIGHBOURS, neighbours
+from lbbic_engine.wavefront import NEIGHBOURS, Grid, neighbours
 
 Pixels = NDArray[np.uint8]
 Tensors = dict[str, Tensor]
@@ -79,7 +79,7 @@ class Reference:
         network, config, rate = self._network, self._network.config, self._rate
         x_hat = torch.zeros(rows * columns + 1, config.pixels)  # the last is the outside
         features = torch.zeros(rows * columns + 1, config.features)
-        for block, around in enumerate(neighbours(rows, columns)):
+        for block, around in enumerate(neighbours(Grid(rows, columns))):
             context = x_hat[around].view(1, 1, -1)
             p, h = network.context_model(context, features[around].view(1, 1, -1), rate)
             exchange.begin(block, p, h)

@@ -38,7 +38,7 @@ from lbbic_engine.segments import (
     TogetherWriter,
 )
 from lbbic_engine.tiles import GROUP_BLOCKS, MAX_TILE_BLOCKS, Tile, cut, group, tile_rows
-from lbbic_engine.wavefront import code_grids, coding_order
+from lbbic_engine.wavefront import code_grids, coding_order, mirror
 from lbbic_engine.weights import DEFAULT, Network
 
 Pixels = NDArray[np.uint8]
@@ -241,6 +241,7 @@ def decode_progressively(
         tiles = job.tiles(0)
         size, columns = job.block_size, tiles[0].columns
         for front in _decode([job], tiles):
+            mirror(front.values, front.mirrors, size)
             values = _grey(front.values) if job.container.grey else front.values
             rows, places = np.divmod(front.indexes, columns)
             yield Front(rows, places, values.reshape(-1, size, size, 3), front.bits())
@@ -283,17 +284,17 @@ class _Encoding:
         self.segments: dict[int, list[Segment]] = {}
         self._network = network
         self._index = index
-        self._block_size = network.description.config.block_size
+        self._config = network.description.config
         height, width, _ = picture.pixels.shape
-        self._tile_rows = tile_rows(height, width, self._block_size)
+        self._tile_rows = tile_rows(height, width, self._config.block_size)
 
     def tiles(self, number: int) -> list[Tile]:
         height, width, _ = self.picture.pixels.shape
-        return cut(number, height, width, self._block_size, self._tile_rows)
+        return cut(number, height, width, self._config, self._tile_rows)
 
     def blocks(self, tile: Tile) -> Pixels:
-        rows = tile.pixel_rows(self._block_size)
-        return split_blocks(self.picture.pixels[rows], self._block_size)
+        size = self._config.block_size
+        return split_blocks(self.picture.pixels[tile.pixel_rows(size)], size)
 
     def finish(self) -> Compressed:
         picture, pixels = self.picture, self.reconstruction
@@ -323,10 +324,11 @@ def _encode(
     With ``search``, it yields those of the search of each tile before.
     """
     grids = tuple(tile.grid for tile in tiles)
+    order = coding_order(grids)
     blocks = np.concatenate([jobs[tile.picture].blocks(tile) for tile in tiles])
+    mirror(blocks, order.mirrors, network.description.config.block_size)
     writers = [SegmentWriter(network.tables, tile.number) for tile in tiles]
-    parts = coding_order(grids).parts
-    sink = writers[0] if len(tiles) == 1 else TogetherWriter(writers, parts)
+    sink = writers[0] if len(tiles) == 1 else TogetherWriter(writers, order.parts)
     model = on_idle_cores(network.integer.at_quality(index), network.integer.device)
     writer: Exchange
     if search:
@@ -341,6 +343,7 @@ def _encode(
     for front, state in code_grids(model, grids, writer):
         blocks[front] = _values(state, blocks.shape[1])  # coded, so not needed any more
         yield len(front)
+    mirror(blocks, order.mirrors, network.description.config.block_size)
     _merge(blocks, tiles, [(job.reconstruction, job.picture.grey) for job in jobs], network)
     for tile, segments in zip(tiles, writers, strict=True):
         jobs[tile.picture].segments[tile.number] = segments.segments()
@@ -375,7 +378,7 @@ class _Decoding:
             number,
             container.height,
             container.width,
-            self.block_size,
+            self.network.description.config,
             container.tile_block_rows,
         )
 
@@ -415,11 +418,13 @@ class _Decoding:
 class _Decoded:
     """A front's blocks: raster indexes (n,) in their pictures, values (n, 3B²).
 
-    ``bits`` counts what each block took, as long as the front is the last one.
+    These are mirrored as ``mirrors`` (n,) say. ``bits`` counts what each block took, as long as
+    the front is the last one.
     """
 
     indexes: NDArray[np.int64]
     values: Pixels
+    mirrors: NDArray[np.int64]
     bits: Callable[[], NDArray[np.float32]]
 
 
@@ -446,8 +451,8 @@ def _decode_group(jobs: Sequence[_Decoding], tiles: Sequence[Tile]) -> Iterator[
         SegmentReader(network.tables, jobs[tile.picture].segments.get(tile.number, ()))
         for tile in tiles
     ]
-    parts = coding_order(grids).parts
-    source = readers[0] if len(tiles) == 1 else TogetherReader(readers, parts)
+    order = coding_order(grids)
+    source = readers[0] if len(tiles) == 1 else TogetherReader(readers, order.parts)
     reader = LatentReader(network, source)
     indexes = np.concatenate([tile.indexes for tile in tiles])
     blocks = np.full((len(indexes), 3 * first.block_size**2), GREY, np.uint8)
@@ -457,10 +462,11 @@ def _decode_group(jobs: Sequence[_Decoding], tiles: Sequence[Tile]) -> Iterator[
             values = _values(state, blocks.shape[1])
             blocks[front] = values
             left -= len(front)
-            yield _Decoded(indexes[front], values, reader.bits)
+            yield _Decoded(indexes[front], values, order.mirrors[front], reader.bits)
     except EndOfSegments:
         if not first.partial:
             raise
+    mirror(blocks, order.mirrors, first.block_size)
     _merge(blocks, tiles, [(job.pixels, job.container.grey) for job in jobs], network)
     first.missing += left  # none, but where a partial file ends
 

@@ -27,7 +27,10 @@ LAMBDAS = (117.045, 227.5875, 435.6675, 845.325, 1625.625, 3140.7075, 6060.33, 1
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Sizes of the production model (see ``model.py`` for what each one is)."""
+    """Sizes of the production model (see ``model.py`` for what each one is).
+
+    ``from_middle`` is the order in which the blocks of a picture are coded (``wavefront``).
+    """
 
     block_size: int = 8
     hidden: int = 512
@@ -37,6 +40,7 @@ class ModelConfig:
     scale_levels: int = 64
     min_scale: float = 0.05
     max_scale: float = 64.0
+    from_middle: bool = True
 
     @property
     def pixels(self) -> int:
@@ -81,6 +85,11 @@ class PaperConfig:
     def pixels(self) -> int:
         """Values in a block, all three colours counted."""
         return 3 * self.block_size**2
+
+    @property
+    def from_middle(self) -> bool:
+        """Whether the blocks of a picture are coded from its middle (``wavefront``)."""
+        return False
 
     @property
     def feature_blocks(self) -> int:

@@ -88,6 +88,7 @@ class SecondThread(Generic[ExchangeT]):
 
     def __init__(self, model: BlockModel[ExchangeT]) -> None:
         self._model = model
+        self.block_size = model.block_size
         self._count = 0
         self._best = math.inf  # seconds a block
         self._seconds: dict[int, list[float]] = {1: [], 2: []}  # the same, since the last trial

@@ -6,8 +6,8 @@ give for exactness, as a whole and latent by latent, by chance; the decoder's ow
 reconstruct each of them that differs, and the true R + λD says how good it is. A block is settled
 once the one to its right has been tried after each of its best ways.
 
-Rows are searched side by side, each ``SKEW`` blocks behind the one above, whose blocks it needs
-settled.
+Rows of a quarter (``wavefront``) are searched side by side, each ``SKEW`` blocks behind the one
+before, whose blocks it needs settled; so are the quarters.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from lbbic_engine.integer import Exchange
 from lbbic_engine.model import PIXEL_OFFSET
 from lbbic_engine.segments import Levels
 from lbbic_engine.tables import ProbabilityTables, spent
-from lbbic_engine.wavefront import BlockModel, Grid
+from lbbic_engine.wavefront import BlockModel, Grid, Mirror, coding_order, front_numbers
 from lbbic_engine.weights import Network
 
 # Relative to the weight of the distortion in the fast sender's choice.
@@ -34,7 +34,7 @@ WAYS = 3 * (0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.25, 2.0)
 VARIATION = 1.2  # deviation of its logarithm from latent to latent
 LMBDA_SPREAD = 1.25  # for a range as wide as the fast sender's
 KEPT = 4  # best ways of a block, after each of which the next one is tried
-ROWS_TOGETHER = 32  # a bound for memory
+BLOCKS_TOGETHER = 32  # a bound for memory
 MEMORY_KEPT = 31 << 20  # bytes
 SKEW = 3
 LEAST_WORTH = 1e-9  # logarithms of nothing are slow
@@ -54,50 +54,61 @@ class SymbolSearch:
         # glibc keeps so much of what is freed once it was; without, steps wait for fresh pages.
         torch.empty(MEMORY_KEPT, dtype=torch.uint8)
         self._model = model
-        self._rows, self._columns = grid
         self._tally = _Tally(network.tables)
         self._writer = _WaysWriter(network, index, self._tally, blocks)
         device = network.integer.device
         self._x = torch.from_numpy(blocks).to(device)
         self._lmbda = spread_lmbda(MIN_QUALITY + index / QUALITY_STEPS, LMBDA_SPREAD) / (3 * 255**2)
-        outside = model.empty_state(0)[0]
-        # With a border, so that every block has neighbours; rows are one further down.
-        self._settled = outside.repeat(self._rows + 1, self._columns + 2, 1)
-        self._symbols = torch.zeros(
-            (self._rows, self._columns + 1, network.description.config.latents),
-            dtype=torch.int32,
-        )
+        order = coding_order((grid,))
+        count = len(order.blocks)
+        self._blocks = torch.from_numpy(order.blocks)  # by place in this order, as all that follows
+        self._around = torch.from_numpy(order.around).view(count, -1)
+        self._seen = torch.from_numpy(order.seen)
+        self._mirrors = torch.from_numpy(order.seen_mirrors).to(device)
+        self._steps = front_numbers(grid, SKEW)[order.blocks]
+        # A block goes on in the row of the one to its left, unless that is outside or over a seam.
+        self._goes_on = self._around[:, 0] < count
+        self._ends = torch.ones(count, dtype=torch.bool)
+        self._ends[self._around[self._goes_on, 0]] = False
+        self._settled = model.empty_state(count + len(order.seen))
+        self._mirror = Mirror(model.block_size, self._settled)
+        latents = network.description.config.latents
+        self._symbols = torch.zeros((count, latents), dtype=torch.int32)  # by raster index
         # Each row's last block in its best ways, and their cost beyond the very best's.
-        self._state = outside.repeat(self._rows, KEPT, 1)
-        self._last = self._symbols[:, :1].repeat(1, KEPT, 1)
-        self._cost = torch.full((self._rows, KEPT), torch.inf)
+        row, column = self._blocks // grid.columns, self._blocks % grid.columns
+        self._row = 2 * row + (column < grid.centre[1])
+        rows = 2 * grid.rows
+        self._state = self._settled[-1].repeat(rows, KEPT, 1)
+        self._last = torch.zeros((rows, KEPT, latents), dtype=torch.int32)
+        self._cost = torch.full((rows, KEPT), torch.inf)
         self._cost[:, 0] = 0
 
     def __iter__(self) -> Iterator[int]:
         """Yields after each step how many blocks it has tried."""
-        for step in range(self._columns + SKEW * (self._rows - 1)):
-            first = max(0, (step - self._columns) // SKEW + 1)
-            last = min(step // SKEW + 1, self._rows)
-            for start in range(first, last, ROWS_TOGETHER):
-                rows = torch.arange(start, min(start + ROWS_TOGETHER, last))
-                self._advance(rows, step - SKEW * rows)
-                yield len(rows)
+        places = np.argsort(self._steps, kind="stable")
+        begin = np.flatnonzero(np.diff(self._steps[places], prepend=-1))
+        for step in np.split(places, begin[1:]):
+            for part in np.array_split(step, -(-len(step) // BLOCKS_TOGETHER)):
+                self._advance(torch.from_numpy(part))
+                yield len(part)
 
     @property
     def symbols(self) -> Tensor:
         """The symbols found (n, latents)."""
-        return self._symbols[:, 1:].flatten(0, 1)
+        return self._symbols
 
     @torch.inference_mode()
-    def _advance(self, rows: Tensor, columns: Tensor) -> None:
+    def _advance(self, places: Tensor) -> None:
         """Tries blocks (n,), one a row, in every way after the best of the block to the left."""
+        rows, around, goes_on = self._row[places], self._around[places], self._goes_on[places]
+        self._state[rows[~goes_on], 0] = self._settled[around[~goes_on, 0]]
         row, left = self._cost[rows].isfinite().nonzero(as_tuple=True)
-        places = rows * self._columns + columns
-        above = torch.cat([self._settled[rows, columns + i] for i in range(3)], dim=1)
-        around = torch.cat([self._state[rows[row], left], above[row]], dim=1)
-        state = self._model.code_front(places[row].to(around.device), around, self._writer)
+        above = self._settled[around[:, 1:]].flatten(1)
+        context = torch.cat([self._state[rows[row], left], above[row]], dim=1)
+        blocks = self._blocks[places]
+        state = self._model.code_front(blocks[row].to(context.device), context, self._writer)
         block, way = self._writer.kept.cpu().nonzero(as_tuple=True)
-        pixels = self._x[places[row][block]]
+        pixels = self._x[blocks[row][block]]
         error = state[:, : pixels.shape[1]] - (pixels.float() - PIXEL_OFFSET)
         spent = self._tally.bits + self._lmbda * error.square().sum(1).cpu()
         row, left = row[block], left[block]
@@ -106,19 +117,23 @@ class SymbolSearch:
         place = torch.zeros(cost.shape, dtype=torch.long)
         place[row, left, way] = torch.arange(len(row))
         best = cost.amin(dim=2).argmin(dim=1)
-        self._settle(rows, columns - 1, best)
+        self._settle(around[goes_on, 0], rows[goes_on], best[goes_on])
         after_best = torch.arange(len(rows)), best
         costs, ways = cost[after_best].topk(KEPT, largest=False)
         self._cost[rows] = costs - costs[:, :1]
         chosen = place[after_best].gather(1, ways)
         self._state[rows] = state[chosen.to(state.device)]
         self._last[rows] = self._tally.symbols[chosen]
-        ended = columns == self._columns - 1
-        self._settle(rows[ended], columns[ended], torch.zeros_like(rows[ended]))
+        ends = self._ends[places]
+        self._settle(places[ends], rows[ends], torch.zeros_like(rows[ends]))
 
-    def _settle(self, rows: Tensor, columns: Tensor, ways: Tensor) -> None:
-        self._settled[rows + 1, columns + 1] = self._state[rows, ways]
-        self._symbols[rows, columns + 1] = self._last[rows, ways]
+    def _settle(self, places: Tensor, rows: Tensor, ways: Tensor) -> None:
+        """Settles blocks (n,), the last of rows (n,), in one of their kept ways (n,)."""
+        self._settled[places] = self._state[rows, ways]
+        self._symbols[self._blocks[places]] = self._last[rows, ways]
+        across = torch.isin(self._seen, places)
+        seen = self._settled[self._seen[across]]
+        self._settled[len(self._blocks) : -1][across] = self._mirror(seen, self._mirrors[across])
 
 
 class _WaysWriter(LatentWriter):

@@ -1,7 +1,8 @@
 """The exact twin of the context model and the synthesis transform: what a decoder runs.
 
 Every value is an integer of proved size, or a float64 that holds a multiple of a power of two
-without rounding, so every machine computes the same. Formats:
+without rounding, so every machine computes the same; but for one float32 in every rectified layer,
+which IEEE 754 rounds alike everywhere. Formats:
 
     pixels       int8    value - 128; 0 outside the picture
     activations  int8    level - 128, level 0…255; -128 (level 0) for features outside
@@ -10,12 +11,15 @@ without rounding, so every machine computes the same. Formats:
     weights      int8    as ``kernels`` bounds them; the two linear matrices on wider numbers are
                          named below
     accumulator  int32   |product| < 2²⁴ by the bound of ``kernels``, |bias| < 2²⁴
-    multiplier   float64 a multiple of 2⁻³² with |accumulator + bias| · multiplier · 2³² < 2⁵³
+    multiplier   float64 a multiple of 2⁻³² with |accumulator + bias| · multiplier · 2³² < 2⁵³;
+                 float32 in rectified layers, the nearest one
 
-A layer is ``round((W·a + bias) * multiplier)``, clamped to its format: the product is exact, so
-``round`` (half to even) is the only rounding. The rectifier is the clamp at level 0. Offsets of
-128 in the inputs are part of the biases. Biases, and multipliers of layers without rectifier,
-depend on the quality (57 rows). Matrices that share their input are stacked:
+A layer is ``round((W·a + bias) * multiplier)``, clamped to its format, ``round`` being half to
+even. In float64 the product is exact. In float32, twice as fast, the sum becomes a float32 and the
+product is one: nothing is added to it, so that no machine fuses or reorders what is rounded. The
+rectifier is the clamp at level 0. Offsets of 128 in the inputs are part of the biases. Biases, and
+multipliers of layers without rectifier, depend on the quality (57 rows). Matrices that share their
+input are stacked:
 
     context    (4·(3B²+F) →) [context_1 | 128·P_high + P_low, the linear prediction in 2⁻¹²
                steps, limbs apart | φ's share of the context]
@@ -109,8 +113,9 @@ class Layers:
             if kind == "bias":
                 self.bias[layer] = value[index]
             elif kind == "multiplier":
-                chosen = value[index] if value.ndim == 2 else value
-                self.multiplier[layer] = chosen.double() / 2**MULTIPLIER_BITS
+                rectified = value.ndim == 1
+                chosen = (value if rectified else value[index]).double() / 2**MULTIPLIER_BITS
+                self.multiplier[layer] = chosen.float() if rectified else chosen
 
     def accumulate(self, name: str, values: Tensor) -> Tensor:
         return self.product[name](values).add_(self.bias[name])
@@ -155,6 +160,7 @@ class IntegerModel:
 
     def __init__(self, network: IntegerNetwork, index: int) -> None:
         self.config = network.config
+        self.block_size = network.config.block_size
         self.device = network.device
         self.steps = network.tensors["steps"][index].double() / 2**STEP_BITS
         # Squared error of a block's 8-bit values that a latent wrong by one step makes: the
@@ -294,4 +300,4 @@ def rounded(accumulator: Tensor, multiplier: Tensor) -> Tensor:
 
 def activation(accumulator: Tensor, multiplier: Tensor) -> Tensor:
     """A rectified layer's output, int8."""
-    return rounded(accumulator, multiplier).clamp_(-128, 127).to(torch.int8)
+    return accumulator.float().mul_(multiplier).round_().clamp_(-128, 127).to(torch.int8)

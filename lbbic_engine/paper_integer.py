@@ -137,6 +137,7 @@ class PaperIntegerNetwork:
         self, config: PaperConfig, tensors: dict[str, Tensor], kernel: str, device: str
     ) -> None:
         self.config = config
+        self.block_size = config.block_size
         self.device = device
         self.steps = torch.full(
             (config.latents,), float(LATENT_UNIT), dtype=torch.double, device=device

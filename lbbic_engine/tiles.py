@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lbbic_engine.blocks import grid
-from lbbic_engine.wavefront import front_count
+from lbbic_engine.config import Config
+from lbbic_engine.wavefront import Grid, front_count
 
 TILE_PIXELS = 1 << 21  # pictures beyond twice this are cut into tiles of about this size
 MAX_TILE_BLOCKS = 1 << 18  # that a decoder accepts: its memory grows with them
@@ -29,10 +30,11 @@ class Tile:
     top: int
     rows: int
     columns: int
+    from_middle: bool
 
     @property
-    def grid(self) -> tuple[int, int]:
-        return self.rows, self.columns
+    def grid(self) -> Grid:
+        return Grid(self.rows, self.columns, self.from_middle)
 
     @property
     def blocks(self) -> int:
@@ -40,7 +42,7 @@ class Tile:
 
     @property
     def fronts(self) -> int:
-        return front_count(self.rows, self.columns)
+        return front_count(self.grid)
 
     @property
     def indexes(self) -> NDArray[np.int64]:
@@ -58,12 +60,12 @@ def tile_rows(height: int, width: int, block_size: int) -> int:
     return 0 if pixels <= 2 * TILE_PIXELS else -(-rows // round(pixels / TILE_PIXELS))
 
 
-def cut(picture: int, height: int, width: int, block_size: int, rows_each: int) -> list[Tile]:
+def cut(picture: int, height: int, width: int, config: Config, rows_each: int) -> list[Tile]:
     """The tiles of a picture, ``rows_each`` rows of blocks each (0: one tile)."""
-    rows, columns = grid(height, width, block_size)
+    rows, columns = grid(height, width, config.block_size)
     tops = range(0, rows, rows_each or rows)
     return [
-        Tile(picture, number, top, min(tops.step, rows - top), columns)
+        Tile(picture, number, top, min(tops.step, rows - top), columns, config.from_middle)
         for number, top in enumerate(tops)
     ]
 

@@ -21,8 +21,9 @@ from training.losses import bits
 
 @cache
 def _order(rows: int, columns: int, device: torch.device) -> list[tuple[Tensor, Tensor]]:
-    around = torch.from_numpy(wavefront.neighbours(rows, columns))
-    fronts = [torch.from_numpy(front) for front in wavefront.fronts(rows, columns)]
+    grid = wavefront.Grid(rows, columns)
+    around = torch.from_numpy(wavefront.neighbours(grid))
+    fronts = [torch.from_numpy(front) for front in wavefront.fronts(grid)]
     return [(front.to(device), around[front].flatten().to(device)) for front in fronts]
 
 

@@ -73,7 +73,7 @@ def draw_crops(
         crop = pictures[index][top : top + cut, left : left + cut]
         if soft:
             crop = _enlarge(crop, side, random.uniform(0, MAX_GRAIN))
-        crop = crop.flip(1) if random.integers(2) else crop
+        crop = crop.flip([axis for axis in (0, 1) if random.integers(2)])
         crops.append(crop.transpose(0, 1) if random.integers(2) else crop)
     return torch.stack(crops)
 

@@ -47,7 +47,7 @@ def _mix(values: Tensor, mixer: Tensor) -> Tensor:
 
 def context_mixer(x: Tensor, grid: tuple[int, int]) -> Tensor:
     """S for contexts of blocks x (C, rows·columns, 3B²)."""
-    around = torch.from_numpy(wavefront.neighbours(*grid))
+    around = torch.from_numpy(wavefront.neighbours(wavefront.Grid(*grid)))
     inside = (around < grid[0] * grid[1]).all(dim=1)
     context = x[:, around[inside]].flatten(0, 1).flatten(1).double()
     values, vectors = torch.linalg.eigh(context.T @ context / len(context))

@@ -32,7 +32,7 @@ class LinearCodec:
 @torch.no_grad()
 def fit_linear(x: Tensor, grid: tuple[int, int], latents: int, noise: float) -> LinearCodec:
     """The linear codec of blocks x (C, rows·columns, 3B²), contexts with noise of that strength."""
-    around = torch.from_numpy(wavefront.neighbours(*grid))
+    around = torch.from_numpy(wavefront.neighbours(wavefront.Grid(*grid)))
     inside = (around < grid[0] * grid[1]).all(dim=1)
     noisy = x.double() + torch.randn_like(x, dtype=torch.double) * noise
     context = noisy[:, around[inside]].flatten(0, 1).flatten(1)

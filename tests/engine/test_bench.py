@@ -9,14 +9,12 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from lbbic_engine import bench, bench_codecs, bench_reference, codec, exchange, weights
-from lbbic_engine.blocks import grid, merge_blocks
+from lbbic_engine import bench, bench_codecs, bench_reference, exchange, weights
+from lbbic_engine.blocks import grid, merge_blocks, split_blocks
 from lbbic_engine.cli import main
 from lbbic_engine.config import ModelConfig, quality_index
-from lbbic_engine.container import parse_container
 from lbbic_engine.metrics import psnr
-from lbbic_engine.pixels import Picture
-from lbbic_engine.segments import SegmentReader
+from lbbic_engine.segments import SegmentWriter
 from lbbic_engine.wavefront import code_blocks
 
 
@@ -78,25 +76,24 @@ def test_the_reference_decodes_its_own_file(folder: Path, photograph: NDArray[np
     assert 0 < gain < 2
 
 
-class Recorder(exchange.LatentReader):
-    """Keeps what it reads: symbols (blocks, latents)."""
+class Recorder(exchange.LatentWriter):
+    """Keeps what it sends: symbols (blocks, latents)."""
 
     found: torch.Tensor
 
     def begin(self, front: torch.Tensor, *sources: torch.Tensor) -> None:
-        super().begin(front)
-        self._front, self._first = front, 0
+        super().begin(front, *sources)
+        self._front = front
 
     def symbols(self, index: int, means: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
+        first = self._first
         symbols = super().symbols(index, means, levels)
-        last = self._first + symbols.shape[1]
-        self.found[self._front, self._first : last] = symbols.float()
-        self._first = last
+        self.found[self._front, first : self._first] = symbols.float()
         return symbols
 
 
 class Replay:
-    """Gives the symbols (blocks, latents) of a file, whatever the block's parameters."""
+    """Gives symbols (blocks, latents) that were found before, whatever the block's parameters."""
 
     def __init__(self, symbols: torch.Tensor, widths: tuple[int, ...]) -> None:
         self._slices = symbols.split(widths, dim=1)
@@ -110,21 +107,23 @@ class Replay:
 
 
 def test_the_reference_is_the_same_networks(tiny: None, photograph: NDArray[np.uint8]) -> None:
-    """The symbols of our file make nearly our picture, though rounding errors add up."""
+    """The symbols of our sender make nearly our picture, though rounding errors add up."""
     description = weights.by_name(weights.DEFAULT)
     tensors = weights.load_file(description.path)
     exact, analysis = (weights.part(tensors, p) for p in (weights.INTEGER, weights.ANALYSIS))
     config = description.config
     assert isinstance(config, ModelConfig)
     network = weights.load(description, "cpu")
-    rows, columns = grid(photograph.shape[0], photograph.shape[1], config.block_size)
-    data = codec.compress(Picture(photograph), 4).data
-    recorder = Recorder(network, SegmentReader(network.tables, parse_container(data).segments))
+    size, (height, width) = config.block_size, photograph.shape[:2]
+    rows, columns = grid(height, width, size)
+    ours = split_blocks(photograph, size)
+    recorder = Recorder(network, quality_index(4), SegmentWriter(network.tables, 0), ours.copy())
     recorder.found = torch.zeros(rows * columns, config.latents)
-    for _ in code_blocks(network.integer.at_quality(quality_index(4)), rows, columns, recorder):
-        pass
+    model = network.integer.at_quality(quality_index(4))
+    for front, state in code_blocks(model, rows, columns, recorder):
+        ours[front] = state[:, : config.pixels].numpy().view(np.uint8) ^ 128
     straight = bench_reference.float_network(config, exact, analysis)
     reference = bench_reference.Reference(straight, network.tables, 4)
     blocks = reference.code(rows, columns, Replay(recorder.found, config.latent_slices))
-    ours = codec.decompress(data).pixels
-    assert psnr(merge_blocks(blocks, *photograph.shape[:2], config.block_size), ours) > 40
+    pictures = (merge_blocks(each, height, width, size) for each in (blocks, ours))
+    assert psnr(*pictures) > 40

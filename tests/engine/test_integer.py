@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lbbic_engine import integer, weights
 from lbbic_engine.analysis import LINEAR_BITS, AnalysisTransform
 from lbbic_engine.kernels import KERNELS
-from lbbic_engine.wavefront import code_blocks, fronts, neighbours
+from lbbic_engine.wavefront import Grid, code_blocks, fronts, neighbours
 
 Integers = NDArray[np.int64]
 
@@ -45,31 +45,44 @@ def two_digits(numbers: Integers) -> Integers:
 
 
 class Plain:
-    """The formulas of ``integer``'s docstring in int64, one block at a time."""
+    """The formulas of ``integer``'s docstring in int64, one block at a time.
+
+    What is rounded to float32 there is computed exactly here, in float64, and then rounded.
+    """
 
     def __init__(self, tensors: dict[str, torch.Tensor], index: int) -> None:
         self.t = {name: value.numpy().astype(np.int64) for name, value in tensors.items()}
         self.index = index
 
     def layer(self, name: str, accumulator: Integers) -> Integers:
-        multiplier = self.t[f"{name}.multiplier"]
-        multiplier = multiplier[self.index] if multiplier.ndim == 2 else multiplier
+        """Of a layer without rectifier."""
+        multiplier = self.t[f"{name}.multiplier"][self.index]
         return rounded((accumulator + self.t[f"{name}.bias"][self.index]) * multiplier, 32)
+
+    def product(self, name: str, accumulator: Integers) -> NDArray[np.float64]:
+        """Of a rectified layer, a float32's value."""
+        multiplier = (self.t[f"{name}.multiplier"] / 2**32).astype(np.float32)
+        total = (accumulator + self.t[f"{name}.bias"][self.index]).astype(np.float32)
+        product = total.astype(np.float64) * multiplier.astype(np.float64)  # 24 by 24 bits
+        return product.astype(np.float32).astype(np.float64)
+
+    def rectified(self, name: str, accumulator: Integers) -> Integers:
+        return self.product(name, accumulator).round().clip(-128, 127).astype(np.int64)
 
     def block(self, config: weights.ModelConfig, around: Integers) -> Integers:
         t, pixels, hidden = self.t, config.pixels, config.hidden
         stack = t["context.weight"] @ around
         high, low = stack[hidden : hidden + pixels], stack[hidden + pixels : hidden + 2 * pixels]
         prediction = 128 * high + low + t["prediction_bias"]
-        h = self.layer("context_1", stack[:hidden]).clip(-128, 127)
-        h = self.layer("context_2", t["context_2.weight"] @ h).clip(-128, 127)
+        h = self.rectified("context_1", stack[:hidden])
+        h = self.rectified("context_2", t["context_2.weight"] @ h)
         branches = t["branches.weight"] @ h
         y_hat, coarse = np.zeros(0, np.int64), np.zeros(0, np.int64)
         for i, n in enumerate(config.latent_slices):
             accumulator = branches[i * config.slice_hidden : (i + 1) * config.slice_hidden]
             if i:
                 accumulator = accumulator + 4 * (t[f"slice_hidden.{i}.weight"] @ coarse)
-            out = self.layer(f"slice_hidden.{i}", accumulator).clip(-128, 127)
+            out = self.rectified(f"slice_hidden.{i}", accumulator)
             out = self.layer(f"slice_parameters.{i}", t[f"slice_parameters.{i}.weight"] @ out)
             levels, means = out[:n].clip(0, config.scale_levels - 1), out[n:]
             symbols = scripted(torch.from_numpy(means), torch.from_numpy(levels), i).numpy()
@@ -80,25 +93,22 @@ class Plain:
             scaled = rounded(y_hat[place] * t["latent_multiplier"][place], 32)
             coarse = np.append(coarse, two_digits(scaled))
         out = branches[len(config.latent_slices) * config.slice_hidden :]
-        out = self.layer("synthesis_1", out + 2 * (t["synthesis_1.weight"] @ coarse)).clip(
-            -128, 127
-        )
-        out = self.layer("synthesis_2", t["synthesis_2.weight"] @ out).clip(-128, 127)
+        out = self.rectified("synthesis_1", out + 2 * (t["synthesis_1.weight"] @ coarse))
+        out = self.rectified("synthesis_2", t["synthesis_2.weight"] @ out)
         total = t["synthesis_3.weight"] @ out + t["synthesis_3.bias"][self.index]
         total = total * t["synthesis_3.multiplier"][self.index]
         total += (t["synthesis_linear"] @ y_hat) << (32 - 3 - integer.SYNTHESIS_BITS)
         total += prediction << (32 - integer.PREDICTION_BITS)
         x_hat = rounded(total, 32).clip(-128, 127)
         feature = stack[hidden + 2 * pixels :] + t["feature.weight"] @ x_hat
-        return np.append(x_hat, self.layer("feature", feature).clip(-128, 127))
+        return np.append(x_hat, self.rectified("feature", feature))
 
     def hidden(self, name: str, accumulator: Integers) -> Integers:
         """Levels less 128, and sixteenths of fine ones."""
-        level = (accumulator + self.t[f"{name}.bias"][self.index]) * self.t[f"{name}.multiplier"]
-        level = level.clip(-128 << 32)
-        high = rounded(level, 32).clip(max=127)
-        low = rounded(level - (high << 32), 28).clip(max=127)
-        return np.append(high, low[self.t[f"{name}.fine"]])
+        level = self.product(name, accumulator).clip(-128)
+        high = level.round().clip(max=127)
+        low = ((level - high) * 16).round().clip(max=127)
+        return np.append(high, low[self.t[f"{name}.fine"]]).astype(np.int64)
 
     def analysis(self, x: Integers, prediction: Integers, h: Integers) -> Integers:
         """y in 2⁻³²."""
@@ -132,8 +142,8 @@ def test_the_integer_networks_equal_plain_integer_arithmetic(
     plain = Plain(tensors, index)
     true = np.zeros((rows * columns + 1, config.pixels + config.features), np.int64)
     true[-1, config.pixels :] = integer.OUTSIDE_FEATURE
-    around = neighbours(rows, columns)
-    for front in fronts(rows, columns):
+    around = neighbours(Grid(rows, columns))
+    for front in fronts(Grid(rows, columns)):
         for block in front:
             true[block] = plain.block(config, true[around[block]].ravel())
     assert np.array_equal(found, true[:-1])

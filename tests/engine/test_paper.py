@@ -30,7 +30,7 @@ from lbbic_engine.errors import CorruptDataError, LbbicError
 from lbbic_engine.kernels import KERNELS, WIDE_ACTIVATION_BOUND
 from lbbic_engine.paper_integer import LATENT_UNIT, PaperIntegerNetwork
 from lbbic_engine.pixels import Picture, load_picture
-from lbbic_engine.wavefront import NEIGHBOURS, code_blocks, neighbours
+from lbbic_engine.wavefront import NEIGHBOURS, Grid, code_blocks, neighbours
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 TINY = PaperConfig(block_size=4, hidden=32, latents=8, scale_levels=12)
@@ -271,7 +271,7 @@ def test_the_float_networks_are_masked_convolutions_over_blocks() -> None:
     rows, columns = 3, 4
     x, x_hat = torch.rand(2, rows * columns, config.pixels) - 0.5
     outside = torch.cat([x_hat, torch.zeros(1, config.pixels)])
-    context = outside[torch.from_numpy(neighbours(rows, columns))].flatten(1)
+    context = outside[torch.from_numpy(neighbours(Grid(rows, columns)))].flatten(1)
     y_hat = torch.randn(rows * columns, config.latents)
     scales, means = network.context_model(network.context_model.features(context))
     found = [

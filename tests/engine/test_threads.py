@@ -25,6 +25,8 @@ class Clock:
 class Model:
     """A block model that takes the given seconds a front with one thread and with two."""
 
+    block_size = 1
+
     def __init__(self, clock: Clock, one: float, two: float) -> None:
         self.clock = clock
         self.seconds = {1: one, 2: two}
