@@ -23,7 +23,7 @@ TAIL = """
 
 | what | where |
 |---|---|
-| order of the blocks: fronts of equal *column + 2·row* | `lbbic_engine/wavefront.py` |
+| order of the blocks: in fronts, in quarters from the middle | `lbbic_engine/wavefront.py` |
 | symbols to bytes: range coder, escapes, order in a front | `lbbic_engine/entropy.py` |
 | the exact integer networks | `lbbic_engine/integer.py`, `lbbic_engine/paper_integer.py` |
 | probability tables and thresholds of the scales | `lbbic_engine/tables.py`, in the weights file |

@@ -12,10 +12,12 @@ from pathlib import Path
 from PIL import Image
 from svg import AMBER, INK, LINE, MUTED, PALE, TEAL, arrow, box, figure, label_box, raw_words, words
 
+from lbbic_engine.wavefront import Grid, front_numbers
+
 ROOT = Path(__file__).parents[2]
 TARGET = ROOT / "docs" / "figures" / "how-it-works.svg"
 WIDTH, HEIGHT = 1240, 470
-COLUMNS, ROWS, FRONT = 9, 6, 9
+COLUMNS, ROWS, FRONT = 9, 6, 5
 ITALIC_X = '<tspan font-style="italic">x</tspan>'
 CELL = 40
 Crop = tuple[int, int, int, int]
@@ -32,11 +34,12 @@ def main() -> None:
 
 def fronts(x: float, y: float) -> list[str]:
     """The picture in blocks: decoded ones, the front at work, those that wait with their number."""
-    parts = heading(x, "1", "Fronts of blocks", "equal column + 2·row: one batched pass")
+    parts = heading(x, "1", "Fronts of blocks", "from the middle, one batched pass each")
+    numbers = front_numbers(Grid(ROWS, COLUMNS, from_middle=True)).reshape(ROWS, COLUMNS)
     parts.append(photograph(x, y, COLUMNS, ROWS))
     for row in range(ROWS):
         for column in range(COLUMNS):
-            left, top, number = x + column * CELL, y + row * CELL, column + 2 * row
+            left, top, number = x + column * CELL, y + row * CELL, numbers[row, column]
             if number >= FRONT:
                 parts.append(box(left, top, CELL, CELL, "#ffffff"))
             if number == FRONT:
