@@ -66,12 +66,16 @@ class Compressed:
 
 @dataclass(frozen=True)
 class Front:
-    """Blocks coded together: rows and columns in the grid (n,), values (n, B, B, 3), bits (n,)."""
+    """Blocks coded together: rows and columns in the grid (n,), values (n, B, B, 3), bits (n,).
+
+    ``context`` (n, 4) are the raster indexes of the blocks they were predicted from, -1 for none.
+    """
 
     rows: NDArray[np.int64]
     columns: NDArray[np.int64]
     blocks: Pixels
     bits: NDArray[np.float32]
+    context: NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -240,11 +244,13 @@ def decode_progressively(
         job = _Decoding(parse_container(data, partial=partial), device, partial)
         tiles = job.tiles(0)
         size, columns = job.block_size, tiles[0].columns
+        context = np.concatenate([tile.context for tile in tiles])
         for front in _decode([job], tiles):
             mirror(front.values, front.mirrors, size)
             values = _grey(front.values) if job.container.grey else front.values
             rows, places = np.divmod(front.indexes, columns)
-            yield Front(rows, places, values.reshape(-1, size, size, 3), front.bits())
+            blocks = values.reshape(-1, size, size, 3)
+            yield Front(rows, places, blocks, front.bits(), context[front.indexes])
         job.finish()
 
 

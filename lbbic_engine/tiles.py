@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from lbbic_engine.blocks import grid
 from lbbic_engine.config import Config
-from lbbic_engine.wavefront import Grid, front_count
+from lbbic_engine.wavefront import Grid, front_count, neighbours
 
 TILE_PIXELS = 1 << 21  # pictures beyond twice this are cut into tiles of about this size
 MAX_TILE_BLOCKS = 1 << 18  # that a decoder accepts: its memory grows with them
@@ -48,6 +48,12 @@ class Tile:
     def indexes(self) -> NDArray[np.int64]:
         """Raster indexes (blocks,) in the whole picture's grid."""
         return np.arange(self.blocks) + self.top * self.columns
+
+    @property
+    def context(self) -> NDArray[np.int32]:
+        """What each block's context is, (blocks, 4) as ``indexes``; -1 outside of the tile."""
+        found = neighbours(self.grid).astype(np.int32)
+        return np.where(found < self.blocks, found + self.top * self.columns, -1)
 
     def pixel_rows(self, block_size: int) -> slice:
         return slice(self.top * block_size, (self.top + self.rows) * block_size)

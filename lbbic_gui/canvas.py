@@ -281,6 +281,13 @@ class Canvas(QWidget):
             return None
         return pixel.y() // self.block_size, pixel.x() // self.block_size
 
+    def context_of(self, row: int, column: int) -> list[tuple[int, int]]:
+        """The blocks that a block of the result was predicted from, as far as that is known."""
+        if self._growing is None:
+            return []
+        found = self._growing.context[row, column]
+        return [divmod(int(index), self._growing.columns) for index in found if index >= 0]
+
     def _in_pane(self, at: QPointF) -> QPointF:
         width = self.pane().width()
         return QPointF(at.x() % width, at.y()) if self.look.mode is Mode.SIDE else at

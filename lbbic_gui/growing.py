@@ -42,7 +42,7 @@ class Growing:
     """A picture that is decoded block by block: (rows·B, columns·B, 4), with maps of its blocks.
 
     ``order`` (rows, columns) is the number of a block's front, −1 before it comes; ``bits`` its
-    cost.
+    cost; ``context`` (rows, columns, 4) the blocks it was predicted from, −1 for none.
     """
 
     def __init__(self, width: int, height: int, size: int) -> None:
@@ -54,6 +54,7 @@ class Growing:
         self.canvas = pixels.view(np.uint8)
         self.order = np.full((self.rows, self.columns), -1, np.int32)
         self.bits = np.zeros((self.rows, self.columns), np.float32)
+        self.context = np.full((self.rows, self.columns, 4), -1, np.int32)
         self._fronts = 0
         self._done = 0
         # (row, column, y, x, colour): one block at a time, without copying
@@ -73,12 +74,15 @@ class Growing:
         columns: NDArray[np.int64],
         blocks: Pixels,
         bits: NDArray[np.float32] | None = None,
+        context: NDArray[np.int32] | None = None,
     ) -> None:
         """Put a front in its place; ``blocks`` (n, B, B, 3) red first."""
         self._blocks[rows, columns, :, :, :3] = blocks[..., ::-1]
         self.order[rows, columns] = self._fronts
         if bits is not None:
             self.bits[rows, columns] = bits
+        if context is not None:
+            self.context[rows, columns] = context
         self._fronts += 1
         self._done += len(rows)
 

@@ -246,7 +246,7 @@ def _decode(
             growing = Growing(info.width, info.height, size)
             veil = pictures.veil(container.alpha) if original is None else None
             report(messages.Fresh(Growing(info.width, info.height, size), veil))
-        growing.add(front.rows, front.columns, front.blocks, front.bits)
+        growing.add(front.rows, front.columns, front.blocks, front.bits, front.context)
         step = Step("Decoding", growing.done(share), share * growing.total, growing.total)
         blocks = colours.on_screen(front.blocks)
         report(messages.Front(front.rows, front.columns, blocks, step))

@@ -175,10 +175,9 @@ def _paint_grid(painter: QPainter, canvas: Shown) -> None:
 
 
 def _paint_pinned(painter: QPainter, canvas: Shown, row: int, column: int) -> None:
-    """The block, and dashed the four that it is predicted from."""
-    for down, right in ((0, -1), (-1, -1), (-1, 0), (-1, 1)):
-        if row + down >= 0 and column + right >= 0:
-            _outline(painter, canvas, row + down, column + right, Qt.PenStyle.DashLine)
+    """The block, and dashed those that it was predicted from."""
+    for block in canvas.context_of(row, column):
+        _outline(painter, canvas, *block, Qt.PenStyle.DashLine)
     _outline(painter, canvas, row, column, Qt.PenStyle.SolidLine)
 
 

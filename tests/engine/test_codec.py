@@ -72,6 +72,26 @@ def test_fronts_put_together_are_the_picture(photograph: NDArray[np.uint8]) -> N
     assert np.array_equal(merge_blocks(blocks, height, width, 8), compressed.reconstruction)
 
 
+def test_fronts_tell_the_context_of_their_blocks_within_a_tile(
+    photograph: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tiles, "TILE_PIXELS", 2500)
+    data = compress(picture_of(photograph), 5).data
+    columns, tile_rows = -(-photograph.shape[1] // 8), parse_container(data).tile_block_rows
+    done: set[int] = {-1}
+    count = 0
+    for front in decode_progressively(data):
+        assert done.issuperset(front.context.ravel())
+        for row, column, context in zip(front.rows, front.columns, front.context, strict=True):
+            known = context[context >= 0]
+            count += len(known)
+            assert set(known // columns // tile_rows) <= {row // tile_rows}
+            away = np.abs([known // columns - row, known % columns - column])
+            assert away.size == 0 or away.max() == 1
+        done |= set(front.rows * columns + front.columns)
+    assert count > 2 * len(done)
+
+
 def test_the_bits_of_all_blocks_are_the_payload(photograph: NDArray[np.uint8]) -> None:
     data = compress(picture_of(photograph), 6).data
     total = sum(front.bits.sum() for front in decode_progressively(data)) / 8
