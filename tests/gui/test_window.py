@@ -344,7 +344,8 @@ def test_a_click_pins_a_block_and_tells_its_cost(user: Any, draw: Draw) -> None:
     assert panel.isVisibleTo(user.window)
     assert f"{coded.picture.bits[row, column]:.1f} bits" in panel.values["bits"].text()
     # The upper right quarter is coded upside down: the context lies to the left and below.
-    assert row < coded.picture.rows // 2 and column > coded.picture.columns // 2
+    assert row < coded.picture.rows // 2
+    assert column > coded.picture.columns // 2
     context = [(row, column - 1), *((row + 1, column + step) for step in (-1, 0, 1))]
     assert canvas.context_of(row, column) == context
     user.window.commands.choose_quality(8.0, False)
