@@ -115,8 +115,8 @@ def compress(
 ) -> Compressed:
     """Codes a picture at a quality from 1 to 8, rounded to 1/8; None is the model's default.
 
-    ``weights`` names the model, ``device`` is auto, cpu or cuda. ``effort`` is fast, or thorough:
-    that makes smaller files of the production model in four to twelve times the time (``effort``).
+    ``weights`` names the model, ``device`` is auto, cpu or cuda. ``effort`` is fast, or thorough
+    (``effort``): smaller files of the production model in five to fourteen times the time.
     ValueError for a quality out of range and an unknown effort, LbbicError for a quality that the
     model has not, if the device fails or memory is short, UnknownWeightsError, Cancelled once
     ``cancelled`` returns True (asked at every front).

@@ -130,17 +130,16 @@ class BlockNetwork(nn.Module):
         self, context: Tensor, features: Tensor, rate: Tensor
     ) -> tuple[Tensor, Tensor]:
         """The linear prediction p (C, n, 3B²), float32, and the hidden state h."""
-        dtype = context.dtype
-        p = functional.linear(context, self.prediction.to(dtype)).float()
-        p = p + functional.linear(features, self.prediction_features.to(dtype))
+        p = functional.linear(context.float(), self.prediction)
+        p = p + functional.linear(features.float(), self.prediction_features)
         h = self.context_2(self.context_1(context, features, rate=rate), rate=rate)
         return p, h
 
     def analysis_transform(self, x: Tensor, p: Tensor, h: Tensor, rate: Tensor) -> Tensor:
         """y of blocks x (C, n, 3B²), float32."""
-        residual = (x - p).to(h.dtype)
-        hidden = self.analysis_2(self.analysis_1(residual, h, rate=rate), rate=rate)
-        linear = functional.linear(residual, self.analysis_linear.to(h.dtype)).float()
+        residual = x - p
+        hidden = self.analysis_2(self.analysis_1(residual.to(h.dtype), h, rate=rate), rate=rate)
+        linear = functional.linear(residual, self.analysis_linear)
         return linear + self.analysis_3(hidden, rate=rate)
 
     def entropy_parameters(
@@ -166,7 +165,7 @@ class BlockNetwork(nn.Module):
         """x_hat (C, n, 3B²), float32, neither rounded nor clamped."""
         latents = y_hat.to(h.dtype)
         hidden = self.synthesis_2(self.synthesis_1(h, latents, rate=rate), rate=rate)
-        linear = functional.linear(latents, self.synthesis_linear.to(h.dtype))
+        linear = functional.linear(y_hat, self.synthesis_linear)
         return p + linear + self.synthesis_3(hidden, rate=rate)
 
 

@@ -79,7 +79,7 @@ class OnPolicy:
         self._device = device
         self._twin = plain_copy(network)
         for name, value in self._twin.named_parameters():
-            if "bias" not in name and "log_" not in name:
+            if "weight" in name:  # the linear path stays as it is
                 value.data = value.data.bfloat16()
         self._captured: closed_loop.Captured | None = None
 
@@ -97,7 +97,7 @@ class OnPolicy:
         yield from map(Batch, *parts, numbers)
 
     def _closed_loop(self, x: Tensor, rate: Tensor) -> Tensor:
-        """x_hat of the network as it is now, with matrices in bfloat16."""
+        """x_hat of the network as it is now, with layers in bfloat16."""
         refresh_plain(self._twin, self._network)
         grid = (self._recipe.crop_blocks, self._recipe.crop_blocks)
         if not x.is_cuda:
