@@ -9,8 +9,10 @@ import math
 import os
 import re
 import time
+from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Generic
 
@@ -64,7 +66,58 @@ def few_threads() -> Iterator[None]:
 
 
 class SecondThread(Generic[ExchangeT]):
-    """A block model whose fronts get a second thread while there is an idle core for it.
+    """A block model whose fronts get a second thread where that makes them faster (``Trials``).
+
+    Wide fronts, those of a thorough sender and of large pictures, are judged by themselves: they
+    gain in hours in which a thread that waits for its turn costs narrow ones more than it gives.
+    """
+
+    WIDTHS = (8, 128)  # blocks of a front: from here on it is narrow, wide
+    OVERHEAD = 16  # a front takes the time of so many blocks besides its own
+
+    def __init__(self, model: BlockModel[ExchangeT]) -> None:
+        self._model = model
+        self.block_size = model.block_size
+        self._trials = [Trials(rest) for rest in _RESTS]
+
+    def empty_state(self, blocks: int) -> Tensor:
+        return self._model.empty_state(blocks)
+
+    def code_front(self, front: Tensor, around: Tensor, exchange: ExchangeT) -> Tensor:
+        import torch
+
+        kind = bisect_right(self.WIDTHS, len(front)) - 1
+        trials = self._trials[kind] if kind >= 0 else None
+        if trials is None or not trials.worthwhile():
+            return self._model.code_front(front, around, exchange)
+        threads = trials.threads
+        begin = time.monotonic()
+        torch.set_num_threads(threads)
+        coded = self._model.code_front(front, around, exchange)
+        torch.set_num_threads(1)
+        trials.judge(threads, (time.monotonic() - begin) / (len(front) + self.OVERHEAD))
+        return coded
+
+
+@dataclass
+class Rest:
+    """How long to go on with one thread, in seconds; longer the next time."""
+
+    FIRST, LONGEST = 1.0, 64.0
+
+    seconds: float = FIRST
+    until: float = -math.inf
+
+    def begin(self) -> None:
+        self.until = time.monotonic() + self.seconds
+        self.seconds = min(2 * self.seconds, self.LONGEST)
+
+
+_RESTS = tuple(Rest() for _ in SecondThread.WIDTHS)  # of every kind of front, for all pictures
+
+
+class Trials:
+    """Finds out whether two threads code the fronts of a picture faster than one.
 
     That is tried on a product at the start and every few fronts. A front that takes far too long
     ends it as well: where cores have other work, each of its products waits for its turn. As the
@@ -74,69 +127,51 @@ class SecondThread(Generic[ExchangeT]):
     all, were no faster, that ends it, too: on some machines a waiting thread slows the other down.
     """
 
-    WIDE = 8  # blocks of a front that is worth a second thread
     ROUND = 32  # fronts between trials
     ALONE = 4  # of them, to compare with
     EARLY = 12  # of them, after which two threads have to have gained
     GAIN = 0.95  # of the time of one thread, at most
-    OVERHEAD = 16  # a front takes the time of so many blocks besides its own
     TOO_LONG = 12.0
-    RESTS = (1.0, 64.0)  # seconds, the first and the longest
 
-    _rest = RESTS[0]
-    _resting_until = -math.inf
-
-    def __init__(self, model: BlockModel[ExchangeT]) -> None:
-        self._model = model
-        self.block_size = model.block_size
+    def __init__(self, rest: Rest) -> None:
+        self._rest = rest
         self._count = 0
         self._best = math.inf  # seconds a block
         self._seconds: dict[int, list[float]] = {1: [], 2: []}  # the same, since the last trial
 
-    def empty_state(self, blocks: int) -> Tensor:
-        return self._model.empty_state(blocks)
+    @property
+    def threads(self) -> int:
+        """What the next front is to have."""
+        return 1 if self._count % self.ROUND < self.ALONE else 2
 
-    def code_front(self, front: Tensor, around: Tensor, exchange: ExchangeT) -> Tensor:
-        import torch
-
-        begin = time.monotonic()
-        resting = begin < SecondThread._resting_until
-        if len(front) < self.WIDE or resting or not self._worthwhile():
-            return self._model.code_front(front, around, exchange)
-        threads = 1 if self._count % self.ROUND < self.ALONE else 2
-        self._count += 1
-        begin = time.monotonic()
-        torch.set_num_threads(threads)
-        coded = self._model.code_front(front, around, exchange)
-        torch.set_num_threads(1)
-        end = time.monotonic()
-        seconds = (end - begin) / (len(front) + self.OVERHEAD)
-        self._seconds[threads].append(seconds)
-        self._best = min(seconds, self._best)
-        if seconds > self.TOO_LONG * self._best:
-            self._take_a_rest()
-        return coded
-
-    def _worthwhile(self) -> bool:
+    def worthwhile(self) -> bool:
         """Whether to go on; found out at the start of a round and early in it."""
+        if time.monotonic() < self._rest.until:
+            return False
         place = self._count % self.ROUND
         if place not in (0, self.EARLY):
             return True
         one, two = (self._seconds[threads] for threads in (1, 2))
         gained = not two or median(two) < self.GAIN * median(one)
         if not gained or (place == 0 and _two_threads_wait()):
-            self._take_a_rest()
+            self._end()
             return False
         if two:
-            SecondThread._rest = self.RESTS[0]
+            self._rest.seconds = Rest.FIRST
         if place == 0:
             self._seconds = {1: [], 2: []}
         return True
 
-    def _take_a_rest(self) -> None:
-        """Goes on with one thread for a while, for twice as long the next time."""
-        SecondThread._resting_until = time.monotonic() + SecondThread._rest
-        SecondThread._rest = min(2 * SecondThread._rest, self.RESTS[1])
+    def judge(self, threads: int, seconds: float) -> None:
+        """Takes the time of a front, a block."""
+        self._count += 1
+        self._seconds[threads].append(seconds)
+        self._best = min(seconds, self._best)
+        if seconds > self.TOO_LONG * self._best:
+            self._end()
+
+    def _end(self) -> None:
+        self._rest.begin()
         self._count = 0
         self._seconds = {1: [], 2: []}
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from lbbic_engine import devices
-from lbbic_engine.devices import SecondThread, on_idle_cores
+from lbbic_engine.devices import Rest, SecondThread, Trials, on_idle_cores
 
 
 class Clock:
@@ -46,8 +46,7 @@ class Model:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(devices, "time", clock)
-    monkeypatch.setattr(SecondThread, "_resting_until", 0.0)
-    monkeypatch.setattr(SecondThread, "_rest", SecondThread.RESTS[0])
+    monkeypatch.setattr(devices, "_RESTS", (Rest(), Rest()))
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     return clock
 
@@ -59,33 +58,46 @@ def code(model: SecondThread[None], fronts: int, width: int = 24) -> None:
 
 def test_idle_cores_are_used(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
     monkeypatch.setattr(devices, "_two_threads_wait", lambda: False)
-    monkeypatch.setattr(SecondThread, "TOO_LONG", 1e6)
+    monkeypatch.setattr(Trials, "TOO_LONG", 1e6)
     model = Model(clock, 0.004, 0.002)
     governed = SecondThread(model)
-    code(governed, 2 * SecondThread.ROUND)
+    code(governed, 2 * Trials.ROUND)
     assert model.used == {
-        1: 2 * SecondThread.ALONE,
-        2: 2 * (SecondThread.ROUND - SecondThread.ALONE),
+        1: 2 * Trials.ALONE,
+        2: 2 * (Trials.ROUND - Trials.ALONE),
     }
-    code(governed, 3, width=SecondThread.WIDE - 1)
-    assert model.used[1] == 2 * SecondThread.ALONE + 3
+    code(governed, 3, width=SecondThread.WIDTHS[0] - 1)
+    assert model.used[1] == 2 * Trials.ALONE + 3
 
 
 def test_a_second_thread_that_gains_nothing_rests(
     monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
     monkeypatch.setattr(devices, "_two_threads_wait", lambda: False)
-    monkeypatch.setattr(SecondThread, "TOO_LONG", 1e6)
+    monkeypatch.setattr(Trials, "TOO_LONG", 1e6)
     model = Model(clock, 0.002, 0.004)
-    code(SecondThread(model), 3 * SecondThread.ROUND)
-    assert model.used[2] == SecondThread.EARLY - SecondThread.ALONE
+    code(SecondThread(model), 3 * Trials.ROUND)
+    assert model.used[2] == Trials.EARLY - Trials.ALONE
+
+
+def test_wide_fronts_are_judged_by_themselves(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    monkeypatch.setattr(devices, "_two_threads_wait", lambda: False)
+    model = Model(clock, 0.002, 0.004)
+    governed = SecondThread(model)
+    code(governed, Trials.ROUND)
+    model.used.clear()
+    model.seconds = {1: 0.02, 2: 0.01}
+    code(governed, Trials.ROUND, width=SecondThread.WIDTHS[1])
+    assert model.used == {1: Trials.ALONE, 2: Trials.ROUND - Trials.ALONE}
 
 
 def test_rests_grow_while_nothing_is_gained(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
     monkeypatch.setattr(devices, "_two_threads_wait", lambda: False)
-    monkeypatch.setattr(SecondThread, "TOO_LONG", 1e6)
-    monkeypatch.setattr(SecondThread, "RESTS", (0.01, 64.0))
-    monkeypatch.setattr(SecondThread, "_rest", 0.01)
+    monkeypatch.setattr(Trials, "TOO_LONG", 1e6)
+    monkeypatch.setattr(devices, "_RESTS", (Rest(0.01),))
+    monkeypatch.setattr(SecondThread, "WIDTHS", (8,))
     model = Model(clock, 0.001, 0.002)
     for _ in range(10):  # pictures
         code(SecondThread(model), 60)
@@ -100,7 +112,8 @@ def test_busy_cores_are_tried_now_and_then(monkeypatch: pytest.MonkeyPatch, cloc
         return True
 
     monkeypatch.setattr(devices, "_two_threads_wait", wait)
-    monkeypatch.setattr(SecondThread, "_rest", 0.05)
+    monkeypatch.setattr(devices, "_RESTS", (Rest(0.05),))
+    monkeypatch.setattr(SecondThread, "WIDTHS", (8,))
     model = Model(clock, 0.005, 0.0)
     for _ in range(4):  # as many pictures
         code(SecondThread(model), 15)
@@ -114,10 +127,10 @@ def test_a_front_that_waits_for_its_turn_ends_it(
     monkeypatch.setattr(devices, "_two_threads_wait", lambda: False)
     model = Model(clock, 0.002, 0.002)
     governed = SecondThread(model)
-    code(governed, SecondThread.ALONE + 4)
+    code(governed, Trials.ALONE + 4)
     model.seconds[2] = 0.1
     code(governed, 6)
-    assert model.used == {2: 5, 1: SecondThread.ALONE + 5}
+    assert model.used == {2: 5, 1: Trials.ALONE + 5}
 
 
 def test_the_user_may_fix_the_threads(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
