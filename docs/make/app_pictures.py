@@ -33,7 +33,7 @@ GUIDE = ROOT / "docs" / "guide"
 ANIMATION = ROOT / "docs" / "decoding.webp"
 STILLS = ("empty", "split", "difference", "bits", "plot", "batch-done", "settings")
 SIZE = (1120, 700)
-FRONTS_PER_FRAME = 4
+FRONTS_PER_FRAME = 2
 FRAME_MS, HOLD_MS = 60, 1600
 
 
