@@ -71,7 +71,7 @@ class SymbolSearch:
         self._ends = torch.ones(count, dtype=torch.bool)
         self._ends[self._around[self._goes_on, 0]] = False
         self._settled = model.empty_state(count + len(order.seen))
-        self._mirror = Mirror(model.block_size, self._settled)
+        self._seen_across = Mirror(model.block_size, self._settled)
         latents = network.description.config.latents
         self._symbols = torch.zeros((count, latents), dtype=torch.int32)  # by raster index
         # Each row's last block in its best ways, and their cost beyond the very best's.
@@ -132,8 +132,9 @@ class SymbolSearch:
         self._settled[places] = self._state[rows, ways]
         self._symbols[self._blocks[places]] = self._last[rows, ways]
         across = torch.isin(self._seen, places)
-        seen = self._settled[self._seen[across]]
-        self._settled[len(self._blocks) : -1][across] = self._mirror(seen, self._mirrors[across])
+        at_seams = self._settled[self._seen[across]]
+        seen = self._seen_across(at_seams, self._mirrors[across])
+        self._settled[len(self._blocks) : -1][across] = seen
 
 
 class _WaysWriter(LatentWriter):

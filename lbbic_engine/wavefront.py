@@ -3,10 +3,10 @@
 A block's context reaches one block to the upper right, so all blocks with the same
 ``column + 2·row`` are independent: they form a *front* and are coded in one batched pass.
 
-Wider fronts cost less. So a grid may be coded *from the middle*: in quarters, each of which goes
-outwards from there, all at once. What lies towards the middle is a block's left and upper context,
-so that the networks see quarters mirrored: those on the left from left to right, those above upside
-down. The lower right quarter begins; across a seam, blocks see those of the quarters before theirs:
+Wider fronts cost less. So a grid may be coded *from the middle*: in quarters, all of which go
+outwards from there at once. What lies towards the middle is a block's left and upper context, so
+the networks see the quarters on the left mirrored left to right, and those above upside down. The
+lower right quarter begins; across a seam, blocks see those of the quarters before theirs:
 
     upper left, from front 3      upper right, from front 2
     lower left, from front 1      lower right, from front 0
@@ -88,7 +88,7 @@ def code_grids(
         torch.from_numpy(values).to(state.device)
         for values in (order.blocks, order.around, order.seen, order.seen_mirrors)
     )
-    mirror = Mirror(model.block_size, state)
+    seen_across = Mirror(model.block_size, state)
     for (first, last), (begin, end) in zip(
         pairwise(order.bounds), pairwise(order.seen_bounds), strict=True
     ):
@@ -96,8 +96,8 @@ def code_grids(
         coded = model.code_front(blocks[first:last], gathered, exchange)
         state[first:last] = coded
         if begin < end:
-            of_seams = state.index_select(0, seen[begin:end])
-            state[count + begin : count + end] = mirror(of_seams, mirrors[begin:end])
+            at_seams = state.index_select(0, seen[begin:end])
+            state[count + begin : count + end] = seen_across(at_seams, mirrors[begin:end])
         yield order.blocks[first:last], coded
 
 
@@ -124,7 +124,7 @@ class CodingOrder:
     begins, ``around`` (4·n,) are the places in them of each block's neighbours, n + m if outside.
     Places from n on are ``seen`` (m,) again across a seam: places of blocks, ``seen_mirrors`` (m,)
     how they are seen, ``seen_bounds`` where those of a front begin.
-    ``mirrors`` (n,) says how a block is mirrored (``blocks.mirrored_places``), by raster index.
+    ``mirrors`` (n,) says how a block is mirrored (``mirrored_places``), by raster index.
     ``parts`` are, for each front, the grids that have blocks in it, and which of its rows these
     are: (grid, first, last).
     """
