@@ -206,9 +206,7 @@ def test_a_comparison_is_cancelled_in_the_middle_of_an_encoding(
     time.sleep(1.5)  # by then it encodes
     assert job not in answers.finished
     answers.jobs.cancel(job)
-    started = time.monotonic()
-    assert isinstance(answers.wait(job), Stopped)
-    assert time.monotonic() - started < 1  # 0.5 s, and what a busy machine takes for itself
+    assert isinstance(answers.wait(job), Stopped)  # not what it would have given in the end
 
 
 def test_what_fails_in_the_other_process_is_told(answers: Any, draw: Callable[..., Path]) -> None:
