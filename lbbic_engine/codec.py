@@ -335,18 +335,18 @@ def _encode(
     mirror(blocks, order.mirrors, network.description.config.block_size)
     writers = [SegmentWriter(network.tables, tile.number) for tile in tiles]
     sink = writers[0] if len(tiles) == 1 else TogetherWriter(writers, order.parts)
-    model = on_idle_cores(network.integer.at_quality(index), network.integer.device)
+    exact, device = network.integer.at_quality(index), network.integer.device
     writer: Exchange
     if search:
-        searches = []
+        model, searches = on_idle_cores(exact, device, heavy=True), []
         for tile, part in zip(tiles, _parts(blocks, tiles), strict=True):
             searches.append(SymbolSearch(model, network, index, tile.grid, part))
             yield from searches[-1]
-        symbols = torch.cat([each.symbols for each in searches]).to(network.integer.device)
+        symbols = torch.cat([each.symbols for each in searches]).to(device)
         writer = SymbolWriter(sink, symbols)
     else:
         writer = LatentWriter(network, index, sink, blocks)
-    for front, state in code_grids(model, grids, writer):
+    for front, state in code_grids(on_idle_cores(exact, device), grids, writer):
         blocks[front] = _values(state, blocks.shape[1])  # coded, so not needed any more
         yield len(front)
     mirror(blocks, order.mirrors, network.description.config.block_size)

@@ -9,7 +9,6 @@ import math
 import os
 import re
 import time
-from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -68,17 +67,19 @@ def few_threads() -> Iterator[None]:
 class SecondThread(Generic[ExchangeT]):
     """A block model whose fronts get a second thread where that makes them faster (``Trials``).
 
-    Wide fronts, those of a thorough sender and of large pictures, are judged by themselves: they
-    gain in hours in which a thread that waits for its turn costs narrow ones more than it gives.
+    Heavy fronts, those of large pictures and of a thorough sender, are judged by themselves: they
+    gain in hours in which a thread that waits for its turn costs light ones more than it gives.
     """
 
-    WIDTHS = (8, 128)  # blocks of a front: from here on it is narrow, wide
+    WIDE = 8  # blocks of a front that is worth a second thread
+    HEAVY = 128  # blocks
     OVERHEAD = 16  # a front takes the time of so many blocks besides its own
 
-    def __init__(self, model: BlockModel[ExchangeT]) -> None:
+    def __init__(self, model: BlockModel[ExchangeT], *, heavy: bool = False) -> None:
         self._model = model
+        self._heavy = heavy
         self.block_size = model.block_size
-        self._trials = [Trials(rest) for rest in _RESTS]
+        self._light_trials, self._heavy_trials = (Trials(rest) for rest in _RESTS)
 
     def empty_state(self, blocks: int) -> Tensor:
         return self._model.empty_state(blocks)
@@ -86,9 +87,9 @@ class SecondThread(Generic[ExchangeT]):
     def code_front(self, front: Tensor, around: Tensor, exchange: ExchangeT) -> Tensor:
         import torch
 
-        kind = bisect_right(self.WIDTHS, len(front)) - 1
-        trials = self._trials[kind] if kind >= 0 else None
-        if trials is None or not trials.worthwhile():
+        heavy = self._heavy or len(front) >= self.HEAVY
+        trials = self._heavy_trials if heavy else self._light_trials
+        if len(front) < self.WIDE or not trials.worthwhile():
             return self._model.code_front(front, around, exchange)
         threads = trials.threads
         begin = time.monotonic()
@@ -113,7 +114,7 @@ class Rest:
         self.seconds = min(2 * self.seconds, self.LONGEST)
 
 
-_RESTS = tuple(Rest() for _ in SecondThread.WIDTHS)  # of every kind of front, for all pictures
+_RESTS = (Rest(), Rest())  # of light and of heavy fronts, for all pictures
 
 
 class Trials:
@@ -123,12 +124,12 @@ class Trials:
     ends it as well: where cores have other work, each of its products waits for its turn. As the
     trial does, too (a tenth of a second), the next one comes after twice the time.
 
-    The first fronts after each trial have one thread, the rest two; if the first few of these, or
+    After each trial every other front has one thread, later ones two; if the first of these, or
     all, were no faster, that ends it, too: on some machines a waiting thread slows the other down.
     """
 
     ROUND = 32  # fronts between trials
-    ALONE = 4  # of them, to compare with
+    ALONE = 4  # of them, to compare with: in between, as fronts grow
     EARLY = 12  # of them, after which two threads have to have gained
     GAIN = 0.95  # of the time of one thread, at most
     TOO_LONG = 12.0
@@ -142,7 +143,8 @@ class Trials:
     @property
     def threads(self) -> int:
         """What the next front is to have."""
-        return 1 if self._count % self.ROUND < self.ALONE else 2
+        place = self._count % self.ROUND
+        return 1 if place < 2 * self.ALONE and place % 2 == 0 else 2
 
     def worthwhile(self) -> bool:
         """Whether to go on; found out at the start of a round and early in it."""
@@ -192,13 +194,15 @@ def _two_threads_wait() -> bool:
     return sum(seconds[2][1:]) > 3 * sum(seconds[1][1:])  # the first may have to set up
 
 
-def on_idle_cores(model: BlockModel[ExchangeT], device: str) -> BlockModel[ExchangeT]:
+def on_idle_cores(
+    model: BlockModel[ExchangeT], device: str, *, heavy: bool = False
+) -> BlockModel[ExchangeT]:
     """The model, with a second thread where there is a second core that has nothing else to do.
 
-    To be used within ``few_threads``.
+    ``heavy`` says that its blocks are a thorough sender's. To be used within ``few_threads``.
     """
     fixed = "OMP_NUM_THREADS" in os.environ or device != "cpu" or usable_cores() < 2
-    return model if fixed else SecondThread(model)
+    return model if fixed else SecondThread(model, heavy=heavy)
 
 
 def usable_cores() -> int:

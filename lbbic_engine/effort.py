@@ -32,7 +32,7 @@ from lbbic_engine.weights import Network
 # Relative to the weight of the distortion in the fast sender's choice.
 WAYS = 3 * (0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.25, 2.0)
 VARIATION = 1.2  # deviation of its logarithm from latent to latent
-LMBDA_SPREAD = 1.25  # for a range as wide as the fast sender's
+LMBDA_SPREAD = 1.28  # for a range as wide as the fast sender's
 KEPT = 4  # best ways of a block, after each of which the next one is tried
 BLOCKS_TOGETHER = 32  # a bound for memory
 MEMORY_KEPT = 31 << 20  # bytes

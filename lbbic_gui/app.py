@@ -77,8 +77,6 @@ def _run(files: list[Path]) -> int:
     from lbbic_gui.main_window import MainWindow
     from lbbic_gui.settings import Settings
 
-    # Threads that wait by spinning take the window's time; torch reads this when imported.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     application = QApplication.instance() or QApplication(sys.argv[:1])
     assert isinstance(application, QApplication)
     prepare(application)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import tomllib
 from pathlib import Path
@@ -12,8 +11,6 @@ from pathlib import Path
 from lbbic_engine.config import PAPER_VARIANTS
 from lbbic_engine.errors import LbbicError
 from training.paper_recipe import METHODS, is_paper_recipe, load_paper_recipe
-
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -66,7 +66,7 @@ def test_idle_cores_are_used(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> N
         1: 2 * Trials.ALONE,
         2: 2 * (Trials.ROUND - Trials.ALONE),
     }
-    code(governed, 3, width=SecondThread.WIDTHS[0] - 1)
+    code(governed, 3, width=SecondThread.WIDE - 1)
     assert model.used[1] == 2 * Trials.ALONE + 3
 
 
@@ -80,28 +80,28 @@ def test_a_second_thread_that_gains_nothing_rests(
     assert model.used[2] == Trials.EARLY - Trials.ALONE
 
 
-def test_wide_fronts_are_judged_by_themselves(
-    monkeypatch: pytest.MonkeyPatch, clock: Clock
+@pytest.mark.parametrize("heavy", [False, True])
+def test_heavy_fronts_are_judged_by_themselves(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock, heavy: bool
 ) -> None:
     monkeypatch.setattr(devices, "_two_threads_wait", lambda: False)
     model = Model(clock, 0.002, 0.004)
-    governed = SecondThread(model)
-    code(governed, Trials.ROUND)
+    code(SecondThread(model), Trials.ROUND)
     model.used.clear()
     model.seconds = {1: 0.02, 2: 0.01}
-    code(governed, Trials.ROUND, width=SecondThread.WIDTHS[1])
+    width = 24 if heavy else SecondThread.HEAVY
+    code(SecondThread(model, heavy=heavy), Trials.ROUND, width)
     assert model.used == {1: Trials.ALONE, 2: Trials.ROUND - Trials.ALONE}
 
 
 def test_rests_grow_while_nothing_is_gained(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
     monkeypatch.setattr(devices, "_two_threads_wait", lambda: False)
     monkeypatch.setattr(Trials, "TOO_LONG", 1e6)
-    monkeypatch.setattr(devices, "_RESTS", (Rest(0.01),))
-    monkeypatch.setattr(SecondThread, "WIDTHS", (8,))
+    monkeypatch.setattr(devices, "_RESTS", (Rest(0.01), Rest()))
     model = Model(clock, 0.001, 0.002)
     for _ in range(10):  # pictures
         code(SecondThread(model), 60)
-    assert model.used[2] == 54  # of 600
+    assert model.used[2] == 55  # of 600
 
 
 def test_busy_cores_are_tried_now_and_then(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
@@ -112,8 +112,7 @@ def test_busy_cores_are_tried_now_and_then(monkeypatch: pytest.MonkeyPatch, cloc
         return True
 
     monkeypatch.setattr(devices, "_two_threads_wait", wait)
-    monkeypatch.setattr(devices, "_RESTS", (Rest(0.05),))
-    monkeypatch.setattr(SecondThread, "WIDTHS", (8,))
+    monkeypatch.setattr(devices, "_RESTS", (Rest(0.05), Rest()))
     model = Model(clock, 0.005, 0.0)
     for _ in range(4):  # as many pictures
         code(SecondThread(model), 15)
