@@ -150,6 +150,20 @@ def test_the_integer_networks_equal_plain_integer_arithmetic(
     assert len(np.unique(found[:, : config.pixels])) > 20  # the blocks are not trivial
 
 
+def test_a_rectified_layer_rounds_its_product_to_float32_first() -> None:
+    """Near half of a level it matters: what is a tie then, is none in exact arithmetic."""
+    random = np.random.default_rng(0)
+    accumulator = random.integers(2**16, 2**23, 1000)
+    multiplier = ((random.integers(0, 120, 1000) + 0.5) / accumulator).astype(np.float32)
+    exact = accumulator * multiplier.astype(np.float64)
+    expected = exact.astype(np.float32).round()
+    found = integer.activation(
+        torch.from_numpy(accumulator).to(torch.int32), torch.from_numpy(multiplier)
+    )
+    assert np.array_equal(found.numpy(), expected)
+    assert (exact.round() != expected).sum() > 100
+
+
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("index", [0, 33, 56])
 def test_the_analysis_transform_equals_plain_integer_arithmetic(
