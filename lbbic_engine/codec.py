@@ -1,9 +1,9 @@
 """The two chains: a picture to a file's bytes, and back. No mathematics of its own.
 
-    compress              cut → split_blocks → code_grids(LatentWriter) → pack_container
+    compress              cut → split_blocks → mirror → code_grids(LatentWriter) → pack_container
                           (thorough: SymbolSearch first, then SymbolWriter in its place)
     decode_progressively  parse_container → code_grids(LatentReader) → fronts of blocks
-    decompress            the same, then merge_blocks
+    decompress            the same, then mirror → merge_blocks
 
 Sender and receiver run the same loop (``wavefront.code_grids``) and the same exact networks;
 they differ in where a front's symbols come from (``exchange``). Pictures of a batch, and tiles of

@@ -67,8 +67,8 @@ def few_threads() -> Iterator[None]:
 class SecondThread(Generic[ExchangeT]):
     """A block model whose fronts get a second thread where that makes them faster (``Trials``).
 
-    Heavy fronts, those of large pictures and of a thorough sender, are judged by themselves: they
-    gain in hours in which a thread that waits for its turn costs light ones more than it gives.
+    Heavy fronts, those of large pictures and of a thorough sender, are judged by themselves: their
+    products are long enough to gain even where waking a thread costs light ones more than it gives.
     """
 
     WIDE = 8  # blocks of a front that is worth a second thread
