@@ -117,7 +117,7 @@ class _Sender:
 
     def symbols(self, index: int, means: Tensor, levels: Tensor) -> Tensor:
         found = ((self._y[index] - means) / self._steps[index]).round()
-        self._encoder.encode(levels.flatten().int().numpy(), found.flatten().int().numpy())
+        self._encoder.encode(levels[0].int().numpy(), found[0].int().numpy())
         return found
 
 
@@ -129,7 +129,7 @@ class _Receiver:
         pass
 
     def symbols(self, index: int, means: Tensor, levels: Tensor) -> Tensor:
-        symbols = self._decoder.decode(levels.flatten().int().numpy())
+        symbols = self._decoder.decode(levels[0].int().numpy())
         return torch.from_numpy(symbols).view_as(levels)
 
 

@@ -524,7 +524,7 @@ def _parts(blocks: Pixels, tiles: Sequence[Tile]) -> list[Pixels]:
 
 def _values(state: torch.Tensor, pixels: int) -> Pixels:
     """8-bit values (n, 3B²) of blocks' state, in which they are less by 128."""
-    return state[:, :pixels].cpu().numpy().view(np.uint8) ^ np.uint8(128)
+    return state.cpu().numpy()[:, :pixels].view(np.uint8) ^ np.uint8(128)
 
 
 def _grey(values: Pixels) -> Pixels:

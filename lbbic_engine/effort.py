@@ -20,11 +20,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS, spread_lmbda
-from lbbic_engine.entropy import Symbols
+from lbbic_engine.entropy import Levels, Symbols
 from lbbic_engine.exchange import LatentWriter
 from lbbic_engine.integer import Exchange
 from lbbic_engine.model import PIXEL_OFFSET
-from lbbic_engine.segments import Levels
 from lbbic_engine.tables import ProbabilityTables, spent
 from lbbic_engine.wavefront import BlockModel, Grid, Mirror, coding_order, front_numbers
 from lbbic_engine.weights import Network

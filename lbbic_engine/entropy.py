@@ -1,8 +1,12 @@
 """Symbols to bytes and back, with constriction's range coder. Numbers only, no networks.
 
-Symbols of one call are coded stage by stage (``tables``): all of them at the first, those larger
-than its row at the next. Those beyond the last follow as Elias-gamma codes of the excess, so that
-every int32 survives.
+Symbols of one call are rows of numbers. Most of them have level 0, at which they are hardly ever
+anything but 0: they take no bits and, what matters more, no time. A row that has another one there
+is *loud*, which is coded of every row first; the levels of a loud row are at least ``LOUD_LEVEL``.
+
+Then the symbols of levels above 0 are coded stage by stage (``tables``): all of them at the first,
+those larger than its row at the next. Those beyond the last follow as Elias-gamma codes of the
+excess, so that every int32 survives.
 """
 
 from __future__ import annotations
@@ -18,9 +22,14 @@ _FAMILY = constriction.stream.model.Categorical(perfect=False)
 _UNIFORM = constriction.stream.model.Uniform()
 _LENGTH = constriction.stream.model.Uniform(34)  # bits of a folded excess: 0…33
 _CHUNK_BITS = 16
+_LOUD = constriction.stream.model.Categorical(
+    np.array([1 - 2**-12, 2**-12], np.float32), perfect=False
+)
+LOUD_LEVEL = 8  # about one symbol in 25 is not 0
 _UNFOLDED = unfold(np.arange(WIDTHS[-1])).astype(np.int32)  # of all that are no escapes
 
 Symbols = NDArray[np.int32]
+Levels = NDArray[np.integer]
 
 
 class SymbolEncoder:
@@ -35,8 +44,15 @@ class SymbolEncoder:
         """Bytes so far."""
         return int(self._coder.num_bits()) // 8
 
-    def encode(self, levels: NDArray[np.integer], symbols: Symbols) -> None:
-        """Appends symbols (n,) whose scale levels are ``levels`` (n,)."""
+    def encode(self, levels: Levels, symbols: Symbols) -> None:
+        """Appends symbols (n, width) whose scale levels are ``levels`` (n, width)."""
+        loud = ((levels == 0) & (symbols != 0)).any(axis=1).astype(np.int32)
+        self._coder.encode(loud, _LOUD)
+        levels, coded = _coded(levels, loud)
+        if len(coded):
+            self._encode(levels, symbols.ravel()[coded])
+
+    def _encode(self, levels: Levels, symbols: Symbols) -> None:
         rest = fold(symbols.astype(np.int64))
         for rows in self._tables.stages:
             larger = rows.shape[1] - 1
@@ -73,19 +89,26 @@ class SymbolDecoder:
         words = np.frombuffer(stream, dtype="<u4").astype(np.uint32)
         self._coder = constriction.stream.queue.RangeDecoder(words)
 
-    def decode(self, levels: NDArray[np.integer]) -> Symbols:
-        """Symbols (n,) of the scale levels (n,); CorruptDataError if there are none such."""
+    def decode(self, levels: Levels) -> Symbols:
+        """Symbols (n, width) of the scale levels (n, width); CorruptDataError if there are none."""
+        symbols = np.zeros(levels.shape, np.int32)
         try:
-            folded = self._decode_stage(0, levels)
+            levels, coded = _coded(levels, self._coder.decode(_LOUD, len(levels)))
+            if len(coded):
+                symbols.ravel()[coded] = self._decode(levels)
         except AssertionError as error:
             raise CorruptDataError(
                 "The file is damaged", "The payload cannot be decoded."
             ) from error
+        return symbols
+
+    def _decode(self, levels: Levels) -> Symbols:
+        folded = self._decode_stage(0, levels)
         if folded.dtype == np.int64:
             return unfold(np.minimum(folded, 2**32 - 1)).astype(np.int32)
         return _UNFOLDED.take(folded)
 
-    def _decode_stage(self, stage: int, levels: NDArray[np.integer]) -> Integers:
+    def _decode_stage(self, stage: int, levels: Levels) -> Integers:
         """Folded symbols, less those of the stages before; int64 where there are escapes."""
         if stage == len(self._tables.stages):
             return self._decode_excess(len(levels))
@@ -110,6 +133,15 @@ class SymbolDecoder:
                 part = self._coder.decode(_UNIFORM, sizes).astype(np.int64)
                 excess[chosen] |= part << first
         return excess
+
+
+def _coded(levels: Levels, loud: NDArray[np.int32]) -> tuple[Levels, NDArray[np.int64]]:
+    """Levels of the symbols that are coded, and these symbols' places among all."""
+    if np.count_nonzero(loud):  # faster than any()
+        levels = np.maximum(levels, LOUD_LEVEL * loud[:, None])
+    levels = levels.ravel()
+    (coded,) = levels.nonzero()
+    return levels.take(coded), coded
 
 
 def _chunks(lengths: NDArray[np.int32]) -> list[tuple[int, NDArray[np.int64]]]:

@@ -74,8 +74,6 @@ class Exchange(Protocol):
 class Slice:
     """What a slice of the latents needs of its networks, at one quality."""
 
-    latents: slice  # its place among all
-    branch: slice  # its place in the stack ``branches``
     hidden: Product | None  # of the latents before; the first slice has none
     hidden_multiplier: Tensor
     parameters: Product
@@ -89,7 +87,8 @@ class TwoDigits:
     """Numbers that need more than eight bits: 16·high + low, each -127…127, one after the other."""
 
     def __init__(self, device: str) -> None:
-        low = torch.arange(-TWO_DIGITS_BOUND, TWO_DIGITS_BOUND + 1.0)
+        # Where take finds them: negative numbers count from the end.
+        low = torch.arange(-TWO_DIGITS_BOUND, TWO_DIGITS_BOUND + 1.0).roll(-TWO_DIGITS_BOUND)
         high = (low / DIGIT).round().clamp(-127, 127)
         low = (low - high * DIGIT).clamp(-127, 127)
         digits = torch.stack([high, low], dim=1).to(torch.int8)
@@ -97,8 +96,7 @@ class TwoDigits:
 
     def __call__(self, numbers: Tensor) -> Tensor:
         """int16, of which a view as int8 gives the digits; of float64 integers, overwritten."""
-        numbers.clamp_(-TWO_DIGITS_BOUND, TWO_DIGITS_BOUND)
-        return self._digits.take(numbers.add_(TWO_DIGITS_BOUND).long())
+        return self._digits.take(numbers.clamp_(-TWO_DIGITS_BOUND, TWO_DIGITS_BOUND).long())
 
 
 class Layers:
@@ -172,6 +170,7 @@ class IntegerModel:
         self._stack_biases(network.tensors["prediction_bias"])
         coarse = network.tensors["latent_multiplier"].double() / 2**MULTIPLIER_BITS
         self._slices = list(self._make_slices(coarse))
+        self._branches = [self.config.slice_hidden] * len(self._slices) + [self.config.hidden]
 
     def _stack_biases(self, prediction: Tensor) -> None:
         """Biases of layers that share a product, side by side: one addition for all."""
@@ -183,22 +182,19 @@ class IntegerModel:
 
     def _make_slices(self, coarse_multiplier: Tensor) -> Iterator[Slice]:
         layers = self._layers
-        first, branch = 0, 0
-        for i, width in enumerate(self.config.latent_slices):
-            latents = slice(first, first + width)
+        widths = self.config.latent_slices
+        parts = self.steps.split(widths), coarse_multiplier.split(widths)
+        for i, (steps, coarse) in enumerate(zip(*parts, strict=True)):
             hidden, parameters = f"slice_hidden.{i}", f"slice_parameters.{i}"
             yield Slice(
-                latents=latents,
-                branch=slice(branch, branch + self.config.slice_hidden),
                 hidden=layers.product.get(hidden),
                 hidden_multiplier=layers.multiplier[hidden],
                 parameters=layers.product[parameters],
                 parameters_bias=layers.bias[parameters],
                 parameters_multiplier=layers.multiplier[parameters],
-                steps=self.steps[latents],
-                coarse_multiplier=coarse_multiplier[latents],
+                steps=steps,
+                coarse_multiplier=coarse,
             )
-            first, branch = latents.stop, branch + self.config.slice_hidden
 
     def empty_state(self, blocks: int) -> Tensor:
         """State (blocks + 1, 3B²+F) int8 of which the last row is the outside of the picture."""
@@ -245,15 +241,12 @@ class IntegerModel:
         are the continuations of, None if they are the same.
         """
         origins: Tensor | None = None
-        count, width = len(branches), self.config.latents
-        y_hat = torch.empty((count, width), dtype=torch.double, device=branches.device)
-        coarse = torch.empty((count, width), dtype=torch.int16, device=branches.device)
-        for i, part in enumerate(self._slices):
-            accumulator = _rows(branches[:, part.branch], origins)
+        y_hat = coarse = torch.empty(0)
+        *of_slices, of_synthesis = branches.split(self._branches, dim=1)
+        for i, (part, of_h) in enumerate(zip(self._slices, of_slices, strict=True)):
+            accumulator = _rows(of_h, origins)
             if part.hidden is not None:
-                before = coarse[:, : part.latents.start].contiguous()
-                product = part.hidden(before.view(torch.int8))
-                accumulator.add_(product, alpha=SLICE_GAIN)
+                accumulator.add_(part.hidden(coarse.view(torch.int8)), alpha=SLICE_GAIN)
             hidden = activation(accumulator, part.hidden_multiplier)
             parameters = part.parameters(hidden).add_(part.parameters_bias)
             levels, means = rounded(parameters, part.parameters_multiplier).chunk(2, dim=1)
@@ -261,13 +254,16 @@ class IntegerModel:
             symbols = exchange.symbols(i, means, levels)
             parents = exchange.parents
             if parents is not None:
-                means, y_hat, coarse = (_rows(values, parents) for values in (means, y_hat, coarse))
+                means = _rows(means, parents)
+                if i:
+                    y_hat, coarse = _rows(y_hat, parents), _rows(coarse, parents)
                 origins = parents if origins is None else origins[parents]
             found = symbols.double().mul_(part.steps).round_().add_(means)
-            y_hat[:, part.latents] = found.clamp_(-LATENT_BOUND, LATENT_BOUND)
-            coarse[:, part.latents] = self._two_digits(found.mul_(part.coarse_multiplier).round_())
-        synthesis = _rows(branches[:, self._slices[-1].branch.stop :], origins)
-        return y_hat, coarse.view(torch.int8), synthesis, origins
+            digits = self._two_digits((found * part.coarse_multiplier).round_())
+            y_hat = torch.cat([y_hat, found], dim=1) if i else found
+            coarse = torch.cat([coarse, digits], dim=1) if i else digits
+        y_hat.clamp_(-LATENT_BOUND, LATENT_BOUND)
+        return y_hat, coarse.view(torch.int8), _rows(of_synthesis, origins), origins
 
     def synthesis_transform(
         self, y_hat: Tensor, coarse: Tensor, prediction: Tensor, accumulator: Tensor

@@ -11,16 +11,14 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lbbic_engine.container import Segment
-from lbbic_engine.entropy import SymbolDecoder, SymbolEncoder, Symbols
+from lbbic_engine.entropy import Levels, SymbolDecoder, SymbolEncoder, Symbols
 from lbbic_engine.errors import CorruptDataError
 from lbbic_engine.tables import ProbabilityTables
 
 SEGMENT_BYTES = 1 << 14  # a segment is closed at the first front that finds it this long
 
-Levels = NDArray[np.integer]
 Parts = Sequence[tuple[int, int, int]]  # of a front: tile, first and last of its rows
 
 
@@ -64,7 +62,7 @@ class SegmentWriter:
         self._front_count += 1
 
     def encode(self, levels: Levels, symbols: Symbols) -> None:
-        self._encoder.encode(levels.ravel(), symbols.ravel())
+        self._encoder.encode(levels, symbols)
 
     def segments(self) -> list[Segment]:
         """The tile's segments; call once, after the last front."""
@@ -96,7 +94,7 @@ class SegmentReader:
         self._fronts_left -= 1
 
     def decode(self, levels: Levels) -> Symbols:
-        return self._decoder.decode(levels.ravel()).reshape(levels.shape)
+        return self._decoder.decode(levels)
 
 
 class TogetherWriter:

@@ -17,13 +17,12 @@ import torch
 from lbbic_engine.analysis import AnalysisTransform
 from lbbic_engine.blocks import grid, split_blocks
 from lbbic_engine.config import LAMBDAS, quality_index
-from lbbic_engine.entropy import Symbols
+from lbbic_engine.entropy import Levels, Symbols
 from lbbic_engine.exchange import LatentWriter
 from lbbic_engine.integer import IntegerNetwork
 from lbbic_engine.kernels import choose_kernel
 from lbbic_engine.metrics import bd_rate
 from lbbic_engine.model import PIXEL_UNIT, BlockNetwork, rate_weights, to_unit
-from lbbic_engine.segments import Levels
 from lbbic_engine.tables import ProbabilityTables, build_tables, spent
 from lbbic_engine.wavefront import code_blocks
 from lbbic_engine.weights import Description, Network
