@@ -11,7 +11,6 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Generic
 
@@ -79,7 +78,9 @@ class SecondThread(Generic[ExchangeT]):
         self._model = model
         self._heavy = heavy
         self.block_size = model.block_size
-        self._light_trials, self._heavy_trials = (Trials(rest) for rest in _RESTS)
+        self._light_trials, self._heavy_trials = _TRIALS
+        for trials in _TRIALS:
+            trials.begin_picture()
 
     def empty_state(self, blocks: int) -> Tensor:
         return self._model.empty_state(blocks)
@@ -100,68 +101,50 @@ class SecondThread(Generic[ExchangeT]):
         return coded
 
 
-@dataclass
-class Rest:
-    """How long to go on with one thread, in seconds; longer the next time."""
-
-    FIRST, LONGEST = 1.0, 64.0
-
-    seconds: float = FIRST
-    until: float = -math.inf
-
-    def begin(self) -> None:
-        self.until = time.monotonic() + self.seconds
-        self.seconds = min(2 * self.seconds, self.LONGEST)
-
-
-_RESTS = (Rest(), Rest())  # of light and of heavy fronts, for all pictures
-
-
 class Trials:
-    """Finds out whether two threads code the fronts of a picture faster than one.
+    """Finds out, over all pictures, whether two threads code fronts faster than one.
 
-    That is tried on a product at the start and every few fronts. A front that takes far too long
-    ends it as well: where cores have other work, each of its products waits for its turn. As the
-    trial does, too (a tenth of a second), the next one comes after twice the time.
-
-    After each trial every other front has one thread, later ones two; if the first of these, or
-    all, were no faster, that ends it, too: on some machines a waiting thread slows the other down.
+    A trial is a product with one thread and with two, then some fronts, of which every other one
+    has one thread: where two were no faster, waiting for each other or slowing each other down,
+    there is one for a while, for twice as long as after the trial before. Otherwise two go on, for
+    twice as many fronts. A front that takes far too long, since its products waited for their turn
+    where cores have got other work, ends that: by a trial, or by a rest if it was in one.
     """
 
-    ROUND = 32  # fronts between trials
-    ALONE = 4  # of them, to compare with: in between, as fronts grow
-    EARLY = 12  # of them, after which two threads have to have gained
+    FRONTS = 12  # of a trial
+    ALONE = 4  # of them, with one thread; in between, as fronts grow
     GAIN = 0.95  # of the time of one thread, at most
-    TOO_LONG = 12.0
+    RUN, LONGEST_RUN = 32, 1024  # fronts from one trial to the next
+    REST, LONGEST_REST = 1.0, 64.0  # seconds with one thread
+    TOO_LONG = 12.0  # times the picture's fastest front
 
-    def __init__(self, rest: Rest) -> None:
-        self._rest = rest
-        self._count = 0
+    def __init__(self) -> None:
+        self._rest = self.REST
+        self._until = -math.inf
+        self._end_of_run(self.RUN)
+        self.begin_picture()
+
+    def begin_picture(self) -> None:
+        """Its fronts may take another time than those of the one before."""
         self._best = math.inf  # seconds a block
-        self._seconds: dict[int, list[float]] = {1: [], 2: []}  # the same, since the last trial
 
     @property
     def threads(self) -> int:
         """What the next front is to have."""
-        place = self._count % self.ROUND
-        return 1 if place < 2 * self.ALONE and place % 2 == 0 else 2
+        return 1 if self._count < 2 * self.ALONE and self._count % 2 == 0 else 2
 
     def worthwhile(self) -> bool:
-        """Whether to go on; found out at the start of a round and early in it."""
-        if time.monotonic() < self._rest.until:
+        """Whether to go on."""
+        if time.monotonic() < self._until:
             return False
-        place = self._count % self.ROUND
-        if place not in (0, self.EARLY):
-            return True
-        one, two = (self._seconds[threads] for threads in (1, 2))
-        gained = not two or median(two) < self.GAIN * median(one)
-        if not gained or (place == 0 and _two_threads_wait()):
-            self._end()
+        if self._count == 0 and _two_threads_wait():
+            self._begin_rest()
             return False
-        if two:
-            self._rest.seconds = Rest.FIRST
-        if place == 0:
-            self._seconds = {1: [], 2: []}
+        if self._count == self.FRONTS:
+            one, two = (median(self._seconds[threads]) for threads in (1, 2))
+            if two > self.GAIN * one:
+                self._begin_rest()
+                return False
         return True
 
     def judge(self, threads: int, seconds: float) -> None:
@@ -170,12 +153,27 @@ class Trials:
         self._seconds[threads].append(seconds)
         self._best = min(seconds, self._best)
         if seconds > self.TOO_LONG * self._best:
-            self._end()
+            if self._count > self.FRONTS:
+                self._end_of_run(self.RUN)
+            else:
+                self._begin_rest()
+        elif self._count >= self._run:
+            self._rest = self.REST
+            self._end_of_run(min(2 * self._run, self.LONGEST_RUN))
 
-    def _end(self) -> None:
-        self._rest.begin()
+    def _begin_rest(self) -> None:
+        self._until = time.monotonic() + self._rest
+        self._rest = min(2 * self._rest, self.LONGEST_REST)
+        self._end_of_run(self.RUN)
+
+    def _end_of_run(self, fronts: int) -> None:
+        """The next one is to have so many fronts."""
+        self._run = fronts
         self._count = 0
-        self._seconds = {1: [], 2: []}
+        self._seconds: dict[int, list[float]] = {1: [], 2: []}
+
+
+_TRIALS = (Trials(), Trials())  # of light and of heavy fronts
 
 
 def _two_threads_wait() -> bool:

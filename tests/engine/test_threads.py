@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from lbbic_engine import devices
-from lbbic_engine.devices import Rest, SecondThread, Trials, on_idle_cores
+from lbbic_engine.devices import SecondThread, Trials, on_idle_cores
 
 
 class Clock:
@@ -46,7 +46,7 @@ class Model:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(devices, "time", clock)
-    monkeypatch.setattr(devices, "_RESTS", (Rest(), Rest()))
+    monkeypatch.setattr(devices, "_TRIALS", (Trials(), Trials()))
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     return clock
 
@@ -58,26 +58,34 @@ def code(model: SecondThread[None], fronts: int, width: int = 24) -> None:
 
 def test_idle_cores_are_used(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
     monkeypatch.setattr(devices, "_two_threads_wait", lambda: False)
-    monkeypatch.setattr(Trials, "TOO_LONG", 1e6)
     model = Model(clock, 0.004, 0.002)
     governed = SecondThread(model)
-    code(governed, 2 * Trials.ROUND)
-    assert model.used == {
-        1: 2 * Trials.ALONE,
-        2: 2 * (Trials.ROUND - Trials.ALONE),
-    }
+    code(governed, Trials.RUN)
+    assert model.used == {1: Trials.ALONE, 2: Trials.RUN - Trials.ALONE}
     code(governed, 3, width=SecondThread.WIDE - 1)
-    assert model.used[1] == 2 * Trials.ALONE + 3
+    assert model.used[1] == Trials.ALONE + 3
+
+
+def test_trials_become_rare_while_they_succeed(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    monkeypatch.setattr(devices, "_two_threads_wait", lambda: False)
+    model = Model(clock, 0.004, 0.002)
+    for _ in range(7):  # pictures
+        code(SecondThread(model), Trials.RUN)
+    assert model.used[1] == 3 * Trials.ALONE  # after 1, 1 + 2, but not yet after 1 + 2 + 4 runs
+    model.seconds = {1: 0.002, 2: 0.004}
+    code(SecondThread(model), Trials.RUN)
+    assert model.used[1] == 3 * Trials.ALONE + Trials.RUN - (Trials.FRONTS - Trials.ALONE)
 
 
 def test_a_second_thread_that_gains_nothing_rests(
     monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
     monkeypatch.setattr(devices, "_two_threads_wait", lambda: False)
-    monkeypatch.setattr(Trials, "TOO_LONG", 1e6)
     model = Model(clock, 0.002, 0.004)
-    code(SecondThread(model), 3 * Trials.ROUND)
-    assert model.used[2] == Trials.EARLY - Trials.ALONE
+    code(SecondThread(model), 3 * Trials.RUN)
+    assert model.used[2] == Trials.FRONTS - Trials.ALONE
 
 
 @pytest.mark.parametrize("heavy", [False, True])
@@ -86,22 +94,22 @@ def test_heavy_fronts_are_judged_by_themselves(
 ) -> None:
     monkeypatch.setattr(devices, "_two_threads_wait", lambda: False)
     model = Model(clock, 0.002, 0.004)
-    code(SecondThread(model), Trials.ROUND)
+    code(SecondThread(model), Trials.RUN)
     model.used.clear()
     model.seconds = {1: 0.02, 2: 0.01}
     width = 24 if heavy else SecondThread.HEAVY
-    code(SecondThread(model, heavy=heavy), Trials.ROUND, width)
-    assert model.used == {1: Trials.ALONE, 2: Trials.ROUND - Trials.ALONE}
+    code(SecondThread(model, heavy=heavy), Trials.RUN, width)
+    assert model.used == {1: Trials.ALONE, 2: Trials.RUN - Trials.ALONE}
 
 
 def test_rests_grow_while_nothing_is_gained(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
     monkeypatch.setattr(devices, "_two_threads_wait", lambda: False)
-    monkeypatch.setattr(Trials, "TOO_LONG", 1e6)
-    monkeypatch.setattr(devices, "_RESTS", (Rest(0.01), Rest()))
+    monkeypatch.setattr(Trials, "REST", 0.01)
+    monkeypatch.setattr(devices, "_TRIALS", (Trials(), Trials()))
     model = Model(clock, 0.001, 0.002)
     for _ in range(10):  # pictures
         code(SecondThread(model), 60)
-    assert model.used[2] == 55  # of 600
+    assert model.used[2] == 6 * (Trials.FRONTS - Trials.ALONE)  # after 10 ms, 20, 40, …
 
 
 def test_busy_cores_are_tried_now_and_then(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
@@ -112,7 +120,8 @@ def test_busy_cores_are_tried_now_and_then(monkeypatch: pytest.MonkeyPatch, cloc
         return True
 
     monkeypatch.setattr(devices, "_two_threads_wait", wait)
-    monkeypatch.setattr(devices, "_RESTS", (Rest(0.05), Rest()))
+    monkeypatch.setattr(Trials, "REST", 0.05)
+    monkeypatch.setattr(devices, "_TRIALS", (Trials(), Trials()))
     model = Model(clock, 0.005, 0.0)
     for _ in range(4):  # as many pictures
         code(SecondThread(model), 15)
@@ -120,16 +129,21 @@ def test_busy_cores_are_tried_now_and_then(monkeypatch: pytest.MonkeyPatch, cloc
     assert len(tried) == 3  # in 300 ms: at the start, after 50, after 150
 
 
-def test_a_front_that_waits_for_its_turn_ends_it(
-    monkeypatch: pytest.MonkeyPatch, clock: Clock
+@pytest.mark.parametrize("cores_are_busy", [False, True])
+def test_a_front_that_waits_for_its_turn_means_a_trial(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock, cores_are_busy: bool
 ) -> None:
     monkeypatch.setattr(devices, "_two_threads_wait", lambda: False)
-    model = Model(clock, 0.002, 0.002)
+    model = Model(clock, 0.004, 0.002)
     governed = SecondThread(model)
-    code(governed, Trials.ALONE + 4)
+    code(governed, Trials.FRONTS + 1)
     model.seconds[2] = 0.1
-    code(governed, 6)
-    assert model.used == {2: 5, 1: Trials.ALONE + 5}
+    code(governed, 1)
+    model.used.clear()
+    if not cores_are_busy:
+        model.seconds[2] = 0.002
+    code(governed, 10)
+    assert model.used == ({1: 9, 2: 1} if cores_are_busy else {1: Trials.ALONE, 2: 6})
 
 
 def test_the_user_may_fix_the_threads(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
