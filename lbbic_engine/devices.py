@@ -115,7 +115,7 @@ class Trials:
     ALONE = 4  # of them, with one thread; in between, as fronts grow
     GAIN = 0.95  # of the time of one thread, at most
     RUN, LONGEST_RUN = 32, 1024  # fronts from one trial to the next
-    REST, LONGEST_REST = 1.0, 64.0  # seconds with one thread
+    REST, LONGEST_REST = 0.25, 64.0  # seconds with one thread
     TOO_LONG = 12.0  # times the picture's fastest front
 
     def __init__(self) -> None:
