@@ -116,7 +116,7 @@ def compress(
     """Codes a picture at a quality from 1 to 8, rounded to 1/8; None is the model's default.
 
     ``weights`` names the model, ``device`` is auto, cpu or cuda. ``effort`` is fast, or thorough
-    (``effort``): smaller files of the production model in five to twelve times the time.
+    (``effort``): smaller files of the production model in five to seventeen times the time.
     ValueError for a quality out of range and an unknown effort, LbbicError for a quality that the
     model has not, if the device fails or memory is short, UnknownWeightsError, Cancelled once
     ``cancelled`` returns True (asked at every front).
