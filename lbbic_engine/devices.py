@@ -109,6 +109,8 @@ class Trials:
     there is one for a while, for twice as long as after the trial before. Otherwise two go on, for
     twice as many fronts. A front that takes far too long, since its products waited for their turn
     where cores have got other work, ends that: by a trial, or by a rest if it was in one.
+
+    Jobs at the same time share it, and may empty a trial of each other's: that costs time alone.
     """
 
     FRONTS = 12  # of a trial
@@ -141,8 +143,8 @@ class Trials:
             self._begin_rest()
             return False
         if self._count == self.FRONTS:
-            one, two = (median(self._seconds[threads]) for threads in (1, 2))
-            if two > self.GAIN * one:
+            one, two = self._seconds[1], self._seconds[2]
+            if one and two and median(two) > self.GAIN * median(one):
                 self._begin_rest()
                 return False
         return True

@@ -1,7 +1,9 @@
 """The second thread: used where a core is idle, left alone where it would wait."""
 
+import sys
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -144,6 +146,27 @@ def test_a_front_that_waits_for_its_turn_means_a_trial(
         model.seconds[2] = 0.002
     code(governed, 10)
     assert model.used == ({1: 9, 2: 1} if cores_are_busy else {1: Trials.ALONE, 2: 6})
+
+
+def test_jobs_at_the_same_time_share_trials(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "_two_threads_wait", lambda: False)
+    monkeypatch.setattr(Trials, "REST", 0.0)
+    trials = Trials()
+
+    def code_fronts() -> None:
+        for _ in range(20_000):
+            if trials.worthwhile():
+                trials.judge(trials.threads, 1.0)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            jobs = [pool.submit(code_fronts) for _ in range(4)]
+            for job in jobs:
+                job.result()
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def test_the_user_may_fix_the_threads(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
