@@ -49,8 +49,7 @@ class LatentWriter:
 
     def begin(self, front: Tensor, *sources: Tensor) -> None:
         self._sink.begin()
-        x = self._blocks.index_select(0, front).float().sub_(PIXEL_OFFSET)
-        self._y = self._network.analysis(x, *sources, index=self._index)
+        self._y = self._network.analysis(self._aims(front), *sources, index=self._index)
         self._first = 0
 
     def symbols(self, index: int, means: Tensor, levels: Tensor) -> Tensor:
@@ -62,22 +61,30 @@ class LatentWriter:
         self._sink.encode(levels.cpu().numpy(), symbols.cpu().numpy())
         return symbols
 
+    def _aims(self, front: Tensor) -> Tensor:
+        """What the blocks are to look like, float32, less by 128."""
+        return self._blocks.index_select(0, front).float().sub_(PIXEL_OFFSET)
+
     def _next(self, means: Tensor) -> tuple[slice, Tensor, Tensor]:
         """The next slice: its latents' place, values in steps from the means, nearest symbols."""
         part = slice(self._first, self._first + means.shape[1])
         self._first = part.stop
-        values = (self._y[:, part] - means).float().div_(self._steps[part])
+        y, self._y = self._y.tensor_split([means.shape[1]], dim=1)
+        values = (y - means).float().div_(self._steps[part])
         return part, values, values.round().clamp_(-_SYMBOL_BOUND, _SYMBOL_BOUND)
 
     def _worth(self, part: slice, values: Tensor, nearest: Tensor, levels: Tensor) -> Tensor:
         """What the next symbols towards zero save in R, relative to the λD that they add."""
         assert self._distortion_bits is not None
-        count = self._savings.shape[1]
-        place = nearest.clamp(-(count // 2), count // 2).add_(levels, alpha=count)
-        saved = self._savings.take(place.add_(count // 2).long())
         # (v - n + sign)² - (v - n)²
         worse = (values - nearest).mul_(2 * nearest.sign()).add_(1)
-        return saved.div_(worse.mul_(self._distortion_bits[part]))
+        return self._saved(nearest, levels).div_(worse.mul_(self._distortion_bits[part]))
+
+    def _saved(self, symbols: Tensor, levels: Tensor) -> Tensor:
+        """Bits that the next symbols towards zero save."""
+        count = self._savings.shape[1]
+        place = symbols.clamp(-(count // 2), count // 2).add_(levels, alpha=count)
+        return self._savings.take(place.add_(count // 2).long())
 
 
 class SymbolWriter:

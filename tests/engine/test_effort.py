@@ -63,6 +63,8 @@ def test_ways_that_are_alike_are_the_fast_senders(
     """The search runs the networks on the same contexts as the coder does."""
     monkeypatch.setattr(effort, "WAYS", (1.0,) * len(effort.WAYS))
     monkeypatch.setattr(effort, "VARIATION", 0.0)
+    monkeypatch.setattr(effort, "OUTWARD_BITS", 1e-9)
+    monkeypatch.setattr(effort, "BEYOND", 0.0)
     picture = picture_of(photograph)
     assert compress(picture, 4, effort="thorough").data == compress(picture, 4).data
 
