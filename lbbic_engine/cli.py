@@ -203,7 +203,7 @@ def _add_options(parser: argparse.ArgumentParser, *names: str) -> None:
             "--effort",
             choices=EFFORTS,
             default=EFFORTS[0],
-            help="thorough: smaller files of the same quality, in five to seventeen times the time",
+            help="thorough: smaller files of the same quality, in eleven to 24 times the time",
         )
     if "weights" in names:
         parser.add_argument(

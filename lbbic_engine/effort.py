@@ -44,6 +44,7 @@ BLOCKS_TOGETHER = 64  # a bound for memory
 PATTERNS = 1024  # of chance
 MEMORY_KEPT = 31 << 20  # bytes
 SKEW = 3
+WORK = 20  # blocks that are coded in the time in which one is searched
 LEAST_WORTH = 1e-9  # logarithms of nothing are slow
 SUM_BOUND = 2**23
 

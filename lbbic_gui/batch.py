@@ -163,7 +163,7 @@ class Batch(QObject):
     def _on_report(self, job: Job, report: object) -> None:
         row = self._running.get(job)
         if row is not None and isinstance(report, Step):
-            share = min(report.done / report.total, 0.99)  # 100 % is for what is saved
+            share = min(report.share, 0.99)  # 100 % is for what is saved
             if share - row.progress < 0.01 and row.state is State.WORKING:
                 return
             row.state, row.stage = State.WORKING, tr(report.stage)

@@ -56,17 +56,13 @@ class Growing:
         self.bits = np.zeros((self.rows, self.columns), np.float32)
         self.context = np.full((self.rows, self.columns, 4), -1, np.int32)
         self._fronts = 0
-        self._done = 0
+        self.done = 0
         # (row, column, y, x, colour): one block at a time, without copying
         self._blocks = self.canvas.reshape(self.rows, size, self.columns, size, 4).swapaxes(1, 2)
 
     @property
     def total(self) -> int:
         return self.rows * self.columns
-
-    def done(self, share: int) -> int:
-        """Blocks done, all those of the stages before this last one counted."""
-        return self._done + (share - 1) * self.total
 
     def add(
         self,
@@ -84,7 +80,7 @@ class Growing:
         if context is not None:
             self.context[rows, columns] = context
         self._fronts += 1
-        self._done += len(rows)
+        self.done += len(rows)
 
     def recolour(self, convert: Callable[[Pixels], Pixels]) -> None:
         """Pass all pixels, red first, through ``convert``."""

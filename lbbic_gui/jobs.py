@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 Report = Callable[[object], None]
 
+_ENCODING = {"fast": 0.6, "thorough": 0.95}  # of the time of coding a picture and decoding it
+
 
 class Tasks:
     """Every kind of job as a function of its request; remembers the picture it read last."""
@@ -102,8 +104,9 @@ class Tasks:
         picture = self._kept(request.source, request.recipe)
         if request.data is not None:
             return _decode(request, request.data, picture, job, report)
-        data = _compress(request, picture, job, _reporter(report, "Encoding", 2)).data
-        return _decode(request, data, picture, job, report)
+        encoding = _ENCODING[request.recipe.effort]
+        data = _compress(request, picture, job, _reporter(report, "Encoding", encoding)).data
+        return _decode(request, data, picture, job, report, encoding)
 
     def _probe(self, request: messages.Probe, job: Job, report: Report) -> Point:
         picture = self._kept(request.source, request.recipe)
@@ -219,22 +222,24 @@ def _compress(
     )
 
 
-def _reporter(report: Report, stage: str, share: int = 1) -> Callable[[Progress], None]:
-    """Reports an engine's progress; ``share`` is how many stages of equal length there are."""
-    return lambda progress: report(
-        Step(stage, progress.done, share * progress.total, progress.total)
-    )
+def _reporter(report: Report, stage: str, end: float = 1.0) -> Callable[[Progress], None]:
+    """Reports an engine's progress, which takes the job to ``end``."""
+    return lambda progress: report(Step(stage, progress.done, progress.total, end=end))
 
 
 def _decode(
-    request: messages.Code, data: bytes, original: Picture | None, job: Job, report: Report
+    request: messages.Code,
+    data: bytes,
+    original: Picture | None,
+    job: Job,
+    report: Report,
+    begin: float = 0.0,
 ) -> Coded:
-    """Decode front by front as any receiver would, reporting each."""
+    """Decode front by front as any receiver would, reporting each; the job is at ``begin``."""
     from lbbic_engine import codec
     from lbbic_engine.container import parse_container
     from lbbic_engine.errors import Cancelled, CorruptDataError
 
-    share = 1 if original is None or request.data is not None else 2  # encoding came before
     info, container = codec.read_info(data), parse_container(data, partial=True)
     colours = pictures.Colours(container.icc)
     growing: Growing | None = None
@@ -247,7 +252,7 @@ def _decode(
             veil = pictures.veil(container.alpha) if original is None else None
             report(messages.Fresh(Growing(info.width, info.height, size), veil))
         growing.add(front.rows, front.columns, front.blocks, front.bits, front.context)
-        step = Step("Decoding", growing.done(share), share * growing.total, growing.total)
+        step = Step("Decoding", growing.done, growing.total, begin)
         blocks = colours.on_screen(front.blocks)
         report(messages.Front(front.rows, front.columns, blocks, step))
     if growing is None:
@@ -262,9 +267,9 @@ def _decode(
 
 
 def _missing(growing: Growing) -> tuple[str, ...]:
-    if growing.done(1) == growing.total:
+    if growing.done == growing.total:
         return ()
-    share = 100 * growing.done(1) // growing.total
+    share = 100 * growing.done // growing.total
     return (tr("The file is incomplete: {} % of the picture could be decoded.").format(share),)
 
 

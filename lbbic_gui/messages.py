@@ -202,16 +202,18 @@ class CompareAtSize:
 
 @dataclass(frozen=True)
 class Step:
-    """Blocks ``done`` of ``total`` over all stages of the job, each of ``blocks`` blocks."""
+    """Blocks ``done`` of all ``blocks`` of a stage, which is the job from ``begin`` to ``end``."""
 
     stage: str
     done: int
-    total: int
     blocks: int
+    begin: float = 0.0
+    end: float = 1.0
 
     @property
-    def done_in_stage(self) -> int:
-        return (self.done - 1) % self.blocks + 1
+    def share(self) -> float:
+        """Of the whole job, 0 to 1."""
+        return self.begin + (self.end - self.begin) * self.done / self.blocks
 
 
 @dataclass(frozen=True)

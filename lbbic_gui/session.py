@@ -243,14 +243,14 @@ class Session(QObject):
                 self._on_step(job, row, report)
 
     def _on_step(self, job: Job, row: Row, step: Step) -> None:
-        now, share = time.monotonic(), step.done / step.total
+        now = time.monotonic()
         if row.state is not State.WORKING:
             row.state, self._started = State.WORKING, now
-        row.stage, row.progress = tr(step.stage), max(row.progress, min(share, 0.99))
+        row.stage, row.progress = tr(step.stage), max(row.progress, min(step.share, 0.99))
         if now - self._reported < _REPORT_SECONDS:
             return
         self._reported = now
-        words = text.progress(row.stage, step.done_in_stage, step.blocks)
+        words = text.progress(row.stage, step.done, step.blocks)
         if row.progress > 0.1 and now - self._started > 1:
             left = (now - self._started) * (1 - row.progress) / row.progress
             words += f"  ·  {text.duration(left)}"

@@ -116,9 +116,9 @@ class SideJobs(QObject):
     def _on_report(self, job: Job, report: object) -> None:
         follows = isinstance(job.request, (messages.Reach, messages.Export))
         if job in self._running and follows and isinstance(report, Step):
-            words = text.progress(tr(report.stage), report.done_in_stage, report.blocks)
+            words = text.progress(tr(report.stage), report.done, report.blocks)
             is_search = isinstance(job.request, messages.Reach)  # of unknown length
-            self._session.progressed.emit(words, 0.0 if is_search else report.done / report.total)
+            self._session.progressed.emit(words, 0.0 if is_search else report.share)
 
     def _on_finish(self, job: Job, answer: object) -> None:
         if job not in self._running:

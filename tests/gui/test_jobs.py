@@ -40,7 +40,7 @@ def test_a_picture_is_coded_and_decoded_front_by_front(answers: Any, picture: So
 def test_progress_never_falls(answers: Any, picture: Source) -> None:
     answers.ask(messages.Code(picture, 4.0, "cpu"))
     steps = [getattr(report, "step", report) for report in answers.reports]
-    shares = [step.done / step.total for step in steps if isinstance(step, messages.Step)]
+    shares = [step.share for step in steps if isinstance(step, messages.Step)]
     assert shares == sorted(shares)
     assert shares[-1] == 1
 

@@ -615,7 +615,7 @@ def test_closing_does_not_wait_for_a_picture_that_is_being_decoded(user: Any, dr
     user.wait(lambda: canvas.result is not None)
     assert user.window.close()
     user.wait(lambda: not user.window.session.jobs.active())
-    assert 0 <= canvas._growing.done(1) < canvas._growing.total
+    assert 0 <= canvas._growing.done < canvas._growing.total
 
 
 def test_a_retry_on_the_cpu_is_offered_when_the_gpu_is_full(user: Any, draw: Draw) -> None:
