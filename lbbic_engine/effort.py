@@ -108,7 +108,10 @@ class SymbolSearch:
 
     @torch.inference_mode()
     def _advance(self, places: Tensor) -> None:
-        """Tries blocks (n,), one a row, in every way after the best of the block to the left."""
+        """Tries blocks (n,), one a row, in every way after the best of the block to the left.
+
+        That settles the block to the left; then they are tried again from their own best.
+        """
         rows, around, goes_on = self._row[places], self._around[places], self._goes_on[places]
         blocks, each = self._blocks[places], torch.arange(len(places))
         self._state[rows[~goes_on], 0] = self._settled[around[~goes_on, 0]]
@@ -121,7 +124,7 @@ class SymbolSearch:
         cost = tries.cost + before[:, :, None]
         best = cost.amin(dim=2).argmin(dim=1)
         self._settle(around[goes_on, 0], rows[goes_on], best[goes_on])
-        # Of the block to the left, there is only that way from here on.
+        # Of the block to the left there is only that way from here on.
         cost, place = cost[each, best], tries.place[each, best]
         context = torch.cat([self._state[rows, best], above], dim=1)
         cheapest = cost.topk(KEPT, largest=False)
