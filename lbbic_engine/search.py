@@ -43,66 +43,75 @@ def search_quality(
 ) -> tuple[float, Compressed]:
     """Return the best quality of at most ``max_bytes``, or the lowest with ``min_psnr`` dB.
 
-    Takes at most six encodings. LbbicError when no quality of the model will do; ValueError unless
-    exactly one wish is given.
+    Takes at most six encodings. A sender that is not the fast one begins at the fast one's answer,
+    and takes two to four more. LbbicError when no quality of the model will do; ValueError
+    unless exactly one wish is given.
     """
     if (max_bytes is None) == (min_psnr is None):
         raise ValueError("give either max_bytes or min_psnr")
 
-    def encode(quality: float) -> Compressed:
-        return codec.compress(
-            picture,
-            quality,
-            device=device,
-            weights=weights,
-            effort=effort,
-            progress=progress,
-            cancelled=cancelled,
-        )
+    def meets(compressed: Compressed) -> bool:
+        if max_bytes is not None:
+            return len(compressed.data) <= max_bytes
+        assert min_psnr is not None
+        return metrics.psnr(picture.pixels, compressed.reconstruction) >= min_psnr
+
+    def search(effort: str, start: int | None = None) -> tuple[int, Compressed]:
+        def encode(quality: float) -> Compressed:
+            return codec.compress(
+                picture,
+                quality,
+                device=device,
+                weights=weights,
+                effort=effort,
+                progress=progress,
+                cancelled=cancelled,
+            )
+
+        return _last_that_meets(meets, encode, qualities, start)
 
     config = weights_files.by_name(weights).config
     qualities = [quality for quality in QUALITIES if config.offers(quality_index(quality))]
+    if min_psnr is not None:
+        qualities.reverse()
+    start = None if effort == EFFORTS[0] else max(search(EFFORTS[0])[0], 0)
+    place, compressed = search(effort, start)
+    if place >= 0:
+        return compressed.quality, compressed
     if max_bytes is not None:
-        return _largest_within(encode, qualities, max_bytes)
-    assert min_psnr is not None
-    return _smallest_reaching(encode, qualities, min_psnr, picture)
-
-
-def _largest_within(
-    encode: Encode, qualities: Sequence[float], max_bytes: int
-) -> tuple[float, Compressed]:
-    best, low, high = None, 0, len(qualities)
-    while low < high:
-        middle = (low + high) // 2
-        compressed = encode(qualities[middle])
-        size = len(compressed.data)
-        if size <= max_bytes:
-            best, low = (qualities[middle], compressed), middle + 1
-        else:
-            high = middle
-    if best is None:
         raise LbbicError(
             "Target too small",
-            f"{max_bytes} bytes were asked for, the smallest possible file has {size} bytes.",
+            f"{max_bytes} bytes were asked for, "
+            f"the smallest possible file has {len(compressed.data)} bytes.",
         )
-    return best
+    psnr = metrics.psnr(picture.pixels, compressed.reconstruction)
+    raise LbbicError(
+        "Target too high",
+        f"{min_psnr:g} dB were asked for, the highest PSNR possible is {psnr:.2f} dB.",
+    )
 
 
-def _smallest_reaching(
-    encode: Encode, qualities: Sequence[float], min_psnr: float, picture: Picture
-) -> tuple[float, Compressed]:
-    best, low, high = None, 0, len(qualities)
-    while low < high:
-        middle = (low + high) // 2
-        compressed = encode(qualities[middle])
-        psnr = metrics.psnr(picture.pixels, compressed.reconstruction)
-        if psnr >= min_psnr:
-            best, high = (qualities[middle], compressed), middle
+def _last_that_meets(
+    meets: Callable[[Compressed], bool],
+    encode: Encode,
+    qualities: Sequence[float],
+    start: int | None = None,
+) -> tuple[int, Compressed]:
+    """The place of the last quality that meets the wish, as those before do; and its encoding.
+
+    -1 and the encoding of the first if that one does not. Bisection, or one place after the other
+    from ``start``, which is thought to be near.
+    """
+    low, high = 0, len(qualities)
+    place = high // 2 if start is None else start
+    best: Compressed | None = None
+    while True:
+        compressed = encode(qualities[place])
+        if meets(compressed):
+            best = compressed
+            low = next_place = place + 1
         else:
-            low = middle + 1
-    if best is None:
-        raise LbbicError(
-            "Target too high",
-            f"{min_psnr:g} dB were asked for, the highest PSNR possible is {psnr:.2f} dB.",
-        )
-    return best
+            high, next_place = place, place - 1
+        if low == high:
+            return low - 1, best or compressed
+        place = (low + high) // 2 if start is None else next_place

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -105,18 +106,68 @@ def test_a_model_of_a_single_quality_is_asked_for_no_other(
         search_quality(picture, max_bytes=10, weights="paper")
 
 
-@given(sizes=st.lists(st.integers(1, 20), min_size=57, max_size=57), limit=st.integers(1, 20))
+def test_a_thorough_search_begins_where_the_fast_one_ended(
+    picture: Picture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, float]] = []
+
+    def compress(picture: Picture, quality: float, **options: Any) -> Compressed:
+        asked.append((options["effort"], quality))
+        return plain(picture, quality, **options)
+
+    plain = codec.compress
+    monkeypatch.setattr(codec, "compress", compress)
+    limit = len(plain(picture, 5).data)
+    quality, compressed = search_quality(picture, max_bytes=limit, effort="thorough")
+    efforts = [effort for effort, _ in asked]
+    assert efforts == sorted(efforts)  # the fast one's first
+    assert efforts.count("thorough") <= 4
+    assert len(compressed.data) <= limit
+    assert quality == 8 or len(plain(picture, quality + 1 / 8, effort="thorough").data) > limit
+
+
+def made_up(sizes: list[int]) -> Callable[[float], Compressed]:
+    """Encodings of these sizes: no picture has such on demand."""
+    return lambda quality: Compressed(
+        bytes(sizes[QUALITIES.index(quality)]), np.zeros((1, 1, 3), np.uint8), quality
+    )
+
+
+starts = st.none() | st.integers(0, 56)
+
+
+@given(
+    sizes=st.lists(st.integers(1, 20), min_size=57, max_size=57),
+    limit=st.integers(1, 20),
+    start=starts,
+)
 @settings(deadline=None)
-def test_an_answer_fits_even_when_sizes_are_not_monotone(sizes: list[int], limit: int) -> None:
-    """Neighbours may swap places; no picture does so on demand, hence sizes made up."""
+def test_an_answer_fits_even_when_sizes_are_not_monotone(
+    sizes: list[int], limit: int, start: int | None
+) -> None:
+    """Neighbours may swap places."""
+    place, compressed = search._last_that_meets(
+        lambda found: len(found.data) <= limit, made_up(sizes), QUALITIES, start
+    )
+    assert len(compressed.data) == sizes[max(place, 0)]
+    assert sizes[0] > limit if place < 0 else sizes[place] <= limit
+
+
+@given(fitting=st.integers(0, 57), start=starts)
+@settings(deadline=None)
+def test_the_last_that_fits_is_found_from_wherever_it_begins(
+    fitting: int, start: int | None
+) -> None:
+    asked: list[float] = []
 
     def encode(quality: float) -> Compressed:
-        size = sizes[QUALITIES.index(quality)]
-        return Compressed(bytes(size), np.zeros((1, 1, 3), np.uint8), quality)
+        asked.append(quality)
+        return made_up(list(range(57)))(quality)
 
-    try:
-        quality, compressed = search._largest_within(encode, QUALITIES, limit)
-    except LbbicError:
-        assert sizes[0] > limit
-    else:
-        assert sizes[QUALITIES.index(quality)] == len(compressed.data) <= limit
+    place, compressed = search._last_that_meets(
+        lambda found: len(found.data) < fitting, encode, QUALITIES, start
+    )
+    assert place == fitting - 1
+    assert compressed.quality == QUALITIES[max(place, 0)]
+    assert len(asked) == len(set(asked))
+    assert len(asked) <= (6 if start is None else 2 + abs(place - start))

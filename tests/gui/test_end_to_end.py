@@ -71,7 +71,7 @@ def _watch(window: Any) -> list[Any]:
 
     def note(front: Any) -> None:
         growing = window.stage.canvas._growing
-        if front.step.done < front.step.total:
+        if front.step.share < 1:
             states.append(growing.order >= 0)
 
     window.session.front.connect(note)

@@ -47,9 +47,7 @@ def test_a_sample_is_not_saved_beside_the_program(user: Any, tmp_path: Path) -> 
 
 def test_a_dropped_picture_appears_front_by_front(user: Any, draw: Draw) -> None:
     shares = []
-    user.window.session.front.connect(
-        lambda front: shares.append(front.step.done / front.step.total)
-    )
+    user.window.session.front.connect(lambda front: shares.append(front.step.share))
     user.drop(draw("a.png", 92, 60))
     coded = user.wait_for_result()
     assert len(shares) > 3
