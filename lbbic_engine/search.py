@@ -8,6 +8,7 @@ for such a swap.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lbbic_engine import codec, metrics
@@ -44,7 +45,7 @@ def search_quality(
     """Return the best quality of at most ``max_bytes``, or the lowest with ``min_psnr`` dB.
 
     Takes at most six encodings. A sender that is not the fast one begins at the fast one's answer,
-    and takes two to four more. LbbicError when no quality of the model will do; ValueError
+    and takes one to four more. LbbicError when no quality of the model will do; ValueError
     unless exactly one wish is given.
     """
     if (max_bytes is None) == (min_psnr is None):
@@ -56,26 +57,22 @@ def search_quality(
         assert min_psnr is not None
         return metrics.psnr(picture.pixels, compressed.reconstruction) >= min_psnr
 
-    def search(effort: str, start: int | None = None) -> tuple[int, Compressed]:
-        def encode(quality: float) -> Compressed:
-            return codec.compress(
-                picture,
-                quality,
-                device=device,
-                weights=weights,
-                effort=effort,
-                progress=progress,
-                cancelled=cancelled,
-            )
-
-        return _last_that_meets(meets, encode, qualities, start)
-
+    encode = partial(
+        codec.compress,
+        picture,
+        device=device,
+        weights=weights,
+        progress=progress,
+        cancelled=cancelled,
+    )
     config = weights_files.by_name(weights).config
     qualities = [quality for quality in QUALITIES if config.offers(quality_index(quality))]
     if min_psnr is not None:
         qualities.reverse()
-    start = None if effort == EFFORTS[0] else max(search(EFFORTS[0])[0], 0)
-    place, compressed = search(effort, start)
+    place, compressed = _last_that_meets(meets, partial(encode, effort=EFFORTS[0]), qualities)
+    if effort != EFFORTS[0]:
+        encode = partial(encode, effort=effort)
+        place, compressed = _last_that_meets(meets, encode, qualities, start=max(place, 0))
     if place >= 0:
         return compressed.quality, compressed
     if max_bytes is not None:

@@ -213,7 +213,7 @@ class Step:
     @property
     def share(self) -> float:
         """Of the whole job, 0 to 1."""
-        return self.begin + (self.end - self.begin) * self.done / self.blocks
+        return self.begin + (self.end - self.begin) * (self.done / self.blocks)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from lbbic_engine.config import lmbda
 from lbbic_engine.errors import Cancelled
 from lbbic_engine.exchange import SymbolWriter
 from lbbic_engine.pixels import Picture
+from lbbic_engine.wavefront import Grid, front_count
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -98,6 +99,8 @@ def test_progress_rises_to_the_end_and_cancelling_stops_it(photograph: NDArray[n
     compress(picture_of(photograph), 4, effort="thorough", progress=steps.append)
     assert [s.done for s in steps] == sorted(s.done for s in steps)
     assert steps[-1].done == steps[-1].total == 9 * 13
+    searched = steps[-1 - front_count(Grid(9, 13, from_middle=True))]
+    assert 0.9 < searched.done / searched.total < 1  # as nearly all of the time has gone
     with pytest.raises(Cancelled):
         compress(picture_of(photograph), 4, effort="thorough", cancelled=lambda: True)
 

@@ -37,11 +37,13 @@ def test_a_picture_is_coded_and_decoded_front_by_front(answers: Any, picture: So
     assert coded.picture.bits.sum() / 8 == pytest.approx(coded.payload_bytes, abs=16)
 
 
-def test_progress_never_falls(answers: Any, picture: Source) -> None:
-    answers.ask(messages.Code(picture, 4.0, "cpu"))
+@pytest.mark.parametrize(("effort", "coded"), [("fast", 0.6), ("thorough", 0.95)])
+def test_progress_never_falls(answers: Any, picture: Source, effort: str, coded: float) -> None:
+    answers.ask(messages.Code(picture, 4.0, "cpu", messages.Recipe(effort=effort)))
     steps = [getattr(report, "step", report) for report in answers.reports]
     shares = [step.share for step in steps if isinstance(step, messages.Step)]
     assert shares == sorted(shares)
+    assert coded in shares  # coding has its part of the time, decoding the rest
     assert shares[-1] == 1
 
 
