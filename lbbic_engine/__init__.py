@@ -38,7 +38,9 @@ if TYPE_CHECKING:
         decompress_region,
         read_info,
     )
-    from lbbic_engine.pixels import Picture, load_picture, save_image, to_image
+    from lbbic_engine.pictures.picture import Picture, to_image
+    from lbbic_engine.pictures.read import load_picture
+    from lbbic_engine.pictures.write import save_image
 
 # A thread that waits for its part of a product spins for a fifth of a millisecond before it sleeps:
 # to wake it takes as long as most products do. On a busy machine longer spinning would slow others
@@ -59,7 +61,9 @@ _HOMES = {
         "decompress_region",
         "read_info",
     ),
-    "lbbic_engine.pixels": ("Picture", "load_picture", "save_image", "to_image"),
+    "lbbic_engine.pictures.picture": ("Picture", "to_image"),
+    "lbbic_engine.pictures.read": ("load_picture",),
+    "lbbic_engine.pictures.write": ("save_image",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

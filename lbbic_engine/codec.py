@@ -5,8 +5,8 @@
     decode_progressively  parse_container → code_grids(LatentReader) → fronts of blocks
     decompress            the same, then mirror → merge_blocks
 
-Sender and receiver run the same loop (``wavefront.code_grids``) and the same exact networks;
-they differ in where a front's symbols come from (``exchange``). Pictures of a batch, and tiles of
+Sender and receiver run the same loop (``block_loop.code_grids``) and the same exact networks;
+they differ in where a front's symbols come from (``latents``). Pictures of a batch, and tiles of
 a picture, share fronts (``tiles``).
 """
 
@@ -20,26 +20,34 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lbbic_engine import weights as weights_files
-from lbbic_engine.blocks import merge_blocks, split_blocks
-from lbbic_engine.config import EFFORTS, MIN_QUALITY, QUALITY_STEPS, quality_index
-from lbbic_engine.container import VERSION, Container, Segment, pack_container, parse_container
-from lbbic_engine.devices import choose_device, device_failures, few_threads, on_idle_cores
-from lbbic_engine.effort import WORK, SymbolSearch
-from lbbic_engine.errors import Cancelled, CorruptDataError, LbbicError, UnknownWeightsError
-from lbbic_engine.exchange import LatentReader, LatentWriter, SymbolWriter
-from lbbic_engine.integer import Exchange
-from lbbic_engine.pixels import Picture
-from lbbic_engine.segments import (
+from lbbic_engine.bitstream.container import (
+    VERSION,
+    Container,
+    Segment,
+    pack_container,
+    parse_container,
+)
+from lbbic_engine.bitstream.segments import (
     EndOfSegments,
     SegmentReader,
     SegmentWriter,
     TogetherReader,
     TogetherWriter,
 )
-from lbbic_engine.tiles import GROUP_BLOCKS, MAX_TILE_BLOCKS, Tile, cut, group, tile_rows
-from lbbic_engine.wavefront import code_grids, coding_order, mirror
-from lbbic_engine.weights import DEFAULT, Network
+from lbbic_engine.coding.adaptive_threads import on_idle_cores
+from lbbic_engine.coding.block_loop import code_grids
+from lbbic_engine.coding.latents import LatentReader, LatentWriter, SymbolWriter
+from lbbic_engine.coding.symbol_search import WORK, SymbolSearch
+from lbbic_engine.config import EFFORTS, MIN_QUALITY, QUALITY_STEPS, quality_index
+from lbbic_engine.devices import choose_device, device_failures, few_threads
+from lbbic_engine.errors import Cancelled, CorruptDataError, LbbicError, UnknownWeightsError
+from lbbic_engine.layout.blocks import merge_blocks, split_blocks
+from lbbic_engine.layout.tiles import GROUP_BLOCKS, MAX_TILE_BLOCKS, Tile, cut, group, tile_rows
+from lbbic_engine.layout.wavefront import coding_order, mirror
+from lbbic_engine.networks import weights as weights_files
+from lbbic_engine.networks.integer_network import Exchange
+from lbbic_engine.networks.weights import DEFAULT, Network
+from lbbic_engine.pictures.picture import Picture
 
 Pixels = NDArray[np.uint8]
 
@@ -116,7 +124,7 @@ def compress(
     """Codes a picture at a quality from 1 to 8, rounded to 1/8; None is the model's default.
 
     ``weights`` names the model, ``device`` is auto, cpu or cuda. ``effort`` is fast, or thorough
-    (``effort``): smaller files of the production model in eleven to 24 times the time.
+    (``symbol_search``): smaller files of the production model in eleven to 24 times the time.
     ValueError for a quality out of range and an unknown effort, LbbicError for a quality that the
     model has not, if the device fails or memory is short, UnknownWeightsError, Cancelled once
     ``cancelled`` returns True (asked at every front).

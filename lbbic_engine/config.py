@@ -19,7 +19,10 @@ MAX_QUALITY = 8.0
 QUALITY_STEPS = 8  # per unit of quality
 QUALITY_COUNT = int((MAX_QUALITY - MIN_QUALITY) * QUALITY_STEPS) + 1
 
-EFFORTS = ("fast", "thorough")  # of a sender: without and with a search for symbols (``effort``)
+EFFORTS = (
+    "fast",
+    "thorough",
+)  # of a sender: without and with a search for symbols (``symbol_search``)
 
 # Weights of the mean squared error on the 0…1 range, for R in bits per pixel.
 LAMBDAS = (117.045, 227.5875, 435.6675, 845.325, 1625.625, 3140.7075, 6060.33, 11704.5)
@@ -27,7 +30,7 @@ LAMBDAS = (117.045, 227.5875, 435.6675, 845.325, 1625.625, 3140.7075, 6060.33, 1
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Sizes of the production model (see ``model.py`` for what each one is).
+    """Sizes of the production model (see ``networks/float_network.py`` for what each one is).
 
     ``from_middle`` is the order in which the blocks of a picture are coded (``wavefront``).
     """
@@ -62,7 +65,8 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class PaperConfig:
-    """Sizes of the paper's architecture (see ``paper.py``); the defaults are its block8-low.
+    """Sizes of the paper's architecture (see ``networks/paper_float.py``); the defaults are its
+    block8-low.
 
     ``context_kernels`` are the kernel sizes, in blocks, of the context model's layers: the first
     is always 3, the second 3 or 1, the others 1. ValueError for others.

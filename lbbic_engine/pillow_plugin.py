@@ -13,9 +13,10 @@ from typing import IO, Any
 
 from PIL import Image, ImageFile
 
-from .container import SIGNATURE, parse_container
-from .errors import LbbicError, NotLbbicError
-from .pixels import attach_metadata, load_picture, to_image
+from lbbic_engine.bitstream.container import SIGNATURE, parse_container
+from lbbic_engine.errors import LbbicError, NotLbbicError
+from lbbic_engine.pictures.picture import attach_metadata, to_image
+from lbbic_engine.pictures.read import load_picture
 
 FORMAT = "LBBIC"
 
@@ -50,7 +51,7 @@ class LbbicImageFile(ImageFile.ImageFile):
     def load(self) -> Any:
         """Decode the pixels, once; OSError if they cannot be had."""
         if self._data is not None:
-            from .codec import decompress
+            from lbbic_engine.codec import decompress
 
             with _errors_of_pillow():
                 picture = decompress(self._data, partial=ImageFile.LOAD_TRUNCATED_IMAGES)
@@ -65,7 +66,7 @@ def _accept(prefix: bytes) -> bool:
 
 def _save(image: Image.Image, fp: IO[bytes], filename: str | bytes) -> None:
     """Options: ``quality`` 1…8 (4), ``effort``, ``device``; icc_profile, exif, xmp to replace."""
-    from .codec import compress
+    from lbbic_engine.codec import compress
 
     options = image.encoderinfo
     replaced = options.keys() & {"icc_profile", "exif", "xmp"}

@@ -12,14 +12,14 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import resources
-from lbbic_gui import desktop
-from lbbic_gui.messages import Code, Job, Save, Saved, Source
-from lbbic_gui.samples import sample_source
+from lbbic_gui.desktop import integration
+from lbbic_gui.jobs.messages import Code, Job, Save, Saved, Source
+from lbbic_gui.state.samples import sample_source
 
 if TYPE_CHECKING:
     from PySide6.QtCore import QCoreApplication, QObject
 
-    from lbbic_gui.main_window import MainWindow
+    from lbbic_gui.shell.main_window import MainWindow
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,13 +29,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.smoke:
         return smoke()
     if args.install_desktop or args.remove_desktop:
-        return desktop.install() if args.install_desktop else desktop.remove()
+        return integration.install() if args.install_desktop else integration.remove()
     return _run(args.files)
 
 
 def smoke() -> int:
     """Load the model, code a sample, decode the file, compare; 0 if all is as it must be."""
-    from lbbic_gui.jobs import Tasks
+    from lbbic_gui.jobs.tasks import Tasks
 
     tasks, sample = Tasks(), sample_source()
     try:
@@ -74,8 +74,8 @@ def _run(files: list[Path]) -> int:
     from PySide6.QtCore import QTimer
     from PySide6.QtWidgets import QApplication
 
-    from lbbic_gui.main_window import MainWindow
-    from lbbic_gui.settings import Settings
+    from lbbic_gui.shell.main_window import MainWindow
+    from lbbic_gui.state.settings import Settings
 
     application = QApplication.instance() or QApplication(sys.argv[:1])
     assert isinstance(application, QApplication)
@@ -92,7 +92,7 @@ def _run(files: list[Path]) -> int:
 
 def hand_over_files(application: QCoreApplication, window: MainWindow) -> QObject:
     """Open in the window what the system hands to the application; returns the event filter."""
-    from lbbic_gui.file_events import FileEvents
+    from lbbic_gui.desktop.file_events import FileEvents
 
     events = FileEvents(window)
     events.opened.connect(window.session.intake.open)

@@ -28,7 +28,7 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder whose default model is the tiny network (tests/golden/tiny.safetensors)."""
     from safetensors.torch import load_file
 
-    from lbbic_engine import weights
+    from lbbic_engine.networks import weights
 
     folder = tmp_path_factory.mktemp("weights")
     description = next(d for d in weights.describe_folder(GOLDEN) if d.name == "tiny")

@@ -1,10 +1,11 @@
-"""The import rule: lbbic_gui.jobs → lbbic_engine ← training, and nothing else crosses.
+"""The import rule: lbbic_gui.jobs.tasks → lbbic_engine ← training, and nothing else crosses.
 
 `resources` holds data only; every package may read it. The rules are read off whatever files
 there are, so they hold for the ones to come.
 """
 
 import ast
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("lbbic_gui", "lbbic_engine", "resources", "training")
 QT = {"PySide6", "PyQt5", "PyQt6", "shiboken6", "qtpy"}
-ENGINE_LEAVES = ("errors", "config", "tables", "wavefront")  # know no sibling but errors
+ROOMS = runpy.run_path(str(ROOT / "docs" / "make" / "rooms.py"))["ROOMS"]
+MAX_MODULES = 12  # in a room
 
 
 def module_name(path: Path) -> str:
@@ -31,6 +33,8 @@ def imported_modules(source: str, package: str) -> set[str]:
     """Return the absolute names of all that a module of `package` imports, lazily or not."""
     found = set()
     for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Constant) and node.value in SOURCES:
+            found.add(node.value)  # for import_module
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -55,17 +59,19 @@ def test_the_reader_of_imports_sees_every_form() -> None:
     source = """
 import torch.nn
 from lbbic_engine import errors, compress
-from .metrics import psnr
+from .measure.metrics import psnr
 def lazily():
-    from . import baselines
+    from .measure import baselines
     from PySide6.QtCore import Signal
+    import_module("training.shared.recipe")
 """
     assert imported_modules(source, "lbbic_engine") == {
+        "training.shared.recipe",
         "torch.nn",
         "lbbic_engine",
         "lbbic_engine.errors",
-        "lbbic_engine.metrics",
-        "lbbic_engine.baselines",
+        "lbbic_engine.measure.metrics",
+        "lbbic_engine.measure.baselines",
         "PySide6.QtCore",
     }
 
@@ -74,7 +80,7 @@ def lazily():
 def test_nothing_crosses_between_packages_but_by_the_rule(module: str) -> None:
     own = module.partition(".")[0]
     allowed = {own, "resources"}
-    if own == "training" or module == "lbbic_gui.jobs":
+    if own == "training" or module.startswith("lbbic_gui.jobs."):
         allowed.add("lbbic_engine")
     if own == "resources":
         allowed = {own}
@@ -89,12 +95,29 @@ def test_qt_is_known_to_the_gui_alone(module: str) -> None:
     assert not top_levels(imports_of(module)) & QT
 
 
-@pytest.mark.parametrize("leaf", ENGINE_LEAVES)
-def test_the_leaves_of_the_engine_know_no_sibling_but_errors(leaf: str) -> None:
-    module = f"lbbic_engine.{leaf}"
-    if module in SOURCES:
-        siblings = {name for name in imports_of(module) if name.startswith("lbbic_engine")}
-        assert siblings <= ({"lbbic_engine.errors"} - {module})
+def room_of(module: str) -> str:
+    package, _, rest = module.partition(".")
+    first = rest.partition(".")[0]
+    tops = {name: room for room, names in ROOMS[package].items() for name in names}
+    return tops.get(first, first)
+
+
+@pytest.mark.parametrize("module", sorted(name for name in SOURCES if name.count(".")))
+def test_a_module_imports_its_own_room_and_those_below(module: str) -> None:
+    package = module.partition(".")[0]
+    if package not in ROOMS:
+        return
+    order = list(ROOMS[package])
+    own = order.index(room_of(module))
+    imported = {name for name in imports_of(module) if name.startswith(f"{package}.")}
+    assert [name for name in sorted(imported) if order.index(room_of(name)) > own] == []
+
+
+@pytest.mark.parametrize("package", ROOMS)
+def test_no_room_holds_too_much(package: str) -> None:
+    folders = [path.parent for name, path in SOURCES.items() if name.startswith(f"{package}.")]
+    counts = {folder: folders.count(folder) for folder in folders}
+    assert {str(folder): n for folder, n in counts.items() if n > MAX_MODULES + 1} == {}
 
 
 def test_the_errors_import_nothing() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lbbic_engine.config import PAPER_VARIANTS
 from lbbic_engine.errors import LbbicError
-from training.paper_recipe import METHODS, is_paper_recipe, load_paper_recipe
+from training.paper.recipe import METHODS, is_paper_recipe, load_paper_recipe
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -97,29 +97,31 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from training import paper_run, train
-    from training.recipe import load_recipe
+    from training.optimise import train
+    from training.paper import run
+    from training.shared.recipe import load_recipe
 
     values = tomllib.loads(options.recipe.read_text(encoding="utf-8"))
     if is_paper_recipe(values):
         changes = {"quality": options.quality, "method": options.method}
         recipe = load_paper_recipe(options.recipe, **changes)
-        paper_run.start_run(recipe, options.run, options.start)
+        run.start_run(recipe, options.run, options.start)
     else:
         train.start_run(load_recipe(options.recipe), options.run, options.start)
     _resume(options)
 
 
 def _resume(options: argparse.Namespace) -> None:
-    from training import paper_run, train
+    from training.optimise import train
+    from training.paper import run
 
     _set_threads(options.threads)
-    module = paper_run if _is_paper_run(options.run) else train
+    module = run if _is_paper_run(options.run) else train
     module.train(options.run, options.data, device=options.device)
 
 
 def _import(options: argparse.Namespace) -> None:
-    from training.paper_finish import import_checkpoint
+    from training.paper.export_run import import_checkpoint
 
     path, cost = import_checkpoint(
         options.checkpoint,
@@ -133,7 +135,7 @@ def _import(options: argparse.Namespace) -> None:
 
 
 def _zoo(options: argparse.Namespace) -> None:
-    from training.zoo import measure_folder
+    from training.experiments.compressai_zoo import measure_folder
 
     _set_threads(options.threads)
     found = measure_folder(
@@ -145,8 +147,8 @@ def _zoo(options: argparse.Namespace) -> None:
 
 
 def _block_sizes(options: argparse.Namespace) -> None:
-    from lbbic_engine.pixels import load_picture
-    from training.block_sizes import compete
+    from lbbic_engine.pictures.read import load_picture
+    from training.experiments.block_sizes import compete
 
     found = compete(options.picture, options.weights, options.quality)
     found.image(load_picture(options.picture).pixels).save(options.output)
@@ -160,13 +162,13 @@ def _whole_numbers(text: str) -> list[int]:
 
 def _export(options: argparse.Namespace) -> None:
     if _is_paper_run(options.run):
-        from training.paper_finish import export_run as export_paper_run
+        from training.paper.export_run import export_run as export_paper_run
 
         output = str(options.output / options.name)
         paper_path, cost = export_paper_run(options.run, options.data, output, options.float)
         print(f"{paper_path}\n{cost}")
         return
-    from training.finish import export_run
+    from training.export.export_run import export_run
 
     path = export_run(options.run, options.data, options.name, options.output, options.float)
     print(path)
@@ -174,29 +176,29 @@ def _export(options: argparse.Namespace) -> None:
 
 def _evaluate(options: argparse.Namespace) -> None:
     if _is_paper_run(options.run):
-        from training.paper_finish import evaluate_run as evaluate_paper_run
+        from training.paper.export_run import evaluate_run as evaluate_paper_run
 
         print(evaluate_paper_run(options.run, options.data))
         return
-    from training.finish import evaluate_run
+    from training.export.export_run import evaluate_run
 
     print(evaluate_run(options.run, options.data))
 
 
 def _plot(options: argparse.Namespace) -> None:
     if _is_paper_run(options.run):
-        from training.paper_report import plot_beside
+        from training.paper.report import plot_beside
 
         plot_beside(options.run, options.beside, options.output)
         return
-    from training.report import plot_run
+    from training.optimise.report import plot_run
 
     plot_run(options.run, options.output)
 
 
 def _throughput(options: argparse.Namespace) -> None:
-    from training.recipe import load_recipe
-    from training.report import measure_throughput
+    from training.optimise.report import measure_throughput
+    from training.shared.recipe import load_recipe
 
     _set_threads(options.threads)
     print(measure_throughput(load_recipe(options.recipe), options.device))

@@ -24,7 +24,7 @@ from PIL import Image
 import resources
 
 if TYPE_CHECKING:
-    from lbbic_gui.main_window import MainWindow
+    from lbbic_gui.shell.main_window import MainWindow
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
@@ -60,8 +60,8 @@ def animate(folder: Path) -> None:
     from PySide6.QtWidgets import QApplication
 
     from lbbic_gui.app import prepare
-    from lbbic_gui.main_window import MainWindow
-    from lbbic_gui.settings import Settings
+    from lbbic_gui.shell.main_window import MainWindow
+    from lbbic_gui.state.settings import Settings
 
     application = QApplication([])
     prepare(application)

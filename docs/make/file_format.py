@@ -1,4 +1,4 @@
-"""Writes docs/file-format.md from the docstring of ``lbbic_engine/container.py``.
+"""Writes docs/file-format.md from the docstring of ``lbbic_engine/bitstream/container.py``.
 
 python docs/make/file_format.py
 """
@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lbbic_engine import container
+from lbbic_engine.bitstream import container
 
 TARGET = Path(__file__).parents[1] / "file-format.md"
 HEAD = """\
 # The `.lbb` file format
 
-*This page is made by `make docs` from the docstring of `lbbic_engine/container.py`, which also
-holds the code that reads and writes what it describes. Golden files in `tests/golden` hold the
-format still: a change of the format changes docstring, version and golden files together.*
+*This page is made by `make docs` from the docstring of
+`lbbic_engine/bitstream/container.py`, which also holds the code that reads and writes what it
+describes. Golden files in `tests/golden` hold the format still: a change of the format changes
+docstring, version and golden files together.*
 
 """
 TAIL = """
@@ -23,11 +24,11 @@ TAIL = """
 
 | what | where |
 |---|---|
-| order of the blocks: in fronts, in quarters from the middle | `lbbic_engine/wavefront.py` |
-| symbols to bytes: range coder, escapes, order in a front | `lbbic_engine/entropy.py` |
-| the exact integer networks | `lbbic_engine/integer.py`, `lbbic_engine/paper_integer.py` |
-| probability tables and thresholds of the scales | `lbbic_engine/tables.py`, in the weights file |
-| identity of the weights | `lbbic_engine/weights.py` |
+| order of the blocks: in fronts, in quarters from the middle | `lbbic_engine/layout/wavefront.py` |
+| symbols to bytes: range coder, escapes, order in a front | `lbbic_engine/bitstream/entropy.py` |
+| the exact integer networks | `integer_network.py`, `paper_integer.py` in `lbbic_engine/networks` |
+| probability tables, thresholds of scales | the weights file; `lbbic_engine/bitstream/tables.py` |
+| identity of the weights | `lbbic_engine/networks/weights.py` |
 """
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from PIL import Image
 from svg import AMBER, INK, LINE, MUTED, PALE, TEAL, arrow, box, figure, label_box, raw_words, words
 
-from lbbic_engine.wavefront import Grid, front_numbers
+from lbbic_engine.layout.wavefront import Grid, front_numbers
 
 ROOT = Path(__file__).parents[2]
 TARGET = ROOT / "docs" / "figures" / "how-it-works.svg"

@@ -19,8 +19,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 
-from lbbic_engine import baselines, cli, codec, metrics
-from lbbic_engine.pixels import load_picture
+from lbbic_engine import codec
+from lbbic_engine.cli import arguments
+from lbbic_engine.measure import baselines, metrics, rate_distortion
+from lbbic_engine.pictures.read import load_picture
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -62,7 +64,7 @@ def evaluate(kodak: Path, effort: str, curves: list[Path]) -> dict[str, Any]:
     """What ``lbbic eval`` finds; it draws the curves, too, those of the last call staying."""
     table, plot = str(TABLES[effort]), str(KODAK / "curves.png")
     command = ["eval", str(kodak), "--effort", effort, "--json", table, "--plot", plot]
-    if code := cli.main([*command, "--overwrite", "--anchor", *map(str, curves)]):
+    if code := arguments.main([*command, "--overwrite", "--anchor", *map(str, curves)]):
         sys.exit(code)
     found: dict[str, Any] = json.loads(TABLES[effort].read_text(encoding="utf-8"))
     return found
@@ -107,7 +109,7 @@ def bd_rate(theirs: list[dict[str, Any]], ours: list[dict[str, Any]]) -> float:
     (bpp, psnr), (our_bpp, our_psnr) = (
         [[row[key] for row in rows] for key in ("bpp", "psnr")] for rows in (theirs, ours)
     )
-    return metrics.bd_rate(bpp, psnr, our_bpp, our_psnr)
+    return rate_distortion.bd_rate(bpp, psnr, our_bpp, our_psnr)
 
 
 def other_table() -> str:

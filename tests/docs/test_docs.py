@@ -15,12 +15,12 @@ import pytest
 import torch
 from PIL import Image
 
-from lbbic_engine.cli import main as lbbic
+from lbbic_engine.cli.arguments import main as lbbic
 from lbbic_engine.config import PAPER_VARIANTS, paper_config
-from lbbic_engine.paper import PaperNetwork
-from training import import_paper
+from lbbic_engine.networks.paper_float import PaperNetwork
 from training.__main__ import main as training
-from training.paper_finish import write_weights
+from training.paper import checkpoint
+from training.paper.export_run import write_weights
 
 ROOT = Path(__file__).parents[2]
 SMALL: dict[str, Any] = {"hidden": 64, "latents": 16}
@@ -67,7 +67,7 @@ def desk(models: Path, cat: Image.Image, tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("LBBIC_WEIGHTS", str(shutil.copytree(models, tmp_path / "mine")))
     for variant, (config, qualities) in PAPER_VARIANTS.items():
         monkeypatch.setitem(PAPER_VARIANTS, variant, (replace(config, **SMALL), qualities))
-    shapes = import_paper.expected_shapes(paper_config("block8-low", 4))
+    shapes = checkpoint.expected_shapes(paper_config("block8-low", 4))
     published = {name: torch.rand(shape) / sum(shape) for name, shape in shapes.items()}
     torch.save({"state_dict0": published}, tmp_path / "best.pth.tar")
     for place in ("photo.jpg", "holiday/one.jpg", "holiday/beach/two.png", "pictures/three.png"):

@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from lbbic_engine import codec, segments, tiles
-from lbbic_engine.blocks import merge_blocks
+from lbbic_engine import codec
+from lbbic_engine.bitstream import segments
+from lbbic_engine.bitstream.container import pack_container, parse_container
 from lbbic_engine.codec import (
     compress,
     compress_batch,
@@ -20,14 +21,10 @@ from lbbic_engine.codec import (
     decompress_region,
     read_info,
 )
-from lbbic_engine.container import pack_container, parse_container
-from lbbic_engine.errors import (
-    Cancelled,
-    CorruptDataError,
-    LbbicError,
-    UnknownWeightsError,
-)
-from lbbic_engine.pixels import Picture
+from lbbic_engine.errors import Cancelled, CorruptDataError, LbbicError, UnknownWeightsError
+from lbbic_engine.layout import tiles
+from lbbic_engine.layout.blocks import merge_blocks
+from lbbic_engine.pictures.picture import Picture
 
 pytestmark = pytest.mark.usefixtures("tiny")
 
@@ -283,7 +280,7 @@ def test_a_quality_out_of_range_is_refused(photograph: NDArray[np.uint8], qualit
 
 
 def test_damaged_weights_are_refused(tiny_weights: Path, tmp_path: Path) -> None:
-    from lbbic_engine import weights
+    from lbbic_engine.networks import weights
 
     damaged = bytearray((tiny_weights / "tiny.safetensors").read_bytes())
     place = len(damaged) - 1000  # among the integer tensors, at the end by name

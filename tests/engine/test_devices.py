@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from lbbic_engine import codec
 from lbbic_engine.devices import choose_device, device_failures
 from lbbic_engine.errors import LbbicError
-from lbbic_engine.integer import IntegerNetwork
-from lbbic_engine.pixels import Picture
+from lbbic_engine.networks.integer_network import IntegerNetwork
+from lbbic_engine.pictures.picture import Picture
 
 OUT_OF_MEMORY = [
     (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 9 bytes."), "programs"),

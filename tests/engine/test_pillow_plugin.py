@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from lbbic_engine.container import Container, Segment, pack_container, parse_container
+from lbbic_engine.bitstream.container import Container, Segment, pack_container, parse_container
 from lbbic_engine.errors import UnknownWeightsError
+from lbbic_engine.pictures.picture import Picture
 from lbbic_engine.pillow_plugin import FORMAT, LbbicImageFile, register
-from lbbic_engine.pixels import Picture
 
 EXIF = Image.Exif()
 EXIF[271] = "Maker"

@@ -10,7 +10,7 @@ FOLDER = Path(__file__).parent
 os.environ["LBBIC_WEIGHTS"] = str(FOLDER)
 
 from lbbic_engine.codec import compress  # noqa: E402
-from lbbic_engine.pixels import Picture  # noqa: E402
+from lbbic_engine.pictures.picture import Picture  # noqa: E402
 
 
 def main() -> None:

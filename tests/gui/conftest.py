@@ -15,7 +15,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 @pytest.fixture
 def answers(tiny: None, qtbot: Any) -> Iterator[Any]:
     """Submits requests to real workers and waits for what they say."""
-    from lbbic_gui.dispatch import Jobs
+    from lbbic_gui.jobs.lanes import Jobs
 
     jobs = Jobs()
 
@@ -111,8 +111,8 @@ def shipped_user(qtbot: Any, settings_file: Path) -> Iterator[User]:
     from PySide6.QtWidgets import QApplication
 
     from lbbic_gui.app import prepare
-    from lbbic_gui.main_window import MainWindow
-    from lbbic_gui.settings import Settings
+    from lbbic_gui.shell.main_window import MainWindow
+    from lbbic_gui.state.settings import Settings
 
     prepare(QApplication.instance())
     window = MainWindow(Settings())

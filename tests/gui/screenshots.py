@@ -38,8 +38,8 @@ class Photographer:
         from PySide6.QtWidgets import QApplication
 
         from lbbic_gui.app import prepare
-        from lbbic_gui.main_window import MainWindow
-        from lbbic_gui.settings import Settings
+        from lbbic_gui.shell.main_window import MainWindow
+        from lbbic_gui.state.settings import Settings
 
         self.application = QApplication([])
         prepare(self.application)
@@ -86,12 +86,12 @@ def photograph(folder: Path, theme: str, scale: str, workshop: Path) -> None:
     from PySide6.QtCore import QPointF
 
     from lbbic_engine.errors import GpuError
-    from lbbic_gui.dialogs import AboutDialog, KeysDialog
-    from lbbic_gui.look import Mode
-    from lbbic_gui.overlays import Overlay
-    from lbbic_gui.problems import explain
-    from lbbic_gui.settings import Settings
-    from lbbic_gui.settings_dialog import SettingsDialog
+    from lbbic_gui.jobs.error_messages import explain
+    from lbbic_gui.painting.overlays import Overlay
+    from lbbic_gui.painting.view_options import Mode
+    from lbbic_gui.shell.dialogs import AboutDialog, KeysDialog
+    from lbbic_gui.shell.settings_dialog import SettingsDialog
+    from lbbic_gui.state.settings import Settings
 
     camera = Photographer(folder, theme, scale, workshop)
     window, session = camera.window, camera.window.session

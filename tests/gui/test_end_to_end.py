@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 from PySide6.QtCore import Qt
 
-from lbbic_gui import files
-from lbbic_gui.queue_model import State
+from lbbic_gui.desktop import file_dialogs
+from lbbic_gui.state.queue_model import State
 
 CTRL = Qt.KeyboardModifier.ControlModifier
 
@@ -53,7 +53,7 @@ def test_from_a_dropped_picture_to_the_command_lines_pixels(
     window.queue.select(user.rows[0])
     user.wait_for_result()
     target = cat.with_name("saved.lbb")
-    monkeypatch.setattr(files, "choose_target", lambda *_: target)
+    monkeypatch.setattr(file_dialogs, "choose_target", lambda *_: target)
     user.press(Qt.Key.Key_S, CTRL)
     user.wait(lambda: user.rows[0].state is State.SAVED)
 

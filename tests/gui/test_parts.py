@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QPointF, QSizeF
 
-from lbbic_gui import overlays, text, theme
-from lbbic_gui.growing import Growing
-from lbbic_gui.messages import Recipe, Source
-from lbbic_gui.naming import fill, free_name, is_pattern, output_path
-from lbbic_gui.queue_model import QueueModel, Row, State
-from lbbic_gui.rate_plot import estimate
-from lbbic_gui.settings import Preferences, Settings
-from lbbic_gui.viewport import Viewport
+from lbbic_gui.jobs.decoded_picture import Growing
+from lbbic_gui.jobs.messages import Recipe, Source
+from lbbic_gui.jobs.naming import fill, free_name, is_pattern, output_path
+from lbbic_gui.painting import overlays
+from lbbic_gui.painting.viewport import Viewport
+from lbbic_gui.panels.rate_plot import estimate
+from lbbic_gui.state.queue_model import QueueModel, Row, State
+from lbbic_gui.state.settings import Preferences, Settings
+from lbbic_gui.style import text, theme
 
 
 def test_settings_persist(settings_file: Path) -> None:

@@ -14,16 +14,16 @@ import pytest
 from PIL import Image
 from PySide6.QtCore import QObject, QTimer
 
-from lbbic_gui import messages
-from lbbic_gui.messages import Source
+from lbbic_gui.jobs import messages
+from lbbic_gui.jobs.messages import Source
 
 _OPEN = """
 import sys, time
 start = time.perf_counter()
 from PySide6.QtWidgets import QApplication
 from lbbic_gui.app import prepare
-from lbbic_gui.main_window import MainWindow
-from lbbic_gui.settings import Settings
+from lbbic_gui.shell.main_window import MainWindow
+from lbbic_gui.state.settings import Settings
 application = QApplication([])
 prepare(application)
 window = MainWindow(Settings())
@@ -37,12 +37,12 @@ _LOAD = """
 import os, sys, time
 from PySide6.QtCore import QObject, QTimer
 
-from lbbic_gui import messages
-from lbbic_gui.messages import Source
+from lbbic_gui.jobs import messages
+from lbbic_gui.jobs.messages import Source
 from PySide6.QtWidgets import QApplication
 from lbbic_gui.app import prepare
-from lbbic_gui.main_window import MainWindow
-from lbbic_gui.settings import Settings
+from lbbic_gui.shell.main_window import MainWindow
+from lbbic_gui.state.settings import Settings
 application = QApplication([])
 prepare(application)
 window = MainWindow(Settings())

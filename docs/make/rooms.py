@@ -1,0 +1,42 @@
+"""The rooms of each package, from the ground up: a module imports its own room and those below it.
+
+``tests/test_architecture.py`` holds the code to it; ``architecture.py`` beside it draws it. A room
+is a folder, or single modules that lie at the top of their package.
+"""
+
+ROOMS = {
+    "lbbic_engine": {
+        "ground": ("config", "devices", "errors"),
+        "layout": (),
+        "bitstream": (),
+        "pictures": (),
+        "networks": (),
+        "coding": (),
+        "face": ("codec", "pillow_plugin"),
+        "measure": (),
+        "bench": (),
+        "cli": (),
+    },
+    "lbbic_gui": {
+        "style": (),
+        "jobs": (),
+        "state": (),
+        "painting": (),
+        "desktop": (),
+        "session": (),
+        "panels": (),
+        "viewer": (),
+        "shell": (),
+        "app": ("app",),
+    },
+    "training": {
+        "shared": (),
+        "simulation": (),
+        "initialisation": (),
+        "optimise": (),
+        "export": (),
+        "paper": (),
+        "experiments": (),
+        "commands": ("__main__",),
+    },
+}

@@ -1,0 +1,249 @@
+"""Speed, memory and rate–distortion of ours beside other codecs: ``lbbic bench``.
+
+Each codec runs in a process of its own, so that its peak memory is its own. A measurement is a
+line of ``results.jsonl`` as soon as it is made, so that a run that was broken off goes on where it
+stopped. Times are medians of torch's benchmark timer.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import multiprocessing
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean, median
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from lbbic_engine.bench import codecs
+from lbbic_engine.errors import LbbicError
+from lbbic_engine.measure import metrics
+
+RESULTS = "results.jsonl"
+_SECONDS = 0.5  # a time is the median of at least so long
+
+
+@dataclass(frozen=True)
+class Result:
+    """One picture coded by a codec at a quality of its own scale; ``psnr`` None if untrained."""
+
+    codec: str
+    picture: str
+    quality: float
+    pixels: int
+    bpp: float
+    psnr: float | None
+    encode_seconds: float
+    decode_seconds: float
+    peak_mb: float | None  # of the process so far
+    note: str
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A codec's medians over pictures and qualities, and how its times compare with ours."""
+
+    codec: str
+    encode_seconds: float
+    decode_seconds: float
+    encode_ratio: float | None
+    decode_ratio: float | None
+    peak_mb: float | None
+    note: str
+
+
+def run(
+    pictures: Sequence[Path], codecs: Sequence[str], out: Path, report: Callable[[str], None]
+) -> list[Result]:
+    """Measure what is not in ``out`` yet; return all. A codec that fails is reported and left out.
+
+    LbbicError if a codec is unknown.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / RESULTS
+    for name in codecs:
+        known = {(r.codec, r.picture) for r in load(path)}
+        todo = [p for p in pictures if (name, p.stem) not in known]
+        spawn = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(1, mp_context=spawn) as pool:
+            for number, picture in enumerate(todo, 1):
+                try:
+                    found = pool.submit(_measure, name, picture).result()
+                except LbbicError as error:
+                    report(f"{name}: {error.title}. {error.detail}")
+                    break
+                with path.open("a", encoding="utf-8") as file:
+                    for result in found:
+                        file.write(json.dumps(dataclasses.asdict(result)) + "\n")
+                report(f"{name}: {picture.name} ({number} of {len(todo)})")
+    names = {picture.stem for picture in pictures}
+    found = load(path)
+    return [r for name in codecs for r in found if r.codec == name and r.picture in names]
+
+
+def load(path: Path) -> list[Result]:
+    """The measurements so far; an unfinished last line is dropped."""
+    if not path.exists():
+        return []
+    found = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            found.append(Result(**json.loads(line)))
+        except (ValueError, TypeError):
+            continue
+    return found
+
+
+def _measure(name: str, path: Path) -> list[Result]:
+    """All qualities of a picture; runs in the codec's process."""
+    from torch.utils.benchmark import Timer
+
+    codec = _codec(name)
+    with Image.open(path) as image:
+        pixels = np.asarray(image.convert("RGB"))
+    count = pixels.shape[0] * pixels.shape[1]
+
+    def seconds(work: Callable[[], Any]) -> float:
+        timer = Timer("work()", globals={"work": work})
+        return float(timer.blocked_autorange(min_run_time=_SECONDS).median)
+
+    found = []
+    for quality in codec.qualities:
+        coded, size = codec.encode(pixels, quality)
+        decoded = codec.decode(coded)
+        found.append(
+            Result(
+                codec=name,
+                picture=path.stem,
+                quality=quality,
+                pixels=count,
+                bpp=8 * size / count,
+                psnr=metrics.psnr(pixels, decoded) if codec.trained else None,
+                encode_seconds=seconds(lambda q=quality: codec.encode(pixels, q)),  # type: ignore[misc]
+                decode_seconds=seconds(lambda c=coded: codec.decode(c)),  # type: ignore[misc]
+                peak_mb=peak_memory_mb(),
+                note=codec.note,
+            )
+        )
+    return found
+
+
+_made: dict[str, codecs.Codec] = {}
+
+
+def _codec(name: str) -> codecs.Codec:
+    if name not in _made:
+        _made[name] = codecs.make(name)
+    return _made[name]
+
+
+def peak_memory_mb() -> float | None:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+
+
+def summarise(results: Sequence[Result]) -> list[Summary]:
+    """A line for each codec, in the order of the results."""
+    groups = {name: [r for r in results if r.codec == name] for name in _names(results)}
+    ours = groups.get("lbbic")
+
+    def times(rows: Sequence[Result]) -> tuple[float, float]:
+        return median(r.encode_seconds for r in rows), median(r.decode_seconds for r in rows)
+
+    found = []
+    for name, rows in groups.items():
+        encode, decode = times(rows)
+        base = times(ours) if ours else None
+        peaks = [r.peak_mb for r in rows if r.peak_mb is not None]
+        found.append(
+            Summary(
+                codec=name,
+                encode_seconds=encode,
+                decode_seconds=decode,
+                encode_ratio=base[0] / encode if base else None,
+                decode_ratio=base[1] / decode if base else None,
+                peak_mb=max(peaks, default=None),
+                note=rows[0].note,
+            )
+        )
+    return found
+
+
+def curve(results: Sequence[Result], codec: str) -> list[tuple[float, float]]:
+    """Mean bits per pixel and PSNR of a codec at each quality; none if it is untrained."""
+    rows = [r for r in results if r.codec == codec and r.psnr is not None]
+    points = []
+    for quality in sorted({r.quality for r in rows}):
+        at = [r for r in rows if r.quality == quality]
+        points.append((fmean(r.bpp for r in at), fmean(r.psnr for r in at if r.psnr is not None)))
+    return points
+
+
+def write_csv(results: Sequence[Result], path: Path) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, [field.name for field in dataclasses.fields(Result)])
+        writer.writeheader()
+        writer.writerows(dataclasses.asdict(result) for result in results)
+
+
+def write_json(results: Sequence[Result], path: Path) -> None:
+    content = {
+        "summary": [dataclasses.asdict(line) for line in summarise(results)],
+        "results": [dataclasses.asdict(result) for result in results],
+    }
+    path.write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+
+def markdown(results: Sequence[Result]) -> str:
+    """The summary as a table."""
+    lines = [
+        "| codec | encode s | decode s | our time / its: encode | decode | peak MB | |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in summarise(results):
+        ratios = [
+            "" if ratio is None else f"{ratio:.3g}"
+            for ratio in (row.encode_ratio, row.decode_ratio)
+        ]
+        peak = "" if row.peak_mb is None else f"{row.peak_mb:.0f}"
+        lines.append(
+            f"| {row.codec} | {row.encode_seconds:.3g} | {row.decode_seconds:.3g} | {ratios[0]} | "
+            f"{ratios[1]} | {peak} | {row.note} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def samples(results: Sequence[Result], pictures: Sequence[Path]) -> Iterator[tuple[str, Any]]:
+    """Name and pixels of the first picture and of what each trained codec makes of it.
+
+    Each at its quality nearest to half a bit per pixel.
+    """
+    first = pictures[0]
+    with Image.open(first) as image:
+        pixels = np.asarray(image.convert("RGB"))
+    yield f"{first.stem}, original", pixels
+    for name in _names(results):
+        rows = [r for r in results if r.codec == name and r.picture == first.stem]
+        rows = [r for r in rows if r.psnr is not None]
+        if not rows or name == "reference":
+            continue
+        best = min(rows, key=lambda r: abs(r.bpp - 0.5))
+        codec = _codec(name)
+        coded, _ = codec.encode(pixels, best.quality)
+        text = f"{name}, quality {best.quality:g}: {best.bpp:.3f} bpp, {best.psnr:.2f} dB"
+        yield text, codec.decode(coded)
+
+
+def _names(results: Sequence[Result]) -> list[str]:
+    return list(dict.fromkeys(result.codec for result in results))

@@ -1,0 +1,1 @@
+"""From symbols to a file's bytes and back."""

@@ -1,0 +1,416 @@
+r"""The ``.lbb`` file format, version 1.0: this text is its specification.
+
+Here live bytes and their limits; what the entropy-coded bytes mean is the codec's affair. The one
+surprise: there is no end chunk. A file is complete when its payload covers every front of every
+tile, and how many fronts that makes depends on the weights' block size, so the codec checks it.
+
+Conventions. All numbers are unsigned and little endian; ``u8`` is one byte. A ``varint`` is an
+LEB128 number: seven bits a byte, lowest first, the top bit set on every byte but the last, in the
+fewest bytes that hold it, five at most. ``zlib`` is one RFC 1950 stream with nothing behind it.
+
+    file       signature  8 bytes  8B 4C 42 42 0D 0A 1A 0A ("\x8bLBB\r\n\x1a\n")
+               major      u8       1; a higher one is refused
+               minor      u8       0; readers ignore it
+               chunks              H, then metadata and alpha in any order, then every P
+
+    chunk      type       1 byte   ASCII letter; upper case: critical, lower case: ancillary
+               length     varint   bytes of the body
+               body
+               crc        4 bytes  CRC-32 (that of zlib) over type, length and body
+
+A reader refuses critical types it doesn't know, and keeps ancillary ones as they are. Types of
+version 1 occur once at most, except P.
+
+    H header   width      varint   in pixels, 1 to 65535
+               height     varint   in pixels, 1 to 65535; width * height is at most 2**28
+               flags      u8       bit 0: grey picture, its three channels are equal
+                                   other bits: 0, a reader refuses them
+               quality    u8       in eighths, 8 (quality 1) to 64 (quality 8)
+               tile       varint   height of a tile in rows of blocks; 0: one tile; a tile has
+                                   2**18 blocks at most
+               weights    8 bytes  identity of the weights
+               pixels     4 bytes  CRC-32 of the decoded picture, height * width * 3 bytes of RGB
+
+    A alpha    zlib of height rows of width bytes, 0 (transparent) to 255; every row but the first
+               holds the differences from the row above it, modulo 256
+
+    i ICC      zlib of the profile; a file without one is sRGB
+    e EXIF     a TIFF structure as it stands, without the "Exif\0\0" of JPEG files; its
+               orientation, if any, is 1
+    x XMP      zlib of the packet
+
+    P payload  tile       varint   0, 1, 2 ... from the top; never decreases, never skips
+               fronts     varint   at least 1; they follow those of the last P of the tile
+               stream              the entropy-coded bytes of these fronts
+
+ICC and XMP unpack to 64 MiB at most.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lbbic_engine.errors import CorruptDataError, NotLbbicError, UnsupportedVersionError
+
+SIGNATURE = b"\x8bLBB\r\n\x1a\n"
+VERSION = (1, 0)
+MAX_PIXELS = 2**28
+MAX_SIDE = 2**16 - 1
+MAX_METADATA_BYTES = 2**26
+QUALITY_EIGHTHS = range(8, 65)
+
+_GREY = 1
+_MAX_VARINT_BYTES = 5
+_WEIGHTS_ID_BYTES = 8
+_METADATA = {b"i": "icc", b"e": "exif", b"x": "xmp"}
+_KNOWN = frozenset([b"H", b"A", b"P", *_METADATA])
+
+
+@dataclass(frozen=True)
+class Segment:
+    """The entropy-coded ``stream`` of the next ``front_count`` fronts of ``tile``."""
+
+    tile: int
+    front_count: int
+    stream: bytes
+
+
+@dataclass(frozen=True)
+class Container:
+    """What an ``.lbb`` file holds.
+
+    Sizes in pixels, ``tile_block_rows`` in rows of blocks (0: one tile), ``alpha`` (height, width)
+    uint8, ``ancillary`` pairs of type and body that this version has no use for. ``complete`` is
+    False if a partial reading met damage.
+    """
+
+    width: int
+    height: int
+    grey: bool
+    quality_eighths: int
+    tile_block_rows: int
+    weights_id: bytes
+    pixels_crc: int
+    segments: tuple[Segment, ...]
+    alpha: NDArray[np.uint8] | None = None
+    icc: bytes | None = None
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    ancillary: tuple[tuple[bytes, bytes], ...] = ()
+    complete: bool = True
+
+
+def pack_container(container: Container) -> bytes:
+    """The bytes of the file; CorruptDataError if ``container`` contradicts the format."""
+    _check_header(container)
+    _check_segments(container)
+    chunks = [SIGNATURE, bytes(VERSION), _pack_chunk(b"H", _pack_header(container))]
+    if container.icc is not None:
+        chunks.append(_pack_chunk(b"i", _deflate_metadata(container.icc)))
+    if container.exif is not None:
+        chunks.append(_pack_chunk(b"e", container.exif))
+    if container.xmp is not None:
+        chunks.append(_pack_chunk(b"x", _deflate_metadata(container.xmp)))
+    for kind, body in container.ancillary:
+        if kind in _KNOWN or not _is_letter(kind) or kind.isupper():
+            raise _corrupt(f"{kind!r} is no type for an additional chunk")
+        chunks.append(_pack_chunk(kind, body))
+    if container.alpha is not None:
+        chunks.append(_pack_chunk(b"A", _pack_alpha(container, container.alpha)))
+    for segment in container.segments:
+        counts = _pack_varint(segment.tile) + _pack_varint(segment.front_count)
+        chunks.append(_pack_chunk(b"P", counts + segment.stream))
+    return b"".join(chunks)
+
+
+def parse_container(data: bytes, *, partial: bool = False) -> Container:
+    """Read a file; with ``partial`` everything up to the first damage behind the header.
+
+    A damaged ICC, EXIF or XMP chunk is then left out and what follows it is still read. Any other
+    damage ends the reading, since later fronts cannot be placed without the earlier ones.
+    NotLbbicError, UnsupportedVersionError (in both cases) or CorruptDataError.
+    """
+    _check_signature(data)
+    chunks = _iterate_chunks(data, len(SIGNATURE) + len(VERSION))
+    builder = _Builder(_read_header(chunks))
+    try:
+        for chunk in chunks:
+            try:
+                builder.add(chunk)
+            except CorruptDataError:
+                if not partial or chunk.kind not in _METADATA:
+                    raise
+                builder.complete = False
+        if not builder.segments:
+            raise _corrupt("It ends before its picture data.")
+    except CorruptDataError:
+        if not partial:
+            raise
+        builder.complete = False
+    return builder.build()
+
+
+# --- reading, in the order of the file ----------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    kind: bytes
+    body: bytes
+    intact: bool
+
+
+class _Builder:
+    """Gathers the chunks behind the header; ``add`` leaves it unchanged when it raises."""
+
+    def __init__(self, header: Container) -> None:
+        self.header = header
+        self.alpha: NDArray[np.uint8] | None = None
+        self.metadata: dict[str, bytes] = {}
+        self.ancillary: list[tuple[bytes, bytes]] = []
+        self.segments: list[Segment] = []
+        self.complete = True
+
+    def add(self, chunk: _Chunk) -> None:
+        kind, body = chunk.kind, chunk.body
+        if not chunk.intact:
+            raise _corrupt(f"The checksum of its part {kind.decode()} is wrong.")
+        if self.segments and kind != b"P":
+            raise _corrupt(f"The part {kind.decode()} follows the picture data.")
+        if kind == b"P":
+            segment = _parse_segment(body)
+            _check_order(self.header, self.segments[-1:], segment)
+            self.segments.append(segment)
+        elif kind == b"A" and self.alpha is None:
+            self.alpha = _parse_alpha(self.header, body)
+        elif kind in _METADATA and _METADATA[kind] not in self.metadata:
+            self.metadata[_METADATA[kind]] = body if kind == b"e" else _inflate_metadata(body)
+        elif kind in _KNOWN:
+            raise _corrupt(f"It holds the part {kind.decode()} twice.")
+        elif kind.isupper():
+            raise _newer(f"It holds a part {kind.decode()} that is unknown here.")
+        else:
+            self.ancillary.append((kind, body))
+
+    def build(self) -> Container:
+        return replace(
+            self.header,
+            segments=tuple(self.segments),
+            alpha=self.alpha,
+            icc=self.metadata.get("icc"),
+            exif=self.metadata.get("exif"),
+            xmp=self.metadata.get("xmp"),
+            ancillary=tuple(self.ancillary),
+            complete=self.complete,
+        )
+
+
+def _check_signature(data: bytes) -> None:
+    if not data.startswith(SIGNATURE):
+        raise NotLbbicError("Not an LBBIC file", "It does not begin like one.")
+    if len(data) < len(SIGNATURE) + len(VERSION):
+        raise _corrupt("It ends before its header.")
+    major = data[len(SIGNATURE)]
+    if major > VERSION[0]:
+        raise _newer(f"Its format is version {major}, this program reads version {VERSION[0]}.")
+    if major < VERSION[0]:
+        raise _corrupt(f"There is no version {major} of its format.")
+
+
+def _iterate_chunks(data: bytes, start: int) -> Iterator[_Chunk]:
+    """The chunks from ``start`` on; CorruptDataError where one isn't all there."""
+    while start < len(data):
+        kind = data[start : start + 1]
+        if not _is_letter(kind):
+            raise _corrupt(f"There is no part at byte {start}.")
+        length, body_start = _parse_varint(data, start + 1)
+        body_end = body_start + length
+        crc = data[body_end : body_end + 4]
+        if len(crc) < 4:
+            raise _corrupt(f"It is cut off within its part {kind.decode()}.")
+        intact = int.from_bytes(crc, "little") == zlib.crc32(memoryview(data)[start:body_end])
+        yield _Chunk(kind, data[body_start:body_end], intact)
+        start = body_end + 4
+
+
+def _read_header(chunks: Iterator[_Chunk]) -> Container:
+    chunk = next(chunks, None)
+    if chunk is None or chunk.kind != b"H" or not chunk.intact:
+        raise _corrupt("Its header is missing or damaged.")
+    width, at = _parse_varint(chunk.body, 0)
+    height, at = _parse_varint(chunk.body, at)
+    flags, quality_eighths = _take(chunk.body, at, 2)
+    tile_block_rows, at = _parse_varint(chunk.body, at + 2)
+    weights_id = _take(chunk.body, at, _WEIGHTS_ID_BYTES)
+    (pixels_crc,) = struct.unpack("<I", _take(chunk.body, at + _WEIGHTS_ID_BYTES, 4))
+    if len(chunk.body) != at + _WEIGHTS_ID_BYTES + 4:
+        raise _corrupt("Its header has the wrong length.")
+    if flags & ~_GREY:
+        raise _newer(f"Its header asks for a feature (flags {flags:#04x}) that is unknown here.")
+    header = Container(
+        width,
+        height,
+        bool(flags & _GREY),
+        quality_eighths,
+        tile_block_rows,
+        weights_id,
+        pixels_crc,
+        segments=(),
+    )
+    _check_header(header)
+    return header
+
+
+def _parse_segment(body: bytes) -> Segment:
+    tile, at = _parse_varint(body, 0)
+    front_count, at = _parse_varint(body, at)
+    return Segment(tile, front_count, body[at:])
+
+
+def _parse_alpha(header: Container, body: bytes) -> NDArray[np.uint8]:
+    """(height, width), read-only; nothing larger is ever unpacked."""
+    size = header.width * header.height
+    differences = _inflate(body, size)
+    if len(differences) != size:
+        raise _corrupt("Its transparency has the wrong size.")
+    rows = np.frombuffer(differences, np.uint8).reshape(header.height, header.width)
+    alpha = np.add.accumulate(rows, axis=0, dtype=np.uint8)
+    alpha.flags.writeable = False
+    return alpha
+
+
+def _inflate_metadata(body: bytes) -> bytes:
+    return _inflate(body, MAX_METADATA_BYTES)
+
+
+def _inflate(body: bytes, max_bytes: int) -> bytes:
+    stream = zlib.decompressobj()
+    try:
+        unpacked = stream.decompress(body, max_bytes + 1)
+    except zlib.error as error:
+        raise _corrupt("A compressed part cannot be unpacked.") from error
+    if len(unpacked) > max_bytes or not stream.eof or stream.unused_data:
+        raise _corrupt("A compressed part has the wrong size.")
+    return unpacked
+
+
+def _parse_varint(data: bytes, start: int) -> tuple[int, int]:
+    """The number at ``start`` and where the next thing begins."""
+    value = 0
+    for index, byte in enumerate(data[start : start + _MAX_VARINT_BYTES]):
+        value |= (byte & 0x7F) << 7 * index
+        if byte < 0x80:
+            if byte == 0 and index > 0:
+                break
+            return value, start + index + 1
+    raise _corrupt(f"The number at byte {start} of a part is malformed or cut off.")
+
+
+def _take(body: bytes, start: int, count: int) -> bytes:
+    taken = body[start : start + count]
+    if len(taken) != count:
+        raise _corrupt("Its header is too short.")
+    return taken
+
+
+# --- writing ------------------------------------------------------------------------------------
+
+
+def _pack_chunk(kind: bytes, body: bytes) -> bytes:
+    chunk = kind + _pack_varint(len(body)) + body
+    return chunk + struct.pack("<I", zlib.crc32(chunk))
+
+
+def _pack_header(container: Container) -> bytes:
+    return b"".join(
+        [
+            _pack_varint(container.width),
+            _pack_varint(container.height),
+            bytes([_GREY if container.grey else 0, container.quality_eighths]),
+            _pack_varint(container.tile_block_rows),
+            container.weights_id,
+            struct.pack("<I", container.pixels_crc),
+        ]
+    )
+
+
+def _pack_alpha(container: Container, alpha: NDArray[np.uint8]) -> bytes:
+    if alpha.dtype != np.uint8 or alpha.shape != (container.height, container.width):
+        raise _corrupt("The transparency does not fit the picture.")
+    differences = alpha.copy()
+    differences[1:] -= alpha[:-1]
+    return _deflate(differences.tobytes())
+
+
+def _deflate_metadata(data: bytes) -> bytes:
+    if len(data) > MAX_METADATA_BYTES:
+        raise _corrupt("Its colour profile or XMP is too long.")
+    return _deflate(data)
+
+
+def _deflate(data: bytes) -> bytes:
+    return zlib.compress(data, 9)
+
+
+def _pack_varint(value: int) -> bytes:
+    packed = bytearray()
+    while value >= 0x80:
+        packed.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*packed, value])
+
+
+# --- what writer and reader both insist on ------------------------------------------------------
+
+
+def _check_header(header: Container) -> None:
+    if header.width < 1 or header.height < 1:
+        raise _corrupt(f"A picture of {header.width} × {header.height} pixels is empty.")
+    if max(header.width, header.height) > MAX_SIDE:
+        raise _corrupt(f"A side of {max(header.width, header.height)} pixels is over {MAX_SIDE}.")
+    if header.width * header.height > MAX_PIXELS:
+        raise _corrupt(
+            f"{header.width} × {header.height} pixels are more than the {MAX_PIXELS} allowed."
+        )
+    if header.quality_eighths not in QUALITY_EIGHTHS:
+        raise _corrupt(f"{header.quality_eighths}/8 is no quality between 1 and 8.")
+    if len(header.weights_id) != _WEIGHTS_ID_BYTES:
+        raise _corrupt("The identity of its weights has the wrong length.")
+
+
+def _check_segments(container: Container) -> None:
+    if not container.segments:
+        raise _corrupt("It has no picture data.")
+    for index, segment in enumerate(container.segments):
+        _check_order(container, container.segments[max(0, index - 1) : index], segment)
+
+
+def _check_order(header: Container, previous: Sequence[Segment], segment: Segment) -> None:
+    """``previous`` holds the segment before, or nothing. The bounds are those of 1×1 blocks."""
+    allowed = (previous[0].tile, previous[0].tile + 1) if previous else (0,)
+    if segment.tile not in allowed:
+        raise _corrupt(f"Its tile {segment.tile} is out of order.")
+    if segment.tile > 0 and (
+        header.tile_block_rows == 0 or segment.tile * header.tile_block_rows >= header.height
+    ):
+        raise _corrupt(f"It cannot have a tile {segment.tile}.")
+    if not 1 <= segment.front_count <= header.width + 2 * header.height:
+        raise _corrupt(f"It cannot have {segment.front_count} fronts in one part.")
+
+
+def _is_letter(kind: bytes) -> bool:
+    return len(kind) == 1 and kind.isalpha()
+
+
+def _corrupt(detail: str) -> CorruptDataError:
+    return CorruptDataError("The file is damaged", detail)
+
+
+def _newer(detail: str) -> UnsupportedVersionError:
+    return UnsupportedVersionError("The file needs a newer version of this program", detail)

@@ -1,0 +1,5 @@
+"""The command line: ``lbbic`` and what each of its commands does."""
+
+from lbbic_engine.cli.arguments import main
+
+__all__ = ["main"]

@@ -1,0 +1,264 @@
+"""The ``lbbic`` command line: which arguments there are. What they do is in ``commands``.
+
+``lbbic --help`` is there at once because nothing heavy is imported before a command runs.
+Exit codes: 0 done, 1 a decoded picture differs, 2 something failed, 130 interrupted, 141 nobody
+reads the output any more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from lbbic_engine.cli import commands
+from lbbic_engine.cli.console import FAILURES, complain, reason
+from lbbic_engine.config import DEFAULT_WEIGHTS, EFFORTS
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command in ``argv`` (or the process's arguments) and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    args = _parser().parse_args(argv)
+    try:
+        code: int = args.command(args)
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        complain("interrupted")
+        return 130
+    except BrokenPipeError:
+        # The reader has gone; without this Python would complain when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except FAILURES as error:
+        complain(reason(error))
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lbbic", description="Learned block-based image compression."
+    )
+    parser.add_argument("--version", action=_Version, help="show the version and exit")
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_compress(subparsers)
+    _add_decompress(subparsers)
+    _add_info(subparsers)
+    _add_eval(subparsers)
+    _add_bench(subparsers)
+    _add_demo(subparsers)
+    return parser
+
+
+class _Version(argparse.Action):
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str) -> None:
+        super().__init__(option_strings, dest, nargs=0, default=argparse.SUPPRESS, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        print(f"lbbic {commands.version()}")
+        parser.exit()
+
+
+def _add_compress(subparsers: Any) -> None:
+    parser = _add_command(
+        subparsers, "compress", commands.compress, "compress pictures to .lbb files"
+    )
+    parser.add_argument("inputs", nargs="+", metavar="IN", help="pictures, folders of pictures")
+    parser.add_argument("-o", "--output", metavar="OUT", help="a folder, or a file for one picture")
+    target = parser.add_mutually_exclusive_group()
+    target.add_argument(
+        "-q",
+        "--quality",
+        type=_quality,
+        metavar="Q",
+        help="1 (small) to 8 (fine) in steps of 1/8, default 4 or what the model has",
+    )
+    target.add_argument(
+        "--target-bytes", type=_positive(int), metavar="N", help="best quality in N bytes at most"
+    )
+    target.add_argument(
+        "--target-bpp",
+        type=_positive(float),
+        metavar="X",
+        help="best quality in X bits per pixel at most",
+    )
+    target.add_argument(
+        "--target-psnr", type=_positive(float), metavar="X", help="smallest file with X dB at least"
+    )
+    _add_options(parser, "effort", "weights", "device", "overwrite", "json")
+
+
+def _add_decompress(subparsers: Any) -> None:
+    parser = _add_command(
+        subparsers, "decompress", commands.decompress, "turn .lbb files into pictures"
+    )
+    parser.add_argument("inputs", nargs="+", metavar="IN", help=".lbb files, folders of them")
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="OUT",
+        help="a folder for PNGs, or a file whose extension says the format",
+    )
+    parser.add_argument(
+        "--partial", action="store_true", help="show what is left of a truncated file"
+    )
+    _add_options(parser, "device", "overwrite", "json")
+
+
+def _add_info(subparsers: Any) -> None:
+    parser = _add_command(subparsers, "info", commands.info, "say what is in .lbb files")
+    parser.add_argument("inputs", nargs="+", metavar="IN", help=".lbb files, folders of them")
+    _add_options(parser, "json")
+
+
+def _add_eval(subparsers: Any) -> None:
+    parser = _add_command(
+        subparsers, "eval", commands.evaluate, "measure rates, PSNR, MS-SSIM and seconds"
+    )
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="of pictures, or one picture")
+    parser.add_argument(
+        "-q",
+        "--qualities",
+        type=_qualities,
+        metavar="Q,Q",
+        help="qualities from 1 to 8, default those of 1,2,3,4,5,6,7,8 that the model has",
+    )
+    parser.add_argument(
+        "--anchor",
+        type=Path,
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="CURVE.json",
+        help="curves to give the BD-rate against, such as eval --json writes",
+    )
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write all numbers, to be an anchor later"
+    )
+    parser.add_argument(
+        "--plot", type=_plot, metavar="FILE", help="draw the curves (.png, .svg, .pdf)"
+    )
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the .lbb files")
+    parser.add_argument(
+        "--details",
+        action="store_true",
+        help="with --keep, also the decoded pictures, and bits and distortion of each block",
+    )
+    parser.add_argument(
+        "--weights",
+        type=lambda text: text.split(","),
+        default=[DEFAULT_WEIGHTS],
+        metavar="NAME,NAME",
+        help=f"the model, or models of single qualities together, default {DEFAULT_WEIGHTS}",
+    )
+    _add_options(parser, "effort", "device", "overwrite")
+
+
+def _add_bench(subparsers: Any) -> None:
+    parser = _add_command(
+        subparsers, "bench", commands.bench, "measure speed, memory and rates beside other codecs"
+    )
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="of pictures, or one picture")
+    parser.add_argument(
+        "--codecs",
+        default="lbbic,jpeg,webp,avif",
+        metavar="NAME,NAME",
+        help="lbbic, reference, jpeg, webp, avif, jxl, compressai:MODEL; "
+        "default lbbic,jpeg,webp,avif",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("bench"),
+        metavar="DIR",
+        help="where results go, default bench; what is there is not measured again",
+    )
+
+
+def _add_demo(subparsers: Any) -> None:
+    parser = _add_command(subparsers, "demo", commands.demo, "try the codec on its sample pictures")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the .lbb files")
+    parser.set_defaults(details=False)
+    _add_options(parser, "effort", "weights", "device", "overwrite")
+
+
+def _add_command(
+    subparsers: Any, name: str, run: Callable[[argparse.Namespace], int], text: str
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = subparsers.add_parser(name, help=text, description=text)
+    parser.set_defaults(command=run)
+    return parser
+
+
+def _add_options(parser: argparse.ArgumentParser, *names: str) -> None:
+    if "effort" in names:
+        parser.add_argument(
+            "--effort",
+            choices=EFFORTS,
+            default=EFFORTS[0],
+            help="thorough: smaller files of the same quality, in eleven to 24 times the time",
+        )
+    if "weights" in names:
+        parser.add_argument(
+            "--weights",
+            default=DEFAULT_WEIGHTS,
+            metavar="NAME",
+            help=f"the model to code with, default {DEFAULT_WEIGHTS}",
+        )
+    if "device" in names:
+        parser.add_argument(
+            "--device",
+            choices=("auto", "cpu", "cuda"),
+            default="auto",
+            help="auto, the default, is the faster: the CPU",
+        )
+    if "overwrite" in names:
+        parser.add_argument("--overwrite", action="store_true", help="replace existing files")
+    if "json" in names:
+        parser.add_argument("--json", action="store_true", help="print a JSON object per file")
+
+
+def _quality(text: str) -> float:
+    quality = _number(float, text)
+    if not 1 <= quality <= 8:
+        raise argparse.ArgumentTypeError(f"{text} is not between 1 and 8")
+    return round(quality * 8) / 8
+
+
+def _qualities(text: str) -> list[float]:
+    return sorted({_quality(part) for part in text.split(",")})
+
+
+def _plot(text: str) -> Path:
+    if not text.endswith((".png", ".svg", ".pdf")):
+        raise argparse.ArgumentTypeError(f"{text} does not end with .png, .svg or .pdf")
+    return Path(text)
+
+
+def _positive(kind: type[int] | type[float]) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        value = _number(kind, text)
+        if not 0 < value < math.inf:
+            raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+        return value
+
+    return parse
+
+
+def _number(kind: type[int] | type[float], text: str) -> float:
+    try:
+        return kind(text)
+    except ValueError:
+        name = "whole number" if kind is int else "number"
+        raise argparse.ArgumentTypeError(f"{text!r} is not a {name}") from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

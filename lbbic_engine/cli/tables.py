@@ -1,0 +1,208 @@
+"""Measurements as people and programs read them: tables, a JSON document, a plot."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from lbbic_engine.errors import LbbicError
+
+if TYPE_CHECKING:
+    from lbbic_engine.measure.evaluate import Average, Band, Comparison, Measurement
+    from lbbic_engine.measure.rate_distortion import Curve
+
+EVALUATION_HEADINGS = (
+    "picture",
+    "q",
+    "bytes",
+    "bpp",
+    "PSNR dB",
+    "MS-SSIM",
+    "encode s",
+    "decode s",
+    "exact",
+)
+DEMO_HEADINGS = ("file", "before", "after", "saved %", "bpp", "PSNR dB", "encode s", "decode s")
+
+
+def info_facts(info: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return names and values of what ``codec.read_info`` says, as a person wants to read it."""
+    kind = "grey" if info["grey"] else "colour"
+    transparency = " with transparency" if info["has_alpha"] else ""
+    metadata = (f"{name.upper()} {size} bytes" for name, size in info["metadata_bytes"].items())
+    known = "" if info["weights_installed"] else ", not installed: it cannot be decoded here"
+    return [
+        ("picture", f"{info['width']} x {info['height']} pixels, {kind}{transparency}"),
+        ("quality", f"{info['quality']:g}"),
+        ("size", f"{info['total_bytes']} bytes, {info['bpp']:.4f} bits per pixel"),
+        ("payload", f"{info['payload_bytes']} bytes"),
+        ("metadata", ", ".join(metadata) or "none"),
+        ("weights", f"{info['weights']}{known}"),
+        ("layout", f"{count(info['tiles'], 'tile')}, {count(info['segments'], 'segment')}"),
+        ("format", f"version {info['version']}"),
+        ("complete", "yes" if info["complete"] else "no, a part is missing or damaged"),
+    ]
+
+
+def count(number: int, noun: str) -> str:
+    """Return ``number`` and ``noun`` in the singular or plural."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def text_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return aligned columns, the first to the left and the others to the right."""
+    lines = [headings, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
+    return "\n".join(
+        "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip()
+        for line in lines
+    )
+
+
+def evaluation_table(rows: Sequence[Measurement], means: Sequence[Average]) -> str:
+    """Return a line per picture and quality, and below them the means."""
+    lines = [(row.picture, f"{row.quality:g}", str(row.bytes), *_columns(row)) for row in rows] + [
+        (f"mean of {row.pictures}", f"{row.quality:g}", "", *_columns(row)) for row in means
+    ]
+    return text_table(EVALUATION_HEADINGS, lines)
+
+
+def _columns(row: Measurement | Average) -> tuple[str, ...]:
+    return (
+        f"{row.bpp:.4f}",
+        f"{row.psnr:.3f}",
+        "" if row.ms_ssim is None else f"{row.ms_ssim:.5f}",
+        f"{row.encode_seconds:.2f}",
+        f"{row.decode_seconds:.2f}",
+        "yes" if row.exact else "NO",
+    )
+
+
+def comparison_table(comparisons: Sequence[Comparison]) -> str:
+    """Return BD-rates in per cent: a line per anchor, a column per band of dB."""
+    names = [band.name for band in comparisons[0].bands]
+    lines = [
+        (
+            row.anchor,
+            _range(row.overall),
+            *(_signed(band.bd_rate) for band in (row.overall, *row.bands)),
+        )
+        for row in comparisons
+    ]
+    return text_table(("BD-rate % against", "range dB", "whole range", *names), lines)
+
+
+def _range(band: Band) -> str:
+    return "-" if band.bd_rate is None else f"{band.low:.2f}-{band.high:.2f}"
+
+
+def _signed(per_cent: float | None) -> str:
+    return "-" if per_cent is None else f"{per_cent:+.2f}"
+
+
+def demo_table(rows: Sequence[Measurement]) -> str:
+    """Return a line per picture: its size before and after, and what that cost."""
+    return text_table(
+        DEMO_HEADINGS,
+        [
+            (
+                row.picture,
+                str(row.original_bytes),
+                str(row.bytes),
+                f"{saving_per_cent(row.original_bytes, row.bytes):.1f}",
+                f"{row.bpp:.3f}",
+                f"{row.psnr:.2f}",
+                f"{row.encode_seconds:.2f}",
+                f"{row.decode_seconds:.2f}",
+            )
+            for row in rows
+        ],
+    )
+
+
+def saving_per_cent(before: int, after: int) -> float:
+    """Return how much smaller ``after`` is; negative when it is larger."""
+    return 100 * (1 - after / before) if before else 0.0
+
+
+def json_text(value: Mapping[str, Any], *, indent: int | None = None) -> str:
+    """Return strict JSON: what is not finite (the PSNR of equal pictures) becomes null."""
+    return json.dumps(_finite(value), indent=indent, allow_nan=False, default=str)
+
+
+def _finite(value: Any) -> Any:
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case dict():
+            return {key: _finite(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_finite(item) for item in value]
+    return value
+
+
+def evaluation_document(
+    curve: Curve,
+    rows: Sequence[Measurement],
+    means: Sequence[Average],
+    comparisons: Sequence[Comparison],
+) -> dict[str, Any]:
+    """Return all there is to know about an evaluation.
+
+    Its first four keys are an anchor's, the next two are those of CompressAI's format.
+    """
+    from lbbic_engine.measure.rate_distortion import Results
+
+    similarities = [row.ms_ssim for row in means if row.ms_ssim is not None]
+    results = Results(
+        name=curve.name,
+        description=curve.source,
+        bpp=tuple(row.bpp for row in means),
+        psnr=tuple(row.psnr for row in means),
+        ms_ssim=tuple(similarities) if len(similarities) == len(means) else (),
+        encoding_time=tuple(row.encode_seconds for row in means),
+        decoding_time=tuple(row.decode_seconds for row in means),
+    )
+    return {
+        "name": curve.name,
+        "source": curve.source,
+        "bpp": list(curve.bpp),
+        "psnr": list(curve.psnr),
+        **results.document(),
+        "weights": sorted({row.weights for row in rows}),
+        "qualities": [asdict(row) for row in means],
+        "pictures": [asdict(row) for row in rows],
+        "bd_rate": [asdict(row) for row in comparisons],
+    }
+
+
+def require_matplotlib() -> Any:
+    """Return matplotlib's Figure class, which needs no window. LbbicError when it is missing."""
+    try:
+        return importlib.import_module("matplotlib.figure").Figure
+    except ImportError:
+        raise LbbicError(
+            "matplotlib is missing", "Install it (pip install matplotlib) or leave out --plot."
+        ) from None
+
+
+def plot_curves(curve: Curve, anchors: Sequence[Curve], suffix: str) -> bytes:
+    """Return a plot of PSNR over bits per pixel in the format of ``suffix`` (.png, .svg, .pdf)."""
+    figure = require_matplotlib()(figsize=(8, 6), layout="constrained")
+    axes = figure.add_subplot()
+    for anchor in anchors:
+        axes.plot(anchor.bpp, anchor.psnr, label=anchor.name, linewidth=1)
+    axes.plot(curve.bpp, curve.psnr, "o-", label=curve.name, color="black", linewidth=2)
+    axes.set(xlabel="bits per pixel", ylabel="RGB PSNR [dB]", title=curve.source)
+    if curve.bpp:  # anchors may reach much further
+        axes.set(xlim=(0, 1.2 * max(curve.bpp)), ylim=(min(curve.psnr) - 2, max(curve.psnr) + 2))
+    axes.grid(alpha=0.3)
+    axes.legend()
+    image = io.BytesIO()
+    figure.savefig(image, format=suffix.removeprefix("."), dpi=150)
+    return image.getvalue()

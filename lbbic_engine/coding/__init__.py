@@ -1,0 +1,1 @@
+"""Symbols of blocks: made from a picture, searched, or taken from a stream."""

@@ -1,0 +1,57 @@
+"""The loop that codes the blocks of pictures, front by front: the same for sender and receiver."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lbbic_engine.layout.wavefront import Grid, Mirror, coding_order
+from lbbic_engine.networks.block_model import BlockModel, ExchangeT
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def code_blocks(
+    model: BlockModel[ExchangeT], rows: int, columns: int, exchange: ExchangeT
+) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
+    """Codes a grid of blocks, for sender and receiver alike; they differ in ``exchange``.
+
+    Yields each front's raster indexes (n,) and its blocks' state (n, width).
+    """
+    return code_grids(model, (Grid(rows, columns),), exchange)
+
+
+def code_grids(
+    model: BlockModel[ExchangeT], grids: tuple[Grid, ...], exchange: ExchangeT
+) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
+    """Codes independent grids of blocks in common fronts, which are the wider for it.
+
+    Raster indexes go on from grid to grid. Blocks are mirrored as their quarter sees them
+    (``CodingOrder.mirrors``).
+    """
+    import torch
+
+    order = coding_order(grids)
+    count = len(order.blocks)
+    # In coding order, so that a front's state is in one piece; then blocks seen across seams.
+    state = model.empty_state(count + len(order.seen))
+    blocks, around, seen, mirrors = (
+        torch.from_numpy(values).to(state.device)
+        for values in (order.blocks, order.around, order.seen, order.seen_mirrors)
+    )
+    seen_across = Mirror(model.block_size, state)
+    for (first, last), (begin, end) in zip(
+        pairwise(order.bounds), pairwise(order.seen_bounds), strict=True
+    ):
+        gathered = state.index_select(0, around[4 * first : 4 * last]).view(last - first, -1)
+        coded = model.code_front(blocks[first:last], gathered, exchange)
+        state[first:last] = coded
+        if begin < end:
+            at_seams = state.index_select(0, seen[begin:end])
+            state[count + begin : count + end] = seen_across(at_seams, mirrors[begin:end])
+        yield order.blocks[first:last], coded

@@ -1,0 +1,1 @@
+"""A picture as blocks: their order, their neighbours, the tiles."""

@@ -1,0 +1,185 @@
+"""The order in which blocks are coded, and the loop that codes them; knows no network.
+
+A block's context reaches one block to the upper right, so all blocks with the same
+``column + 2·row`` are independent: they form a *front* and are coded in one batched pass.
+
+Wider fronts cost less. So a grid may be coded *from the middle*: in quarters, all of which go
+outwards from there at once. What lies towards the middle is a block's left and upper context, so
+the networks see the quarters on the left mirrored left to right, and those above upside down. The
+lower right quarter begins; across a seam, blocks see those of the quarters before theirs:
+
+    upper left, from front 3      upper right, from front 2
+    lower left, from front 1      lower right, from front 0
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# Blocks a context is made of, as (row, column) offsets: left, upper left, upper, upper right.
+NEIGHBOURS = ((0, -1), (-1, -1), (-1, 0), (-1, 1))
+
+
+class Grid(NamedTuple):
+    """Rows and columns of blocks, coded from the upper left corner or from the middle."""
+
+    rows: int
+    columns: int
+    from_middle: bool = False
+
+    @property
+    def centre(self) -> tuple[int, int]:
+        """Row and column of the first block."""
+        return (self.rows // 2, self.columns // 2) if self.from_middle else (0, 0)
+
+
+class Mirror:
+    """Shows state (n, width) of blocks as those across a seam see it."""
+
+    def __init__(self, block_size: int, state: Tensor) -> None:
+        import torch
+
+        places = np.tile(np.arange(state.shape[1]), (4, 1))
+        pixels = mirrored_places(block_size)
+        places[:, : pixels.shape[1]] = pixels  # what is not pixels stays as it is
+        self._places = torch.from_numpy(places).to(state.device)
+
+    def __call__(self, state: Tensor, mirrors: Tensor) -> Tensor:
+        return state.gather(1, self._places.index_select(0, mirrors))
+
+
+@dataclass(frozen=True)
+class CodingOrder:
+    """How grids are coded together.
+
+    ``blocks`` are raster indexes (n,) in coding order, ``bounds`` say where in them a front
+    begins, ``around`` (4·n,) are the places in them of each block's neighbours, n + m if outside.
+    Places from n on are ``seen`` (m,) again across a seam: places of blocks, ``seen_mirrors`` (m,)
+    how they are seen, ``seen_bounds`` where those of a front begin.
+    ``mirrors`` (n,) says how a block is mirrored (``mirrored_places``), by raster index.
+    ``parts`` are, for each front, the grids that have blocks in it, and which of its rows these
+    are: (grid, first, last).
+    """
+
+    blocks: NDArray[np.int64]
+    bounds: list[int]
+    around: NDArray[np.int64]
+    seen: NDArray[np.int64]
+    seen_mirrors: NDArray[np.int64]
+    seen_bounds: list[int]
+    mirrors: NDArray[np.int64]
+    parts: list[list[tuple[int, int, int]]]
+
+
+@lru_cache(maxsize=8)
+def coding_order(grids: tuple[Grid, ...]) -> CodingOrder:
+    sizes = [grid.rows * grid.columns for grid in grids]
+    count, offsets = sum(sizes), np.cumsum([0, *sizes[:-1]])
+    front = np.concatenate([front_numbers(grid) for grid in grids])
+    mirrors = np.concatenate([_Quarters(grid).mirrors for grid in grids])
+    grid = np.repeat(np.arange(len(grids)), sizes)
+    blocks = np.argsort(front, kind="stable")  # within a front, grid by grid
+    place = np.empty(count + 1, np.int64)
+    place[blocks], place[count] = np.arange(count), count
+    around = np.concatenate(
+        [
+            np.where(found == size, count, found + offset)
+            for found, size, offset in zip(
+                (neighbours(each) for each in grids), sizes, offsets, strict=True
+            )
+        ]
+    )
+    around = place[around[blocks]].ravel()
+    # Neighbours that are mirrored otherwise than the block itself are across a seam.
+    own, outside = mirrors[blocks], around == count
+    mirrored = np.where(outside, 0, own.repeat(4) ^ np.append(own, 0)[around])
+    across = mirrored > 0
+    pairs, which = np.unique(4 * around[across] + mirrored[across], return_inverse=True)
+    around[outside], around[across] = count + len(pairs), count + which
+    # A part begins where the front or the grid changes.
+    front, grid = front[blocks], grid[blocks]
+    new_front = np.diff(front, prepend=-1) > 0
+    begin = np.flatnonzero(new_front | (np.diff(grid, prepend=-1) != 0))
+    bounds = [*np.flatnonzero(new_front).tolist(), count]
+    parts: list[list[tuple[int, int, int]]] = []
+    for first, last in pairwise([*begin.tolist(), count]):
+        if new_front[first]:
+            parts.append([])
+        origin = bounds[len(parts) - 1]
+        parts[-1].append((int(grid[first]), first - origin, last - origin))
+    seen, seen_mirrors = np.divmod(pairs, 4)
+    seen_bounds = np.searchsorted(seen, bounds).tolist()
+    return CodingOrder(blocks, bounds, around, seen, seen_mirrors, seen_bounds, mirrors, parts)
+
+
+def front_count(grid: Grid) -> int:
+    """How many fronts a grid has; none of them is empty."""
+    return len(coding_order((grid,)).parts)
+
+
+def fronts(grid: Grid) -> list[NDArray[np.int64]]:
+    """Raster indexes of the blocks of each front, in coding order; no front is empty."""
+    order = coding_order((grid,))
+    return np.split(order.blocks, order.bounds[1:-1])
+
+
+class _Quarters:
+    """Where the blocks of a grid are, by raster index (n,)."""
+
+    def __init__(self, grid: Grid) -> None:
+        first_row, first_column = grid.centre
+        self.row, self.column = np.divmod(np.arange(grid.rows * grid.columns), grid.columns)
+        self.above, self.left = self.row < first_row, self.column < first_column
+        # Steps outwards from the middle.
+        self.down = np.where(self.above, first_row - 1 - self.row, self.row - first_row)
+        self.right = np.where(self.left, first_column - 1 - self.column, self.column - first_column)
+        self.mirrors = self.left + 2 * self.above
+
+
+def front_numbers(grid: Grid, skew: int = 2) -> NDArray[np.int64]:
+    """When each block (n,) is coded, if a row goes ``skew`` blocks behind the one before."""
+    quarters = _Quarters(grid)
+    late = (skew - 1) * quarters.left + skew * quarters.above
+    return np.asarray(quarters.right + skew * quarters.down + late)
+
+
+def neighbours(grid: Grid) -> NDArray[np.int64]:
+    """Raster indexes (rows·columns, 4) of each block's context, ``rows·columns`` if outside."""
+    quarters = _Quarters(grid)
+    first_row, first_column = grid.centre
+    found = []
+    for down, right in NEIGHBOURS:
+        row = quarters.row + np.where(quarters.above, -down, down)
+        column = quarters.column + np.where(quarters.left, -right, right)
+        inside = (row >= 0) & (row < grid.rows) & (column >= 0) & (column < grid.columns)
+        # Only quarters before this one are seen.
+        inside &= (quarters.above | (row >= first_row)) & (quarters.left | (column >= first_column))
+        found.append(np.where(inside, row * grid.columns + column, grid.rows * grid.columns))
+    return np.stack(found, axis=1)
+
+
+@cache
+def mirrored_places(block_size: int) -> NDArray[np.int64]:
+    """Where the values of a mirrored block are in the block: places (4, 3B²).
+
+    Mirrored not at all, left to right, upside down, both.
+    """
+    places = np.arange(3 * block_size**2).reshape(block_size, block_size, 3)
+    ways = (places, places[:, ::-1], places[::-1], places[::-1, ::-1])
+    return np.stack([way.ravel() for way in ways])
+
+
+def mirror(blocks: NDArray[np.uint8], mirrors: NDArray[np.int64], block_size: int) -> None:
+    """Mirrors blocks (n, 3B²) in place, each in the way (n,) of ``mirrored_places``."""
+    for way, places in enumerate(mirrored_places(block_size)[1:], 1):
+        (chosen,) = (mirrors == way).nonzero()
+        blocks[chosen] = blocks[chosen].take(places, axis=1)

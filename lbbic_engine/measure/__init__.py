@@ -1,0 +1,1 @@
+"""How good pictures and files are: metrics, curves, targets, other codecs."""

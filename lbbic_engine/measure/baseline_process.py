@@ -1,0 +1,59 @@
+"""Other codecs in a process of their own, so that a caller's other threads never stand still.
+
+Their libraries take in and give out a whole picture without letting go of the interpreter's lock,
+at 12 megapixels some 100 ms each time. A process can also be ended in the middle of an encoding.
+Pixels go there and come back as files, which both sides read and write without the lock.
+"""
+
+import multiprocessing
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from lbbic_engine.errors import Cancelled
+from lbbic_engine.measure import baselines
+
+_ORIGINAL, _DECODED = "original.npy", "decoded.npy"
+_ASK_SECONDS = 0.05
+
+
+def encode_at_size(
+    picture: baselines.Picture, codec: str, max_bytes: int, cancelled: Callable[[], bool]
+) -> baselines.BaselineResult | None:
+    """`baselines.encode_at_size` of an RGB (height, width, 3) picture; Cancelled at once."""
+    context = multiprocessing.get_context("spawn")  # a fork would share the locks of threads
+    with TemporaryDirectory(prefix="lbbic-") as folder:
+        np.save(Path(folder, _ORIGINAL), picture)
+        answers, end = context.Pipe(duplex=False)
+        process = context.Process(target=_encode, args=(end, folder, codec, max_bytes), daemon=True)
+        process.start()
+        end.close()
+        try:
+            while not answers.poll(_ASK_SECONDS):
+                if cancelled():
+                    raise Cancelled
+            answer = answers.recv()
+        finally:
+            process.kill()
+            process.join()
+        if isinstance(answer, Exception):
+            raise answer
+        if answer is None:
+            return None
+        quality, data = answer
+        return baselines.BaselineResult(codec, quality, data, np.load(Path(folder, _DECODED)))
+
+
+def _encode(answers: Connection, folder: str, codec: str, max_bytes: int) -> None:
+    """What runs there; answers quality and file, None, or an exception."""
+    try:
+        picture = np.load(Path(folder, _ORIGINAL))
+        result = baselines.encode_at_size(picture, codec, max_bytes)
+        if result is not None:
+            np.save(Path(folder, _DECODED), result.reconstruction)
+        answers.send(result and (result.quality, result.data))
+    except Exception as error:
+        answers.send(error)

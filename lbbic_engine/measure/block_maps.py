@@ -1,0 +1,89 @@
+"""What every block of a file costs and loses: as numbers, as a table, as a picture."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from lbbic_engine.codec import decode_progressively
+from lbbic_engine.layout.blocks import grid
+
+HEADINGS = ("row", "column", "bits", "mse")
+GAP_PX = 8  # between the two maps of a picture
+
+Maps = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class BlockMaps:
+    """Of each block (rows, columns): bits, and the sum of its squared errors on the 0…255 range.
+
+    ``values`` counts what is summed: pixels of the picture alone, three colours each.
+    """
+
+    block_size: int
+    bits: Maps
+    squared_error: Maps
+    values: Maps
+
+    @property
+    def mse(self) -> Maps:
+        return self.squared_error / self.values
+
+    def csv(self) -> bytes:
+        """A table with a line for each block, in raster order."""
+        text = io.StringIO(newline="")
+        writer = csv.writer(text)
+        writer.writerow(HEADINGS)
+        for (row, column), bits in np.ndenumerate(self.bits):
+            writer.writerow((row, column, f"{bits:.3f}", f"{self.mse[row, column]:.4f}"))
+        return text.getvalue().encode()
+
+    def png(self) -> bytes:
+        """Bits to the left, distortion to the right, white where there is most; blocks in size."""
+        maps = [_grey(np.sqrt(values)) for values in (self.bits, self.mse)]  # roots, to see more
+        wide = [np.kron(m, np.ones((self.block_size,) * 2, np.uint8)) for m in maps]
+        gap = np.full((len(wide[0]), GAP_PX), 128, np.uint8)
+        image = io.BytesIO()
+        Image.fromarray(np.hstack([wide[0], gap, wide[1]])).save(image, "PNG")
+        return image.getvalue()
+
+
+def block_maps(data: bytes, original: NDArray[np.uint8], *, device: str = "auto") -> BlockMaps:
+    """Decodes a file and compares it with its original (H, W, 3); raises like ``decompress``."""
+    height, width, _ = original.shape
+    maps: BlockMaps | None = None
+    for front in decode_progressively(data, device=device):
+        size = front.blocks.shape[1]
+        if maps is None:
+            rows, columns = grid(height, width, size)
+            padding = ((0, rows * size - height), (0, columns * size - width), (0, 0))
+            inside = _cut(np.pad(np.ones_like(original, bool), padding), size)
+            blocks = _cut(np.pad(original.astype(np.int16), padding), size)
+            empty = np.zeros((rows, columns))
+            maps = BlockMaps(size, empty, empty.copy(), inside.sum(axis=(2, 3, 4)).astype(float))
+        place = front.rows, front.columns
+        maps.bits[place] = front.bits
+        error = np.where(inside[place], front.blocks - blocks[place], 0).astype(np.int64)
+        maps.squared_error[place] = np.square(error).sum(axis=(1, 2, 3))
+    assert maps is not None  # no picture is without blocks
+    return maps
+
+
+def _cut(values: NDArray[Any], size: int) -> NDArray[Any]:
+    """(rows·B, columns·B, 3) as (rows, columns, B, B, 3)."""
+    rows, columns = values.shape[0] // size, values.shape[1] // size
+    cut: NDArray[Any] = values.reshape(rows, size, columns, size, 3).transpose(0, 2, 1, 3, 4)
+    return cut
+
+
+def _grey(values: Maps) -> NDArray[np.uint8]:
+    share = values / max(float(values.max()), 1e-9)
+    grey: NDArray[np.uint8] = (255 * share).round().astype(np.uint8)
+    return grey

@@ -1,0 +1,244 @@
+"""What the codec costs and keeps on real files: every number comes from a file read back.
+
+Bits per pixel count whole files; PSNR is that of the 8-bit pictures a user gets; seconds are the
+coder's alone, without reading pictures and weights. Curves average over pictures, dB included.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from statistics import fmean
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from lbbic_engine import codec
+from lbbic_engine.config import DEFAULT_WEIGHTS, EFFORTS, quality_index
+from lbbic_engine.errors import LbbicError
+from lbbic_engine.measure import block_maps, metrics, rate_distortion
+from lbbic_engine.networks.weights import by_name
+from lbbic_engine.pictures import atomic, read, write
+from lbbic_engine.pictures.atomic import make_folder, refuse_existing
+
+if TYPE_CHECKING:
+    from lbbic_engine.measure.rate_distortion import Curve
+
+RATE_POINTS = tuple(float(quality) for quality in range(1, 9))
+BAND_LIMITS_DB = (27.0, 30.0, 33.0, 36.0, 39.0, 41.0)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One picture at one quality; ``exact`` when the decoder saw what the encoder saw."""
+
+    picture: str
+    quality: float
+    width: int
+    height: int
+    original_bytes: int
+    bytes: int
+    bpp: float
+    psnr: float
+    ms_ssim: float | None
+    encode_seconds: float
+    decode_seconds: float
+    exact: bool
+    weights: str
+
+
+@dataclass(frozen=True)
+class Average:
+    """The means over all pictures at one quality; ``ms_ssim`` only if each picture has one."""
+
+    quality: float
+    pictures: int
+    bpp: float
+    psnr: float
+    ms_ssim: float | None
+    encode_seconds: float
+    decode_seconds: float
+    exact: bool
+
+
+@dataclass(frozen=True)
+class Band:
+    """BD-rate in per cent from ``low`` to ``high`` dB; None where a curve does not give one."""
+
+    name: str
+    low: float
+    high: float
+    bd_rate: float | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A curve against an anchor: over the common range, and per band cut to that range."""
+
+    anchor: str
+    source: str
+    overall: Band
+    bands: tuple[Band, ...]
+
+
+def warm_up(device: str = "auto", weights: str = DEFAULT_WEIGHTS) -> None:
+    """Load the weights and start the device, so that no measurement pays for it."""
+    tiny = read.load_picture(Image.new("RGB", (16, 16)))
+    codec.decompress(codec.compress(tiny, device=device, weights=weights).data, device=device)
+
+
+def measure(
+    source: Path,
+    name: str,
+    qualities: Sequence[float],
+    folder: Path,
+    *,
+    device: str = "auto",
+    weights: str = DEFAULT_WEIGHTS,
+    effort: str = EFFORTS[0],
+    details: bool = False,
+    overwrite: bool = False,
+) -> Iterator[Measurement]:
+    """Yield a measurement for each quality; the files are ``folder``/q*/``name``.lbb.
+
+    With ``details``, the decoded picture (.png) and maps of its blocks (.blocks.csv, .blocks.png)
+    are written beside them.
+    LbbicError or OSError when the picture cannot be read, coded or written.
+    """
+    picture = read.load_picture(source)
+    height, width = picture.pixels.shape[:2]
+    for quality in qualities:
+        path = folder / f"q{quality:g}" / f"{name}.lbb"
+        refuse_existing(path, overwrite=overwrite)
+        started = perf_counter()
+        compressed = codec.compress(picture, quality, device=device, weights=weights, effort=effort)
+        encode_seconds = perf_counter() - started
+        make_folder(path.parent)
+        atomic.write_atomically(path, compressed.data, overwrite=overwrite)
+        data = path.read_bytes()
+        started = perf_counter()
+        picture_back = codec.decompress(data, device=device)
+        decode_seconds = perf_counter() - started
+        decoded = picture_back.pixels
+        if details:
+            write.save_image(picture_back, path.with_suffix(".png"), overwrite=overwrite)
+            maps = block_maps.block_maps(data, picture.pixels, device=device)
+            for suffix, content in ((".blocks.csv", maps.csv()), (".blocks.png", maps.png())):
+                atomic.write_atomically(path.with_suffix(suffix), content, overwrite=overwrite)
+        yield Measurement(
+            picture=name,
+            quality=quality,
+            width=width,
+            height=height,
+            original_bytes=source.stat().st_size,
+            bytes=len(data),
+            bpp=8 * len(data) / (width * height),
+            psnr=metrics.psnr(picture.pixels, decoded),
+            ms_ssim=metrics.ms_ssim(picture.pixels, decoded),
+            encode_seconds=encode_seconds,
+            decode_seconds=decode_seconds,
+            exact=np.array_equal(decoded, compressed.reconstruction),
+            weights=codec.read_info(data).weights,
+        )
+
+
+def plan_models(
+    names: Sequence[str], qualities: Sequence[float] | None
+) -> list[tuple[str, list[float]]]:
+    """Models with the qualities to measure them at, each quality once.
+
+    Without ``qualities`` those are the rate points that a model has, or its only one. LbbicError
+    for a model that has none, or one that has the same as another.
+    """
+    planned: list[tuple[str, list[float]]] = []
+    for name in names:
+        config = by_name(name).config
+        wanted = RATE_POINTS if qualities is None else qualities
+        offered = [q for q in wanted if config.offers(quality_index(q))]
+        if qualities is None and not offered:
+            offered = [config.default_quality]
+        if not offered:
+            raise LbbicError(
+                "Quality not available", f"{name} has none of the qualities asked for."
+            )
+        if twice := {q for _, others in planned for q in others} & set(offered):
+            raise LbbicError(
+                "Two models for one quality", f"{name} is not the first for quality {min(twice):g}."
+            )
+        planned.append((name, offered))
+    return planned
+
+
+def averages(measurements: Sequence[Measurement]) -> list[Average]:
+    """Return the averages, lowest quality first."""
+    qualities = sorted({row.quality for row in measurements})
+    return [_average([row for row in measurements if row.quality == q]) for q in qualities]
+
+
+def _average(rows: Sequence[Measurement]) -> Average:
+    similarities = [row.ms_ssim for row in rows if row.ms_ssim is not None]
+    return Average(
+        quality=rows[0].quality,
+        pictures=len(rows),
+        bpp=fmean(row.bpp for row in rows),
+        psnr=fmean(row.psnr for row in rows),
+        ms_ssim=fmean(similarities) if len(similarities) == len(rows) else None,
+        encode_seconds=fmean(row.encode_seconds for row in rows),
+        decode_seconds=fmean(row.decode_seconds for row in rows),
+        exact=all(row.exact for row in rows),
+    )
+
+
+def mean_curve(rows: Sequence[Average], name: str, source: str) -> Curve:
+    """Return the rate-distortion curve through ``rows``, less those without any error."""
+    lossy = [row for row in rows if math.isfinite(row.psnr)]
+    return rate_distortion.Curve(
+        name=name,
+        source=source,
+        bpp=tuple(row.bpp for row in lossy),
+        psnr=tuple(row.psnr for row in lossy),
+    )
+
+
+def load_anchor(path: Path) -> Curve:
+    """Return the curve in ``path``; LbbicError if no BD-rate can be given against it.
+
+    OSError if the file cannot be opened.
+    """
+    path.open().close()
+    anchor = rate_distortion.load_curve(path)
+    try:
+        rate_distortion.bd_rate(anchor.bpp, anchor.psnr, anchor.bpp, anchor.psnr)
+    except ValueError as error:
+        raise LbbicError("Not a rate–distortion curve", f"{path}: {error}") from error
+    return anchor
+
+
+def compare(curve: Curve, anchor: Curve) -> Comparison:
+    """Return the BD-rate of ``curve`` against ``anchor``: negative where it needs fewer bits.
+
+    Bands are cut to the range that both curves have.
+    """
+    low = max(min(each.psnr, default=math.inf) for each in (curve, anchor))
+    high = min(max(each.psnr, default=-math.inf) for each in (curve, anchor))
+
+    def band(name: str, start: float, stop: float) -> Band:
+        bd_rate = None
+        if start < stop:
+            with suppress(ValueError):  # two qualities of one PSNR
+                bd_rate = rate_distortion.bd_rate(
+                    anchor.bpp, anchor.psnr, curve.bpp, curve.psnr, start, stop
+                )
+        return Band(name, start, stop, bd_rate)
+
+    bands = tuple(
+        band(f"{start:g}-{stop:g}", max(low, start), min(high, stop))
+        for start, stop in pairwise(BAND_LIMITS_DB)
+    )
+    return Comparison(anchor.name, anchor.source, band("all", low, high), bands)

@@ -1,0 +1,115 @@
+"""The quality that meets a wish: a file size, or a PSNR. Each probe is a real encoding.
+
+Size and PSNR grow with quality, though not strictly: neighbours may swap places by a few bytes.
+So an answer always meets the wish, and the next step in quality does not: it is the best one but
+for such a swap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from lbbic_engine import codec
+from lbbic_engine.config import DEFAULT_WEIGHTS, EFFORTS, quality_index
+from lbbic_engine.errors import LbbicError
+from lbbic_engine.measure import metrics
+from lbbic_engine.networks import weights as weights_files
+
+if TYPE_CHECKING:
+    from lbbic_engine.codec import Compressed, Progress
+    from lbbic_engine.pictures.picture import Picture
+
+QUALITIES = tuple(step / 8 for step in range(8, 65))
+
+Encode = Callable[[float], "Compressed"]
+
+
+def bytes_for_bpp(picture: Picture, bpp: float) -> int:
+    """Return the whole bytes that ``bpp`` bits per pixel allow ``picture``."""
+    height, width = picture.pixels.shape[:2]
+    return int(bpp * width * height / 8)
+
+
+def search_quality(
+    picture: Picture,
+    *,
+    max_bytes: int | None = None,
+    min_psnr: float | None = None,
+    device: str = "auto",
+    weights: str = DEFAULT_WEIGHTS,
+    effort: str = EFFORTS[0],
+    progress: Callable[[Progress], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> tuple[float, Compressed]:
+    """Return the best quality of at most ``max_bytes``, or the lowest with ``min_psnr`` dB.
+
+    Takes at most six encodings. A sender that is not the fast one begins at the fast one's answer,
+    and takes one to four more. LbbicError when no quality of the model will do; ValueError
+    unless exactly one wish is given.
+    """
+    if (max_bytes is None) == (min_psnr is None):
+        raise ValueError("give either max_bytes or min_psnr")
+
+    def meets(compressed: Compressed) -> bool:
+        if max_bytes is not None:
+            return len(compressed.data) <= max_bytes
+        assert min_psnr is not None
+        return metrics.psnr(picture.pixels, compressed.reconstruction) >= min_psnr
+
+    encode = partial(
+        codec.compress,
+        picture,
+        device=device,
+        weights=weights,
+        progress=progress,
+        cancelled=cancelled,
+    )
+    config = weights_files.by_name(weights).config
+    qualities = [quality for quality in QUALITIES if config.offers(quality_index(quality))]
+    if min_psnr is not None:
+        qualities.reverse()
+    place, compressed = _last_that_meets(meets, partial(encode, effort=EFFORTS[0]), qualities)
+    if effort != EFFORTS[0]:
+        encode = partial(encode, effort=effort)
+        place, compressed = _last_that_meets(meets, encode, qualities, start=max(place, 0))
+    if place >= 0:
+        return compressed.quality, compressed
+    if max_bytes is not None:
+        raise LbbicError(
+            "Target too small",
+            f"{max_bytes} bytes were asked for, "
+            f"the smallest possible file has {len(compressed.data)} bytes.",
+        )
+    psnr = metrics.psnr(picture.pixels, compressed.reconstruction)
+    raise LbbicError(
+        "Target too high",
+        f"{min_psnr:g} dB were asked for, the highest PSNR possible is {psnr:.2f} dB.",
+    )
+
+
+def _last_that_meets(
+    meets: Callable[[Compressed], bool],
+    encode: Encode,
+    qualities: Sequence[float],
+    start: int | None = None,
+) -> tuple[int, Compressed]:
+    """The place of the last quality that meets the wish, as those before do; and its encoding.
+
+    -1 and the encoding of the first if that one does not. Bisection, or one place after the other
+    from ``start``, which is thought to be near.
+    """
+    low, high = 0, len(qualities)
+    place = high // 2 if start is None else start
+    best: Compressed | None = None
+    while True:
+        compressed = encode(qualities[place])
+        if meets(compressed):
+            best = compressed
+            low = next_place = place + 1
+        else:
+            high, next_place = place, place - 1
+        if low == high:
+            return low - 1, best or compressed
+        place = (low + high) // 2 if start is None else next_place

@@ -1,0 +1,1 @@
+"""The networks: floating-point ones to train, exact integer ones to code with."""

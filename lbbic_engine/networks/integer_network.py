@@ -1,0 +1,299 @@
+"""The exact twin of the context model and the synthesis transform: what a decoder runs.
+
+Every value is an integer of proved size, or a float64 that holds a multiple of a power of two
+without rounding, so every machine computes the same; but for one float32 in every rectified layer,
+which IEEE 754 rounds alike everywhere. Formats:
+
+    pixels       int8    value - 128; 0 outside the picture
+    activations  int8    level - 128, level 0…255; -128 (level 0) for features outside
+    coarse       int8    latents for the non-linear layers in two digits, ``TwoDigits``
+    y_hat        float64 integers, |y_hat| ≤ 2¹⁸, in 1/8 of an 8-bit step
+    weights      int8    as ``kernels`` bounds them; the two linear matrices on wider numbers are
+                         named below
+    accumulator  int32   |product| < 2²⁴ by the bound of ``kernels``, |bias| < 2²⁴
+    multiplier   float64 a multiple of 2⁻³² with |accumulator + bias| · multiplier · 2³² < 2⁵³;
+                 float32 in rectified layers, the nearest one
+
+A layer is ``round((W·a + bias) * multiplier)``, clamped to its format, ``round`` being half to
+even. In float64 the product is exact. In float32, twice as fast, the sum becomes a float32 and the
+product is one: nothing is added to it, so that no machine fuses or reorders what is rounded. The
+rectifier is the clamp at level 0. Offsets of 128 in the inputs are part of the biases. Biases, and
+multipliers of layers without rectifier, depend on the quality (57 rows). Matrices that share their
+input are stacked:
+
+    context    (4·(3B²+F) →) [context_1 | 128·P_high + P_low, the linear prediction in 2⁻¹²
+               steps, limbs apart | φ's share of the context]
+    branches   (hidden →) [slice 0 | … | slice S-1 | synthesis_1]
+
+To the last, products of the coarse latents are added, ``SLICE_GAIN`` and ``SYNTHESIS_GAIN`` times:
+weights of latents are the larger ones, and would leave the hidden state few of the eight bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from lbbic_engine.config import ModelConfig
+from lbbic_engine.networks.kernels import WEIGHT_LIMB, Product, make_product
+
+LATENT_UNIT = 512  # y_hat's integers per networks' unit: 8 per 8-bit step
+PIXELS_PER_LATENT = 0.125
+PREDICTION_BITS = 12  # fraction bits of the linear prediction's weights
+SYNTHESIS_BITS = 14  # fraction bits of synthesis_linear's weights
+MULTIPLIER_BITS = 32
+LATENT_BOUND = 2.0**18
+STEP_BITS = 8  # fraction bits of the quantisation steps
+OUTSIDE_FEATURE = -128
+DIGIT = 16
+TWO_DIGITS_BOUND = 127 * DIGIT + 127
+SLICE_GAIN, SYNTHESIS_GAIN = 4, 2
+
+
+class Exchange(Protocol):
+    """Where symbols come from: made from the picture, or taken from the stream.
+
+    A sender may go on with a row in several ways: ``parents`` (m,) are the rows that the symbols
+    last given continue, None if these are the rows that there were.
+    """
+
+    parents: Tensor | None
+
+    def begin(self, front: Tensor, *sources: Tensor) -> None:
+        """Tells which blocks (n,) are next, and what the analysis transform needs to know."""
+
+    def symbols(self, index: int, means: Tensor, levels: Tensor) -> Tensor:
+        """int32 symbols (m, width) of a slice, given means (y_hat's unit) and levels (n, width)."""
+
+
+@dataclass(frozen=True)
+class Slice:
+    """What a slice of the latents needs of its networks, at one quality."""
+
+    hidden: Product | None  # of the latents before; the first slice has none
+    hidden_multiplier: Tensor
+    parameters: Product
+    parameters_bias: Tensor
+    parameters_multiplier: Tensor
+    steps: Tensor
+    coarse_multiplier: Tensor
+
+
+class TwoDigits:
+    """Numbers that need more than eight bits: 16·high + low, each -127…127, one after the other."""
+
+    def __init__(self, device: str) -> None:
+        # Where take finds them: negative numbers count from the end.
+        low = torch.arange(-TWO_DIGITS_BOUND, TWO_DIGITS_BOUND + 1.0).roll(-TWO_DIGITS_BOUND)
+        high = (low / DIGIT).round().clamp(-127, 127)
+        low = (low - high * DIGIT).clamp(-127, 127)
+        digits = torch.stack([high, low], dim=1).to(torch.int8)
+        self._digits = digits.view(torch.int16)[:, 0].to(device)
+
+    def __call__(self, numbers: Tensor) -> Tensor:
+        """int16, of which a view as int8 gives the digits; of float64 integers, overwritten."""
+        return self._digits.take(numbers.clamp_(-TWO_DIGITS_BOUND, TWO_DIGITS_BOUND).long())
+
+
+class Layers:
+    """Integer layers by name, on one device, at one quality."""
+
+    def __init__(self, tensors: dict[str, Tensor], product: dict[str, Product], index: int) -> None:
+        self.product = product
+        self.bias: dict[str, Tensor] = {}
+        self.multiplier: dict[str, Tensor] = {}
+        for name, value in tensors.items():
+            layer, _, kind = name.rpartition(".")
+            if kind == "bias":
+                self.bias[layer] = value[index]
+            elif kind == "multiplier":
+                rectified = value.ndim == 1
+                chosen = (value if rectified else value[index]).double() / 2**MULTIPLIER_BITS
+                self.multiplier[layer] = chosen.float() if rectified else chosen
+
+    def accumulate(self, name: str, values: Tensor) -> Tensor:
+        return self.product[name](values).add_(self.bias[name])
+
+    def activation(self, name: str, values: Tensor) -> Tensor:
+        """The output, int8, of a rectified layer."""
+        return activation(self.accumulate(name, values), self.multiplier[name])
+
+
+def make_products(tensors: dict[str, Tensor], kernel: str) -> dict[str, Product]:
+    """The products of all layers that have weights."""
+    return {
+        name.removesuffix(".weight"): make_product(value, kernel)
+        for name, value in tensors.items()
+        if name.endswith(".weight")
+    }
+
+
+class IntegerNetwork:
+    """Integer layers on one device; immutable. ``at_quality`` gives what a picture needs."""
+
+    def __init__(
+        self, config: ModelConfig, tensors: dict[str, Tensor], kernel: str, device: str
+    ) -> None:
+        self.config = config
+        self.device = device
+        self.tensors = {name: value.to(device) for name, value in tensors.items()}
+        self.products = make_products(self.tensors, kernel)
+        self.two_digits = TwoDigits(device)
+        linear = self.tensors["synthesis_linear"].t().double().contiguous()
+        self.synthesis_linear = linear * (PIXELS_PER_LATENT / 2**SYNTHESIS_BITS)
+        self._models: dict[int, IntegerModel] = {}
+
+    def at_quality(self, index: int) -> IntegerModel:
+        if index not in self._models:
+            self._models[index] = IntegerModel(self, index)
+        return self._models[index]
+
+
+class IntegerModel:
+    """The integer networks at one quality index (0…56)."""
+
+    def __init__(self, network: IntegerNetwork, index: int) -> None:
+        self.config = network.config
+        self.block_size = network.config.block_size
+        self.device = network.device
+        self.steps = network.tensors["steps"][index].double() / 2**STEP_BITS
+        # Squared error of a block's 8-bit values that a latent wrong by one step makes: the
+        # synthesis is nearly orthonormal. For a sender's choice of symbols.
+        self.step_energy: Tensor | None = (PIXELS_PER_LATENT * self.steps).float().square()
+        self._layers = Layers(network.tensors, network.products, index)
+        self._linear = network.synthesis_linear
+        self._two_digits = network.two_digits
+        self._stack_biases(network.tensors["prediction_bias"])
+        coarse = network.tensors["latent_multiplier"].double() / 2**MULTIPLIER_BITS
+        self._slices = list(self._make_slices(coarse))
+        self._branches = [self.config.slice_hidden] * len(self._slices) + [self.config.hidden]
+
+    def _stack_biases(self, prediction: Tensor) -> None:
+        """Biases of layers that share a product, side by side: one addition for all."""
+        bias = self._layers.bias
+        of_high_limbs = torch.zeros_like(prediction)
+        bias["context"] = torch.cat([bias["context_1"], of_high_limbs, prediction, bias["feature"]])
+        hidden = [bias[f"slice_hidden.{i}"] for i in range(len(self.config.latent_slices))]
+        bias["branches"] = torch.cat([*hidden, bias["synthesis_1"]])
+
+    def _make_slices(self, coarse_multiplier: Tensor) -> Iterator[Slice]:
+        layers = self._layers
+        widths = self.config.latent_slices
+        parts = self.steps.split(widths), coarse_multiplier.split(widths)
+        for i, (steps, coarse) in enumerate(zip(*parts, strict=True)):
+            hidden, parameters = f"slice_hidden.{i}", f"slice_parameters.{i}"
+            yield Slice(
+                hidden=layers.product.get(hidden),
+                hidden_multiplier=layers.multiplier[hidden],
+                parameters=layers.product[parameters],
+                parameters_bias=layers.bias[parameters],
+                parameters_multiplier=layers.multiplier[parameters],
+                steps=steps,
+                coarse_multiplier=coarse,
+            )
+
+    def empty_state(self, blocks: int) -> Tensor:
+        """State (blocks + 1, 3B²+F) int8 of which the last row is the outside of the picture."""
+        config = self.config
+        width = config.pixels + config.features
+        state = torch.zeros((blocks + 1, width), dtype=torch.int8, device=self.device)
+        state[-1, config.pixels :] = OUTSIDE_FEATURE
+        return state
+
+    @torch.inference_mode()
+    def code_front(self, front: Tensor, around: Tensor, exchange: Exchange) -> Tensor:
+        """State (n, 3B²+F) of blocks ``front`` from their neighbours' (n, 4·(3B²+F)).
+
+        It has a row for every way in which ``exchange`` has gone on with a block.
+        """
+        prediction, h, feature = self.context_model(around)
+        exchange.begin(front, prediction, h)
+        branches = self._layers.accumulate("branches", h)
+        y_hat, coarse, synthesis, origins = self.latents(branches, exchange)
+        prediction, feature = _rows(prediction, origins), _rows(feature, origins)
+        x_hat = self.synthesis_transform(y_hat, coarse, prediction, synthesis)
+        return torch.cat([x_hat, self.features(x_hat, feature)], dim=1)
+
+    def context_model(self, around: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """From the neighbours' pixels and features (n, 4·(3B²+F)):
+
+        the linear prediction (n, 3B²), int32 in 2⁻¹² of an 8-bit step; the hidden state; φ's
+        accumulator for the context.
+        """
+        config = self.config
+        sizes = (config.hidden, config.pixels, config.pixels, config.features)
+        layers = self._layers
+        first, high, low, feature = layers.accumulate("context", around).split(sizes, dim=1)
+        h = layers.activation("context_2", activation(first, layers.multiplier["context_1"]))
+        return torch.add(low, high, alpha=WEIGHT_LIMB), h, feature
+
+    def latents(
+        self, branches: Tensor, exchange: Exchange
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """Goes through the slices; ``exchange`` gives the symbols.
+
+        ``branches`` are the accumulators for h, overwritten. Returns y_hat (n, latents), its
+        coarse form, synthesis_1's part of ``branches``, and the rows of ``branches`` that these
+        are the continuations of, None if they are the same.
+        """
+        origins: Tensor | None = None
+        y_hat = coarse = torch.empty(0)
+        *of_slices, of_synthesis = branches.split(self._branches, dim=1)
+        for i, (part, of_h) in enumerate(zip(self._slices, of_slices, strict=True)):
+            accumulator = _rows(of_h, origins)
+            if part.hidden is not None:
+                accumulator.add_(part.hidden(coarse.view(torch.int8)), alpha=SLICE_GAIN)
+            hidden = activation(accumulator, part.hidden_multiplier)
+            parameters = part.parameters(hidden).add_(part.parameters_bias)
+            levels, means = rounded(parameters, part.parameters_multiplier).chunk(2, dim=1)
+            levels = levels.clamp_(0, self.config.scale_levels - 1).to(torch.uint8)
+            symbols = exchange.symbols(i, means, levels)
+            parents = exchange.parents
+            if parents is not None:
+                means = _rows(means, parents)
+                if i:
+                    y_hat, coarse = _rows(y_hat, parents), _rows(coarse, parents)
+                origins = parents if origins is None else origins[parents]
+            found = symbols.double().mul_(part.steps).round_().add_(means)
+            digits = self._two_digits((found * part.coarse_multiplier).round_())
+            y_hat = torch.cat([y_hat, found], dim=1) if i else found
+            coarse = torch.cat([coarse, digits], dim=1) if i else digits
+        y_hat.clamp_(-LATENT_BOUND, LATENT_BOUND)
+        return y_hat, coarse.view(torch.int8), _rows(of_synthesis, origins), origins
+
+    def synthesis_transform(
+        self, y_hat: Tensor, coarse: Tensor, prediction: Tensor, accumulator: Tensor
+    ) -> Tensor:
+        """x_hat (n, 3B²), int8."""
+        layers = self._layers
+        accumulator.add_(layers.product["synthesis_1"](coarse), alpha=SYNTHESIS_GAIN)
+        hidden = activation(accumulator, layers.multiplier["synthesis_1"])
+        hidden = layers.activation("synthesis_2", hidden)
+        # Multiples of 2⁻³² below 2¹⁶ each: their sum is exact.
+        total = layers.accumulate("synthesis_3", hidden) * layers.multiplier["synthesis_3"]
+        total.addmm_(y_hat, self._linear).add_(prediction, alpha=2.0**-PREDICTION_BITS)
+        return total.round_().clamp_(-128, 127).to(torch.int8)
+
+    def features(self, x_hat: Tensor, accumulator: Tensor) -> Tensor:
+        """φ of the blocks just reconstructed (n, F), int8."""
+        accumulator += self._layers.product["feature"](x_hat)
+        return activation(accumulator, self._layers.multiplier["feature"])
+
+
+def _rows(values: Tensor, chosen: Tensor | None) -> Tensor:
+    """The rows chosen, all of them by default."""
+    return values if chosen is None else values.index_select(0, chosen)
+
+
+def rounded(accumulator: Tensor, multiplier: Tensor) -> Tensor:
+    """A layer's output before it is clamped, float64, from accumulators with their bias."""
+    return accumulator.double().mul_(multiplier).round_()
+
+
+def activation(accumulator: Tensor, multiplier: Tensor) -> Tensor:
+    """A rectified layer's output, int8."""
+    return accumulator.float().mul_(multiplier).round_().clamp_(-128, 127).to(torch.int8)

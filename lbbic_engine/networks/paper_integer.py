@@ -1,0 +1,286 @@
+"""The exact twin of the paper's context model and synthesis transform: what a decoder runs.
+
+Everything is in fixed point: every number is an integer times a power of two. Every value is an
+integer of proved size in a float (or narrower), so every machine computes the same. Formats:
+
+    pixels       int8    value - 128; 0 outside the picture
+    activations  int8    of the context model, within ±127, each channel in a unit of its own
+    wide ones    int16   of the synthesis transform, within ±WIDE_ACTIVATION_BOUND, likewise
+    y_hat        int16   the same, in 1/64 of a quantisation step
+    squares      int16   0…2¹⁵: a wide activation's square in 2¹⁵ units², the input of a norm
+    weights      int8    seven bits, each row in a unit of its own
+    sums         int32   |W·a + bias| < 2²⁴ of int8 inputs (so they are float32s, too), else < 2³¹
+
+    layer        round((W·a + bias) · 2^-shift)       exact but for ``round`` (half to even)
+    LeakyReLU    max(v, 41·v >> 12), of a sum v
+    norm         n = (Γ·squares + β) · 2^up, an integer with 0 ≤ n < 2⁵²
+    inverse GDN  round(u · floor(√n) · 2^-shift), a product below 2⁴²
+
+The synthesis transform's activations are wide because nothing of a picture goes past them, unlike
+the production model's: in 8 bits they would cost 0.9 % of R + λD.
+
+The norm's surprise: its root is IEEE's, which is the nearest float64 to √n. As n < 2⁵², √n is
+either an integer or at least 2⁻²⁷ below the next one, and the nearest float64 is at most 2⁻²⁸
+away, so its floor is the integer square root: nothing depends on how the root is rounded. No sum
+here is rounded, so neither order nor fused multiply-adds can change a bit.
+
+Matrices that share their input are stacked:
+
+    context    (4·3B² →) [context_1 | synthesis_1's share of the context, in units of its own]
+
+Networks whose outside is not pixel value 128 have a ``border``: integers that are added to the
+sums of ``context`` for each missing neighbour. Where features are read of neighbours, too
+(see ``networks/paper_float.py``), a block's state holds them, and the block above it: at the
+picture's sides features are read that belong to no block, whose contexts are the two blocks above.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lbbic_engine.config import PaperConfig
+from lbbic_engine.layout.wavefront import NEIGHBOURS
+from lbbic_engine.networks.integer_network import Exchange
+from lbbic_engine.networks.kernels import (
+    WIDE_ACTIVATION_BOUND,
+    Product,
+    make_product,
+    make_wide_product,
+)
+from lbbic_engine.networks.paper_float import GDN, Transform, to_unit
+
+LATENT_UNIT = 64  # y_hat's integers per quantisation step
+SCALE_UNIT = 2**12  # integers per unit of the scales, for comparison with the thresholds
+SQUARE_BITS = 15
+ACTIVATION_BOUND = 127
+LEAKY_FACTOR, LEAKY_SHIFT = 41, 12  # nearest to the float networks' 0.01
+LEFT, UPPER_LEFT, UPPER, UPPER_RIGHT = range(len(NEIGHBOURS))
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A product, and what becomes of its sums; exact but for the rounding at the end."""
+
+    product: Product
+    bias: Tensor  # int32 (outputs,)
+    scale: Tensor  # (outputs,), powers of two: float32 for int8 inputs, float64 for int16
+
+    def __call__(self, values: Tensor) -> Tensor:
+        """Not yet rounded, in the precision of the scale."""
+        return self.finish(self.product(values))
+
+    def finish(self, accumulator: Tensor) -> Tensor:
+        """The same from the sums, which are overwritten."""
+        return accumulator.add_(self.bias) * self.scale
+
+    def rectified(self, accumulator: Tensor) -> Tensor:
+        """int8 activations from the sums, which are overwritten."""
+        value = accumulator.add_(self.bias)
+        value = torch.maximum(value, (value * LEAKY_FACTOR) >> LEAKY_SHIFT) * self.scale
+        return value.round_().clamp_(-ACTIVATION_BOUND, ACTIVATION_BOUND).to(torch.int8)
+
+
+@dataclass(frozen=True)
+class InverseGDN:
+    """x · sqrt(β + Σ γ x²) on integers; the result is exact and not yet rounded."""
+
+    norm: Layer
+    scale: Tensor  # float64 (channels,), powers of two
+
+    def __call__(self, u: Tensor) -> Tensor:
+        """float64 (n, channels) of wide activations u, float64."""
+        squares = u.square().mul_(1 / 2**SQUARE_BITS).round_().to(torch.int16)
+        root = self.norm(squares).sqrt_().floor_()
+        return root.mul_(u).mul_(self.scale)
+
+
+class PaperAnalysis:
+    """The encoder's float transform, reading the exact networks' integers."""
+
+    def __init__(self, transform: Transform, outside: float = 0.0) -> None:
+        self._first = transform.value, transform.context
+        self._layers = [
+            layer.fixed() if isinstance(layer, GDN) else layer for layer in transform.layers
+        ]
+        self._outside = outside
+
+    def __call__(
+        self, x: Tensor, around: Tensor, missing: Tensor | None = None, *, index: int
+    ) -> Tensor:
+        """y (n, latents) in y_hat's unit, of blocks x (n, 3B²): pixel values - 128, float32.
+
+        ``around`` (n, 4·3B²) has the same unit, ``missing`` (n, 4) is 1 for blocks outside.
+        """
+        context = to_unit(around)
+        if missing is not None:
+            outside = (missing * self._outside)[..., None]
+            context = (context.unflatten(1, (len(NEIGHBOURS), -1)) + outside).flatten(1)
+        value, of_context = self._first
+        y: Tensor = value(to_unit(x)) + of_context(context)
+        for layer in self._layers:
+            y = layer(y)
+        return y * LATENT_UNIT
+
+
+class PaperIntegerNetwork:
+    """Integer layers on one device; immutable. It has a single quality.
+
+    A block's state is int8: its pixels; if there is a border or features are read of neighbours,
+    whether it is missing; in the latter case the same of the block above, and the features.
+    """
+
+    def __init__(
+        self, config: PaperConfig, tensors: dict[str, Tensor], kernel: str, device: str
+    ) -> None:
+        self.config = config
+        self.block_size = config.block_size
+        self.device = device
+        self.steps = torch.full(
+            (config.latents,), float(LATENT_UNIT), dtype=torch.double, device=device
+        )
+        self.step_energy: Tensor | None = None  # unknown: the sender takes the nearest symbols
+        self._thresholds = tensors["thresholds"].float().to(device)
+        border = tensors.get("border")
+        self._border = None if border is None else border.double().to(device)
+        self._wide = config.feature_blocks > 1
+
+        def power(name: str) -> Tensor:
+            # Not torch's ldexp, which takes a power of two to be anything near it.
+            exponents = tensors[f"{name}.exponent"].numpy()
+            return torch.from_numpy(np.ldexp(1.0, exponents)).to(device)
+
+        def narrow(name: str, matrix: str) -> Layer:
+            weight, bias = tensors[f"{matrix}.weight"], tensors[f"{name}.bias"]
+            product = make_product(weight.to(device), kernel)
+            return Layer(product, bias.to(device), power(name).float())
+
+        def wide(name: str) -> Layer:
+            weight, bias = tensors[f"{name}.weight"], tensors[f"{name}.bias"]
+            product = make_wide_product(weight.to(device), kernel)
+            return Layer(product, bias.to(device), power(name))
+
+        self._context = narrow("context_1", "context")
+        self._context_2, self._context_3, self._parameters = (
+            narrow(name, name) for name in ("context_2", "context_3", "parameters")
+        )
+        self._share_scale = power("share")
+        self._synthesis = [wide(f"synthesis_{i}") for i in (1, 2, 3, 4)]
+        self._inverse_gdn = [InverseGDN(wide(f"norm_{i}"), power(f"gdn_{i}")) for i in (1, 2, 3)]
+
+    def at_quality(self, index: int) -> PaperIntegerNetwork:
+        """This network, whatever the quality: its configuration says which it offers."""
+        return self
+
+    def empty_state(self, blocks: int) -> Tensor:
+        """State (blocks + 1, width) int8 of which the last row is the outside of the picture."""
+        outside = self._outside_cells(1)[:, 0]
+        if self._wide:
+            first, _ = self._first_layers(self._outside_cells(1))
+            outside = torch.cat([outside, outside, self._features(first)], dim=1)
+        elif self._border is None:
+            outside = outside[:, : self.config.pixels]
+        state = outside.new_zeros((blocks + 1, outside.shape[1]))
+        state[-1] = outside
+        return state
+
+    @torch.inference_mode()
+    def code_front(self, front: Tensor, around: Tensor, exchange: Exchange) -> Tensor:
+        """State (n, width) of blocks ``front`` from that of their neighbours (n, 4·width)."""
+        cells = around.view(len(front), len(NEIGHBOURS), -1)
+        if self._wide:
+            return self._code_wide_front(front, cells, exchange)
+        first, share = self._first_layers(cells)
+        means, levels = self.context_model(self._features(first))
+        x_hat = self._code(front, cells, share, means, levels, exchange)
+        if self._border is None:
+            return x_hat
+        return torch.cat([x_hat, x_hat.new_zeros((len(front), 1))], dim=1)
+
+    def _code_wide_front(self, front: Tensor, around: Tensor, exchange: Exchange) -> Tensor:
+        """The same where features are read of neighbours; ``around`` is (n, 4, width)."""
+        count, width = len(front), self.config.pixels + 1
+        cells, above = around[..., :width], around[:, UPPER, : 2 * width]
+        features = around[..., 2 * width :].clone()
+        inside = cells[:, UPPER, -1] == 0
+        left = (inside & (cells[:, LEFT, -1] == 1)).nonzero()[:, 0]
+        right = (inside & (cells[:, UPPER_RIGHT, -1] == 1)).nonzero()[:, 0]
+        upper, second = above.unflatten(1, (2, width)).unbind(1)
+        beyond = self._outside_cells(2 * len(left) + len(right))
+        at_left, at_upper_left, at_upper_right = beyond.split([len(left), len(left), len(right)])
+        at_left[:, UPPER_RIGHT] = upper[left]
+        at_upper_left[:, UPPER_RIGHT] = second[left]
+        at_upper_right[:, LEFT] = upper[right]
+        at_upper_right[:, UPPER_LEFT] = second[right]
+
+        first, share = self._first_layers(torch.cat([cells, beyond]))
+        own, *sides = self._features(first).split([count, len(left), len(left), len(right)])
+        features[left, LEFT], features[left, UPPER_LEFT], features[right, UPPER_RIGHT] = sides
+        means, levels = self.context_model(torch.cat([own, features.flatten(1)], dim=1))
+        x_hat = self._code(front, cells, share[:count], means, levels, exchange)
+        present = x_hat.new_zeros((count, 1))
+        return torch.cat([x_hat, present, upper, own], dim=1)
+
+    def _code(
+        self,
+        front: Tensor,
+        cells: Tensor,
+        share: Tensor,
+        means: Tensor,
+        levels: Tensor,
+        exchange: Exchange,
+    ) -> Tensor:
+        """x_hat (n, 3B²) int8, once the symbols are exchanged."""
+        pixels, missing = self._pixels(cells), cells[..., self.config.pixels :].flatten(1)
+        exchange.begin(front, pixels, *([missing] if missing.shape[1] else []))
+        symbols = exchange.symbols(0, means, levels)
+        y_hat = _activation(symbols.double().mul_(LATENT_UNIT).add_(means))
+        return self.synthesis_transform(y_hat.to(torch.int16), share)
+
+    def _outside_cells(self, count: int) -> Tensor:
+        """Contexts (count, 4, 3B² + 1) of nothing but blocks outside."""
+        shape = (count, len(NEIGHBOURS), self.config.pixels + 1)
+        cells = torch.zeros(shape, dtype=torch.int8, device=self.device)
+        cells[..., -1] = 1
+        return cells
+
+    def _pixels(self, cells: Tensor) -> Tensor:
+        """(n, 4·3B²) of contexts (n, 4, 3B² or more)."""
+        return cells[..., : self.config.pixels].reshape(len(cells), -1)
+
+    def _first_layers(self, cells: Tensor) -> tuple[Tensor, Tensor]:
+        """Sums of context_1 and of synthesis_1's share, of contexts (n, 4, 3B² + 1)."""
+        sums = self._context.product(self._pixels(cells))
+        if self._border is not None:
+            sums += (cells[..., -1].double() @ self._border).to(torch.int32)
+        first, share = sums.split((self.config.context_widths[0], self.config.hidden), dim=1)
+        return first, share
+
+    def _features(self, first: Tensor) -> Tensor:
+        """The context model's first layer (n, 12N/8), int8, from its sums."""
+        return self._context.rectified(first)
+
+    def context_model(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Means (n, latents) in y_hat's unit and scale levels, from features (n, …), int8."""
+        hidden = features
+        for layer in (self._context_2, self._context_3):
+            hidden = layer.rectified(layer.product(hidden))
+        scales, means = self._parameters(hidden).round_().chunk(2, dim=1)
+        return means.double(), torch.bucketize(scales.contiguous(), self._thresholds)
+
+    def synthesis_transform(self, y_hat: Tensor, share: Tensor) -> Tensor:
+        """x_hat (n, 3B²) int8, from y_hat, int16, and the context's share of synthesis_1."""
+        first, *rest = self._synthesis
+        value = first(y_hat) + share * self._share_scale
+        for gdn, layer in zip(self._inverse_gdn, rest, strict=True):
+            hidden = gdn(_activation(value))
+            value = layer(_activation(hidden).to(torch.int16))
+        return value.round_().clamp_(-128, 127).to(torch.int8)
+
+
+def _activation(value: Tensor) -> Tensor:
+    """Wide activations, float64: rounded and clamped in place."""
+    return value.round_().clamp_(-WIDE_ACTIVATION_BOUND, WIDE_ACTIVATION_BOUND)

@@ -1,0 +1,204 @@
+"""Weights files: find, verify, load, save. One safetensors file is one model.
+
+It holds ``integer.*`` (the exact decoder, tables included), ``analysis.*`` (the analysis
+transform: integers, too, or the paper's in half precision) and one metadata entry, JSON: name, id,
+config, training record. The id, by which ``.lbb`` files name their weights, is the first eight
+bytes of a SHA-256 over the configuration and the decoder's tensors. The kind of network is an
+entry of its own; each kind's configuration has other fields, so the id tells them apart.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib.resources
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import torch
+from safetensors.torch import load_file
+from safetensors.torch import save as serialise
+from torch import Tensor
+
+from lbbic_engine.bitstream.tables import ProbabilityTables, build_tables
+from lbbic_engine.config import DEFAULT_WEIGHTS, Config, ModelConfig, PaperConfig
+from lbbic_engine.errors import UnknownWeightsError
+from lbbic_engine.networks.integer_analysis import AnalysisTransform
+from lbbic_engine.networks.integer_network import IntegerNetwork
+from lbbic_engine.networks.kernels import choose_kernel
+from lbbic_engine.networks.paper_float import Transform
+from lbbic_engine.networks.paper_integer import PaperAnalysis, PaperIntegerNetwork
+
+DEFAULT = DEFAULT_WEIGHTS
+FOLDER_VARIABLE = "LBBIC_WEIGHTS"  # a folder of the user's other than the usual one
+METADATA_KEY = "lbbic"
+INTEGER, ANALYSIS = "integer.", "analysis."
+KINDS: dict[str, type[Config]] = {"production": ModelConfig, "paper": PaperConfig}
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a weights file says of itself."""
+
+    path: Path
+    name: str
+    id: bytes
+    config: Config
+    record: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Network:
+    """A model ready to code: exact decoder, probability tables, analysis transform."""
+
+    description: Description
+    integer: IntegerNetwork | PaperIntegerNetwork
+    tables: ProbabilityTables
+    analysis: AnalysisTransform | PaperAnalysis
+
+
+def installed() -> Iterator[Description]:
+    """Every readable weights file, those of the user's folder first."""
+    yield from describe_folder(user_folder())
+    yield from describe_folder(Path(str(importlib.resources.files("resources") / "weights")))
+
+
+def user_folder() -> Path:
+    """Where the user's own weights are: LBBIC_WEIGHTS, or a folder of the system's choice."""
+    from platformdirs import user_data_path
+
+    chosen = os.environ.get(FOLDER_VARIABLE)
+    return Path(chosen) if chosen else user_data_path("lbbic", appauthor=False) / "weights"
+
+
+def describe_folder(folder: Path) -> Iterator[Description]:
+    """Every readable weights file of a folder, by name."""
+    for path in sorted(folder.glob("*.safetensors")):
+        description = _describe(path)
+        if description is not None:
+            yield description
+
+
+def by_name(name: str) -> Description:
+    """The weights of that name; UnknownWeightsError if there are none."""
+    for description in installed():
+        if description.name == name:
+            return description
+    names = ", ".join(dict.fromkeys(description.name for description in installed()))
+    detail = f"No weights named {name} are installed, only these: {names}."
+    raise UnknownWeightsError("Unknown weights", detail if names else "None at all are installed.")
+
+
+def by_id(identity: bytes) -> Description:
+    """The weights a file names; UnknownWeightsError if they are not installed."""
+    for description in installed():
+        if description.id == identity:
+            return description
+    raise UnknownWeightsError(
+        "Unknown weights",
+        f"The file was made with weights {identity.hex()}, which are not installed; a newer "
+        "version of this program may have them.",
+    )
+
+
+def load(description: Description, device: str) -> Network:
+    """The network of a weights file, kept once loaded; UnknownWeightsError if it is damaged."""
+    return _load(description.path, description.id, device)
+
+
+@cache
+def _load(path: Path, identity: bytes, device: str) -> Network:
+    description = _describe(path)
+    if description is None:
+        raise UnknownWeightsError("Damaged weights", f"{path.name} cannot be read.")
+    tensors = load_file(path)
+    integer = part(tensors, INTEGER)
+    if identify(description.config, integer) != identity:
+        raise UnknownWeightsError("Damaged weights", f"{path.name} does not match its checksum.")
+    counts, widths = integer.pop("table_counts"), integer.pop("table_widths")
+    tables = build_tables(counts.numpy(), widths.numpy())
+    kernel, analysis = choose_kernel(device), part(tensors, ANALYSIS)
+    config = description.config
+    try:
+        if isinstance(config, PaperConfig):
+            paper = PaperIntegerNetwork(config, integer, kernel, device)
+            return Network(description, paper, tables, _paper_analysis(config, analysis, device))
+        production = IntegerNetwork(config, integer, kernel, device)
+        return Network(description, production, tables, AnalysisTransform(analysis, kernel, device))
+    except KeyError as error:
+        raise UnknownWeightsError(
+            "Unknown weights", f"{path.name} is of another version of this program: no {error}."
+        ) from error
+
+
+def save_weights(
+    path: Path,
+    name: str,
+    config: Config,
+    integer: dict[str, Tensor],
+    analysis: dict[str, Tensor],
+    record: dict[str, Any],
+) -> Description:
+    """Writes a weights file, aside and then renamed."""
+    description = Description(path, name, identify(config, integer), config, record)
+    metadata = {
+        "name": name,
+        "kind": next(kind for kind, known in KINDS.items() if isinstance(config, known)),
+        "id": description.id.hex(),
+        "config": dataclasses.asdict(config),
+        "record": record,
+    }
+    tensors = {INTEGER + key: value.contiguous() for key, value in integer.items()}
+    tensors |= {ANALYSIS + key: value.contiguous() for key, value in analysis.items()}
+    aside = path.with_suffix(".tmp")
+    aside.write_bytes(serialise(tensors, {METADATA_KEY: json.dumps(metadata)}))
+    aside.replace(path)
+    return description
+
+
+def identify(config: Config, integer: dict[str, Tensor]) -> bytes:
+    """Eight bytes that stand for everything a decoder uses."""
+    digest = hashlib.sha256(json.dumps(dataclasses.asdict(config)).encode())
+    for name in sorted(integer):
+        value = integer[name].contiguous().numpy()
+        digest.update(f"{name} {value.dtype.str} {value.shape}".encode())
+        digest.update(value.tobytes())
+    return digest.digest()[:8]
+
+
+def _paper_analysis(config: PaperConfig, values: dict[str, Tensor], device: str) -> PaperAnalysis:
+    with torch.device("meta"):
+        transform = Transform(config, config.pixels, config.latents, inverse=False)
+    state = {name: value.to(device, torch.float) for name, value in values.items()}
+    outside = state.pop("outside", torch.zeros(())).item()
+    transform.load_state_dict(state, assign=True)
+    return PaperAnalysis(transform.requires_grad_(False), outside)
+
+
+def part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names begin with ``prefix``, without it."""
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def _describe(path: Path) -> Description | None:
+    """What a weights file says of itself, or None if it is none."""
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            metadata = json.loads(file.metadata()[METADATA_KEY])
+        values = metadata["config"].items()
+        config: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values}
+        return Description(
+            path,
+            metadata["name"],
+            bytes.fromhex(metadata["id"]),
+            KINDS[metadata["kind"]](**config),
+            metadata["record"],
+        )
+    except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError):
+        return None

@@ -1,0 +1,1 @@
+"""Pictures and picture files: reading, writing, finding them."""

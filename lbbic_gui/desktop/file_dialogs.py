@@ -1,0 +1,69 @@
+"""The system's dialogs for files and folders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QStandardPaths
+from PySide6.QtWidgets import QFileDialog, QWidget
+
+from lbbic_gui.jobs.conversion import SUFFIXES
+from lbbic_gui.jobs.messages import Source
+from lbbic_gui.jobs.naming import free_name
+from lbbic_gui.state.samples import is_sample
+from lbbic_gui.style.text import tr
+
+EXPORTS = {"PNG": ".png", "JPEG": ".jpg", "WebP": ".webp", "AVIF": ".avif"}
+
+
+def place_of(source: Source, last_folder: str) -> Path:
+    """Beside what a result is saved: the picture, or what would be it in a folder of the user's."""
+    if source.path is not None and not is_sample(source.path):
+        return source.path
+    pictures = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.PicturesLocation)
+    return Path(last_folder or pictures or Path.home()) / source.name
+
+
+def choose_pictures(parent: QWidget, folder: str) -> list[Path]:
+    patterns = " ".join(f"*{suffix}" for suffix in sorted(SUFFIXES))
+    names, _ = QFileDialog.getOpenFileNames(
+        parent, tr("Choose images"), folder, tr("Pictures ({})").format(patterns)
+    )
+    return [Path(name) for name in names]
+
+
+def choose_folder(parent: QWidget, folder: str) -> Path | None:
+    name = QFileDialog.getExistingDirectory(parent, tr("Choose a folder"), folder)
+    return Path(name) if name else None
+
+
+def choose_target(parent: QWidget, proposal: Path) -> Path | None:
+    """Where to save an .lbb file; the dialog asks before a file is to be replaced."""
+    name, _ = QFileDialog.getSaveFileName(
+        parent, tr("Save"), _within_reach(proposal), tr("LBBIC picture (*.lbb)")
+    )
+    return _with_suffix(name, ".lbb")
+
+
+def choose_export(parent: QWidget, proposal: Path) -> Path | None:
+    """Where to export to, in the format that the name's ending or else the filter says."""
+    filters = [f"{name} (*{suffix})" for name, suffix in EXPORTS.items()]
+    name, chosen = QFileDialog.getSaveFileName(
+        parent, tr("Export picture"), _within_reach(proposal), ";;".join(filters)
+    )
+    if Path(name).suffix.lower() in {*EXPORTS.values(), ".jpeg"}:
+        return Path(name)
+    return _with_suffix(name, EXPORTS.get(chosen.partition(" ")[0], ".png"))
+
+
+def _within_reach(proposal: Path) -> str:
+    """In a folder that exists: for one that does not, dialogs take the program's own."""
+    folder = next((folder for folder in proposal.parents if folder.is_dir()), Path.home())
+    return str(folder / proposal.name)
+
+
+def _with_suffix(name: str, suffix: str) -> Path | None:
+    """The name that was typed; one that the dialog has not seen replaces nothing."""
+    if not name:
+        return None
+    return Path(name) if name.lower().endswith(suffix) else free_name(Path(name + suffix))

@@ -1,0 +1,1 @@
+"""Work off the window's thread, and the one door to the engine."""

@@ -1,0 +1,110 @@
+"""Other codecs at no more bytes than ours, side by side with it in a small table.
+
+One click asks for all of them; each picture found can take the original's side.
+"""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from lbbic_gui.jobs.messages import CODECS, Coded, Rival
+from lbbic_gui.style import text
+
+
+class ComparePanel(QWidget):
+    """``wanted``: search them all; ``rival_chosen``: show this one, or None for the original."""
+
+    wanted = Signal()
+    rival_chosen = Signal(object)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.button = QPushButton(self.tr("JPEG, WebP and AVIF"))
+        self.button.setToolTip(
+            self.tr("The best of each that is not larger than our file; click one to see it")
+        )
+        self.button.clicked.connect(self._on_wanted)
+        self.names = {codec: QPushButton(name) for codec, name in CODECS.items()}
+        self.cells = {codec: (_figure(), _figure()) for codec in (*CODECS, "lbbic")}
+        self._rivals: dict[str, Rival] = {}
+        self._lay_out()
+        self.reset()
+
+    def _lay_out(self) -> None:
+        ours = QLabel("LBBIC")
+        ours.setProperty("role", "heading")
+        ours.setContentsMargins(9, 0, 0, 0)
+        self._table = QWidget()
+        grid = QGridLayout(self._table)
+        grid.setContentsMargins(0, 4, 0, 0)
+        grid.setHorizontalSpacing(12)
+        grid.setVerticalSpacing(0)
+        for row, (codec, cells) in enumerate(self.cells.items()):
+            name = self.names.get(codec)
+            if name is not None:
+                name.setCheckable(True)
+                name.setProperty("flat", True)
+                name.clicked.connect(lambda on, codec=codec: self._choose(codec if on else ""))
+            grid.addWidget(name or ours, row, 0)
+            grid.setRowMinimumHeight(row, 26)
+            for column, cell in enumerate(cells, start=1):
+                grid.addWidget(cell, row, column)
+        grid.setColumnStretch(1, 1)
+        grid.setColumnStretch(2, 1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 4, 0, 0)
+        layout.setSpacing(4)
+        layout.addWidget(self.button)
+        layout.addWidget(self._table)
+
+    def reset(self) -> None:
+        """Nothing is compared with."""
+        self._rivals.clear()
+        self.button.setEnabled(True)
+        self._table.hide()
+        for codec, name in self.names.items():
+            name.setChecked(False)
+            name.setEnabled(False)
+            self._say(codec, "…", "")
+
+    def show_rival(self, rival: Rival, ours: Coded) -> None:
+        """Say what another codec made of the same bytes; the first of them is put on view."""
+        self._say("lbbic", text.size(len(ours.point.data)), text.decibels(ours.point.psnr))
+        if rival.canvas is None:
+            limit = text.size(len(ours.point.data))
+            self._say(rival.codec, self.tr("not below {}").format(limit), "")
+            return
+        is_first = not self._rivals
+        self._rivals[rival.codec] = rival
+        self.names[rival.codec].setEnabled(True)
+        self._say(rival.codec, text.size(rival.file_bytes), text.decibels(rival.psnr))
+        if is_first:
+            self._choose(rival.codec)
+
+    def show_failure(self, codec: str, reason: str) -> None:
+        """Say why a codec has no picture; it can be asked for again."""
+        self.button.setEnabled(True)
+        self._say(codec, reason, "")
+
+    def _say(self, codec: str, *words: str) -> None:
+        for cell, word in zip(self.cells[codec], words, strict=True):
+            cell.setText(word)
+            cell.setAccessibleName(CODECS.get(codec, "LBBIC"))
+
+    def _on_wanted(self) -> None:
+        self.reset()
+        self.button.setEnabled(False)
+        self._table.show()
+        self.wanted.emit()
+
+    def _choose(self, codec: str) -> None:
+        for key, name in self.names.items():
+            name.setChecked(key == codec)
+        self.rival_chosen.emit(self._rivals.get(codec))
+
+
+def _figure() -> QLabel:
+    label = QLabel()
+    label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+    return label

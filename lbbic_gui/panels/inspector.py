@@ -1,0 +1,295 @@
+"""The panel on the right: the result in figures, the quality, and what an expert asks for.
+
+Shows what it is told and emits what the user wants; decides nothing.
+"""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from lbbic_gui.jobs.messages import Coded, Model
+from lbbic_gui.panels.compare import ComparePanel
+from lbbic_gui.panels.controls import BlockPanel, ModelPanel, OverlayPanel, TargetPanel
+from lbbic_gui.panels.quality_slider import QualitySlider
+from lbbic_gui.panels.rate_plot import RATE_POINTS, RatePlot
+from lbbic_gui.state.queue_model import Row
+from lbbic_gui.style import text
+from lbbic_gui.style.elided_label import ElidedLabel
+from lbbic_gui.style.theme import set_role
+
+WIDTH = 304
+
+
+class Inspector(QWidget):
+    """See the module."""
+
+    quality_chosen = Signal(float, bool)  # only for this picture
+    save_wanted = Signal()
+    export_wanted = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("panel")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self.setMinimumWidth(WIDTH)
+        self.name = ElidedLabel()
+        self.name.setProperty("role", "heading")
+        self.facts = _label("faint", wrap=True)
+        self.figure = _label("figure")
+        self.line = _label("faint", wrap=True)
+        self.warning = _label("warning", wrap=True)
+        self.model = ModelPanel()
+        self.slider = QualitySlider()
+        self.level = _label("heading")
+        self.only_this = QCheckBox(self.tr("Only for this picture"))
+        self.single = _label("faint", self.tr("This model has a single quality."), wrap=True)
+        self._has_single = False
+        self._is_picture = False
+        self.psnr, self.ms_ssim = _label("heading"), _label("heading")
+        self.plot = RatePlot()
+        self.overlay = OverlayPanel()
+        self.block = BlockPanel()
+        self.target = TargetPanel()
+        self.compare = ComparePanel()
+        self.save = QPushButton(self.tr("Save .lbb…"))
+        self.save.setProperty("primary", True)
+        self.export = QPushButton(self.tr("Export…"))
+        self.export.setToolTip(self.tr("Write the decoded picture as PNG, JPEG, WebP or AVIF"))
+        self._lay_out()
+        self._connect()
+        self.show_row(None, 4.0)
+
+    def _lay_out(self) -> None:
+        content = QWidget()
+        content.setObjectName("inspector")
+        column = QVBoxLayout(content)
+        column.setContentsMargins(16, 16, 6, 16)  # the scroll bar takes the rest of the 16
+        column.setSpacing(4)
+        for widget in (self.name, self.facts):
+            column.addWidget(widget)
+        column.addSpacing(12)
+        for widget in (self.figure, self.line, self.warning):
+            column.addWidget(widget)
+        column.addSpacing(12)
+        column.addWidget(self.model)
+        column.addLayout(self._quality())
+        column.addSpacing(12)
+        column.addLayout(self._metrics())
+        _section(column, self.tr("Rate and distortion"), self.plot)
+        _section(column, self.tr("Overlay"), self.overlay)
+        column.addWidget(self.block)
+        _section(column, self.tr("Reach a target"), self.target)
+        _section(column, self.tr("Compare at the same size"), self.compare)
+        column.addStretch(1)
+        self.scroll_area = QScrollArea()
+        self.scroll_area.setWidget(content)
+        self.scroll_area.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # it follows what is in it
+        self.scroll_area.setWidgetResizable(True)
+        self.scroll_area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.scroll_area.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
+        buttons = QHBoxLayout()
+        buttons.setContentsMargins(16, 12, 16, 16)
+        buttons.setSpacing(8)
+        buttons.addWidget(self.save, 1)
+        buttons.addWidget(self.export)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self.scroll_area, 1)
+        layout.addWidget(_rule())
+        layout.addLayout(buttons)
+
+    def _quality(self) -> QVBoxLayout:
+        heading = QHBoxLayout()
+        heading.addWidget(_label("heading", self.tr("Quality")))
+        heading.addStretch(1)
+        heading.addWidget(self.level)
+        ends = QHBoxLayout()
+        ends.addWidget(_label("faint", self.tr("Smallest")))
+        ends.addStretch(1)
+        ends.addWidget(_label("faint", self.tr("Best")))
+        column = QVBoxLayout()
+        column.setSpacing(4)
+        column.addLayout(heading)
+        column.addWidget(self.slider)
+        column.addLayout(ends)
+        column.addSpacing(4)
+        column.addWidget(self.only_this)
+        column.addWidget(self.single)
+        return column
+
+    def _metrics(self) -> QGridLayout:
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(16)
+        grid.setVerticalSpacing(4)
+        tips = (
+            self.tr(
+                "Peak signal-to-noise ratio of R, G and B: how close the pixels are.\n"
+                "Above 40 dB differences are hard to see; 30 dB is usual for the web."
+            ),
+            self.tr(
+                "Multi-scale structural similarity: how alike structures look, 1 is identical.\n"
+                "Needs a picture of at least 176 pixels on its smaller side."
+            ),
+        )
+        pairs = ((self.tr("PSNR"), self.psnr), (self.tr("MS-SSIM"), self.ms_ssim))
+        for row, ((name, value), tip) in enumerate(zip(pairs, tips, strict=True)):
+            title = _label("faint", name)
+            for column, widget in enumerate((title, value)):
+                widget.setToolTip(tip)
+                grid.addWidget(widget, row, column)
+            value.setAlignment(Qt.AlignmentFlag.AlignRight)
+            value.setAccessibleName(name)
+        grid.setColumnStretch(1, 1)
+        return grid
+
+    def _connect(self) -> None:
+        self.slider.previewed.connect(self._name_level)
+        self.slider.chosen.connect(
+            lambda quality: self.quality_chosen.emit(quality, self.only_this.isChecked())
+        )
+        self.only_this.clicked.connect(
+            lambda checked: self.quality_chosen.emit(self.slider.quality(), checked)
+        )
+        self.plot.picked.connect(
+            lambda quality: self.quality_chosen.emit(quality, self.only_this.isChecked())
+        )
+        self.save.clicked.connect(self.save_wanted)
+        self.export.clicked.connect(self.export_wanted)
+
+    def show_row(self, row: Row | None, quality: float) -> None:
+        """Show a picture's name and quality; its result comes by ``show_result``."""
+        self._is_picture = row is not None and not row.source.is_lbb
+        self._allow()
+        self.name.setText(row.source.name if row else self.tr("No picture"))
+        self.show_facts(row)
+        self.show_quality(row, quality)
+        self.show_result(row, None)
+
+    def show_models(self, installed: tuple[Model, ...], chosen: Model | None) -> None:
+        """List the models; one of a single quality leaves nothing to set."""
+        self._has_single = chosen is not None and chosen.quality is not None
+        self.model.show_models(installed, chosen)
+        self._allow()
+
+    def _allow(self) -> None:
+        for widget in (self.slider, self.target):
+            widget.setEnabled(self._is_picture and not self._has_single)
+        self.model.setEnabled(self._is_picture)
+        self.only_this.setEnabled(self._is_picture)
+        self.only_this.setVisible(not self._has_single)
+        self.single.setVisible(self._has_single and self._is_picture)
+
+    def show_facts(self, row: Row | None, notices: tuple[str, ...] = ()) -> None:
+        """Say how large a picture is, and what loading it changed."""
+        words = ""
+        if row is not None and row.width:
+            words = self.tr("{} × {} pixels").format(row.width, row.height)
+        if row is not None and row.file_bytes:
+            words += f"  ·  {text.size(row.file_bytes)}"
+        self.facts.setText("\n".join((words, *notices)))
+
+    def show_quality(self, row: Row | None, quality: float) -> None:
+        """Set the slider to the quality of the row."""
+        self.slider.show_quality(quality)
+        self.only_this.setChecked(row is not None and row.override is not None)
+        self._name_level(quality)
+        self.show_points(row, quality)
+
+    def show_points(self, row: Row | None, quality: float) -> None:
+        """Mark what is coded already."""
+        points = row.points if row else {}
+        self.slider.show_coded(frozenset(points))
+        rates = (quality,) if self._has_single else RATE_POINTS
+        self.plot.show_points(points, quality, rates)
+
+    def show_result(self, row: Row | None, coded: Coded | None) -> None:
+        """Say what came out, or that nothing has yet."""
+        self.block.show_block(None, None)
+        has_result = row is not None and coded is not None
+        for widget in (self.save, self.export):
+            widget.setEnabled(has_result)
+        self.overlay.show_available(coded)
+        has_original = has_result and row is not None and not row.source.is_lbb
+        self.compare.setEnabled(has_original)
+        self.warning.hide()
+        self.psnr.setEnabled(True)
+        self.ms_ssim.setEnabled(True)
+        self.psnr.setText(text.decibels(coded.point.psnr if coded else None))
+        self.ms_ssim.setText(text.similarity(coded.point.ms_ssim if coded else None))
+        if row is None or coded is None:
+            has_hope = row is not None and row.problem is None
+            self.figure.setVisible(has_hope)
+            self.line.setVisible(has_hope)
+            self.figure.setText("…" if has_hope else "")
+            self.line.setText(self.tr("Not compressed yet") if has_hope else "")
+            return
+        self._say_result(row, coded)
+
+    def reveal_block(self) -> None:
+        """Scroll to what is known of the pinned block."""
+        if self.block.isVisibleTo(self):
+            QTimer.singleShot(0, lambda: self.scroll_area.ensureWidgetVisible(self.block, 0, 12))
+
+    def show_stale(self, stale: bool) -> None:
+        """Say that the figures are those of the previous quality."""
+        if stale and not self.line.text().startswith(self.tr("Previous")):
+            self.line.setText(self.tr("Previous: {}").format(self.line.text()))
+            for figure in (self.figure, self.psnr, self.ms_ssim):
+                figure.setEnabled(False)
+
+    def _say_result(self, row: Row, coded: Coded) -> None:
+        self.figure.show()
+        self.line.show()
+        self.figure.setEnabled(True)
+        set_role(self.figure, "figure")
+        after, bpp = len(coded.point.data), f"{coded.point.bpp:.2f} bpp"
+        if row.source.is_lbb:
+            self.figure.setText(text.size(after))
+            self.line.setText(bpp)
+            self.show_quality(row, coded.point.quality)
+            self.show_facts(row, coded.notices)
+            return
+        self.figure.setText(text.saving(row.file_bytes, after))
+        set_role(self.figure, "grown" if after > row.file_bytes else "figure")
+        sizes = f"{text.size(row.file_bytes)} → {text.size(after)}"
+        self.line.setText(f"{sizes}  ·  {bpp}")
+        if after > row.file_bytes:
+            self.warning.setText(self.tr("Larger than the original file"))
+            self.warning.show()
+
+    def _name_level(self, quality: float) -> None:
+        self.level.setText(f"{text.quality_name(quality)}  ·  {quality:g}")
+
+
+def _label(role: str, words: str = "", *, wrap: bool = False) -> QLabel:
+    label = QLabel(words)
+    label.setProperty("role", role)
+    label.setWordWrap(wrap)
+    return label
+
+
+def _rule() -> QFrame:
+    rule = QFrame()
+    rule.setProperty("role", "rule")
+    rule.setFixedHeight(1)
+    return rule
+
+
+def _section(column: QVBoxLayout, title: str, widget: QWidget) -> None:
+    column.addSpacing(12)
+    column.addWidget(_rule())
+    column.addSpacing(10)
+    column.addWidget(_label("heading", title))
+    column.addWidget(widget)

@@ -1,0 +1,105 @@
+"""Everything that a key, a menu or the toolbar can do: one table, from which all three are made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import QObject
+from PySide6.QtGui import QAction, QActionGroup, QKeySequence
+
+from lbbic_gui.style.text import tr
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An action: its menu, words and keys. ``group``: one of several of which one is on."""
+
+    name: str
+    menu: str
+    words: str
+    keys: tuple[str, ...] = ()
+    group: str = ""
+    checkable: bool = False
+
+
+def entries() -> tuple[Entry, ...]:
+    """All actions in the order of the menus; an empty name is a separator."""
+    file, edit, view, compare = tr("&File"), tr("&Edit"), tr("&View"), tr("&Compare")
+    help_ = tr("&Help")
+    return (
+        Entry("open", file, tr("Open…"), ("Ctrl+O",)),
+        Entry("open_folder", file, tr("Open folder…"), ("Ctrl+Shift+O",)),
+        Entry("sample", file, tr("Try a sample"), ("Ctrl+T",)),
+        Entry("", file, ""),
+        Entry("save", file, tr("Save .lbb…"), ("Ctrl+S",)),
+        Entry("export", file, tr("Export picture…"), ("Ctrl+E",)),
+        Entry("compress_all", file, tr("Compress all"), ("Ctrl+Return",)),
+        Entry("", file, ""),
+        Entry("quit", file, tr("Quit"), ("Ctrl+Q",)),
+        Entry("undo", edit, tr("Undo"), ("Ctrl+Z",)),
+        Entry("redo", edit, tr("Redo"), ("Ctrl+Shift+Z", "Ctrl+Y")),
+        Entry("", edit, ""),
+        Entry("paste", edit, tr("Paste"), ("Ctrl+V",)),
+        Entry("cancel", edit, tr("Cancel the work"), ("Esc",)),
+        Entry("", edit, ""),
+        Entry("move_up", edit, tr("Move picture up"), ("Alt+Up",)),
+        Entry("move_down", edit, tr("Move picture down"), ("Alt+Down",)),
+        Entry("remove", edit, tr("Remove picture"), ("Ctrl+Backspace",)),
+        Entry("retry", edit, tr("Retry picture"), ("Ctrl+R",)),
+        Entry("", edit, ""),
+        Entry("settings", edit, tr("Settings…"), ("Ctrl+,",)),
+        Entry("zoom_in", view, tr("Zoom in"), ("Ctrl++", "Ctrl+=")),
+        Entry("zoom_out", view, tr("Zoom out"), ("Ctrl+-",)),
+        Entry("actual", view, tr("100 %"), ("Ctrl+0",)),
+        Entry("fit", view, tr("Fit"), ("Ctrl+9",)),
+        Entry("", view, ""),
+        Entry("overlay", view, tr("Next overlay"), ("G",)),
+        Entry("loupe", view, tr("Loupe"), ("L",), checkable=True),
+        Entry("play", view, tr("Play the decoding"), ("P",)),
+        Entry("inspector", view, tr("Inspector"), ("Ctrl+I",), checkable=True),
+        Entry("side", compare, tr("Side by side"), ("Ctrl+1",), "mode"),
+        Entry("split", compare, tr("Split"), ("Ctrl+2",), "mode"),
+        Entry("flip", compare, tr("Flip"), ("Ctrl+3",), "mode"),
+        Entry("difference", compare, tr("Difference"), ("Ctrl+4",), "mode"),
+        Entry("", compare, ""),
+        Entry("original", compare, tr("Original"), ("1",)),
+        Entry("half", compare, tr("Half and half"), ("2",)),
+        Entry("compressed", compare, tr("Compressed"), ("3",)),
+        Entry("keys", help_, tr("Keyboard and mouse"), ("F1",)),
+        Entry("about", help_, tr("About LBBIC"), ("Shift+F1",)),
+    )
+
+
+def build(parent: QObject) -> dict[str, QAction]:
+    """The actions by name."""
+    actions: dict[str, QAction] = {}
+    groups: dict[str, QActionGroup] = {}
+    for entry in entries():
+        if not entry.name:
+            continue
+        action = QAction(entry.words, parent)
+        action.setShortcuts([QKeySequence(key) for key in entry.keys])
+        action.setCheckable(entry.checkable or bool(entry.group))
+        action.setIconVisibleInMenu(False)  # its place is for the mark of what is on
+        keys = f" ({action.shortcut().toString()})" if entry.keys else ""
+        action.setToolTip(entry.words.rstrip("…") + keys)
+        if entry.group:
+            groups.setdefault(entry.group, QActionGroup(parent)).addAction(action)
+        actions[entry.name] = action
+    return actions
+
+
+def mouse_help() -> tuple[tuple[str, str], ...]:
+    """What no action stands for."""
+    return (
+        (tr("Wheel"), tr("Zoom at the cursor")),
+        (tr("Drag"), tr("Move the picture, or the split handle")),
+        (tr("Double click on the handle"), tr("Centre the split")),
+        (tr("Click"), tr("Pin a block; again to let it go")),
+        (tr("Enter, on the picture"), tr("Pin the block in the middle")),
+        (tr("Shift and arrows, on the picture"), tr("Move the picture")),
+        (tr("Space, held"), tr("See the original")),
+        (tr("Delete, in the list"), tr("Remove the picture")),
+        (tr("Home, End, ←, →, on the timeline"), tr("Step through the decoding")),
+        (tr("←, →, on the quality"), tr("Finer steps between the rate points")),
+    )

@@ -1,0 +1,111 @@
+"""Keyboard help and About."""
+
+from __future__ import annotations
+
+import platform
+from importlib import metadata
+
+from PySide6 import __version__ as pyside_version
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication, QKeySequence
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QGridLayout, QLabel, QVBoxLayout, QWidget
+
+from lbbic_gui.jobs.messages import Model, Ready
+from lbbic_gui.shell.actions import Entry, entries, mouse_help
+from lbbic_gui.style.text import tr
+
+
+def version() -> str:
+    try:
+        return metadata.version("lbbic")
+    except metadata.PackageNotFoundError:
+        return tr("not installed")
+
+
+class KeysDialog(QDialog):
+    """Every action with its keys, in two columns, and what the mouse does."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(self.tr("Keyboard and mouse"))
+        pairs = [(entry.words.rstrip("…"), _ways(entry)) for entry in entries() if entry.name]
+        pairs += [(words, keys) for keys, words in mouse_help()]
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(16)
+        grid.setVerticalSpacing(6)
+        half = -(-len(pairs) // 2)
+        for number, (words, keys) in enumerate(pairs):
+            row, side = number % half, 3 * (number // half)
+            label = QLabel(keys)
+            label.setProperty("role", "heading")
+            grid.addWidget(label, row, side)
+            grid.addWidget(QLabel(words), row, side + 1)
+        grid.setColumnMinimumWidth(2, 32)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(24, 24, 24, 16)
+        layout.setSpacing(16)
+        layout.addLayout(grid)
+        layout.addWidget(_close_button(self))
+
+
+def _ways(entry: Entry) -> str:
+    """The keys of an action."""
+    native = QKeySequence.SequenceFormat.NativeText
+    return " / ".join(QKeySequence(key).toString(native) for key in entry.keys)
+
+
+class AboutDialog(QDialog):
+    """Versions, weights, device and licences, to be copied into a report."""
+
+    def __init__(
+        self, ready: Ready | None, model: Model | None, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(self.tr("About LBBIC"))
+        title = QLabel("LBBIC")
+        title.setProperty("role", "title")
+        words = QLabel(
+            self.tr("A learned block-based image codec: small files, the same pixels everywhere.")
+        )
+        words.setWordWrap(True)
+        info = QLabel(system_info(ready, model))
+        info.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        licences = QLabel(
+            self.tr(
+                "LBBIC is under the MIT licence. It uses Qt through PySide6 (LGPL v3), PyTorch\n"
+                "and NumPy (BSD), Pillow (MIT-CMU), constriction (MIT, Apache 2.0, BSL)."
+            )
+        )
+        licences.setProperty("role", "faint")
+        buttons = _close_button(self)
+        copy = buttons.addButton(
+            self.tr("Copy system info"), QDialogButtonBox.ButtonRole.ActionRole
+        )
+        copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(info.text()))
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(24, 24, 24, 16)
+        layout.setSpacing(16)
+        for widget in (title, words, info, licences, buttons):
+            layout.addWidget(widget)
+
+
+def system_info(ready: Ready | None, model: Model | None) -> str:
+    """Versions and device, one a line."""
+    loaded = [tr("The model is not loaded")]
+    if ready is not None and model is not None:
+        device = tr("Device {}").format(ready.device.upper())
+        weights = tr("Model {}, weights {}").format(model.title, model.weights)
+        loaded = [f"torch {ready.torch}", device, weights]
+    lines = [
+        f"LBBIC {version()}",
+        f"Python {platform.python_version()}, {platform.platform()}",
+        f"PySide6 {pyside_version}",
+        *loaded,
+    ]
+    return "\n".join(lines)
+
+
+def _close_button(dialog: QDialog) -> QDialogButtonBox:
+    buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+    buttons.rejected.connect(dialog.reject)
+    return buttons

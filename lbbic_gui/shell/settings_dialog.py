@@ -1,0 +1,163 @@
+"""The settings as a dialog; every change takes effect at once."""
+
+from __future__ import annotations
+
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDialog,
+    QDialogButtonBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from lbbic_gui.desktop.file_dialogs import choose_folder
+from lbbic_gui.jobs.naming import fill, is_pattern
+from lbbic_gui.state.settings import Preferences, Settings
+from lbbic_gui.style.elided_label import ElidedLabel
+from lbbic_gui.style.theme import set_role
+
+
+class SettingsDialog(QDialog):
+    """Theme, device, effort, where and how files are saved, metadata."""
+
+    def __init__(self, settings: Settings, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(self.tr("Settings"))
+        self._settings = settings
+        self._choices = {
+            "theme": self._choice(
+                system=self.tr("Like the system"), light=self.tr("Light"), dark=self.tr("Dark")
+            ),
+            "device": self._choice(
+                auto=self.tr("The fastest"), cpu=self.tr("CPU"), cuda=self.tr("GPU (CUDA)")
+            ),
+            "effort": self._choice(
+                fast=self.tr("Fast"), thorough=self.tr("Thorough: smaller files, takes longer")
+            ),
+            "policy": self._choice(
+                rename=self.tr("Save under a new name"),
+                replace=self.tr("Replace it"),
+                skip=self.tr("Skip the picture"),
+            ),
+        }
+        self._switches = {
+            "keep_structure": QCheckBox(self.tr("Keep the structure of added folders")),
+            "keep_exif": QCheckBox(self.tr("EXIF (camera, date, place)")),
+            "keep_icc": QCheckBox(self.tr("Colour profile")),
+            "keep_xmp": QCheckBox(self.tr("XMP (titles, ratings, edits)")),
+            "reduce_motion": QCheckBox(self.tr("Reduce motion")),
+        }
+        self.folder = QLineEdit()
+        self.folder.setReadOnly(True)
+        self.folder.setPlaceholderText(self.tr("Beside the pictures"))
+        self.pattern = QLineEdit()
+        self.pattern.setAccessibleName(self.tr("Name of new files"))
+        self.pattern.setToolTip(self.tr("{name}: the picture's name, {quality}: its quality"))
+        self.example = QLabel()
+        self._lay_out()
+        self._connect()
+        self._show(settings.values)
+
+    def _choice(self, **values: str) -> QComboBox:
+        box = QComboBox()
+        for key, words in values.items():
+            box.addItem(words, key)
+        return box
+
+    def _lay_out(self) -> None:
+        choose = QPushButton(self.tr("Choose…"))
+        choose.clicked.connect(self._choose_folder)
+        beside = QPushButton(self.tr("Beside pictures"))
+        beside.setToolTip(self.tr("Save each file in the folder of its picture"))
+        beside.clicked.connect(lambda: self._settings.change(output_folder=""))
+        folder = QHBoxLayout()
+        folder.setSpacing(8)
+        folder.addWidget(self.folder, 1)
+        folder.addWidget(choose)
+        folder.addWidget(beside)
+        form = QFormLayout()
+        form.setHorizontalSpacing(24)
+        form.setVerticalSpacing(10)
+        form.addRow(self.tr("Theme"), self._choices["theme"])
+        form.addRow("", self._switches["reduce_motion"])
+        form.addRow(self.tr("Device"), self._choices["device"])
+        form.addRow(self.tr("Compression"), self._choices["effort"])
+        form.addRow(self.tr("Save in"), folder)
+        form.addRow("", self._switches["keep_structure"])
+        form.addRow(self.tr("Named"), self.pattern)
+        form.addRow("", self.example)
+        form.addRow(self.tr("If a file exists"), self._choices["policy"])
+        form.addRow(self.tr("Keep in files"), self._switches["keep_exif"])
+        form.addRow("", self._switches["keep_icc"])
+        form.addRow("", self._switches["keep_xmp"])
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        buttons.rejected.connect(self.reject)
+        self.reset = buttons.addButton(self.tr("Reset all"), QDialogButtonBox.ButtonRole.ResetRole)
+        self.reset.clicked.connect(self._settings.reset)
+        where = ElidedLabel(self.tr("Kept in {}").format(self._settings.path))
+        where.setProperty("role", "faint")
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(24, 24, 24, 16)
+        layout.setSpacing(16)
+        layout.addLayout(form)
+        _centre_labels(self, form)
+        layout.addWidget(where)
+        layout.addWidget(buttons)
+        self.setMinimumWidth(600)
+
+    def _connect(self) -> None:
+        for name, box in self._choices.items():
+            box.activated.connect(
+                lambda _, name=name, box=box: self._settings.change(**{name: box.currentData()})
+            )
+        for name, switch in self._switches.items():
+            switch.clicked.connect(lambda on, name=name: self._settings.change(**{name: bool(on)}))
+        self.pattern.textEdited.connect(self._try_pattern)
+        self._settings.changed.connect(self._show)
+
+    def _show(self, values: Preferences) -> None:
+        for name, box in self._choices.items():
+            box.setCurrentIndex(box.findData(getattr(values, name)))
+        for name, switch in self._switches.items():
+            switch.setChecked(getattr(values, name))
+        self.folder.setText(values.output_folder)
+        self.folder.setToolTip(values.output_folder)
+        if self.pattern.text() != values.pattern:
+            self.pattern.setText(values.pattern)
+        self._show_example(values.pattern)
+
+    def _try_pattern(self, pattern: str) -> None:
+        """Use what can be a name; until then the last one that could stays."""
+        if is_pattern(pattern):
+            self._settings.change(pattern=pattern)
+        else:
+            self._show_example(pattern)
+
+    def _show_example(self, pattern: str) -> None:
+        is_good = is_pattern(pattern)
+        words = self.tr('It needs {name}, and none of / \\ : * ? " < > |')
+        example = fill(pattern, self.tr("holiday"), self._settings.values.quality) + ".lbb"
+        self.example.setText(example if is_good else words)
+        set_role(self.example, "faint" if is_good else "warning")
+
+    def _choose_folder(self) -> None:
+        folder = choose_folder(self, self._settings.values.output_folder)
+        if folder is not None:
+            self._settings.change(output_folder=str(folder))
+
+
+def _centre_labels(dialog: QDialog, form: QFormLayout) -> None:
+    """Qt sets labels too high beside fields that the style sheet makes taller."""
+    for child in dialog.findChildren(QWidget):
+        child.ensurePolished()  # else their heights are those without the style sheet
+    for row in range(form.rowCount()):
+        label = form.itemAt(row, QFormLayout.ItemRole.LabelRole)
+        field = form.itemAt(row, QFormLayout.ItemRole.FieldRole)
+        if label and field and (widget := label.widget()):
+            widget.setMinimumHeight(field.sizeHint().height())

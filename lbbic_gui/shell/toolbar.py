@@ -1,0 +1,99 @@
+"""The toolbar: opening, comparing, zooming."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QAction, QResizeEvent
+from PySide6.QtWidgets import QComboBox, QLineEdit, QSizePolicy, QToolBar, QWidget
+
+from lbbic_gui.painting.view_options import Look, Mode
+from lbbic_gui.style import icons
+
+GAINS = (1, 2, 4, 8, 16, 32)
+ZOOMS = (25, 50, 100, 200, 400, 800)
+
+
+class Toolbar(QToolBar):
+    """Made of the window's actions, an editable zoom, and the gain of the difference."""
+
+    zoom_chosen = Signal(float)
+    gain_chosen = Signal(int)
+
+    def __init__(self, actions: dict[str, QAction], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("toolbar")
+        self.setWindowTitle(self.tr("Toolbar"))
+        self.setMovable(False)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
+        self.setIconSize(QSize(icons.SIDE + icons.GAP, icons.SIDE))
+        self._all = actions
+        self._modes = [actions[name] for name in ("side", "split", "flip", "difference")]
+        self._loupe = actions["loupe"]
+        self.addAction(actions["open"])
+        self._separator = self.addSeparator()
+        for action in self._modes:
+            self.addAction(action)
+        self.gain = QComboBox()
+        for gain in GAINS:
+            self.gain.addItem(f"× {gain}", gain)
+        self.gain.setCurrentIndex(GAINS.index(Look().gain))
+        self.gain.setAccessibleName(self.tr("Gain of the difference"))
+        self.gain.setToolTip(self.tr("How much differences are amplified"))
+        self.gain.activated.connect(lambda: self.gain_chosen.emit(self.gain.currentData()))
+        self._gain_action = self.addWidget(self.gain)
+        self._gain_action.setVisible(False)
+        self.addAction(actions["loupe"])
+        spacer = QWidget()
+        spacer.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        self.addWidget(spacer)
+        self.addAction(actions["fit"])
+        self.addAction(actions["actual"])
+        self.zoom = QComboBox()
+        self.zoom.setEditable(True)
+        self.zoom.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+        self.zoom.setFixedWidth(96)
+        self.zoom.setAccessibleName(self.tr("Zoom"))
+        for per_cent in ZOOMS:
+            self.zoom.addItem(f"{per_cent} %")
+        self._line = QLineEdit()
+        self.zoom.setLineEdit(self._line)
+        self._line.returnPressed.connect(self._on_zoom)
+        self.zoom.activated.connect(self._on_zoom)
+        self._zoom_action = self.addWidget(self.zoom)
+        self.addSeparator()
+        self.addAction(actions["inspector"])
+        self.show_look(Look())
+        self.show_zoom(1.0)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit_words()
+
+    def _fit_words(self) -> None:
+        """Icons alone where their words do not fit beside them."""
+        self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        if self.sizeHint().width() > self.width():
+            self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
+
+    def draw_icons(self) -> None:
+        """Draw the icons in the colours of the theme of now."""
+        for name in icons.names():
+            self._all[name].setIcon(icons.icon(name))
+
+    def show_zoom(self, zoom: float) -> None:
+        self.zoom.setEditText(f"{100 * zoom:.{0 if zoom >= 0.1 else 1}f} %")
+
+    def show_look(self, look: Look) -> None:
+        """Check what is on."""
+        for action, mode in zip(self._modes, Mode, strict=True):
+            action.setChecked(mode is look.mode)
+        self._gain_action.setVisible(look.mode is Mode.DIFFERENCE)
+        self._loupe.setChecked(look.loupe)
+        self._fit_words()
+
+    def _on_zoom(self) -> None:
+        words = self.zoom.currentText().replace("%", "").replace(",", ".").strip()
+        try:
+            self.zoom_chosen.emit(float(words) / 100)
+        except ValueError:
+            return

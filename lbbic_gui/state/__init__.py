@@ -1,0 +1,1 @@
+"""What the app remembers: the queue, the settings, the models, coded pictures."""

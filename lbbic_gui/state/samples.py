@@ -1,0 +1,28 @@
+"""The sample picture for those who have none at hand."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import resources
+from lbbic_gui.jobs.messages import Source
+
+_FIRST = "astronaut.png"  # a face and fine texture, and it fills the view
+
+
+def is_sample(path: Path) -> bool:
+    """Whether a file came with the program, so that nothing may be written beside it."""
+    return path.parent == _path().parent
+
+
+def sample_source() -> Source:
+    """The sample picture as a file."""
+    return Source(_path().name, _path())
+
+
+@cache
+def _path() -> Path:
+    pictures = resources.sample_pictures()
+    chosen = next((item for item in pictures if item.name == _FIRST), pictures[0])
+    return Path(str(chosen)).absolute()

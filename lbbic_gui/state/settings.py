@@ -1,0 +1,131 @@
+"""What the user chose, kept in a file of its own; unreadable values become the defaults."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import QByteArray, QObject, QSettings, Signal
+
+from lbbic_gui.jobs.messages import Recipe
+from lbbic_gui.jobs.naming import is_pattern
+
+FILE_VARIABLE = "LBBIC_SETTINGS"  # another file in place of the user's
+
+_CHOICES = {
+    "theme": ("system", "light", "dark"),
+    "device": ("auto", "cpu", "cuda"),
+    "effort": ("fast", "thorough"),
+    "policy": ("rename", "replace", "skip"),
+}
+_RANGES = {"quality": (1.0, 8.0)}
+
+
+@dataclass(frozen=True)
+class Preferences:
+    """``output_folder`` empty: beside the pictures. ``policy``: what to do with a taken name.
+
+    ``pattern`` is the name of new files, see ``naming.fill``. ``model`` empty: the app's own.
+    """
+
+    theme: str = "system"
+    device: str = "auto"
+    model: str = ""
+    effort: str = "fast"
+    quality: float = 4.0
+    output_folder: str = ""
+    keep_structure: bool = True
+    pattern: str = "{name}"
+    policy: str = "rename"
+    keep_exif: bool = True
+    keep_icc: bool = True
+    keep_xmp: bool = True
+    reduce_motion: bool = False
+    last_folder: str = ""
+
+    @property
+    def recipe(self) -> Recipe:
+        """By which model and effort files are made, and the metadata that goes into them."""
+        kinds = {"exif": self.keep_exif, "icc": self.keep_icc, "xmp": self.keep_xmp}
+        keep = frozenset(kind for kind, kept in kinds.items() if kept)
+        return Recipe(self.model, self.effort, keep)
+
+
+class Settings(QObject):
+    """The preferences of now, and the layout of the window. ``changed`` after every change."""
+
+    changed = Signal(object)
+
+    def __init__(self, path: Path | None = None, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.path = path or settings_path()
+        self._store = QSettings(str(self.path), QSettings.Format.IniFormat)
+        self.values = self._read()
+
+    def change(self, **values: object) -> None:
+        """Change preferences and write them down."""
+        self.values = dataclasses.replace(self.values, **values)  # type: ignore[arg-type]
+        for name, value in values.items():
+            self._store.setValue(f"preferences/{name}", value)
+        self._store.sync()
+        self.changed.emit(self.values)
+
+    def reset(self) -> None:
+        """Everything as on the first day."""
+        self._store.clear()
+        self._store.sync()
+        self.values = Preferences()
+        self.changed.emit(self.values)
+
+    def layout(self, name: str) -> QByteArray:
+        """A part of the window's layout, empty where none was kept."""
+        value = self._store.value(f"window/{name}")
+        return value if isinstance(value, QByteArray) else QByteArray()
+
+    def keep_layout(self, **parts: QByteArray) -> None:
+        for name, value in parts.items():
+            self._store.setValue(f"window/{name}", value)
+        self._store.sync()
+
+    def _read(self) -> Preferences:
+        found = {}
+        for field in dataclasses.fields(Preferences):
+            raw = self._store.value(f"preferences/{field.name}")
+            value = None if raw is None else _parse(str(raw), field.default)
+            if value is not None and _is_allowed(field.name, value):
+                found[field.name] = value
+        return Preferences(**found)  # type: ignore[arg-type]
+
+
+def settings_path() -> Path:
+    """The settings file of this user."""
+    if FILE_VARIABLE in os.environ:
+        return Path(os.environ[FILE_VARIABLE])
+    from platformdirs import user_config_path
+
+    return user_config_path("lbbic", appauthor=False) / "settings.ini"
+
+
+def _parse(raw: str, default: object) -> object | None:
+    """The value in the default's type, None where the text is no such value."""
+    if isinstance(default, bool):
+        return {"true": True, "false": False}.get(raw.lower())
+    if isinstance(default, float):
+        try:
+            return float(raw)
+        except ValueError:
+            return None
+    return raw
+
+
+def _is_allowed(name: str, value: object) -> bool:
+    if name in _CHOICES:
+        return value in _CHOICES[name]
+    if name == "pattern":
+        return is_pattern(str(value))
+    if name in _RANGES:
+        low, high = _RANGES[name]
+        return isinstance(value, float) and low <= value <= high
+    return True

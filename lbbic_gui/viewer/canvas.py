@@ -1,0 +1,303 @@
+"""The picture on view, original against compressed: zoom, pan, split, flip, difference.
+
+A plain widget that paints only what has to be; the pixels are numpy arrays that Qt sees without
+copying. Only the window's thread writes them. What is painted how is in ``painting``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, QSizeF, Qt, Signal
+from PySide6.QtGui import (
+    QImage,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QResizeEvent,
+    QWheelEvent,
+)
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from lbbic_gui.jobs.decoded_picture import Growing, Prefix, as_image
+from lbbic_gui.jobs.messages import Front, Pixels
+from lbbic_gui.painting import painting
+from lbbic_gui.painting.view_options import Look, Mode
+from lbbic_gui.painting.viewport import Viewport
+
+HANDLE_REACH = 12
+WHEEL_STEP = 1.2
+_ARROWS = {
+    Qt.Key.Key_Left: (-1, 0),
+    Qt.Key.Key_Right: (1, 0),
+    Qt.Key.Key_Up: (0, -1),
+    Qt.Key.Key_Down: (0, 1),
+}
+
+
+class Canvas(QWidget):
+    """Shows two pictures under one transform."""
+
+    zoomed = Signal(float)
+    pinned = Signal(object)  # (row, column) of a block, or None
+    hovered = Signal(object)  # QPoint of the picture, or None
+    looked = Signal(object)  # the Look after every change by the user
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setMouseTracking(True)
+        self.setMinimumSize(400, 200)  # what floats above it has room
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setAccessibleName(self.tr("Picture, original and compressed"))
+        self.look = Look()
+        self.viewport = Viewport(QSizeF(), QSizeF())
+        self.original: Pixels | None = None
+        self.result: Pixels | None = None
+        self.block_size = 8
+        self.veil: QImage | None = None
+        self.cursor_at: QPointF | None = None
+        self._images: dict[str, QImage] = {}
+        self._levels: dict[str, tuple[QImage, ...]] = {}  # halvings of the images
+        self._growing: Growing | None = None
+        self._pressed: QPointF | None = None
+        self._dragging = ""  # split, pan or nothing yet
+
+    # --- what is shown --------------------------------------------------------------------------
+
+    def clear(self) -> None:
+        """Show nothing."""
+        self.original = self.result = self._growing = self.veil = None
+        self._images.clear()
+        self._levels.clear()
+        self.viewport = replace(self.viewport, picture=QSizeF())
+        self.set_look(pinned=None, map=None, badge="", rival="", ours="")
+
+    def show_original(
+        self, canvas: Pixels, levels: tuple[Pixels, ...], veil: QImage | None
+    ) -> None:
+        """Put a picture with its halvings on the original's side."""
+        self.original, self.veil = canvas, veil
+        self._images["original"] = as_image(canvas)
+        self._levels["original"] = tuple(map(as_image, levels))
+        self._use_size(QSizeF(canvas.shape[1], canvas.shape[0]))
+
+    def show_result(self, growing: Growing, levels: tuple[Pixels, ...] = ()) -> None:
+        """Put a decoded picture, or one that is being decoded, on the other side."""
+        self._growing = growing
+        self.result = growing.picture()
+        if self.look.pinned is not None and growing.size != self.block_size:
+            self.set_look(pinned=_repinned(self.look.pinned, self.block_size, growing))
+        self.block_size = growing.size
+        self._images["result"] = growing.image()
+        self._levels["result"] = tuple(map(as_image, levels))
+        self._use_size(QSizeF(growing.width, growing.height))
+
+    def show_prefix(self, prefix: Prefix) -> None:
+        """Show a state of the decoding in place of the result."""
+        self._images["result"], self.result = prefix.image, prefix.pixels
+        self._levels["result"] = ()
+        self.update()
+
+    def add_front(self, front: Front) -> None:
+        """Put decoded blocks in their place and paint just them."""
+        if self._growing is None:
+            return
+        self._growing.add(front.rows, front.columns, front.blocks)
+        size = self._growing.size
+        left, right = int(front.columns.min()), int(front.columns.max()) + 1
+        top, bottom = int(front.rows.min()), int(front.rows.max()) + 1
+        part = QRectF(left * size, top * size, (right - left) * size, (bottom - top) * size)
+        self.update(self._dirty(part))
+
+    def image(self, name: str) -> QImage | None:
+        return self._images.get(name)
+
+    def scaled_image(self, name: str) -> QImage | None:
+        """The image, or its smallest halving that still has a pixel for every one of the view."""
+        found, zoom = self._images.get(name), self.viewport.zoom
+        for level in self._levels.get(name, ()):
+            zoom *= 2
+            if zoom > 1:
+                break
+            found = level
+        return found
+
+    def set_look(self, **changes: object) -> None:
+        """Change how things are painted."""
+        self.look = replace(self.look, **changes)  # type: ignore[arg-type]
+        self.update()
+        self.looked.emit(self.look)
+
+    def _use_size(self, picture: QSizeF) -> None:
+        self._move(self.viewport.of_picture(picture))
+
+    def _dirty(self, part: QRectF) -> QRect:
+        area = self.viewport.area(part).toAlignedRect().adjusted(-2, -2, 2, 2)
+        return self.rect() if self.look.mode is Mode.SIDE else area
+
+    # --- the view -------------------------------------------------------------------------------
+
+    def fit(self) -> None:
+        self._move(self.viewport.fitted())
+
+    def zoom_to(self, zoom: float) -> None:
+        self._move(self.viewport.zoomed(zoom))
+
+    def zoom_by(self, steps: int) -> None:
+        self._move(self.viewport.stepped(steps))
+
+    def _move(self, viewport: Viewport) -> None:
+        changed = viewport.zoom != self.viewport.zoom
+        self.viewport = viewport
+        self.update()
+        if changed:
+            self.zoomed.emit(viewport.zoom)
+
+    def pane(self) -> QSizeF:
+        """The size of one picture's view: half of the widget when they lie side by side."""
+        halves = 2 if self.look.mode is Mode.SIDE else 1
+        return QSizeF(self.width() / halves, self.height())
+
+    def split_x(self) -> float:
+        return self.look.split * self.width()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        self._fit_pane()
+
+    def _fit_pane(self) -> None:
+        self._move(self.viewport.resized(self.pane(), self.devicePixelRatioF()))
+
+    def set_mode(self, mode: Mode) -> None:
+        """Compare in another way; zoom and place stay, unless the picture is fitted."""
+        self.set_look(mode=mode)
+        self._fit_pane()
+
+    def show_side(self, split: float) -> None:
+        """1 original, 0.5 half and half, 0 compressed; where nothing is split, one of the two."""
+        if self.look.mode is Mode.FLIP:
+            self.set_look(flipped=split >= 0.5)
+            return
+        self.set_look(split=split)
+        self.set_mode(Mode.SPLIT)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setClipRect(event.rect())
+        painting.paint(painter, self, event.rect())
+        painter.end()
+
+    # --- the user's hands -----------------------------------------------------------------------
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        if self._images:
+            factor = WHEEL_STEP ** (event.angleDelta().y() / 120)
+            at = self._in_pane(event.position())
+            self._move(self.viewport.zoomed(self.viewport.zoom * factor, at))
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        if event.button() is Qt.MouseButton.LeftButton:
+            self._pressed = event.position()
+            self._dragging = "split" if self._is_on_handle(event.position()) else ""
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        at = event.position()
+        before, self.cursor_at = self.cursor_at, at
+        if self._dragging == "split":
+            self.set_look(split=min(max(at.x() / max(self.width(), 1), 0.0), 1.0))
+        elif self._pressed is not None:
+            if not self._dragging and (at - self._pressed).manhattanLength() < 4:
+                return
+            self._dragging = "pan"
+            self.setCursor(Qt.CursorShape.ClosedHandCursor)
+            self._move(self.viewport.panned(at - (before or at)))
+        else:
+            on_handle = self._is_on_handle(at)
+            shape = Qt.CursorShape.SplitHCursor if on_handle else Qt.CursorShape.ArrowCursor
+            self.setCursor(shape)
+        self.hovered.emit(self.pixel_at(at))
+        if self.look.loupe:
+            self.update()
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        if self._pressed is not None and not self._dragging:
+            self.pin(self.block_at(event.position()))
+        self._pressed, self._dragging = None, ""
+        self.setCursor(Qt.CursorShape.ArrowCursor)
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        if self._is_on_handle(event.position()):
+            self.set_look(split=0.5)
+
+    def leaveEvent(self, event: object) -> None:
+        self.cursor_at = None
+        self.hovered.emit(None)
+        self.update()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        key, shifted = Qt.Key(event.key()), Qt.KeyboardModifier.ShiftModifier
+        if key == Qt.Key.Key_Space and not event.isAutoRepeat():
+            self.set_look(peeking=True)
+        elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self.pin(self.block_at(QRectF(QPointF(), self.pane()).center()))
+        elif key in _ARROWS and event.modifiers() & shifted:
+            right, down = _ARROWS[key]
+            pane = self.pane() / 8
+            self._move(self.viewport.panned(-QPointF(right * pane.width(), down * pane.height())))
+        else:
+            event.ignore()
+
+    def keyReleaseEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Space and not event.isAutoRepeat():
+            self.set_look(peeking=False)
+
+    def focusOutEvent(self, event: object) -> None:
+        if self.look.peeking:
+            self.set_look(peeking=False)
+
+    def pin(self, block: tuple[int, int] | None) -> None:
+        """Mark a block; the one marked already is let go."""
+        block = None if block == self.look.pinned else block
+        self.set_look(pinned=block)
+        self.pinned.emit(block)
+
+    def pixel_at(self, at: QPointF) -> QPoint | None:
+        """The picture's pixel below a point of the widget."""
+        found = self.viewport.to_picture(self._in_pane(at))
+        x, y = int(found.x() // 1), int(found.y() // 1)
+        size = self.viewport.picture
+        inside = 0 <= x < size.width() and 0 <= y < size.height()
+        return QPoint(x, y) if inside and self._images else None
+
+    def pixel_below(self) -> QPoint | None:
+        """The picture's pixel below the cursor."""
+        return None if self.cursor_at is None else self.pixel_at(self.cursor_at)
+
+    def block_at(self, at: QPointF) -> tuple[int, int] | None:
+        pixel = self.pixel_at(at)
+        if pixel is None or self.result is None:
+            return None
+        return pixel.y() // self.block_size, pixel.x() // self.block_size
+
+    def context_of(self, row: int, column: int) -> list[tuple[int, int]]:
+        """The blocks that a block of the result was predicted from, as far as that is known."""
+        if self._growing is None:
+            return []
+        found = self._growing.context[row, column]
+        return [divmod(int(index), self._growing.columns) for index in found if index >= 0]
+
+    def _in_pane(self, at: QPointF) -> QPointF:
+        width = self.pane().width()
+        return QPointF(at.x() % width, at.y()) if self.look.mode is Mode.SIDE else at
+
+    def _is_on_handle(self, at: QPointF) -> bool:
+        is_split = self.look.mode is Mode.SPLIT and self.original is not None
+        return is_split and self.result is not None and abs(at.x() - self.split_x()) < HANDLE_REACH
+
+
+def _repinned(block: tuple[int, int], size: int, growing: Growing) -> tuple[int, int]:
+    """The block, of another size, where the middle of ``block`` was."""
+    row, column = (int((place + 0.5) * size) // growing.size for place in block)
+    return min(row, growing.rows - 1), min(column, growing.columns - 1)

@@ -1,0 +1,158 @@
+"""The middle of the window: canvas, timeline, and what floats above them, kept in step."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QPoint, Qt, Signal
+from PySide6.QtGui import QImage, QKeyEvent
+from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
+
+from lbbic_gui.jobs.decoded_picture import Growing, Prefix
+from lbbic_gui.jobs.messages import CODECS, Coded, Opened, Rival
+from lbbic_gui.painting.overlays import Overlay, make_map
+from lbbic_gui.session.session import Session
+from lbbic_gui.state.queue_model import Row
+from lbbic_gui.style import text
+from lbbic_gui.viewer.canvas import Canvas
+from lbbic_gui.viewer.notices import ProblemBanner, ProgressPill
+from lbbic_gui.viewer.timeline import Timeline
+
+
+class Stage(QWidget):
+    """Shows what the session says of the picture on view. ``told``: what is below the cursor."""
+
+    told = Signal(str)
+    pinned = Signal(object, object)  # (row, column) or None, Coded or None
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._coded: Coded | None = None
+        self._opened: Opened | None = None
+        self._prefix: Prefix | None = None
+        self.canvas = Canvas()
+        self.timeline = Timeline()
+        self.pill = ProgressPill(self.canvas)
+        self.banner = ProblemBanner(self.canvas)
+        self.drop = QLabel(self.tr("Drop to add"), self.canvas)
+        self.drop.setObjectName("drop")
+        self.drop.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.drop.hide()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self.canvas, 1)
+        layout.addWidget(self.timeline)
+        self._connect()
+
+    def _connect(self) -> None:
+        session = self._session
+        session.current_changed.connect(self._on_current)
+        session.troubled.connect(self._on_trouble)
+        session.opened.connect(self._on_opened)
+        session.begun.connect(self._on_begun)
+        session.front.connect(self.canvas.add_front)
+        session.coded.connect(self._on_coded)
+        session.stale.connect(self._on_stale)
+        session.progressed.connect(self.pill.show_progress)
+        self.banner.retry_wanted.connect(session.retry)
+        self.banner.cpu_wanted.connect(lambda: session.retry("cpu"))
+        self.banner.rest_wanted.connect(lambda: session.retry(partial=True))
+        self.timeline.sought.connect(self._on_sought)
+        self.canvas.hovered.connect(self._on_hover)
+        self.canvas.pinned.connect(lambda block: self.pinned.emit(block, self._coded))
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Home, End, ← and → step through the decoding from the canvas too."""
+        if event.key() in (Qt.Key.Key_Home, Qt.Key.Key_End, Qt.Key.Key_Left, Qt.Key.Key_Right):
+            self.timeline.step(event)
+        else:
+            event.ignore()
+
+    def set_overlay(self, overlay: Overlay) -> None:
+        """Lay another map on the picture."""
+        found = make_map(overlay, self._coded) if self._coded else None
+        self.canvas.set_look(overlay=overlay, map=found)
+        self._on_hover(self.canvas.pixel_below())
+
+    def show_original(self) -> None:
+        """The original takes its side back from another codec's picture."""
+        if self._opened is not None:
+            opened = self._opened
+            self.canvas.show_original(opened.canvas, opened.levels, opened.veil)
+            self.canvas.set_look(rival="", ours="")
+
+    def show_drop(self, visible: bool) -> None:
+        """Say that what is dragged over the window can be dropped."""
+        self.drop.setGeometry(self.canvas.rect().adjusted(16, 16, -16, -16))
+        self.drop.setVisible(visible)
+
+    def _on_current(self, row: Row | None) -> None:
+        self._coded = self._opened = self._prefix = None
+        self.canvas.clear()
+        self._on_hover(None)
+        self.timeline.show_fronts(0)
+        self.pill.show_progress("", 0.0)
+        self._on_trouble(row)
+
+    def _on_trouble(self, row: Row | None) -> None:
+        """Show the failure of a row, or that it has none."""
+        self.banner.show_problem(row.source.name if row else "", row.problem if row else None)
+
+    def _on_opened(self, opened: Opened) -> None:
+        self._opened = opened
+        self.canvas.show_original(opened.canvas, opened.levels, opened.veil)
+
+    def _on_begun(self, growing: Growing, veil: QImage | None) -> None:
+        self._coded = None
+        self.show_original()
+        self.timeline.show_fronts(0)
+        self.canvas.set_look(map=None)
+        if veil is not None:
+            self.canvas.veil = veil
+        self.canvas.show_result(growing)
+
+    def _on_coded(self, coded: Coded | None) -> None:
+        self._coded, self._prefix = coded, None
+        if coded is None:
+            return
+        self.show_original()
+        self.canvas.show_result(coded.picture, coded.levels)
+        self.timeline.show_fronts(coded.picture.front_count)
+        self.set_overlay(self.canvas.look.overlay)
+        self.pinned.emit(self.canvas.look.pinned, coded)
+
+    def _on_stale(self, stale: bool) -> None:
+        self.canvas.set_look(badge=self.tr("Previous result") if stale else "")
+
+    def show_rival(self, rival: Rival | None) -> None:
+        """Put another codec's picture on the original's side; None: the original returns."""
+        if rival is None or rival.canvas is None or self._coded is None:
+            self.show_original()
+        else:
+            words = f"{CODECS[rival.codec]} {rival.quality}  ·  {text.size(rival.file_bytes)}"
+            self.canvas.show_original(rival.canvas, rival.levels, self.canvas.veil)
+            ours = f"LBBIC  ·  {text.size(len(self._coded.point.data))}"
+            self.canvas.set_look(rival=words, ours=ours)
+
+    def _on_sought(self, front: int) -> None:
+        if self._coded is None:
+            return
+        if front == self._coded.picture.front_count:
+            self._prefix = None
+            self.canvas.show_result(self._coded.picture, self._coded.levels)
+            return
+        if self._prefix is None:
+            self._prefix = self._coded.picture.until(front)
+        self._prefix.seek(front)
+        self.canvas.show_prefix(self._prefix)
+
+    def _on_hover(self, pixel: QPoint | None) -> None:
+        if pixel is None:
+            self.told.emit("")
+            return
+        words = f"x {pixel.x()}  y {pixel.y()}"
+        found = self.canvas.look.map
+        if found is not None:
+            size = self.canvas.block_size
+            words += f"  ·  {found.value_at(pixel.y() // size, pixel.x() // size)}"
+        self.told.emit(words)

@@ -1,0 +1,131 @@
+"""The benchmark on a small picture: it measures, resumes, and says what it cannot do."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from lbbic_engine.bench import codecs, reference, suite
+from lbbic_engine.bitstream.segments import SegmentWriter
+from lbbic_engine.cli.arguments import main
+from lbbic_engine.coding import latents
+from lbbic_engine.coding.block_loop import code_blocks
+from lbbic_engine.config import ModelConfig, quality_index
+from lbbic_engine.layout.blocks import grid, merge_blocks, split_blocks
+from lbbic_engine.measure.metrics import psnr
+from lbbic_engine.networks import weights
+
+
+@pytest.fixture
+def folder(
+    tmp_path: Path,
+    photograph: NDArray[np.uint8],
+    tiny_weights: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Path:
+    monkeypatch.setenv("LBBIC_WEIGHTS", str(tiny_weights))  # the codecs' processes inherit it
+    monkeypatch.setattr(suite, "_made", {})
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    Image.fromarray(photograph).save(pictures / "one.png")
+    return pictures
+
+
+def test_the_command_writes_tables_plots_and_a_page_and_resumes(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    arguments = ["bench", str(folder), "--codecs", "lbbic,jpeg", "--out", str(out)]
+    assert main(arguments) == 0
+    for name in ("results.csv", "rate_distortion.png", "seconds.png", "index.html", "summary.md"):
+        assert (out / name).stat().st_size > 0
+    content = json.loads((out / "results.json").read_text())
+    assert {row["codec"] for row in content["results"]} == {"lbbic", "jpeg"}
+    assert all(row["psnr"] > 10 and row["decode_seconds"] > 0 for row in content["results"])
+    assert "lbbic, quality" in (out / "index.html").read_text(encoding="utf-8")
+
+    before = (out / suite.RESULTS).read_text()
+    capsys.readouterr()
+    assert main(arguments) == 0
+    assert (out / suite.RESULTS).read_text() == before
+    assert "one.png" not in capsys.readouterr().err  # nothing was measured again
+
+
+def test_an_unfinished_line_is_measured_again(tmp_path: Path) -> None:
+    path = tmp_path / suite.RESULTS
+    path.write_text('{"codec": "jpeg", "pict')
+    assert suite.load(path) == []
+
+
+def test_an_unknown_codec_is_reported(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["bench", str(folder), "--codecs", "gif", "--out", str(tmp_path / "o")]) == 2
+    assert "gif is none of" in capsys.readouterr().err
+
+
+def test_the_reference_decodes_its_own_file(folder: Path, photograph: NDArray[np.uint8]) -> None:
+    """It takes the nearest symbols, not the cheapest: more bytes and fewer errors than ours."""
+    reference, ours = codecs.make("reference"), codecs.make("lbbic")
+    coded, size = reference.encode(photograph, 4)
+    mine, my_size = ours.encode(photograph, 4)
+    assert my_size - 100 < size < 1.4 * my_size
+    gain = psnr(reference.decode(coded), photograph) - psnr(ours.decode(mine), photograph)
+    assert 0 < gain < 2
+
+
+class Recorder(latents.LatentWriter):
+    """Keeps what it sends: symbols (blocks, latents)."""
+
+    found: torch.Tensor
+
+    def begin(self, front: torch.Tensor, *sources: torch.Tensor) -> None:
+        super().begin(front, *sources)
+        self._front = front
+
+    def symbols(self, index: int, means: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
+        first = self._first
+        symbols = super().symbols(index, means, levels)
+        self.found[self._front, first : self._first] = symbols.float()
+        return symbols
+
+
+class Replay:
+    """Gives symbols (blocks, latents) that were found before, whatever the block's parameters."""
+
+    def __init__(self, symbols: torch.Tensor, widths: tuple[int, ...]) -> None:
+        self._slices = symbols.split(widths, dim=1)
+        self._block = 0
+
+    def begin(self, block: int, p: torch.Tensor, h: torch.Tensor) -> None:
+        self._block = block
+
+    def symbols(self, index: int, means: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
+        return self._slices[index][self._block].view_as(means)
+
+
+def test_the_reference_is_the_same_networks(tiny: None, photograph: NDArray[np.uint8]) -> None:
+    """The symbols of our sender make nearly our picture, though rounding errors add up."""
+    description = weights.by_name(weights.DEFAULT)
+    tensors = weights.load_file(description.path)
+    exact, analysis = (weights.part(tensors, p) for p in (weights.INTEGER, weights.ANALYSIS))
+    config = description.config
+    assert isinstance(config, ModelConfig)
+    network = weights.load(description, "cpu")
+    size, (height, width) = config.block_size, photograph.shape[:2]
+    rows, columns = grid(height, width, size)
+    ours = split_blocks(photograph, size)
+    recorder = Recorder(network, quality_index(4), SegmentWriter(network.tables, 0), ours.copy())
+    recorder.found = torch.zeros(rows * columns, config.latents)
+    model = network.integer.at_quality(quality_index(4))
+    for front, state in code_blocks(model, rows, columns, recorder):
+        ours[front] = state[:, : config.pixels].numpy().view(np.uint8) ^ 128
+    straight = reference.float_network(config, exact, analysis)
+    slow = reference.Reference(straight, network.tables, 4)
+    blocks = slow.code(rows, columns, Replay(recorder.found, config.latent_slices))
+    pictures = (merge_blocks(each, height, width, size) for each in (blocks, ours))
+    assert psnr(*pictures) > 40

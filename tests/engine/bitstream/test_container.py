@@ -1,0 +1,367 @@
+"""The ``.lbb`` format: what is packed comes back, and what is damaged is told apart."""
+
+import struct
+import zlib
+from contextlib import suppress
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lbbic_engine.bitstream import container as format_
+from lbbic_engine.bitstream.container import (
+    MAX_METADATA_BYTES,
+    SIGNATURE,
+    Container,
+    Segment,
+    pack_container,
+    parse_container,
+)
+from lbbic_engine.errors import CorruptDataError, LbbicError, NotLbbicError, UnsupportedVersionError
+
+PLAIN = Container(
+    width=768,
+    height=512,
+    grey=False,
+    quality_eighths=32,
+    tile_block_rows=0,
+    weights_id=b"weights!",
+    pixels_crc=0xDEADBEEF,
+    segments=(Segment(0, 222, b"entropy-coded" * 1500),),
+)
+RICH = Container(
+    width=5,
+    height=4,
+    grey=True,
+    quality_eighths=64,
+    tile_block_rows=2,
+    weights_id=bytes(range(8)),
+    pixels_crc=7,
+    segments=(Segment(0, 3, b"one"), Segment(0, 1, b""), Segment(1, 4, b"three")),
+    alpha=np.arange(0, 240, 12, dtype=np.uint8).reshape(4, 5),
+    icc=b"profile",
+    exif=b"II*\0 verbatim",
+    xmp=b"<x:xmpmeta/>",
+    ancillary=((b"q", b"kept"), (b"q", b"twice"), (b"a", b"")),
+)
+VERSION_END = len(SIGNATURE) + 2
+MINOR_VERSION_AT = len(SIGNATURE) + 1
+
+
+def assert_same(left: Container, right: Container) -> None:
+    for field in fields(Container):
+        np.testing.assert_equal(getattr(left, field.name), getattr(right, field.name))
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    """A chunk made by hand, bodies up to 127 bytes."""
+    start = kind + bytes([len(body)]) + body
+    return start + struct.pack("<I", zlib.crc32(start))
+
+
+def header_body(
+    size: bytes = b"\x05\x04", flags: int = 0, quality: int = 32, tile: bytes = b"\0"
+) -> bytes:
+    return size + bytes([flags, quality]) + tile + b"weights!" + struct.pack("<I", 7)
+
+
+def file_of(*chunks: bytes, header: bytes | None = None) -> bytes:
+    first = chunk(b"H", header_body() if header is None else header)
+    return SIGNATURE + b"\x01\x00" + first + b"".join(chunks)
+
+
+PAYLOAD = chunk(b"P", b"\x00\x03stream")
+
+
+def chunk_ends(data: bytes) -> list[int]:
+    """Where the chunks of a file with bodies below 128 bytes end."""
+    ends, at = [], VERSION_END
+    while at < len(data):
+        at += 2 + data[at + 1] + 4
+        ends.append(at)
+    return ends
+
+
+varints = st.integers(0, 2**35 - 1)
+metadata = st.none() | st.binary(max_size=200)
+unknown_letters = st.sampled_from([bytes([byte]) for byte in b"abcdfghjklmnopqrstuvwyz"])
+
+
+@st.composite
+def containers(draw: st.DrawFn) -> Container:
+    width, height = draw(st.integers(1, 40)), draw(st.integers(1, 40))
+    tile_block_rows = draw(st.integers(0, height))
+    tile_count = draw(st.integers(1, -(-height // tile_block_rows))) if tile_block_rows else 1
+    front_counts = st.integers(1, width + 2 * height)
+    part = st.tuples(front_counts, st.binary(max_size=300))
+    segments = [
+        Segment(tile, fronts, stream)
+        for tile in range(tile_count)
+        for fronts, stream in draw(st.lists(part, min_size=1, max_size=3))
+    ]
+    noise = np.random.default_rng(draw(st.integers(0, 99)))
+    alpha = noise.integers(0, 256, (height, width), dtype=np.uint8)
+    return Container(
+        width=width,
+        height=height,
+        grey=draw(st.booleans()),
+        quality_eighths=draw(st.integers(8, 64)),
+        tile_block_rows=tile_block_rows,
+        weights_id=draw(st.binary(min_size=8, max_size=8)),
+        pixels_crc=draw(st.integers(0, 2**32 - 1)),
+        segments=tuple(segments),
+        alpha=draw(st.sampled_from([None, alpha])),
+        icc=draw(metadata),
+        exif=draw(metadata),
+        xmp=draw(metadata),
+        ancillary=tuple(draw(st.lists(st.tuples(unknown_letters, st.binary()), max_size=3))),
+    )
+
+
+@given(containers())
+def test_what_is_packed_is_parsed_again(container: Container) -> None:
+    data = pack_container(container)
+    assert_same(parse_container(data), container)
+    assert_same(parse_container(data, partial=True), container)
+
+
+@given(varints)
+def test_varints_of_up_to_five_bytes_come_back(value: int) -> None:
+    packed = format_._pack_varint(value)
+    assert format_._parse_varint(packed + b"rest", 0) == (value, len(packed))
+
+
+@given(st.binary(max_size=200), st.booleans())
+def test_random_chunks_never_escape_the_errors_of_the_engine(data: bytes, partial: bool) -> None:
+    for start in (b"", SIGNATURE + b"\x01\x00", file_of()):
+        with suppress(LbbicError):
+            parse_container(start + data, partial=partial)
+
+
+def test_bytes_of_the_format_stay_what_they_are() -> None:
+    by_hand = file_of(PAYLOAD, header=header_body(flags=1, tile=b"\x81\x01"))
+    packed = pack_container(
+        Container(5, 4, True, 32, 129, b"weights!", 7, (Segment(0, 3, b"stream"),))
+    )
+    assert packed == by_hand
+    assert packed.hex(" ") == (
+        "8b 4c 42 42 0d 0a 1a 0a 01 00"
+        " 48 12 05 04 01 20 81 01 77 65 69 67 68 74 73 21 07 00 00 00 66 71 fd 21"
+        " 50 08 00 03 73 74 72 65 61 6d 04 49 85 91"
+    )
+
+
+def test_a_plain_picture_spends_at_most_48_bytes_besides_its_payload() -> None:
+    assert len(pack_container(PLAIN)) - len(PLAIN.segments[0].stream) <= 48
+
+
+def test_smooth_alpha_is_small() -> None:
+    alpha = np.broadcast_to(np.linspace(0, 255, 400).astype(np.uint8), (300, 400)).copy()
+    plain = replace(PLAIN, width=400, height=300)
+    with_alpha = replace(plain, alpha=alpha)
+    assert len(pack_container(with_alpha)) - len(pack_container(plain)) < 800
+
+
+def test_alpha_of_the_caller_is_left_alone() -> None:
+    alpha = np.arange(20, dtype=np.uint8).reshape(4, 5)
+    pack_container(replace(RICH, alpha=alpha))
+    np.testing.assert_array_equal(alpha, np.arange(20, dtype=np.uint8).reshape(4, 5))
+
+
+def test_every_truncation_is_reported_or_ends_between_payload_chunks() -> None:
+    data = pack_container(RICH)
+    ends = chunk_ends(data)
+    for length in range(len(data)):
+        if length in ends[-3:]:
+            assert len(parse_container(data[:length]).segments) == ends[-3:].index(length) + 1
+        else:
+            with pytest.raises((CorruptDataError, NotLbbicError)):
+                parse_container(data[:length])
+
+
+def test_every_truncation_behind_the_header_gives_what_came_before() -> None:
+    data = pack_container(RICH)
+    header_end, *ends = chunk_ends(data)
+    for length in range(header_end, len(data)):
+        part = parse_container(data[:length], partial=True)
+        assert part.segments == RICH.segments[: sum(end <= length for end in ends[-3:])]
+        assert (part.icc is None) == (length < ends[0])
+        assert part.complete == (length in ends[-3:])
+    for length in range(header_end):
+        with pytest.raises((CorruptDataError, NotLbbicError)):
+            parse_container(data[:length], partial=True)
+
+
+@pytest.mark.parametrize("mask", [0x01, 0x20, 0x80, 0xFF])
+def test_every_flipped_byte_is_reported(mask: int) -> None:
+    data = pack_container(RICH)
+    for index in range(len(data)):
+        if index == MINOR_VERSION_AT:
+            continue
+        damaged = bytearray(data)
+        damaged[index] ^= mask
+        with pytest.raises(LbbicError):
+            parse_container(bytes(damaged))
+
+
+@pytest.mark.parametrize("mask", [0x01, 0x20, 0x80, 0xFF])
+def test_no_flipped_byte_misplaces_a_segment_of_a_partial_reading(mask: int) -> None:
+    data = pack_container(RICH)
+    header_end = chunk_ends(data)[0]
+    for index in range(header_end, len(data)):
+        damaged = bytearray(data)
+        damaged[index] ^= mask
+        part = parse_container(bytes(damaged), partial=True)
+        assert not part.complete
+        assert part.segments == RICH.segments[: len(part.segments)]
+
+
+@pytest.mark.parametrize("kind", [b"i", b"e", b"x"])
+def test_damaged_metadata_is_left_out_of_a_partial_reading(kind: bytes) -> None:
+    damaged = bytearray(chunk(kind, b"anything"))
+    damaged[3] ^= 1
+    data = file_of(bytes(damaged), PAYLOAD)
+    part = parse_container(data, partial=True)
+    assert not part.complete
+    assert (part.icc, part.exif, part.xmp) == (None, None, None)
+    assert part.segments == (Segment(0, 3, b"stream"),)
+    with pytest.raises(CorruptDataError, match="checksum"):
+        parse_container(data)
+
+
+def test_unknown_ancillary_chunks_are_kept_and_written_again() -> None:
+    data = file_of(chunk(b"z", b"of a later version"), PAYLOAD)
+    container = parse_container(data)
+    assert container.ancillary == ((b"z", b"of a later version"),)
+    assert pack_container(container) == data
+
+
+@pytest.mark.parametrize("partial", [False, True])
+def test_unknown_critical_chunks_are_refused(partial: bool) -> None:
+    with pytest.raises(UnsupportedVersionError, match="Z"):
+        parse_container(file_of(chunk(b"Z", b""), PAYLOAD), partial=partial)
+
+
+@pytest.mark.parametrize("partial", [False, True])
+def test_a_higher_major_version_is_refused(partial: bool) -> None:
+    data = SIGNATURE + b"\x02\x00" + pack_container(PLAIN)[VERSION_END:]
+    with pytest.raises(UnsupportedVersionError, match="version 2"):
+        parse_container(data, partial=partial)
+
+
+def test_a_higher_minor_version_is_read() -> None:
+    data = SIGNATURE + b"\x01\x09" + pack_container(PLAIN)[VERSION_END:]
+    assert_same(parse_container(data), PLAIN)
+
+
+@pytest.mark.parametrize("flags", [2, 3, 0x80])
+def test_unknown_flags_are_refused(flags: int) -> None:
+    with pytest.raises(UnsupportedVersionError):
+        parse_container(file_of(PAYLOAD, header=header_body(flags=flags)))
+
+
+@pytest.mark.parametrize("data", [b"", b"\x89PNG\r\n\x1a\n", SIGNATURE[:-1], b"\0" + SIGNATURE])
+def test_other_files_are_not_ours(data: bytes) -> None:
+    with pytest.raises(NotLbbicError):
+        parse_container(data)
+
+
+ALPHA = chunk(b"A", zlib.compress(bytes(20)))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        SIGNATURE,
+        SIGNATURE + b"\x01\x00",
+        SIGNATURE + b"\x00\x00" + file_of(PAYLOAD)[VERSION_END:],
+        SIGNATURE + b"\x01\x00" + PAYLOAD,
+        file_of(),
+        file_of(PAYLOAD) + b"\0",
+        file_of(PAYLOAD) + b"trailing",
+        file_of(chunk(b"H", header_body()), PAYLOAD),
+        file_of(ALPHA, ALPHA, PAYLOAD),
+        file_of(PAYLOAD, ALPHA),
+        file_of(PAYLOAD, chunk(b"z", b"")),
+        file_of(chunk(b"e", b""), chunk(b"e", b""), PAYLOAD),
+        file_of(chunk(b"i", b"not zlib"), PAYLOAD),
+        file_of(chunk(b"i", zlib.compress(b"profile")[:-1]), PAYLOAD),
+        file_of(chunk(b"i", zlib.compress(b"profile") + b"more"), PAYLOAD),
+        file_of(chunk(b"A", zlib.compress(bytes(19))), PAYLOAD),
+        file_of(chunk(b"A", zlib.compress(bytes(21))), PAYLOAD),
+        file_of(b"P\x80\x80\x80\x80\x80\x01" + bytes(9)),
+        file_of(b"P\x86\x00\x00\x03stream" + bytes(4)),
+        file_of(b"P\xff\xff\xff\xff\x7f"),
+        file_of(chunk(b"P", b"")),
+        file_of(chunk(b"P", b"\x00")),
+        file_of(chunk(b"P", b"\x00\x00stream")),
+        file_of(chunk(b"P", b"\x00\x0e")),
+        file_of(chunk(b"P", b"\x01\x03stream")),
+        file_of(PAYLOAD, chunk(b"P", b"\x01\x03no such tile")),
+        file_of(chunk(b"P", b"\x01\x03"), header=header_body(tile=b"\x01")),
+        file_of(PAYLOAD, chunk(b"P", b"\x02\x03"), header=header_body(tile=b"\x01")),
+        file_of(PAYLOAD, chunk(b"P", b"\x01\x03"), PAYLOAD, header=header_body(tile=b"\x01")),
+        file_of(PAYLOAD, header=header_body(size=b"\x00\x04")),
+        file_of(PAYLOAD, header=header_body(size=b"\x05\x00")),
+        file_of(PAYLOAD, header=header_body(size=b"\x80\x80\x01\x81\x80\x01")),
+        file_of(PAYLOAD, header=header_body(size=b"\xff\xff\xff\xff\x7f\xff\xff\xff\xff\x7f")),
+        file_of(PAYLOAD, header=header_body(quality=7)),
+        file_of(PAYLOAD, header=header_body(quality=65)),
+        file_of(PAYLOAD, header=header_body()[:-1]),
+        file_of(PAYLOAD, header=header_body() + b"\0"),
+        file_of(PAYLOAD, header=b""),
+    ],
+)
+def test_contradictions_are_reported(data: bytes) -> None:
+    with pytest.raises(CorruptDataError):
+        parse_container(data)
+
+
+def test_metadata_that_unpacks_to_too_much_is_refused() -> None:
+    body = zlib.compress(bytes(MAX_METADATA_BYTES + 1))
+    data = file_of(format_._pack_chunk(b"x", body), PAYLOAD)
+    with pytest.raises(CorruptDataError, match="size"):
+        parse_container(data)
+
+
+def test_alpha_is_never_unpacked_beyond_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = []
+
+    def inflate(body: bytes, max_bytes: int) -> bytes:
+        limits.append(max_bytes)
+        return bytes(max_bytes)
+
+    monkeypatch.setattr(format_, "_inflate", inflate)
+    parse_container(file_of(ALPHA, PAYLOAD))
+    assert limits == [20]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"width": 0},
+        {"width": 2**14 + 1, "height": 2**14},
+        {"quality_eighths": 7},
+        {"weights_id": b"short"},
+        {"segments": ()},
+        {"segments": (Segment(1, 1, b""),)},
+        {"segments": (Segment(0, 0, b""),)},
+        {"alpha": np.zeros((5, 4), np.uint8)},
+        {"alpha": np.zeros((4, 5), np.uint16)},
+        {"ancillary": ((b"Z", b""),)},
+        {"ancillary": ((b"i", b""),)},
+        {"ancillary": ((b"zz", b""),)},
+        {"xmp": bytes(MAX_METADATA_BYTES + 1)},
+    ],
+)
+def test_what_could_not_be_read_again_is_not_written(change: dict[str, object]) -> None:
+    with pytest.raises(CorruptDataError):
+        pack_container(replace(RICH, **change))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("width", "height"), [(2**16, 1), (1, 2**16), (2**15, 2**14)])
+def test_absurd_sizes_are_refused(width: int, height: int) -> None:
+    with pytest.raises(CorruptDataError, match=r"65535|allowed"):
+        pack_container(replace(PLAIN, width=width, height=height))

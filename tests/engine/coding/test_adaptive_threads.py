@@ -1,0 +1,183 @@
+"""The second thread: used where a core is idle, left alone where it would wait."""
+
+import sys
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import torch
+from torch import Tensor
+
+from lbbic_engine import devices
+from lbbic_engine.coding import adaptive_threads
+from lbbic_engine.coding.adaptive_threads import SecondThread, Trials, on_idle_cores
+
+
+class Clock:
+    """Stands still between fronts, so that no other work on the machine counts."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.perf_counter = time.perf_counter
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+class Model:
+    """A block model that takes the given seconds a front with one thread and with two."""
+
+    block_size = 1
+
+    def __init__(self, clock: Clock, one: float, two: float) -> None:
+        self.clock = clock
+        self.seconds = {1: one, 2: two}
+        self.used: Counter[int] = Counter()
+
+    def empty_state(self, blocks: int) -> Tensor:
+        return torch.zeros(blocks + 1, 1)
+
+    def code_front(self, front: Tensor, around: Tensor, exchange: None) -> Tensor:
+        threads = torch.get_num_threads()
+        self.used[threads] += 1
+        self.clock.now += self.seconds[threads]
+        return around
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(adaptive_threads, "time", clock)
+    monkeypatch.setattr(adaptive_threads, "_TRIALS", (Trials(), Trials()))
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    return clock
+
+
+def code(model: SecondThread[None], fronts: int, width: int = 24) -> None:
+    for _ in range(fronts):
+        assert model.code_front(torch.arange(width), torch.ones(width), None).sum() == width
+
+
+def test_idle_cores_are_used(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    monkeypatch.setattr(adaptive_threads, "_two_threads_wait", lambda: False)
+    model = Model(clock, 0.004, 0.002)
+    governed = SecondThread(model)
+    code(governed, Trials.RUN)
+    assert model.used == {1: Trials.ALONE, 2: Trials.RUN - Trials.ALONE}
+    code(governed, 3, width=SecondThread.WIDE - 1)
+    assert model.used[1] == Trials.ALONE + 3
+
+
+def test_trials_become_rare_while_they_succeed(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    monkeypatch.setattr(adaptive_threads, "_two_threads_wait", lambda: False)
+    model = Model(clock, 0.004, 0.002)
+    for _ in range(7):  # pictures
+        code(SecondThread(model), Trials.RUN)
+    assert model.used[1] == 3 * Trials.ALONE  # after 1, 1 + 2, but not yet after 1 + 2 + 4 runs
+    model.seconds = {1: 0.002, 2: 0.004}
+    code(SecondThread(model), Trials.RUN)
+    assert model.used[1] == 3 * Trials.ALONE + Trials.RUN - (Trials.FRONTS - Trials.ALONE)
+
+
+def test_a_second_thread_that_gains_nothing_rests(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    monkeypatch.setattr(adaptive_threads, "_two_threads_wait", lambda: False)
+    model = Model(clock, 0.002, 0.004)
+    code(SecondThread(model), 3 * Trials.RUN)
+    assert model.used[2] == Trials.FRONTS - Trials.ALONE
+
+
+@pytest.mark.parametrize("heavy", [False, True])
+def test_heavy_fronts_are_judged_by_themselves(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock, heavy: bool
+) -> None:
+    monkeypatch.setattr(adaptive_threads, "_two_threads_wait", lambda: False)
+    model = Model(clock, 0.002, 0.004)
+    code(SecondThread(model), Trials.RUN)
+    model.used.clear()
+    model.seconds = {1: 0.02, 2: 0.01}
+    width = 24 if heavy else SecondThread.HEAVY
+    code(SecondThread(model, heavy=heavy), Trials.RUN, width)
+    assert model.used == {1: Trials.ALONE, 2: Trials.RUN - Trials.ALONE}
+
+
+def test_rests_grow_while_nothing_is_gained(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    monkeypatch.setattr(adaptive_threads, "_two_threads_wait", lambda: False)
+    monkeypatch.setattr(Trials, "REST", 0.01)
+    monkeypatch.setattr(adaptive_threads, "_TRIALS", (Trials(), Trials()))
+    model = Model(clock, 0.001, 0.002)
+    for _ in range(10):  # pictures
+        code(SecondThread(model), 60)
+    assert model.used[2] == 6 * (Trials.FRONTS - Trials.ALONE)  # after 10 ms, 20, 40, …
+
+
+def test_busy_cores_are_tried_now_and_then(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    tried: list[float] = []
+
+    def wait() -> bool:
+        tried.append(clock.now)
+        return True
+
+    monkeypatch.setattr(adaptive_threads, "_two_threads_wait", wait)
+    monkeypatch.setattr(Trials, "REST", 0.05)
+    monkeypatch.setattr(adaptive_threads, "_TRIALS", (Trials(), Trials()))
+    model = Model(clock, 0.005, 0.0)
+    for _ in range(4):  # as many pictures
+        code(SecondThread(model), 15)
+    assert model.used == {1: 60}
+    assert len(tried) == 3  # in 300 ms: at the start, after 50, after 150
+
+
+@pytest.mark.parametrize("cores_are_busy", [False, True])
+def test_a_front_that_waits_for_its_turn_means_a_trial(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock, cores_are_busy: bool
+) -> None:
+    monkeypatch.setattr(adaptive_threads, "_two_threads_wait", lambda: False)
+    model = Model(clock, 0.004, 0.002)
+    governed = SecondThread(model)
+    code(governed, Trials.FRONTS + 1)
+    model.seconds[2] = 0.1
+    code(governed, 1)
+    model.used.clear()
+    if not cores_are_busy:
+        model.seconds[2] = 0.002
+    code(governed, 10)
+    assert model.used == ({1: 9, 2: 1} if cores_are_busy else {1: Trials.ALONE, 2: 6})
+
+
+def test_jobs_at_the_same_time_share_trials(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adaptive_threads, "_two_threads_wait", lambda: False)
+    monkeypatch.setattr(Trials, "REST", 0.0)
+    trials = Trials()
+
+    def code_fronts() -> None:
+        for _ in range(20_000):
+            if trials.worthwhile():
+                trials.judge(trials.threads, 1.0)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            jobs = [pool.submit(code_fronts) for _ in range(4)]
+            for job in jobs:
+                job.result()
+    finally:
+        sys.setswitchinterval(interval)
+
+
+def test_the_user_may_fix_the_threads(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    model = Model(clock, 0.0, 0.0)
+    assert on_idle_cores(model, "cuda") is model
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    assert on_idle_cores(model, "cpu") is model
+
+
+def test_the_trial_leaves_one_thread() -> None:
+    with devices.few_threads():
+        assert isinstance(adaptive_threads._two_threads_wait(), bool)
+        assert torch.get_num_threads() == 1

@@ -1,0 +1,125 @@
+"""A thorough sender: its files are as good as any, and better."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from lbbic_engine import codec
+from lbbic_engine.codec import Progress, compress, compress_batch, decompress
+from lbbic_engine.coding import symbol_search
+from lbbic_engine.coding.latents import SymbolWriter
+from lbbic_engine.config import lmbda
+from lbbic_engine.errors import Cancelled
+from lbbic_engine.layout import tiles
+from lbbic_engine.layout.blocks import split_blocks
+from lbbic_engine.layout.wavefront import Grid, front_count
+from lbbic_engine.measure import metrics
+from lbbic_engine.networks import weights
+from lbbic_engine.pictures.picture import Picture
+
+GOLDEN = Path(__file__).parents[2] / "golden"
+
+
+def picture_of(pixels: NDArray[np.uint8]) -> Picture:
+    return Picture(pixels, alpha=None, grey=False, icc=None, exif=None, xmp=None, notices=())
+
+
+def cost(pixels: NDArray[np.uint8], compressed: codec.Compressed) -> float:
+    """R + λD, without the container's bytes."""
+    payload = codec.read_info(compressed.data).payload_bytes
+    mse = 10 ** (-metrics.psnr(pixels, compressed.reconstruction) / 10)
+    return 8 * payload / pixels[..., 0].size + lmbda(compressed.quality) * mse
+
+
+@pytest.mark.parametrize("quality", [1, 4, 8])
+def test_searching_makes_better_files(photograph: NDArray[np.uint8], quality: float) -> None:
+    picture = picture_of(photograph)
+    fast, thorough = (compress(picture, quality, effort=e) for e in ("fast", "thorough"))
+    assert np.array_equal(decompress(thorough.data).pixels, thorough.reconstruction)
+    assert cost(photograph, thorough) < 0.99 * cost(photograph, fast)
+
+
+@pytest.mark.usefixtures("tiny")
+@pytest.mark.parametrize("size", [(1, 1), (8, 200), (200, 8), (9, 17), (64, 40)])
+def test_any_shape_decodes_to_the_encoders_reconstruction(size: tuple[int, int]) -> None:
+    pixels = np.random.default_rng(1).integers(0, 256, (*size, 3), dtype=np.uint8)
+    compressed = compress(picture_of(pixels), 3, effort="thorough")
+    assert np.array_equal(decompress(compressed.data).pixels, compressed.reconstruction)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_pictures_of_a_batch_are_searched_by_themselves(
+    photograph: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tiles, "TILE_PIXELS", 2500)
+    pictures = [picture_of(photograph), picture_of(photograph[:40, :56])]
+    together = compress_batch(pictures, 5, effort="thorough")
+    for picture, compressed in zip(pictures, together, strict=True):
+        assert compressed.data == compress(picture, 5, effort="thorough").data
+
+
+@pytest.mark.usefixtures("tiny")
+def test_ways_that_are_alike_are_the_fast_senders(
+    photograph: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The search runs the networks on the same contexts as the coder does."""
+    monkeypatch.setattr(symbol_search, "WAYS", (1.0,) * len(symbol_search.WAYS))
+    monkeypatch.setattr(symbol_search, "VARIATION", 0.0)
+    monkeypatch.setattr(symbol_search, "OUTWARD_BITS", 1e-9)
+    monkeypatch.setattr(symbol_search, "BEYOND", 0.0)
+    picture = picture_of(photograph)
+    assert compress(picture, 4, effort="thorough").data == compress(picture, 4).data
+
+
+def test_ways_that_share_a_row_are_what_each_would_be_by_itself(
+    photograph: NDArray[np.uint8],
+) -> None:
+    network = weights.load(weights.by_name(weights.DEFAULT), "cpu")
+    model, blocks = network.integer.at_quality(40), split_blocks(photograph, 8)
+    count = len(blocks)
+    random = torch.Generator().manual_seed(1)
+    width = 4 * model.empty_state(0).shape[1]
+    around = torch.randint(-128, 128, (count, width), generator=random).to(torch.int8)
+    tally = symbol_search._Tally(network.tables)
+    writer = symbol_search._WaysWriter(network, 40, tally, blocks)
+    state = model.code_front(torch.arange(count), around, writer)
+
+    block, _ = writer.kept.nonzero(as_tuple=True)
+    assert 2 * count < len(block) < len(symbol_search.WAYS) * count
+    rows = torch.cat([block[:, None], tally.symbols], dim=1)
+    assert len(rows.unique(dim=0)) == len(rows)
+    apart = symbol_search._Tally(network.tables)
+    again = SymbolWriter(apart, tally.symbols)
+    assert model.code_front(torch.arange(len(block)), around[block], again).equal(state)
+    assert np.allclose(apart.bits, tally.bits)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_progress_rises_to_the_end_and_cancelling_stops_it(photograph: NDArray[np.uint8]) -> None:
+    steps: list[Progress] = []
+    compress(picture_of(photograph), 4, effort="thorough", progress=steps.append)
+    assert [s.done for s in steps] == sorted(s.done for s in steps)
+    assert steps[-1].done == steps[-1].total == 9 * 13
+    searched = steps[-1 - front_count(Grid(9, 13, from_middle=True))]
+    assert 0.9 < searched.done / searched.total < 1  # as nearly all of the time has gone
+    with pytest.raises(Cancelled):
+        compress(picture_of(photograph), 4, effort="thorough", cancelled=lambda: True)
+
+
+def test_the_papers_models_know_no_search(
+    photograph: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LBBIC_WEIGHTS", str(GOLDEN))
+    picture = picture_of(photograph)
+    fast, thorough = (
+        compress(picture, weights="paper", effort=e).data for e in ("fast", "thorough")
+    )
+    assert fast == thorough
+
+
+def test_an_unknown_effort_is_refused(photograph: NDArray[np.uint8]) -> None:
+    with pytest.raises(ValueError, match="fast or thorough"):
+        compress(picture_of(photograph), 4, effort="some")

@@ -1,0 +1,66 @@
+"""Pillow's codecs at a quality and at a size."""
+
+import numpy as np
+import pytest
+
+from lbbic_engine.errors import Cancelled, UnsupportedImageError
+from lbbic_engine.measure.baselines import CODECS, encode_at_quality, encode_at_size
+from lbbic_engine.measure.metrics import psnr
+
+HEIGHT, WIDTH = 60, 83
+Y, X = np.mgrid[:HEIGHT, :WIDTH]
+PICTURE = np.stack([Y * 4, X * 3, 128 + 60 * np.sin(X * Y / 90)], axis=2).astype(np.uint8)
+
+every_codec = pytest.mark.parametrize("codec", sorted(CODECS))
+
+
+@every_codec
+def test_a_higher_quality_is_nearer_and_larger(codec: str) -> None:
+    low, high = (encode_at_quality(PICTURE, codec, quality) for quality in (20, 90))
+    assert low.reconstruction.shape == high.reconstruction.shape == PICTURE.shape
+    assert high.reconstruction.dtype == np.uint8
+    assert len(low.data) < len(high.data)
+    assert psnr(PICTURE, low.reconstruction) < psnr(PICTURE, high.reconstruction)
+
+
+@every_codec
+def test_the_size_asked_for_is_kept_and_used(codec: str) -> None:
+    max_bytes = len(encode_at_quality(PICTURE, codec, 60).data)
+    result = encode_at_size(PICTURE, codec, max_bytes)
+    assert result is not None
+    assert len(result.data) <= max_bytes
+    assert result.quality >= 60
+    assert result.data == encode_at_quality(PICTURE, codec, result.quality).data
+
+
+@every_codec
+def test_more_bytes_than_needed_give_the_highest_quality(codec: str) -> None:
+    result = encode_at_size(PICTURE, codec, 10**6)
+    assert result is not None
+    assert result.quality == 100
+
+
+@every_codec
+def test_a_size_out_of_reach_gives_nothing(codec: str) -> None:
+    assert encode_at_size(PICTURE, codec, 30) is None
+
+
+@every_codec
+def test_noise_is_coded_too(codec: str) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (300, 350, 3), np.uint8)
+    assert encode_at_quality(noise, codec, 90).reconstruction.shape == noise.shape
+
+
+@every_codec
+def test_a_picture_too_large_for_the_format_is_reported(codec: str) -> None:
+    with pytest.raises(UnsupportedImageError, match=codec.upper()):
+        encode_at_quality(np.zeros((1, 70_000, 3), np.uint8), codec, 50)
+
+
+def test_a_search_stops_when_it_is_cancelled() -> None:
+    asked: list[bool] = []
+    with pytest.raises(Cancelled):
+        encode_at_size(
+            PICTURE, "jpeg", 10**6, cancelled=lambda: asked.append(True) or len(asked) > 2
+        )
+    assert len(asked) == 3

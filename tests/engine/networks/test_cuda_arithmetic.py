@@ -1,0 +1,110 @@
+"""The arithmetic of a CUDA device, on the CPU: padded fronts, cuBLAS's refusals, every kernel.
+
+No accelerator is needed; what only one can show (its own products) ``self_check`` tests there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from lbbic_engine import codec
+from lbbic_engine.networks import kernels, weights
+from lbbic_engine.pictures.picture import Picture
+
+GOLDEN = Path(__file__).parents[2] / "golden"
+MODELS = ("tiny", "paper")
+
+
+@pytest.fixture
+def golden(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The golden weights, loaded by this test alone."""
+    monkeypatch.setenv("LBBIC_WEIGHTS", str(GOLDEN))
+    weights._load.cache_clear()
+    yield
+    weights._load.cache_clear()
+    kernels.self_check.cache_clear()
+
+
+def product_as_on_cuda(values: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    """Refuses what torch._int_mm refuses on CUDA."""
+    if len(values) <= 16 or values.shape[1] % 8 or other.shape[1] % 8:
+        raise RuntimeError(f"{tuple(values.shape)} by {tuple(other.shape)}")
+    return torch.mm(values.double(), other.double()).to(torch.int32)
+
+
+@pytest.fixture
+def as_on_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "_int_mm", product_as_on_cuda)
+    monkeypatch.setattr(kernels, "_PADDED_DEVICES", ("cpu", "cuda"))
+    kernels.self_check.cache_clear()
+
+
+def files(photograph: NDArray[np.uint8]) -> list[codec.Compressed]:
+    """Two pictures, whose fronts have 1 to 18 blocks, coded with either kind of network."""
+    wide = photograph[:40]
+    return [
+        codec.compress(Picture(pixels), weights=name)
+        for name in MODELS
+        for pixels in (photograph, wide)
+    ]
+
+
+@pytest.mark.parametrize("rows", [1, 16, 17, 31, 32, 33])
+def test_padded_products_are_the_plain_ones(as_on_cuda: None, rows: int) -> None:
+    random = np.random.default_rng(rows)
+    weight = random.integers(-63, 64, (24, 72))
+    values = random.integers(-128, 128, (rows, 72))
+    product = kernels.make_product(torch.from_numpy(weight).to(torch.int8), "int8")
+    found = product(torch.from_numpy(values).to(torch.int8))
+    assert np.array_equal(found.numpy(), values @ weight.T)
+
+    wide = random.integers(
+        -kernels.WIDE_ACTIVATION_BOUND, kernels.WIDE_ACTIVATION_BOUND, (rows, 72)
+    )
+    product = kernels.make_wide_product(torch.from_numpy(weight).to(torch.int8), "int8")
+    found = product(torch.from_numpy(wide).to(torch.int16))
+    assert np.array_equal(found.numpy(), wide @ weight.T)
+
+
+def test_the_kernel_that_cuda_would_choose_gives_the_same_files(
+    golden: None, photograph: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    true = files(photograph)
+    weights._load.cache_clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "_int_mm", product_as_on_cuda)
+        patch.setattr(kernels, "_PADDED_DEVICES", ("cpu", "cuda"))
+        kernels.self_check.cache_clear()
+        assert kernels.choose_kernel("cpu") == "int8"
+        found = files(photograph)
+        decoded = [codec.decompress(one.data).pixels for one in true]
+    for one, other, pixels in zip(true, found, decoded, strict=True):
+        assert one.data == other.data
+        assert np.array_equal(one.reconstruction, pixels)
+
+
+@pytest.mark.parametrize("kernel", kernels.KERNELS)
+def test_every_kernel_writes_the_same_files(
+    golden: None, photograph: NDArray[np.uint8], kernel: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    true = files(photograph)
+    weights._load.cache_clear()
+    monkeypatch.setenv("LBBIC_KERNEL", kernel)
+    assert kernels.choose_kernel("cpu") == kernel
+    assert [one.data for one in files(photograph)] == [one.data for one in true]
+
+
+def test_without_padding_cuda_would_refuse_the_first_front(
+    golden: None, photograph: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So the tests above would notice if a product went past the padding."""
+    monkeypatch.setattr(weights, "choose_kernel", lambda device: "int8")
+    monkeypatch.setattr(torch, "_int_mm", product_as_on_cuda)
+    with pytest.raises(RuntimeError, match="by"):
+        codec.compress(Picture(photograph), weights="tiny")

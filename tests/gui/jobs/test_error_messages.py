@@ -1,0 +1,55 @@
+"""Every kind of failure has a title of its own, a plain reason and something to do."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lbbic_engine import errors
+from lbbic_gui.jobs import messages
+from lbbic_gui.jobs.error_messages import explain
+from lbbic_gui.jobs.messages import Source
+
+FAILURES: tuple[tuple[Exception, str], ...] = (
+    (errors.UnsupportedImageError("Cannot read a.png", "It is damaged."), "Cannot read"),
+    (errors.TooLargeError("Cannot read a.png", "Its 9 pixels are more than"), "Too large"),
+    (errors.UnwritableImageError("Cannot write a.webp", "It is too wide."), "Cannot write a.webp"),
+    (MemoryError(), "Out of memory"),
+    (errors.GpuError("Out of memory", "It does not fit the GPU's memory."), "Out of memory"),
+    (errors.GpuError("The GPU failed", "CUDA error: an illegal instruction"), "The GPU failed"),
+    (OSError(errno.ENOSPC, "No space left on device"), "Disk full"),
+    (PermissionError(errno.EACCES, "Permission denied"), "No permission"),
+    (errors.UnknownWeightsError("Unknown weights", "not installed"), "Unknown weights"),
+    (errors.UnsupportedVersionError("Too new", "version 9"), "Made by a newer version"),
+    (errors.CorruptDataError("Checksum mismatch", "the pixels differ"), "Checksum mismatch"),
+    (errors.NotLbbicError("No", "it begins differently"), "Not an .lbb file"),
+    (ZeroDivisionError("division by zero"), "Something went wrong"),
+)
+
+
+@pytest.mark.parametrize(("error", "title"), FAILURES, ids=lambda value: str(value)[:20])
+def test_a_failure_is_told_apart(error: Exception, title: str) -> None:
+    problem = explain(error, "a.png")
+    assert problem.title.startswith(title)
+    assert problem.detail
+    assert problem.hint
+    assert "a.png" in problem.log
+    assert problem.retry_on_cpu == isinstance(error, errors.GpuError)
+
+
+def test_a_full_disk_leaves_nothing_behind(
+    answers: Any, draw: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    path = draw("in/a.png")
+    monkeypatch.setattr("os.fsync", fail)
+    target = path.with_suffix(".lbb")
+    request = messages.Save(Source(path.name, path), target, 4.0, "cpu", "rename")
+    assert answers.ask(request).title == "Disk full"
+    assert list(path.parent.iterdir()) == [path]

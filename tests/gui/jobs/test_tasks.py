@@ -1,0 +1,254 @@
+"""The workers: what they answer, how they stop, how they fail."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QColorSpace, QImage
+
+from lbbic_gui.jobs import conversion, messages
+from lbbic_gui.jobs.messages import Problem, Recipe, Source, Stopped
+
+
+@pytest.fixture
+def picture(draw: Callable[..., Path]) -> Source:
+    path = draw("picture.png", 92, 60)
+    return Source(path.name, path)
+
+
+def test_a_picture_is_coded_and_decoded_front_by_front(answers: Any, picture: Source) -> None:
+    from lbbic_engine import decompress, load_picture
+    from lbbic_engine.measure import metrics
+
+    coded = answers.ask(messages.Code(picture, 4.0, "cpu"))
+
+    fronts = [report for report in answers.reports if isinstance(report, messages.Front)]
+    assert len(fronts) > 3
+    decoded = decompress(coded.point.data).pixels
+    assert np.array_equal(coded.picture.picture()[..., 2::-1], decoded)
+    assert sum(len(front.rows) for front in fronts) == coded.picture.total
+    assert coded.point.psnr == metrics.psnr(load_picture(picture.path or "").pixels, decoded)
+    assert coded.picture.bits.sum() / 8 == pytest.approx(coded.payload_bytes, abs=16)
+
+
+@pytest.mark.parametrize(("effort", "coded"), [("fast", 0.6), ("thorough", 0.95)])
+def test_progress_never_falls(answers: Any, picture: Source, effort: str, coded: float) -> None:
+    answers.ask(messages.Code(picture, 4.0, "cpu", messages.Recipe(effort=effort)))
+    steps = [getattr(report, "step", report) for report in answers.reports]
+    shares = [step.share for step in steps if isinstance(step, messages.Step)]
+    assert shares == sorted(shares)
+    assert coded in shares  # coding has its part of the time, decoding the rest
+    assert shares[-1] == 1
+
+
+def test_a_cancelled_job_stops_and_leaves_no_file(answers: Any, picture: Source) -> None:
+    assert picture.path is not None
+    target = picture.path.with_suffix(".lbb")
+    job = answers.jobs.submit(messages.Save(picture, target, 4.0, "cpu", "rename"))
+    waiting = answers.jobs.submit(messages.Save(picture, target, 5.0, "cpu", "rename"))
+    answers.jobs.cancel(waiting)
+    assert isinstance(answers.finished[waiting], Stopped)
+    answers.jobs.cancel(job)
+    assert isinstance(answers.wait(job), Stopped)
+    assert list(target.parent.iterdir()) == [picture.path]
+
+
+def test_saving_takes_a_free_name_and_replaces_only_when_told(
+    answers: Any, picture: Source
+) -> None:
+    assert picture.path is not None
+    target = picture.path.with_suffix(".lbb")
+    target.write_bytes(b"mine")
+
+    def save(policy: str) -> Any:
+        return answers.ask(messages.Save(picture, target, 4.0, "cpu", policy))
+
+    assert save("rename").path.name == "picture (2).lbb"
+    assert save("skip").skipped
+    assert target.read_bytes() == b"mine"
+    assert save("replace").path == target
+    assert target.read_bytes() != b"mine"
+
+
+def test_an_export_is_what_the_command_line_decodes(
+    answers: Any, picture: Source, tmp_path: Path
+) -> None:
+    from lbbic_engine import decompress, load_picture
+
+    coded = answers.ask(messages.Code(picture, 3.0, "cpu"))
+    target = tmp_path / "out" / "picture.png"
+    target.parent.mkdir()
+    saved = answers.ask(messages.Export(coded.point.data, target, "cpu", "rename"))
+    assert np.array_equal(load_picture(saved.path).pixels, decompress(coded.point.data).pixels)
+
+
+def test_a_pasted_picture_is_coded_too(answers: Any) -> None:
+    image = QImage(40, 24, QImage.Format.Format_RGB32)
+    image.fill(0xFF336699)
+    source = Source("Pasted picture", image=image)
+    opened = answers.ask(messages.Open(source))
+    assert opened.canvas[0, 0].tolist() == [0x99, 0x66, 0x33, 255]
+    assert answers.ask(messages.Code(source, 1.0, "cpu")).picture.picture().shape == (24, 40, 4)
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "title"),
+    [
+        (b"no picture", "a.png", "Cannot read this picture"),
+        (b"no file", "a.lbb", "Not an .lbb file"),
+        (None, "missing.png", "File not found"),
+    ],
+)
+def test_failures_are_told_plainly(
+    answers: Any, tmp_path: Path, content: bytes | None, name: str, title: str
+) -> None:
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    problem = answers.ask(messages.Code(Source(name, path), 4.0, "cpu"))
+    assert isinstance(problem, Problem)
+    assert problem.title == title
+    assert problem.hint
+    assert name in problem.log
+
+
+def test_a_cut_file_is_told_apart(answers: Any, picture: Source, tmp_path: Path) -> None:
+    data = answers.ask(messages.Code(picture, 4.0, "cpu")).point.data
+    path = tmp_path / "cut.lbb"
+    path.write_bytes(data[:-20])
+    problem = answers.ask(messages.Code(Source(path.name, path), 4.0, "cpu"))
+    assert problem.title == "The file is damaged"
+    assert "again" in problem.hint
+
+
+def test_what_is_left_of_a_cut_file_is_shown(
+    answers: Any, draw: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lbbic_engine import decompress
+
+    monkeypatch.setattr("lbbic_engine.bitstream.segments.SEGMENT_BYTES", 200)
+    path = draw("a.png", 200, 120)
+    data = answers.ask(messages.Code(Source(path.name, path), 4.0, "cpu")).point.data
+    cut = tmp_path / "cut.lbb"
+    cut.write_bytes(data[: len(data) // 2])
+    request = messages.Code(Source(cut.name, cut), 4.0, "cpu")
+    assert answers.ask(request).can_show_rest
+    coded = answers.ask(dataclasses.replace(request, partial=True))
+    assert "incomplete" in coded.notices[0]
+    has_come = np.repeat(np.repeat(coded.picture.order >= 0, 8, 0), 8, 1)[:120, :200]
+    assert 0.1 < has_come.mean() < 0.9
+    left = decompress(cut.read_bytes(), partial=True).pixels
+    assert np.array_equal(coded.picture.picture()[..., 2::-1][has_come], left[has_come])
+    target = tmp_path / "left.png"
+    saved = answers.ask(messages.Export(cut.read_bytes(), target, "cpu", "rename", partial=True))
+    assert saved.path == target
+    cut.write_bytes(data[:200])
+    assert answers.ask(dataclasses.replace(request, partial=True)).title == "Nothing is left"
+
+
+def test_a_wide_gamut_is_shown_in_srgb_and_kept_in_the_file(answers: Any, tmp_path: Path) -> None:
+    from PIL import Image
+
+    from lbbic_engine import compress, decompress, load_picture
+
+    path = tmp_path / "p3.png"
+    p3 = bytes(QColorSpace(QColorSpace.NamedColorSpace.DisplayP3).iccProfile().data())
+    Image.new("RGB", (40, 24), (200, 60, 40)).save(path, icc_profile=p3)
+    source = Source(path.name, path)
+    opened = answers.ask(messages.Open(source))
+    shown = opened.canvas[0, 0, 2::-1]
+    assert shown[0] > 205
+    assert "P3" in opened.notices[-1]
+    coded = answers.ask(messages.Code(source, 8.0, "cpu"))
+    fronts = [report for report in answers.reports if isinstance(report, messages.Front)]
+    kept = decompress(coded.point.data)
+    in_srgb = conversion.Colours(p3).on_screen(kept.pixels)
+    assert kept.icc == p3
+    assert np.array_equal(coded.picture.picture()[..., 2::-1], in_srgb)
+    top, left = 8 * fronts[0].rows[0], 8 * fronts[0].columns[0]
+    assert np.array_equal(fronts[0].blocks[0], in_srgb[top : top + 8, left : left + 8])
+    without = answers.ask(
+        messages.Code(source, 8.0, "cpu", Recipe(keep=frozenset({"exif", "xmp"})))
+    )
+    converted = Image.new("RGB", (40, 24), tuple(map(int, shown)))
+    assert without.point.data == compress(load_picture(converted), 8).data
+
+
+def test_a_thorough_file_is_the_engines(answers: Any, picture: Source) -> None:
+    from lbbic_engine import compress, load_picture
+
+    thorough = Recipe(effort="thorough")
+    coded = answers.ask(messages.Code(picture, 4.0, "cpu", thorough))
+    assert picture.path is not None
+    original = load_picture(picture.path)
+    assert coded.point.data == compress(original, 4, effort="thorough").data
+    assert coded.point.data != compress(original, 4).data
+    target = messages.Target("bytes", len(coded.point.data))
+    reached = answers.ask(messages.Reach(picture, target, "cpu", thorough))
+    assert reached.data == coded.point.data
+
+
+def test_the_same_size_by_another_codec(answers: Any, picture: Source) -> None:
+    rival = answers.ask(messages.CompareAtSize(picture, "jpeg", 4000))
+    assert 0 < rival.file_bytes <= 4000
+    assert answers.ask(messages.CompareAtSize(picture, "jpeg", 10)).canvas is None
+
+
+def test_a_comparison_is_cancelled_in_the_middle_of_an_encoding(
+    answers: Any, draw: Callable[..., Path]
+) -> None:
+    path = draw("large.png", 2400, 1600)
+    job = answers.jobs.submit(messages.CompareAtSize(Source(path.name, path), "avif", 400_000))
+    time.sleep(1.5)  # by then it encodes
+    assert job not in answers.finished
+    answers.jobs.cancel(job)
+    assert isinstance(answers.wait(job), Stopped)  # not what it would have given in the end
+
+
+def test_what_fails_in_the_other_process_is_told(answers: Any, draw: Callable[..., Path]) -> None:
+    path = draw("wide.png", 16400, 8)  # WebP holds 16383
+    problem = answers.ask(messages.CompareAtSize(Source(path.name, path), "webp", 4000))
+    assert problem.title == "WEBP cannot hold this picture"
+
+
+def test_a_target_size_is_met_or_refused(answers: Any, picture: Source) -> None:
+    def reach(unit: str, value: float) -> Any:
+        return answers.ask(messages.Reach(picture, messages.Target(unit, value), "cpu"))
+
+    assert len(reach("bytes", 4000).data) <= 4000
+    assert reach("bpp", 4.5).bpp <= 4.5
+    wanted = reach("bytes", 4000).psnr - 1
+    assert reach("dB", wanted).psnr >= wanted
+    assert "smallest possible" in reach("bytes", 1).detail
+    assert "highest PSNR possible" in reach("dB", 60).detail
+
+
+def test_fifty_thousand_emissions(qtbot: Any) -> None:
+    class Talker(QObject):
+        said = Signal(bool)
+
+    talker, heard = Talker(), []
+    talker.said.connect(heard.append)
+    for _ in range(50_000):
+        talker.said.emit(True)
+    assert len(heard) == 50_000
+
+
+def test_the_smoke_test_passes_with_weights_and_fails_without(
+    tiny: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from lbbic_gui.app import main
+
+    assert main(["--smoke"]) == 0
+    assert "same pixels" in capsys.readouterr().out
+    monkeypatch.setenv("LBBIC_WEIGHTS", str(tmp_path))
+    monkeypatch.setattr("lbbic_engine.networks.weights.installed", lambda: iter(()))
+    assert main(["--smoke"]) == 1
+    assert "weights" in capsys.readouterr().err

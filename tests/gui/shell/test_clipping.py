@@ -1,0 +1,119 @@
+"""Nothing is cut off: not in a small window, not at twice the scale, not with long names."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QApplication,
+    QCheckBox,
+    QComboBox,
+    QLabel,
+    QPushButton,
+    QToolButton,
+    QWidget,
+)
+
+from lbbic_gui.jobs.error_messages import explain
+from lbbic_gui.jobs.messages import Ready
+from lbbic_gui.shell.dialogs import AboutDialog, KeysDialog
+from lbbic_gui.shell.settings_dialog import SettingsDialog
+from lbbic_gui.style.elided_label import ElidedLabel
+
+SMALL, USUAL = (960, 540), (1280, 800)  # the small one is a full-HD screen at twice the scale
+LONG = "ein sehr langer Name ohne Ende " * 6 + ".png"
+
+
+def clipped(window: QWidget) -> Iterator[str]:
+    """What does not have the room that its words need, or is not within its parent."""
+    for widget in window.findChildren(QWidget):
+        if widget.isVisible() and widget.size().isValid():
+            needs = _needs(widget)
+            if needs is not None and (needs[0] > widget.width() or needs[1] > widget.height()):
+                words = widget.property("text") or widget.property("currentText")
+                yield f"{type(widget).__name__} {words!r}: {needs}, has {widget.size()}"
+            if isinstance(widget, QLabel | QAbstractButton | QComboBox) and _sticks_out(widget):
+                yield f"{type(widget).__name__} {widget.property('text')!r} sticks out"
+
+
+def _needs(widget: QWidget) -> tuple[int, int] | None:
+    """Width and height that the words of a widget take."""
+    if isinstance(widget, ElidedLabel):  # shortened only where it has to be
+        is_whole = QLabel.text(widget) == widget.text()
+        return None if is_whole or widget.sizeHint().width() > widget.width() else (10_000, 0)
+    if isinstance(widget, QLabel) and widget.wordWrap():
+        return widget.minimumSizeHint().width(), widget.heightForWidth(widget.width())
+    if isinstance(widget, QLabel | QPushButton | QCheckBox | QComboBox | QToolButton):
+        hint = widget.sizeHint()
+        return hint.width(), 0 if isinstance(widget, QComboBox) else hint.height() - 2
+    return None
+
+
+def _sticks_out(widget: QWidget) -> bool:
+    """To the left or the right; what is below is scrolled to."""
+    parent = widget.parentWidget()
+    return parent is not None and (widget.x() < 0 or widget.x() + widget.width() > parent.width())
+
+
+@pytest.mark.parametrize("size", [SMALL, USUAL])
+def test_nothing_is_cut_off(user: Any, draw: Callable[..., Path], size: tuple[int, int]) -> None:
+    window = user.window
+    window.resize(*size)
+    _check(window)
+    user.drop(draw(LONG, 184, 120))
+    user.wait_for_result()
+    window.stage.canvas.pin((3, 4))
+    window.inspector.compare.button.click()
+    user.wait(lambda: all(name.isEnabled() for name in window.inspector.compare.names.values()))
+    for mode in ("side", "split", "flip", "difference"):
+        window.actions_[mode].trigger()
+        _check(window)
+    window.inspector.compare.show_failure("webp", "WEBP cannot hold this picture")
+    window.session.progressed.emit("Decoding  123456 of 196608 blocks  ·  12 min left", 0.5)
+    window.status.notify(f"Saved as /home/somebody/{LONG}")
+    _check(window)
+    window.session.progressed.emit("", 1.0)
+    for error in (RuntimeError("CUDA out of memory."), OSError(28, "No space left on device")):
+        window.stage.banner.show_problem(LONG, explain(error, LONG))
+        _check(window)
+    window.stage.banner.rest.show()
+    window.stage.banner.cpu.hide()
+    _check(window)
+    assert (window.width(), window.height()) == size
+
+
+def test_no_dialog_is_cut_off(user: Any) -> None:
+    dialogs = (
+        SettingsDialog(user.window.settings, user.window),
+        KeysDialog(user.window),
+        AboutDialog(Ready("cuda", "2.13.0+cu130"), user.window.session.models.chosen()),
+    )
+    for dialog in dialogs:
+        dialog.show()
+        _check(dialog)
+        assert dialog.width() <= SMALL[0]
+        assert dialog.height() <= SMALL[1]
+        dialog.close()
+
+
+def _check(window: QWidget) -> None:
+    for _ in range(5):
+        QApplication.processEvents()
+    assert not list(clipped(window))
+
+
+@pytest.mark.skipif("QT_SCALE_FACTOR" in os.environ, reason="this is that run")
+def test_nothing_is_cut_off_at_twice_the_scale() -> None:
+    """Qt reads the scale at its start: the tests of this file once more, in a process."""
+    environment = os.environ | {"QT_SCALE_FACTOR": "2"}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout
+    assert "3 passed" in run.stdout

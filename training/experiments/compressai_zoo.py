@@ -1,0 +1,134 @@
+"""CompressAI's pretrained models on a folder of pictures, measured as ``lbbic eval`` measures ours.
+
+Real bitstreams, all of a model's streams counted (their lengths and the picture's size are not),
+PSNR and MS-SSIM of 8-bit pictures. The result is a file in CompressAI's own format, which
+``lbbic eval --anchor`` reads. Weights come over the network once, and torch keeps them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from urllib.error import URLError
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from tqdm import tqdm
+
+from lbbic_engine.errors import LbbicError
+from lbbic_engine.measure import metrics, rate_distortion
+from lbbic_engine.pictures.read import load_picture
+from training.shared.dataset import SUFFIXES, Pixels
+
+MODELS = (
+    "bmshj2018-factorized",
+    "bmshj2018-factorized-relu",
+    "bmshj2018-hyperprior",
+    "mbt2018-mean",
+    "mbt2018",
+    "cheng2020-anchor",
+    "cheng2020-attn",
+)
+QUALITIES = range(1, 9)
+STRIDE = 64  # pictures are padded to multiples of it
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One picture at one quality."""
+
+    bpp: float
+    psnr: float
+    ms_ssim: float | None
+    encode_seconds: float
+    decode_seconds: float
+
+
+def measure_folder(
+    folder: Path, architecture: str, qualities: Sequence[int], device: str
+) -> rate_distortion.Results:
+    """The means over a folder's pictures at each quality; LbbicError if that cannot be had."""
+    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+    if not paths:
+        raise LbbicError("Nothing to measure", f"There is no picture in {folder}.")
+    points: list[list[Measured]] = []
+    for quality in qualities:
+        model = load_model(architecture, quality).to(device)
+        bar = tqdm(paths, desc=f"{architecture} {quality}", leave=False, disable=None)
+        points.append([measure(model, load_picture(path).pixels, device) for path in bar])
+    similarities = [[row.ms_ssim for row in rows if row.ms_ssim is not None] for rows in points]
+    return rate_distortion.Results(
+        name=architecture,
+        description=f"Inference (ans), {len(paths)} pictures of {folder.resolve().name}",
+        bpp=_means(points, "bpp"),
+        psnr=_means(points, "psnr"),
+        ms_ssim=tuple(fmean(values) for values in similarities if len(values) == len(paths)),
+        encoding_time=_means(points, "encode_seconds"),
+        decoding_time=_means(points, "decode_seconds"),
+    )
+
+
+def _means(points: list[list[Measured]], name: str) -> tuple[float, ...]:
+    return tuple(fmean(getattr(row, name) for row in rows) for rows in points)
+
+
+def load_model(architecture: str, quality: int, *, pretrained: bool = True) -> nn.Module:
+    """A model of the zoo; LbbicError where CompressAI or its weights are not to be had."""
+    try:
+        from training.experiments.compressai_shim import compressai
+    except ImportError as error:
+        raise LbbicError(
+            "CompressAI is not installed", "It is part of the training environment: see README.md."
+        ) from error
+    if architecture not in MODELS:
+        raise LbbicError("No such model", f"{architecture} is none of {', '.join(MODELS)}.")
+    make = compressai.zoo.image_models[architecture]
+    try:
+        model: nn.Module = make(quality, metric="mse", pretrained=pretrained)
+    except ValueError as error:
+        raise LbbicError("No such model", f"{architecture} {quality}: {error}") from error
+    except (URLError, OSError) as error:
+        raise LbbicError(
+            "The weights cannot be downloaded",
+            f"{architecture} {quality}: {error}. Try again with a connection to the internet, or "
+            "put the files that CompressAI names into the checkpoints folder of torch.hub.",
+        ) from error
+    model.eval()
+    return model
+
+
+@torch.no_grad()
+def measure(model: nn.Module, pixels: Pixels, device: str) -> Measured:
+    """Codes a picture (H, W, 3) and decodes it from its streams."""
+    height, width, _ = pixels.shape
+    x = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].to(device) / 255
+    padding = (0, -width % STRIDE, 0, -height % STRIDE)
+    started = time.perf_counter()
+    coded = model.compress(functional.pad(x, padding, mode="replicate"))  # type: ignore[operator]
+    encode_seconds = time.perf_counter() - started
+    started = time.perf_counter()
+    found: Tensor = model.decompress(coded["strings"], coded["shape"])["x_hat"]  # type: ignore[operator]
+    decode_seconds = time.perf_counter() - started
+    rounded = (found[0, :, :height, :width].clamp(0, 1) * 255).round().to(torch.uint8)
+    decoded = rounded.permute(1, 2, 0).cpu().numpy()
+    count = sum(len(stream) for stream in _streams(coded["strings"]))
+    return Measured(
+        bpp=8 * count / (height * width),
+        psnr=metrics.psnr(pixels, decoded),
+        ms_ssim=metrics.ms_ssim(pixels, decoded),
+        encode_seconds=encode_seconds,
+        decode_seconds=decode_seconds,
+    )
+
+
+def _streams(strings: object) -> Iterator[bytes]:
+    """The streams in lists of lists of them."""
+    if isinstance(strings, bytes):
+        yield strings
+    elif isinstance(strings, list | tuple):
+        for inner in strings:
+            yield from _streams(inner)

@@ -1,0 +1,70 @@
+"""Probability tables from what the codec really sends, in place of the assumed distribution.
+
+The rate term of training assumes logistic distributions; the symbols that a sender chooses by
+rate and distortion follow them only roughly. Tables are free at decode time, so every scale
+level gets the distribution that was counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lbbic_engine.bitstream.segments import SegmentWriter
+from lbbic_engine.bitstream.tables import WIDTHS, fold
+from lbbic_engine.coding.block_loop import code_blocks
+from lbbic_engine.coding.latents import LatentWriter
+from lbbic_engine.config import QUALITY_COUNT, QUALITY_STEPS, ModelConfig
+from lbbic_engine.layout.blocks import grid, split_blocks
+from lbbic_engine.networks.weights import Network
+from training.export.integers import logistic_counts, to_counts
+
+PRIOR_SYMBOLS = 1000.0  # how many symbols the assumed distribution counts for
+TAIL = 2.0**-12  # probability of an escape that a narrower row may have
+
+
+class _CountingWriter(LatentWriter):
+    """Codes like a sender and counts the symbols of every level."""
+
+    def count_into(self, counts: NDArray[np.float64]) -> None:
+        self._counts = counts
+
+    def symbols(self, index: int, means: Tensor, levels: Tensor) -> Tensor:
+        symbols = super().symbols(index, means, levels)
+        folded = fold(symbols.numpy().astype(np.int64)).clip(max=self._counts.shape[1] - 1)
+        np.add.at(self._counts, (levels.numpy(), folded), 1)
+        return symbols
+
+
+def fitted_counts(
+    network: Network, crops: Iterable[NDArray[np.uint8]]
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Counts (levels, widest) and widths (levels,) from coding the crops at all rate points."""
+    config = network.description.config
+    assert isinstance(config, ModelConfig)
+    assumed, _ = logistic_counts(config)
+    counts = np.zeros(assumed.shape)
+    for crop in crops:
+        blocks = split_blocks(crop, config.block_size)
+        rows, columns = grid(crop.shape[0], crop.shape[1], config.block_size)
+        for index in range(0, QUALITY_COUNT, QUALITY_STEPS):
+            writer = _CountingWriter(network, index, SegmentWriter(network.tables, 0), blocks)
+            writer.count_into(counts)
+            for _ in code_blocks(network.integer.at_quality(index), rows, columns, writer):
+                pass
+    return _tables_of(counts + PRIOR_SYMBOLS * assumed / assumed.sum(axis=1, keepdims=True))
+
+
+def _tables_of(counts: NDArray[np.float64]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    probabilities = counts / counts.sum(axis=1, keepdims=True)
+    found = np.zeros(counts.shape, np.int32)
+    widths = np.zeros(len(counts), np.int32)
+    for level, row in enumerate(probabilities):
+        fits = [w for w in WIDTHS if row[w - 1 :].sum() <= TAIL]
+        width = fits[0] if fits else WIDTHS[-1]
+        widths[level] = width
+        found[level, :width] = to_counts(np.append(row[: width - 1], row[width - 1 :].sum()))
+    return found, widths

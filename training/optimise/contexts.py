@@ -1,0 +1,192 @@
+"""Where the contexts of a training step come from: two kinds of sources of batches.
+
+``OnPolicy``: exact. Fresh crops are coded in wavefront order without gradients, so that a step
+sees just what a decoder would; one run of the loop serves a few steps.
+
+``Asymptotic``: ACL training as in Kamisli 2024, refreshed at every visit. Contexts are the
+reconstructions that the last visit of the same crop has left, at first the crop itself; closed
+and open loop agree once the networks settle. Cheap, but it goes stale when there are many crops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lbbic_engine.config import MAX_QUALITY, MIN_QUALITY, QUALITY_STEPS, spread_lmbda
+from lbbic_engine.networks.float_network import (
+    PIXEL_OFFSET,
+    PIXEL_UNIT,
+    BlockNetwork,
+    rate_weights,
+    to_unit,
+)
+from training.initialisation.precondition import plain_copy, refresh_plain
+from training.shared import dataset
+from training.shared.recipe import Recipe
+from training.simulation import closed_loop
+
+BUFFER = "reconstructions.npy"
+LMBDA_SPREAD = 1.15  # for a range of rates as wide as wanted
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Blocks x and their reconstructions x_hat (C, n, 3B²), bfloat16.
+
+    ``rate`` (C, 8) and ``lmbdas`` (C,) are of the crops' qualities.
+    """
+
+    x: Tensor
+    x_hat: Tensor
+    rate: Tensor
+    lmbdas: Tensor
+    crops: NDArray[np.int64]  # numbers of the crops, where they are fixed
+
+
+class Source(Protocol):
+    def batches(self, step: int) -> Iterator[Batch]:
+        """Batches for the next few steps; they depend on the seed, the step and the networks."""
+
+    def keep(self, batch: Batch, x_hat: Tensor) -> None:
+        """Takes the reconstructions that a step has made."""
+
+    def save(self, run: Path) -> None: ...
+
+    def restore(self, run: Path) -> None: ...
+
+
+def make_source(
+    recipe: Recipe, network: BlockNetwork, pictures: Sequence[Tensor], device: str
+) -> Source:
+    """The kind of source that the recipe asks for."""
+    if recipe.acl_crops:
+        return Asymptotic(recipe, pictures, device)
+    return OnPolicy(recipe, network, pictures, device)
+
+
+class OnPolicy:
+    def __init__(
+        self,
+        recipe: Recipe,
+        network: BlockNetwork,
+        pictures: Sequence[Tensor],
+        device: str,
+    ) -> None:
+        self._recipe = recipe
+        self._network = network
+        self._pictures = [picture.to(device) for picture in pictures]
+        self._device = device
+        self._twin = plain_copy(network)
+        for name, value in self._twin.named_parameters():
+            if "weight" in name:  # the linear path stays as it is
+                value.data = value.data.bfloat16()
+        self._captured: closed_loop.Captured | None = None
+
+    def batches(self, step: int) -> Iterator[Batch]:
+        recipe = self._recipe
+        random = _random(recipe, step)
+        count = recipe.crops * recipe.rollout_steps
+        x = to_unit(draw_blocks(recipe, self._pictures, count, random)).bfloat16()
+        qualities = draw_qualities(recipe, count, random)
+        rate = rate_weights(qualities).to(self._device)
+        x_hat = self._closed_loop(x, rate)
+        lmbdas = torch.tensor([spread_lmbda(q, LMBDA_SPREAD) for q in qualities]).to(self._device)
+        parts = (values.split(recipe.crops) for values in (x, x_hat, rate, lmbdas))
+        numbers = np.arange(count).reshape(-1, recipe.crops)
+        yield from map(Batch, *parts, numbers)
+
+    def _closed_loop(self, x: Tensor, rate: Tensor) -> Tensor:
+        """x_hat of the network as it is now, with layers in bfloat16."""
+        refresh_plain(self._twin, self._network)
+        grid = (self._recipe.crop_blocks, self._recipe.crop_blocks)
+        if not x.is_cuda:
+            return closed_loop.run(self._twin, x, rate, grid).x_hat
+        if self._captured is None:
+            self._captured = closed_loop.Captured(self._twin, x, rate, grid)
+        return self._captured.run(x, rate)
+
+    def keep(self, batch: Batch, x_hat: Tensor) -> None:
+        pass
+
+    def save(self, run: Path) -> None:
+        pass
+
+    def restore(self, run: Path) -> None:
+        pass
+
+
+class Asymptotic:
+    def __init__(self, recipe: Recipe, pictures: Sequence[Tensor], device: str) -> None:
+        self._recipe = recipe
+        self._device = device
+        random = np.random.default_rng(recipe.seed)
+        self._x = draw_blocks(recipe, pictures, recipe.acl_crops, random)
+        qualities = draw_qualities(recipe, recipe.acl_crops, random)
+        self._rate = rate_weights(qualities)
+        self._lmbdas = torch.tensor([spread_lmbda(q, LMBDA_SPREAD) for q in qualities])
+        self._x_hat = self._x.clone()
+
+    def batches(self, step: int) -> Iterator[Batch]:
+        """One batch; a pass goes over all crops, each with the quality that it always has."""
+        steps_per_pass = len(self._x) // self._recipe.crops
+        number, place = divmod(step, steps_per_pass)
+        order = np.random.default_rng([self._recipe.seed, number]).permutation(len(self._x))
+        crops = order[place * self._recipe.crops :][: self._recipe.crops]
+        _random(self._recipe, step)
+        x, x_hat = (
+            to_unit(values[crops].to(self._device)).bfloat16() for values in (self._x, self._x_hat)
+        )
+        rate, lmbdas = (values[crops].to(self._device) for values in (self._rate, self._lmbdas))
+        yield Batch(x, x_hat, rate, lmbdas, crops)
+
+    def keep(self, batch: Batch, x_hat: Tensor) -> None:
+        pixels = (x_hat * PIXEL_UNIT + PIXEL_OFFSET).to(torch.uint8)
+        self._x_hat[batch.crops] = pixels.cpu()
+
+    def save(self, run: Path) -> None:
+        aside = run / "reconstructions.tmp"
+        with aside.open("wb") as file:
+            np.save(file, self._x_hat.numpy())
+        aside.replace(run / BUFFER)
+
+    def restore(self, run: Path) -> None:
+        if (run / BUFFER).exists():
+            self._x_hat = torch.from_numpy(np.load(run / BUFFER))
+
+
+def draw_blocks(
+    recipe: Recipe, pictures: Sequence[Tensor], count: int, random: np.random.Generator
+) -> Tensor:
+    """uint8 blocks (count, n, 3B²) of random crops."""
+    size = recipe.model.block_size
+    side = recipe.crop_blocks * size
+    return to_blocks(dataset.draw_crops(pictures, count, side, random, recipe.soft_share), size)
+
+
+def to_blocks(crops: Tensor, block_size: int) -> Tensor:
+    """Crops (C, H, W, 3) as blocks (C, rows·columns, 3B²), in the order of ``split_blocks``."""
+    cut = crops.unflatten(2, (-1, block_size)).unflatten(1, (-1, block_size))
+    return cut.transpose(2, 3).flatten(3).flatten(1, 2)
+
+
+def draw_qualities(recipe: Recipe, count: int, random: np.random.Generator) -> list[float]:
+    """Qualities such that every ``crops`` of them, or all, cover the whole range evenly."""
+    group = min(recipe.crops, count)
+    part = (np.arange(count) % group + random.random(count)) / group
+    chosen = MIN_QUALITY + part * (MAX_QUALITY - MIN_QUALITY)
+    return [round(float(q) * QUALITY_STEPS) / QUALITY_STEPS for q in chosen]
+
+
+def _random(recipe: Recipe, number: int) -> np.random.Generator:
+    """Randomness of a step, torch's noise included."""
+    random = np.random.default_rng([recipe.seed, number])
+    torch.manual_seed(int(random.integers(2**31)))
+    return random

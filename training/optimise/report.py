@@ -1,0 +1,126 @@
+"""What a run cost and gave: its learning curve as a plot, and the speed of its steps."""
+
+from __future__ import annotations
+
+import csv
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lbbic_engine.config import LAMBDAS
+from lbbic_engine.networks.float_network import BlockNetwork, to_unit
+from training.initialisation import closed_form, precondition
+from training.optimise.contexts import OnPolicy, draw_blocks
+from training.optimise.train import Trainer
+from training.shared.recipe import Recipe
+from training.simulation.open_loop import make_step
+
+PASSES = 4  # closed loop, forward, and the two products of backward
+
+
+def learning_curve(run: Path) -> list[tuple[float, float]]:
+    """(hours, geometric mean of R + λD over the eight rate points) at every validation."""
+    seconds = {0: 0.0}
+    with (run / "log.csv").open(encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            seconds[int(row["step"])] = seconds[max(seconds)] + float(row["seconds"])
+    curve = []
+    with (run / "validation.csv").open(encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            costs = [
+                float(row[f"bpp{i}"]) + value * 10 ** (-float(row[f"psnr{i}"]) / 10)
+                for i, value in enumerate(LAMBDAS, 1)
+            ]
+            known = max(step for step in seconds if step <= int(row["step"]))
+            curve.append((seconds[known] / 3600, math.exp(sum(map(math.log, costs)) / len(costs))))
+    return curve
+
+
+def plot_run(run: Path, output: Path) -> None:
+    """Draws the learning curve of a run."""
+    from matplotlib.figure import Figure
+
+    hours, costs = zip(*learning_curve(run), strict=True)
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(hours, costs, marker="o")
+    axes.set(
+        xlabel="hours",
+        ylabel="R + λD, geometric mean of the eight rate points",
+        title="Held-out pictures, closed loop, 8-bit",
+    )
+    axes.grid(alpha=0.3)
+    figure.savefig(output, dpi=150)
+
+
+@dataclass(frozen=True)
+class Throughput:
+    """Speed of training steps; products in multiply-accumulates."""
+
+    steps_per_second: float
+    blocks_per_second: float
+    products_per_second: float
+    machine_products_per_second: float
+
+    def __str__(self) -> str:
+        share = self.products_per_second / self.machine_products_per_second
+        return (
+            f"{self.steps_per_second:.2f} steps/s, {self.blocks_per_second:.0f} blocks/s; "
+            f"{self.products_per_second / 1e9:.0f} of {self.machine_products_per_second / 1e9:.0f} "
+            f"GMAC/s that bfloat16 products of these sizes reach here ({100 * share:.0f} %)"
+        )
+
+
+def measure_throughput(recipe: Recipe, device: str, rounds: int = 3) -> Throughput:
+    """Times real training steps on noise, and the machine's bfloat16 products beside them."""
+    side = recipe.crop_blocks * recipe.model.block_size
+    noise = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
+    pictures = [torch.from_numpy(noise)]
+    grid = (recipe.crop_blocks, recipe.crop_blocks)
+    network = BlockNetwork(recipe.model)
+    x = to_unit(draw_blocks(recipe, pictures, 4, np.random.default_rng(0)))
+    closed_form.fit(network, x, grid)
+    trainer = Trainer(recipe, network, precondition.context_mixer(x, grid), device)
+    source = OnPolicy(recipe, trainer.network, pictures, device)
+    step_losses = make_step(device)
+    seconds, steps = math.inf, 0
+    for _ in range(rounds):
+        start = time.perf_counter()
+        steps = 0
+        for batch in source.batches(trainer.step):
+            losses = step_losses(
+                trainer.network, batch.x, batch.x_hat, batch.rate, batch.lmbdas, grid
+            )
+            trainer.update(losses.total)
+            steps += 1
+        losses.total.item()
+        seconds = min(seconds, time.perf_counter() - start)
+    blocks = steps * recipe.crops * recipe.crop_blocks**2
+    products = PASSES * sum(
+        value.numel()
+        for name, value in precondition.plain_copy(network).named_parameters()
+        if "bias" not in name and "log_" not in name
+    )
+    return Throughput(
+        steps / seconds,
+        blocks / seconds,
+        products * blocks / seconds,
+        _product_rate(recipe, device),
+    )
+
+
+def _product_rate(recipe: Recipe, device: str) -> float:
+    rows = recipe.crops * recipe.crop_blocks**2
+    hidden = recipe.model.hidden
+    values = torch.randn(rows, hidden, device=device).bfloat16()
+    weight = torch.randn(hidden, hidden, device=device).bfloat16()
+    best = math.inf
+    for _ in range(8):
+        start = time.perf_counter()
+        torch.nn.functional.linear(values, weight).sum().item()
+        best = min(best, time.perf_counter() - start)
+    return rows * hidden**2 / best

@@ -1,0 +1,250 @@
+"""The training loop: read it from top to bottom.
+
+A run is a folder: ``recipe.json``, ``checkpoint.pt`` (written aside and renamed, so a kill at
+any moment leaves the last one whole), ``log.csv`` and ``validation.csv``. Randomness depends on
+the seed and the step alone, so a resumed run follows the schedule that it would have followed.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import shutil
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from tqdm import tqdm
+
+from lbbic_engine.config import ModelConfig
+from lbbic_engine.networks.float_network import PIXEL_UNIT, BlockNetwork, rate_weights, to_unit
+from training.initialisation import closed_form, precondition
+from training.initialisation.dead_units import revive
+from training.initialisation.precondition import context_mixer, plain_copy
+from training.initialisation.widen import widen
+from training.optimise.contexts import draw_blocks, draw_qualities, make_source, to_blocks
+from training.shared import dataset
+from training.shared.recipe import Recipe
+from training.shared.run_log import append_row
+from training.simulation import closed_loop
+from training.simulation.open_loop import make_step
+
+LOG_EVERY = 50
+WARM_START_CROPS = 128
+VALIDATION_CROPS = 12
+START = "start.safetensors"
+RATE_POINTS = range(1, 9)
+
+
+class Trainer:
+    """The state of a run; ``train`` advances it, ``save`` and ``restore`` keep it."""
+
+    def __init__(self, recipe: Recipe, network: BlockNetwork, mixer: Tensor, device: str) -> None:
+        self.recipe = recipe
+        precondition.apply(network, mixer)
+        self.network = network.to(device)
+        self.average = copy.deepcopy(self.network).requires_grad_(False)
+        self.device = device
+        self.step = 0
+        matrices: list[Tensor] = []
+        others: list[Tensor] = []
+        for name, value in self.network.named_parameters():
+            hidden = value.ndim == 2 and "bias" not in name and not _is_head(name)
+            (matrices if hidden else others).append(value)
+        self.optimisers = [
+            torch.optim.Muon(
+                matrices,
+                lr=recipe.matrix_learning_rate,
+                weight_decay=0.0,
+                adjust_lr_fn="match_rms_adamw",
+            )
+            if recipe.matrix_learning_rate
+            else torch.optim.Adam(matrices, lr=recipe.learning_rate, betas=(0.9, 0.98)),
+            torch.optim.Adam(others, lr=recipe.learning_rate, betas=(0.9, 0.98)),
+        ]
+        self.base_rates = [o.param_groups[0]["lr"] for o in self.optimisers]
+
+    def schedule(self) -> float:
+        """Share of the full learning rate at this step: warm-up, plateau, linear decay."""
+        recipe = self.recipe
+        decay = (recipe.steps - self.step) / (recipe.decay_share * recipe.steps)
+        return max(min(1.0, (self.step + 1) / recipe.warm_up_steps, decay), 1e-3)
+
+    def update(self, total: Tensor) -> None:
+        for optimiser, base in zip(self.optimisers, self.base_rates, strict=True):
+            optimiser.param_groups[0]["lr"] = base * self.schedule()
+            optimiser.zero_grad()
+        total.backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        for optimiser in self.optimisers:
+            optimiser.step()
+        self.step += 1
+        decay = min(self.recipe.ema_decay, (self.step + 1) / (self.step + 10))
+        with torch.no_grad():
+            averages: list[Tensor] = list(self.average.parameters())
+            torch._foreach_lerp_(averages, list(self.network.parameters()), 1 - decay)
+
+    def state(self) -> dict[str, object]:
+        return {
+            "step": self.step,
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimisers": [o.state_dict() for o in self.optimisers],
+        }
+
+    def save(self, folder: Path) -> None:
+        aside = folder / "checkpoint.tmp"
+        torch.save(self.state(), aside)
+        aside.replace(folder / "checkpoint.pt")
+
+    def restore(self, folder: Path) -> None:
+        state = torch.load(folder / "checkpoint.pt", map_location=self.device, weights_only=True)
+        self.step = state["step"]
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        for optimiser, values in zip(self.optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(values)
+
+
+def _is_head(name: str) -> bool:
+    linear = ("parametrizations.prediction", "prediction_features", "analysis_linear")
+    return name.startswith(
+        ("slice_parameters", "synthesis_3", "analysis_3", "log_", "synthesis_linear", *linear)
+    )
+
+
+def start_run(recipe: Recipe, run: Path, start: Path | None = None) -> None:
+    """Makes the folder of a new run; FileExistsError if there is one already.
+
+    ``start`` names float weights (``save_float``) to begin with instead of the closed form.
+    """
+    run.mkdir(parents=True)
+    if start is not None:
+        shutil.copy(start, run / START)
+    text = json.dumps(asdict(recipe), indent=2)
+    (run / "recipe.json").write_text(text + "\n", encoding="utf-8")
+
+
+def read_run(run: Path) -> Recipe:
+    values = json.loads((run / "recipe.json").read_text(encoding="utf-8"))
+    model = values.pop("model")
+    model["latent_slices"] = tuple(model["latent_slices"])
+    return Recipe(model=ModelConfig(**model), **values)
+
+
+def save_float(network: BlockNetwork, path: Path) -> None:
+    """The state that further training starts from, in half precision."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file({k: v.half().contiguous() for k, v in network.state_dict().items()}, path)
+
+
+def load_float(network: BlockNetwork, path: Path) -> None:
+    """Loads the parameters, of a network with fewer hidden units, too (``widen``).
+
+    Steps of activations are the affair of a calibration to come.
+    """
+    values = load_file(path)
+    hidden = values["context_2.weight"].shape[0]
+    narrower = hidden < network.config.hidden
+    loaded = BlockNetwork(replace(network.config, hidden=hidden)) if narrower else network
+    with torch.no_grad():
+        for name, parameter in loaded.named_parameters():
+            parameter.copy_(values[name])
+    if narrower:
+        widen(network, loaded)
+
+
+def train(run: Path, data: Path, *, device: str = "cpu") -> None:
+    """Goes on with a run from its checkpoint, its start, or the closed form, up to its end."""
+    recipe = read_run(run)
+    grid = (recipe.crop_blocks, recipe.crop_blocks)
+    side = recipe.crop_blocks * recipe.model.block_size
+    pictures = dataset.load(data, side)
+    trainer = Trainer(recipe, *_beginning(recipe, run, pictures), device)
+    if (run / "checkpoint.pt").exists():
+        trainer.restore(run)
+    source = make_source(recipe, trainer.network, pictures.pictures, device)
+    source.restore(run)
+    step_losses = make_step(device)
+    validation = validation_blocks(pictures, recipe)
+    saved = logged = time.monotonic()
+    bar = tqdm(total=recipe.steps, initial=trainer.step, unit="step", mininterval=5, smoothing=0.1)
+    while trainer.step < recipe.steps:
+        for batch in source.batches(trainer.step):
+            losses = step_losses(
+                trainer.network, batch.x, batch.x_hat, batch.rate, batch.lmbdas, grid
+            )
+            trainer.update(losses.total)
+            source.keep(batch, losses.x_hat)
+            bar.update()
+            if trainer.step % LOG_EVERY == 0 or trainer.step == recipe.steps:
+                now = time.monotonic()
+                row = {
+                    "step": trainer.step,
+                    "loss": round(losses.total.item(), 6),
+                    "bpp": round(losses.bpp.mean().item(), 4),
+                    "psnr": round(-10 * losses.mse.log10().mean().item(), 3),
+                    "seconds": round(now - logged, 2),
+                }
+                logged = now
+                bar.set_postfix({k: row[k] for k in ("loss", "bpp", "psnr")}, refresh=False)
+                append_row(run / "log.csv", row)
+            if trainer.step % recipe.validate_every == 0 or trainer.step == recipe.steps:
+                figures = validate(plain_copy(trainer.average), validation, grid)
+                append_row(run / "validation.csv", {"step": trainer.step, **figures})
+                bar.write(f"step {trainer.step}: {figures}")
+        if time.monotonic() - saved > recipe.save_every_s or trainer.step >= recipe.steps:
+            source.save(run)
+            trainer.save(run)
+            saved = time.monotonic()
+    bar.close()
+
+
+def _beginning(recipe: Recipe, run: Path, pictures: dataset.Dataset) -> tuple[BlockNetwork, Tensor]:
+    """The network of step 0 and the mixer of ``precondition``."""
+    torch.manual_seed(recipe.seed)
+    network = BlockNetwork(recipe.model)
+    random = np.random.default_rng(recipe.seed)
+    x = to_unit(draw_blocks(recipe, pictures.pictures, WARM_START_CROPS, random))
+    grid = (recipe.crop_blocks, recipe.crop_blocks)
+    if (run / START).exists():
+        load_float(network, run / START)
+        rate = rate_weights(draw_qualities(recipe, len(x), random))
+        revived = revive(network, x, rate, grid)
+        tqdm.write(f"{revived} units never fired and start anew")
+    else:
+        closed_form.fit(network, x, grid)
+    return network, context_mixer(x, grid)
+
+
+def validation_blocks(pictures: dataset.Dataset, recipe: Recipe) -> Tensor:
+    """Blocks of the held-out pictures' centres."""
+    side = recipe.crop_blocks * recipe.model.block_size
+    crops = dataset.centre_crops(pictures.held_out, VALIDATION_CROPS, side, side)
+    return to_blocks(torch.from_numpy(np.stack(crops)), recipe.model.block_size)
+
+
+def calibration(pictures: dataset.Dataset, recipe: Recipe) -> tuple[Tensor, Tensor]:
+    """Blocks of training pictures in the networks' unit, and their qualities as rate weights."""
+    random = np.random.default_rng(recipe.seed)
+    x = to_unit(draw_blocks(recipe, pictures.pictures, recipe.calibration_crops, random))
+    return x, rate_weights(draw_qualities(recipe, len(x), random))
+
+
+def validate(network: BlockNetwork, blocks: Tensor, grid: tuple[int, int]) -> dict[str, float]:
+    """Mean bpp and PSNR at the eight rate points in the closed loop."""
+    figures: dict[str, float] = {}
+    device = network.prediction.device
+    x = to_unit(blocks).to(device)
+    for quality in RATE_POINTS:
+        rate = rate_weights([quality] * len(x)).to(device)
+        result = closed_loop.run(network, x, rate, grid, count=True)
+        mse = ((result.x_hat - x) * PIXEL_UNIT).square().mean((1, 2)).clamp(min=1e-3)
+        psnr = 10 * (255**2 / mse).log10().mean().item()
+        bpp = result.bits.mean().item() / network.config.block_size**2
+        figures |= {f"bpp{quality}": round(bpp, 5), f"psnr{quality}": round(psnr, 4)}
+    return figures

@@ -1,0 +1,1 @@
+"""Training and export of the paper's own models."""

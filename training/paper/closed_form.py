@@ -1,0 +1,67 @@
+"""The paper's networks without a gradient step: a linear codec carried through their layers.
+
+Least squares predict a block from its context, the principal components of what is left are the
+latents (``initialisation.closed_form.fit_linear``). GDN is nearly linear for small values, so the
+first channels of every hidden layer carry them scaled down: the analysis transform the latents, the
+synthesis transform the pixels. All other channels stay random.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from lbbic_engine.config import lmbda
+from lbbic_engine.networks.paper_float import PIXEL_RANGE, PaperNetwork, Transform
+from training.initialisation.closed_form import CONTEXT_NOISE, fit_linear
+
+LATENT_AMPLITUDE = 0.2  # of a latent's standard deviation in the hidden layers
+PIXEL_AMPLITUDE = 0.5
+
+
+@torch.no_grad()
+def fit(network: PaperNetwork, x: Tensor, grid: tuple[int, int]) -> None:
+    """Sets the networks from blocks x (C, rows·columns, 3B²) in their unit."""
+    config = network.config
+    linear = fit_linear(x, grid, config.latents, CONTEXT_NOISE / PIXEL_RANGE)
+    prediction, basis, deviation = (
+        value.float() for value in (linear.prediction, linear.basis, linear.deviation)
+    )
+    # The best step at high rates: the slope of R + λD vanishes for a uniform error Δ²/12.
+    step = math.sqrt(18 / math.log(2) / lmbda(config.quality))
+
+    scale = LATENT_AMPLITUDE / deviation
+    _carry(
+        network.analysis_transform,
+        basis * scale[:, None],
+        -(basis @ prediction) * scale[:, None],
+        1 / (scale * step),
+    )
+    _carry(
+        network.synthesis_transform,
+        basis.T * (PIXEL_AMPLITUDE * step),
+        prediction * PIXEL_AMPLITUDE,
+        torch.full((config.pixels,), 1 / PIXEL_AMPLITUDE),
+    )
+    last = network.context_model.layers[-1]
+    assert isinstance(last, nn.Linear)
+    last.weight.mul_(0.01)
+    last.bias.zero_()
+    last.bias[: len(deviation)] = deviation / step
+
+
+def _carry(transform: Transform, value: Tensor, context: Tensor, gain: Tensor) -> None:
+    """Sets the first channels: gain · (value · v + context · c), an identity in between."""
+    count = len(gain)
+    transform.value.weight[:count, : value.shape[1]] = value
+    transform.value.bias.zero_()
+    transform.context.weight[:count] = context
+    *middle, last = (m for m in transform.layers if isinstance(m, nn.Linear))
+    for layer in middle:
+        layer.weight[:count] = torch.eye(count, layer.in_features)
+        layer.bias.zero_()
+    last.weight.zero_()
+    last.weight[:count, :count] = torch.diag(gain)
+    last.bias.zero_()

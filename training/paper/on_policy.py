@@ -1,0 +1,94 @@
+"""On-policy training of the paper's networks: each step's contexts come from the closed loop.
+
+Fresh crops are coded in wavefront order without gradients, so that a step sees just what a decoder
+would; one run of the loop serves a few steps. The averaged networks are the result.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lbbic_engine.networks.paper_float import PIXEL_RANGE, PaperNetwork
+from training.paper import loop
+from training.paper.trainer import PaperTrainer, draw_crops, random_of
+from training.shared.run_log import append_row
+
+# Of the learning rate, for layers that read pixels: a block's pixels move together, so the same
+# step changes their sums far more than others'. Without it the closed loop's cost first rises.
+PIXEL_SHARE = 0.1
+
+
+def train_on_policy(trainer: PaperTrainer) -> None:
+    """Steps on contexts that the closed loop has made just before."""
+    recipe, plan = trainer.recipe, trainer.recipe.on_policy
+    average = copy.deepcopy(trainer.network).requires_grad_(False)
+    optimiser = torch.optim.Adam(_groups(trainer.network))
+    state = trainer.restore()
+    if state is not None:
+        average.load_state_dict(state["average"])  # type: ignore[arg-type]
+        optimiser.load_state_dict(state["optimiser"])  # type: ignore[arg-type]
+    else:
+        _validate(trainer, average)
+    saved = time.monotonic()
+    while trainer.step < plan.steps:
+        for x, x_hat in _rollout(trainer):
+            for group in optimiser.param_groups:
+                group["lr"] = plan.learning_rate * _schedule(trainer) * group["share"]
+            trainer.update(trainer.losses(x, x_hat), optimiser)
+            decay = min(plan.ema_decay, (trainer.step + 1) / (trainer.step + 10))
+            with torch.no_grad():
+                averages: list[Tensor] = list(average.parameters())
+                torch._foreach_lerp_(averages, list(trainer.network.parameters()), 1 - decay)
+            if trainer.step % plan.validate_every == 0 or trainer.step == plan.steps:
+                _validate(trainer, average)
+            if trainer.step == plan.steps:
+                break
+        if time.monotonic() - saved > recipe.save_every_s or trainer.step >= plan.steps:
+            trainer.save({"average": average.state_dict(), "optimiser": optimiser.state_dict()})
+            saved = time.monotonic()
+
+
+def _groups(network: PaperNetwork) -> list[dict[str, Any]]:
+    """Parameters with their shares of the learning rate."""
+    analysis, synthesis = network.analysis_transform, network.synthesis_transform
+    layers = (analysis.value, analysis.context, synthesis.context, network.context_model.layers[0])
+    pixels = [layer.weight for layer in layers]
+    others = [p for p in network.parameters() if all(p is not q for q in pixels)]
+    return [{"params": pixels, "share": PIXEL_SHARE}, {"params": others, "share": 1.0}]
+
+
+def _schedule(trainer: PaperTrainer) -> float:
+    """Share of the full learning rate at this step: warm-up, plateau, linear decay."""
+    plan = trainer.recipe.on_policy
+    decay = (plan.steps - trainer.step) / (plan.decay_share * plan.steps)
+    return max(min(1.0, (trainer.step + 1) / plan.warm_up_steps, decay), 1e-2)
+
+
+def _rollout(trainer: PaperTrainer) -> Iterator[tuple[Tensor, Tensor]]:
+    """Batches of fresh crops and their reconstructions in the closed loop."""
+    recipe, plan = trainer.recipe, trainer.recipe.on_policy
+    random = random_of(recipe, trainer.step)
+    count = plan.batch * plan.rollout_steps
+    crops = draw_crops(trainer.pictures.pictures, recipe, count, random).to(trainer.device)
+    with trainer.narrow():
+        x_hat = loop.run_blocks(trainer.network, crops, recipe.grid).x_hat / PIXEL_RANGE
+    x = trainer.unit(crops)
+    yield from zip(x.split(plan.batch), x_hat.split(plan.batch), strict=True)
+
+
+def _validate(trainer: PaperTrainer, network: PaperNetwork) -> None:
+    cost = trainer.closed_loop_cost(network)
+    row = {
+        "step": trainer.step,
+        "bpp": round(cost.bpp, 5),
+        "psnr": round(cost.psnr, 4),
+        "cost": round(cost.total, 5),
+    }
+    append_row(trainer.run / "validation.csv", row)
+    trainer.bar.write(f"step {trainer.step}: {row}")

@@ -1,0 +1,1 @@
+"""What all training uses: pictures, losses, recipes, logs."""

@@ -1,0 +1,1 @@
+"""The codec in floating point, as training needs it."""
