@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lbbic_engine.bench.suite import peak_memory_mb
-from lbbic_engine.pictures.find import PICTURE_SUFFIXES, find_files
+from lbbic_engine.pictures.find import find_files, picture_suffixes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,7 +45,7 @@ def measure(folder: Path, out: Path) -> list[Row]:
     out.mkdir(parents=True, exist_ok=True)
     path = out / "scaling.json"
     rows: list[Row] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-    pictures = find_files(folder, PICTURE_SUFFIXES)
+    pictures = find_files(folder, picture_suffixes())
     cores = os.cpu_count() or 1
     cases: list[tuple[str, float, int]] = [("pixels", size, cores) for size in THREADS_MEGAPIXELS]
     cases += [("one by one", len(pictures), 1), ("batch", len(pictures), 1), ("busy", 0.4, 1)]

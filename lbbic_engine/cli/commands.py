@@ -21,7 +21,7 @@ from lbbic_engine.cli.files import Job, list_jobs, plan_jobs
 from lbbic_engine.config import DEFAULT_WEIGHTS, EFFORTS
 from lbbic_engine.errors import CorruptDataError, LbbicError
 from lbbic_engine.pictures.atomic import make_folder, refuse_existing
-from lbbic_engine.pictures.find import LBBIC_SUFFIXES, PICTURE_SUFFIXES, find_files, name_within
+from lbbic_engine.pictures.find import LBBIC_SUFFIXES, find_files, name_within, picture_suffixes
 
 if TYPE_CHECKING:
     from lbbic_engine.codec import Compressed
@@ -36,7 +36,7 @@ Row = dict[str, Any]
 def compress(args: Namespace) -> int:
     """Write an .lbb file for each picture."""
     _check_options(args.device, args.weights)
-    jobs = plan_jobs(args.inputs, args.output, PICTURE_SUFFIXES, ".lbb")
+    jobs = plan_jobs(args.inputs, args.output, picture_suffixes(), ".lbb")
     rows = _run_batch(jobs, args, _compress_one, _compress_line)
     if rows and not args.json:
         before = sum(row["original_bytes"] for row in rows)
@@ -76,7 +76,7 @@ def evaluate(args: Namespace) -> int:
         raise LbbicError("Nowhere to write", "--details needs --keep DIR.")
     models = evaluate.plan_models(args.weights, args.qualities)
     anchors = [evaluate.load_anchor(path) for path in args.anchor]
-    files = find_files(args.folder, PICTURE_SUFFIXES)
+    files = find_files(args.folder, picture_suffixes())
     if not files:
         raise LbbicError("Nothing to do", f"There is no picture in {args.folder}.")
     names = [name_within(file, args.folder).as_posix() for file in files]
@@ -112,7 +112,7 @@ def bench(args: Namespace) -> int:
     from lbbic_engine.bench import page
     from lbbic_engine.bench import suite as suite
 
-    pictures = find_files(args.folder, PICTURE_SUFFIXES)
+    pictures = find_files(args.folder, picture_suffixes())
     if not pictures:
         raise LbbicError("No pictures", f"There are none in {args.folder}.")
     results = suite.run(pictures, args.codecs.split(","), args.out, complain)
@@ -132,7 +132,7 @@ def demo(args: Namespace) -> int:
         samples = [
             stack.enter_context(as_file(item))
             for item in sorted(files("resources").joinpath("samples").iterdir(), key=str)
-            if Path(item.name).suffix.lower() in PICTURE_SUFFIXES
+            if Path(item.name).suffix.lower() in picture_suffixes()
         ]
         rows = _measure(
             samples, [path.name for path in samples], [(args.weights, [DEMO_QUALITY])], args

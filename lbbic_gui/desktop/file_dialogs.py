@@ -7,7 +7,7 @@ from pathlib import Path
 from PySide6.QtCore import QStandardPaths
 from PySide6.QtWidgets import QFileDialog, QWidget
 
-from lbbic_gui.jobs.conversion import SUFFIXES
+from lbbic_gui.jobs.conversion import suffixes
 from lbbic_gui.jobs.messages import Source
 from lbbic_gui.jobs.naming import free_name
 from lbbic_gui.state.samples import is_sample
@@ -25,7 +25,7 @@ def place_of(source: Source, last_folder: str) -> Path:
 
 
 def choose_pictures(parent: QWidget, folder: str) -> list[Path]:
-    patterns = " ".join(f"*{suffix}" for suffix in sorted(SUFFIXES))
+    patterns = " ".join(f"*{suffix}" for suffix in sorted(suffixes()))
     names, _ = QFileDialog.getOpenFileNames(
         parent, tr("Choose images"), folder, tr("Pictures ({})").format(patterns)
     )

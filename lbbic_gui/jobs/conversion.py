@@ -18,10 +18,6 @@ from lbbic_gui.style.text import tr
 if TYPE_CHECKING:
     from PIL import Image
 
-SUFFIXES = frozenset(
-    {".png", ".jpg", ".jpeg", ".webp", ".avif", ".jp2"}
-    | {".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pnm", ".lbb"}
-)
 THUMBNAIL_PX = 128
 _CHECKS = (0xF2, 0xD8)  # light and dark squares behind a transparent picture
 _CHECK_PX = 8
@@ -85,16 +81,24 @@ def veil(alpha: NDArray[np.uint8] | None) -> QImage | None:
     return QImage(pixels.data, width, height, 4 * width, format_).copy()
 
 
+def suffixes() -> frozenset[str]:
+    """The endings, in small letters, of pictures and .lbb files."""
+    from lbbic_engine.pictures.find import LBBIC_SUFFIXES, picture_suffixes
+
+    return picture_suffixes() | LBBIC_SUFFIXES
+
+
 def find(paths: tuple[Path, ...]) -> Found:
     """All pictures and .lbb files among files and, at any depth, in folders."""
     sources: list[tuple[Path | None, tuple[Source, ...]]] = []
     unsupported: list[str] = []
+    wanted = suffixes()
     for path in paths:
         if path.is_dir():
             files = (file for file in path.rglob("*") if not file.name.startswith("."))
-            chosen = sorted(file for file in files if file.suffix.lower() in SUFFIXES)
+            chosen = sorted(file for file in files if file.suffix.lower() in wanted)
             sources.append((path, tuple(_source(file) for file in chosen if file.is_file())))
-        elif path.suffix.lower() in SUFFIXES:
+        elif path.suffix.lower() in wanted:
             sources.append((None, (_source(path),)))
         else:
             unsupported.append(path.name)

@@ -21,8 +21,9 @@ from tqdm import tqdm
 
 from lbbic_engine.errors import LbbicError
 from lbbic_engine.measure import metrics, rate_distortion
+from lbbic_engine.pictures.find import picture_suffixes
 from lbbic_engine.pictures.read import load_picture
-from training.shared.dataset import SUFFIXES, Pixels
+from training.shared.dataset import Pixels
 
 MODELS = (
     "bmshj2018-factorized",
@@ -52,7 +53,7 @@ def measure_folder(
     folder: Path, architecture: str, qualities: Sequence[int], device: str
 ) -> rate_distortion.Results:
     """The means over a folder's pictures at each quality; LbbicError if that cannot be had."""
-    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in picture_suffixes())
     if not paths:
         raise LbbicError("Nothing to measure", f"There is no picture in {folder}.")
     points: list[list[Measured]] = []

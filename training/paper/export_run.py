@@ -19,6 +19,7 @@ from lbbic_engine.errors import LbbicError
 from lbbic_engine.layout.blocks import merge_blocks
 from lbbic_engine.networks import weights
 from lbbic_engine.networks.paper_float import PaperNetwork
+from lbbic_engine.pictures.find import picture_suffixes
 from lbbic_engine.pictures.read import load_picture
 from training.export.integer_cost import Point, integer_point
 from training.paper import integers, loop
@@ -168,7 +169,7 @@ def pictures_of(folder: Path | None) -> list[dataset.Pixels]:
     """The pictures of a folder, or the program's samples; LbbicError if there are none."""
     place = resources.files("resources") / "samples" if folder is None else folder
     with resources.as_file(place) as path:
-        paths = sorted(p for p in path.rglob("*") if p.suffix.lower() in dataset.SUFFIXES)
+        paths = sorted(p for p in path.rglob("*") if p.suffix.lower() in picture_suffixes())
         if not paths:
             raise LbbicError("Nothing to measure on", f"There is no picture in {path}.")
         return [load_picture(p).pixels for p in paths]

@@ -14,7 +14,8 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-SUFFIXES = {".png", ".avif", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"}
+from lbbic_engine.pictures.find import READABLE_FORMATS, picture_suffixes
+
 HELD_OUT_EVERY = 40
 MAX_ENLARGEMENT = 2.0
 MAX_GRAIN = 5.0  # of 255, before enlarging
@@ -35,7 +36,8 @@ def load(folder: Path, min_side: int) -> Dataset:
 
     Every 40th of them, in the order of their names, is held out. ValueError if none is left.
     """
-    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+    suffixes = picture_suffixes()
+    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in suffixes)
     with ThreadPoolExecutor(2) as pool:
         found = [p for p in pool.map(_read, paths) if min(p.shape[:2]) >= min_side]
     if len(found) < 2:
@@ -46,7 +48,7 @@ def load(folder: Path, min_side: int) -> Dataset:
 
 
 def _read(path: Path) -> Pixels:
-    with Image.open(path) as image:
+    with Image.open(path, formats=READABLE_FORMATS) as image:
         return np.array(image.convert("RGB"))
 
 

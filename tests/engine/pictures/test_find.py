@@ -1,0 +1,29 @@
+"""Which files are taken for pictures: one list, read off what Pillow opens here."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from lbbic_engine.pictures.find import READABLE_FORMATS, find_files, picture_suffixes
+from lbbic_engine.pictures.read import load_picture
+
+
+@pytest.mark.parametrize("suffix", sorted(picture_suffixes()))
+def test_every_ending_names_a_format_that_is_read(suffix: str) -> None:
+    assert Image.registered_extensions()[suffix] in READABLE_FORMATS
+    assert Image.registered_extensions()[suffix] in Image.OPEN
+
+
+@pytest.mark.parametrize("suffix", [".jfif", ".jpe", ".JPG", ".tga", ".qoi", ".j2k"])
+def test_a_picture_by_a_rarer_ending_is_taken(tmp_path: Path, suffix: str) -> None:
+    file = tmp_path / f"photo{suffix}"
+    format_ = Image.registered_extensions()[suffix.lower()]
+    Image.new("RGB", (20, 10), "red").save(file, format_)
+    assert find_files(tmp_path, picture_suffixes()) == [file]
+    assert load_picture(file).pixels.shape == (10, 20, 3)
+
+
+@pytest.mark.parametrize("suffix", [".eps", ".ps", ".wmf", ".emf", ".mpg", ".hdf", ".grib"])
+def test_what_other_programs_would_have_to_draw_is_not_taken(suffix: str) -> None:
+    assert suffix not in picture_suffixes()
