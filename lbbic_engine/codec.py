@@ -15,6 +15,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -37,6 +38,7 @@ from lbbic_engine.bitstream.segments import (
 from lbbic_engine.coding.adaptive_threads import on_idle_cores
 from lbbic_engine.coding.block_loop import code_grids
 from lbbic_engine.coding.latents import LatentReader, LatentWriter, SymbolWriter
+from lbbic_engine.coding.refine import STRENGTHS, Arrivals, refine_tile, squared_error
 from lbbic_engine.coding.symbol_search import WORK, SymbolSearch
 from lbbic_engine.config import EFFORTS, MIN_QUALITY, QUALITY_STEPS, quality_index
 from lbbic_engine.devices import choose_device, device_failures, few_threads
@@ -44,12 +46,15 @@ from lbbic_engine.errors import Cancelled, CorruptDataError, LbbicError, Unknown
 from lbbic_engine.layout.blocks import merge_blocks, split_blocks
 from lbbic_engine.layout.tiles import GROUP_BLOCKS, MAX_TILE_BLOCKS, Tile, cut, group, tile_rows
 from lbbic_engine.layout.wavefront import coding_order, mirror
+from lbbic_engine.networks import refinement_files
 from lbbic_engine.networks import weights as weights_files
 from lbbic_engine.networks.integer_network import Exchange
+from lbbic_engine.networks.refinement_files import RefinementInfo
 from lbbic_engine.networks.weights import DEFAULT, Network
 from lbbic_engine.pictures.picture import Picture
 
 Pixels = NDArray[np.uint8]
+ValueT = TypeVar("ValueT", bound=np.generic)
 
 GREY = 128  # where nothing was decoded
 
@@ -118,6 +123,7 @@ def compress(
     device: str = "auto",
     weights: str = DEFAULT,
     effort: str = EFFORTS[0],
+    refine: bool = True,
     progress: ReportProgress | None = None,
     cancelled: IsCancelled | None = None,
 ) -> Compressed:
@@ -125,6 +131,8 @@ def compress(
 
     ``weights`` names the model, ``device`` is auto, cpu or cuda. ``effort`` is fast, or thorough
     (``symbol_search``): smaller files of the production model in eleven to 24 times the time.
+    ``refine`` allows the decoder's refinement of all blocks (``coding.refine``), where it helps the
+    picture.
     ValueError for a quality out of range and an unknown effort, LbbicError for a quality that the
     model has not, if the device fails or memory is short, UnknownWeightsError, Cancelled once
     ``cancelled`` returns True (asked at every front).
@@ -135,6 +143,7 @@ def compress(
         device=device,
         weights=weights,
         effort=effort,
+        refine=refine,
         progress=progress,
         cancelled=cancelled,
     )
@@ -150,6 +159,7 @@ def compress_batch(
     device: str = "auto",
     weights: str = DEFAULT,
     effort: str = EFFORTS[0],
+    refine: bool = True,
     progress: ReportProgress | None = None,
     cancelled: IsCancelled | None = None,
 ) -> list[Compressed]:
@@ -166,7 +176,8 @@ def compress_batch(
             "Quality not available",
             f"The weights {weights} code at quality {config.default_quality:g} only.",
         )
-    jobs = [_Encoding(network, index, picture) for picture in pictures]
+    refinement = _refinement_of(network) if refine else None
+    jobs = [_Encoding(network, refinement, index, picture) for picture in pictures]
     tiles = [tile for i, job in enumerate(jobs) for tile in job.tiles(i)]
     search = effort == "thorough" and network.integer.at_quality(index).step_energy is not None
     follow = _Follower("Encoding", tiles, progress, cancelled, work=1 + WORK if search else 1)
@@ -246,20 +257,52 @@ def decode_progressively(
 ) -> Iterator[Front]:
     """The fronts of a file as they are decoded; raises like ``decompress``.
 
+    Blocks of a refined file come once their neighbours are there, in the fronts that this makes.
     The checksum of the pixels is checked after the last front.
     """
     with device_failures(), few_threads():
         job = _Decoding(parse_container(data, partial=partial), device, partial)
-        tiles = job.tiles(0)
-        size, columns = job.block_size, tiles[0].columns
-        context = np.concatenate([tile.context for tile in tiles])
-        for front in _decode([job], tiles):
-            mirror(front.values, front.mirrors, size)
-            values = _grey(front.values) if job.container.grey else front.values
-            rows, places = np.divmod(front.indexes, columns)
-            blocks = values.reshape(-1, size, size, 3)
-            yield Front(rows, places, blocks, front.bits(), context[front.indexes])
+        fronts = _decoded_fronts(job)
+        yield from _refined_fronts(job, fronts) if job.container.strength else fronts
         job.finish()
+
+
+def _decoded_fronts(job: _Decoding) -> Iterator[Front]:
+    tiles = job.tiles(0)
+    size, columns = job.block_size, tiles[0].columns
+    context = np.concatenate([tile.context for tile in tiles])
+    for front in _decode([job], tiles):
+        mirror(front.values, front.mirrors, size)
+        values = _grey(front.values) if job.container.grey else front.values
+        rows, places = np.divmod(front.indexes, columns)
+        blocks = values.reshape(-1, size, size, 3)
+        yield Front(rows, places, blocks, front.bits(), context[front.indexes])
+
+
+def _refined_fronts(job: _Decoding, fronts: Iterator[Front]) -> Iterator[Front]:
+    """The same blocks, each once it can be refined; at the end those whose neighbours never came,
+    as they are.
+    """
+    tiles = job.tiles(0)
+    arrivals = [job.arrivals(tile) for tile in tiles]
+    context = np.concatenate([tile.context for tile in tiles])
+    bits = np.zeros(len(context), np.float32)
+    size, columns = job.block_size, tiles[0].columns
+
+    def refined(indexes: NDArray[np.int64], values: Pixels) -> Iterator[Front]:
+        if len(indexes):
+            shown = _grey(values) if job.container.grey else values
+            blocks = shown.reshape(-1, size, size, 3)
+            rows, places = np.divmod(indexes, columns)
+            yield Front(rows, places, blocks, bits[indexes], context[indexes])
+
+    for front in fronts:
+        indexes = front.rows * columns + front.columns
+        bits[indexes] = front.bits
+        for tile in arrivals:
+            yield from refined(*tile.add(indexes, front.blocks))
+    for tile in arrivals:
+        yield from refined(*tile.rest())
 
 
 def read_info(data: bytes) -> Info:
@@ -292,11 +335,14 @@ def read_info(data: bytes) -> Info:
 class _Encoding:
     """A picture on its way into a file."""
 
-    def __init__(self, network: Network, index: int, picture: Picture) -> None:
+    def __init__(
+        self, network: Network, refinement: RefinementInfo | None, index: int, picture: Picture
+    ) -> None:
         self.picture = picture
         self.reconstruction = np.empty_like(picture.pixels)
         self.segments: dict[int, list[Segment]] = {}
         self._network = network
+        self._refinement = refinement
         self._index = index
         self._config = network.description.config
         height, width, _ = picture.pixels.shape
@@ -311,14 +357,19 @@ class _Encoding:
         return split_blocks(self.picture.pixels[tile.pixel_rows(size)], size)
 
     def finish(self) -> Compressed:
+        strength = self._refine() if self._refinement else 0
         picture, pixels = self.picture, self.reconstruction
+        weights_id = self._network.description.id
+        if self._refinement and strength:
+            weights_id = self._refinement.id
         container = Container(
             width=pixels.shape[1],
             height=pixels.shape[0],
             grey=picture.grey,
             quality_eighths=round(MIN_QUALITY * QUALITY_STEPS) + self._index,
             tile_block_rows=self._tile_rows,
-            weights_id=self._network.description.id,
+            weights_id=weights_id,
+            strength=strength,
             pixels_crc=zlib.crc32(pixels.data),
             segments=tuple(part for tile in sorted(self.segments) for part in self.segments[tile]),
             alpha=picture.alpha,
@@ -328,6 +379,20 @@ class _Encoding:
         )
         quality = container.quality_eighths / QUALITY_STEPS
         return Compressed(pack_container(container), pixels, quality)
+
+    def _refine(self) -> int:
+        """Refines the reconstruction at the strength that suits the picture, and returns that."""
+        assert self._refinement is not None
+        refinement = refinement_files.load(self._refinement, self._network.integer.device)
+        found = [np.empty_like(self.reconstruction) for _ in STRENGTHS]
+        for tile in self.tiles(0):
+            rows = tile.pixel_rows(self._config.block_size)
+            tiles = refine_tile(refinement, self._index, tile, self.reconstruction[rows], STRENGTHS)
+            for whole, refined in zip(found, tiles, strict=True):
+                whole[rows] = _grey(refined) if self.picture.grey else refined
+        best = int(np.argmin([squared_error(self.picture.pixels, pixels) for pixels in found]))
+        self.reconstruction = found[best]
+        return STRENGTHS[best]
 
 
 def _encode(
@@ -366,7 +431,12 @@ class _Decoding:
     def __init__(self, container: Container, device: str, partial: bool) -> None:
         self.container = container
         self.partial = partial
-        self.network = _load(weights_files.by_id(container.weights_id), device)
+        weights_id, self._refinement = container.weights_id, None
+        if container.strength:
+            info = refinement_files.by_id(weights_id)
+            weights_id = info.weights_id
+            self._refinement = refinement_files.load(info, choose_device(device))
+        self.network = _load(weights_files.by_id(weights_id), device)
         self.quality_index = container.quality_eighths - round(MIN_QUALITY * QUALITY_STEPS)
         config = self.network.description.config
         if not config.offers(self.quality_index):
@@ -392,6 +462,22 @@ class _Decoding:
             self.network.description.config,
             container.tile_block_rows,
         )
+
+    def refine(self, tile: Tile, here: NDArray[np.bool_]) -> None:
+        """Refines the pixels of a tile of which the blocks ``here`` (n,) are decoded."""
+        if self._refinement is None:
+            return
+        rows = self.pixels[tile.pixel_rows(self.block_size)]
+        strengths = [self.container.strength]
+        (refined,) = refine_tile(self._refinement, self.quality_index, tile, rows, strengths, here)
+        rows[:] = _grey(refined) if self.container.grey else refined
+
+    def arrivals(self, tile: Tile) -> Arrivals:
+        """What refines the blocks of a tile as they come; the file is a refined one."""
+        assert self._refinement is not None
+        shape = self.pixels[tile.pixel_rows(self.block_size)].shape[:2]
+        strength = self.container.strength
+        return Arrivals(self._refinement, self.quality_index, strength, tile, shape)
 
     def _check_coverage(self, tiles: Sequence[Tile]) -> None:
         """Every front of every tile is in some segment, and nothing else is."""
@@ -467,19 +553,21 @@ def _decode_group(jobs: Sequence[_Decoding], tiles: Sequence[Tile]) -> Iterator[
     reader = LatentReader(network, source)
     indexes = np.concatenate([tile.indexes for tile in tiles])
     blocks = np.full((len(indexes), 3 * first.block_size**2), GREY, np.uint8)
-    left = len(indexes)
+    here = np.zeros(len(indexes), bool)
     try:
         for front, state in code_grids(model, grids, reader):
             values = _values(state, blocks.shape[1])
             blocks[front] = values
-            left -= len(front)
+            here[front] = True
             yield _Decoded(indexes[front], values, order.mirrors[front], reader.bits)
     except EndOfSegments:
         if not first.partial:
             raise
     mirror(blocks, order.mirrors, first.block_size)
     _merge(blocks, tiles, [(job.pixels, job.container.grey) for job in jobs], network)
-    first.missing += left  # none, but where a partial file ends
+    for tile, part in zip(tiles, _parts(here, tiles), strict=True):
+        jobs[tile.picture].refine(tile, part)
+    first.missing += int((~here).sum())  # none, but where a partial file ends
 
 
 class _Follower:
@@ -523,8 +611,8 @@ def _merge(
         rows[:] = merge_blocks(_grey(part) if grey else part, height, width, size)
 
 
-def _parts(blocks: Pixels, tiles: Sequence[Tile]) -> list[Pixels]:
-    """The blocks of each tile, of those of all."""
+def _parts(blocks: NDArray[ValueT], tiles: Sequence[Tile]) -> list[NDArray[ValueT]]:
+    """What belongs to the blocks of each tile, of those of all."""
     return np.split(blocks, np.cumsum([tile.blocks for tile in tiles])[:-1])
 
 
@@ -538,6 +626,10 @@ def _grey(values: Pixels) -> Pixels:
     colours = values.reshape(len(values), -1, 3)
     mean = (colours.astype(np.int16).sum(axis=2, keepdims=True) + 1) // 3
     return np.broadcast_to(mean, colours.shape).reshape(values.shape).astype(np.uint8)
+
+
+def _refinement_of(network: Network) -> RefinementInfo | None:
+    return refinement_files.of_weights(network.description.id)
 
 
 def _load(description: weights_files.Description, device: str) -> Network:

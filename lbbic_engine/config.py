@@ -121,6 +121,35 @@ class PaperConfig:
 
 Config = ModelConfig | PaperConfig
 
+
+@dataclass(frozen=True)
+class RefinementConfig:
+    """Sizes of the refinement of a production model, whose identity ``weights`` is, in hex.
+
+    It reads a block with ``ring`` pixels around it.
+    """
+
+    weights: str = ""
+    block_size: int = 8
+    ring: int = 4
+    hidden: int = 256
+
+    @property
+    def pixels(self) -> int:
+        """Values in a block, all three colours counted."""
+        return 3 * self.block_size**2
+
+    @property
+    def side(self) -> int:
+        """Side of what it reads, in pixels."""
+        return self.block_size + 2 * self.ring
+
+    @property
+    def patch_pixels(self) -> int:
+        """Values in what it reads, all three colours counted."""
+        return 3 * self.side**2
+
+
 # The paper's four models, each with the rate points that it was trained for.
 PAPER_VARIANTS = {
     "block8-low": (PaperConfig(), (1, 2, 3, 4)),

@@ -1,4 +1,4 @@
-r"""The ``.lbb`` file format, version 1.0: this text is its specification.
+r"""The ``.lbb`` file format, version 1.1: this text is its specification.
 
 Here live bytes and their limits; what the entropy-coded bytes mean is the codec's affair. The one
 surprise: there is no end chunk. A file is complete when its payload covers every front of every
@@ -10,7 +10,7 @@ fewest bytes that hold it, five at most. ``zlib`` is one RFC 1950 stream with no
 
     file       signature  8 bytes  8B 4C 42 42 0D 0A 1A 0A ("\x8bLBB\r\n\x1a\n")
                major      u8       1; a higher one is refused
-               minor      u8       0; readers ignore it
+               minor      u8       1; readers ignore it (0: before there was refinement)
                chunks              H, then metadata and alpha in any order, then every P
 
     chunk      type       1 byte   ASCII letter; upper case: critical, lower case: ancillary
@@ -24,11 +24,14 @@ version 1 occur once at most, except P.
     H header   width      varint   in pixels, 1 to 65535
                height     varint   in pixels, 1 to 65535; width * height is at most 2**28
                flags      u8       bit 0: grey picture, its three channels are equal
+                                   bits 1-2: strength of the refinement, in halves; 0: none;
+                                   3: a reader refuses it
                                    other bits: 0, a reader refuses them
                quality    u8       in eighths, 8 (quality 1) to 64 (quality 8)
                tile       varint   height of a tile in rows of blocks; 0: one tile; a tile has
                                    2**18 blocks at most
-               weights    8 bytes  identity of the weights
+               weights    8 bytes  identity of the weights; of the refinement, if there is one,
+                                   which names the weights that it refines
                pixels     4 bytes  CRC-32 of the decoded picture, height * width * 3 bytes of RGB
 
     A alpha    zlib of height rows of width bytes, 0 (transparent) to 255; every row but the first
@@ -59,13 +62,16 @@ from numpy.typing import NDArray
 from lbbic_engine.errors import CorruptDataError, NotLbbicError, UnsupportedVersionError
 
 SIGNATURE = b"\x8bLBB\r\n\x1a\n"
-VERSION = (1, 0)
+VERSION = (1, 1)
 MAX_PIXELS = 2**28
 MAX_SIDE = 2**16 - 1
 MAX_METADATA_BYTES = 2**26
 QUALITY_EIGHTHS = range(8, 65)
 
+MAX_STRENGTH = 2
+
 _GREY = 1
+_STRENGTH_SHIFT = 1
 _MAX_VARINT_BYTES = 5
 _WEIGHTS_ID_BYTES = 8
 _METADATA = {b"i": "icc", b"e": "exif", b"x": "xmp"}
@@ -87,7 +93,8 @@ class Container:
 
     Sizes in pixels, ``tile_block_rows`` in rows of blocks (0: one tile), ``alpha`` (height, width)
     uint8, ``ancillary`` pairs of type and body that this version has no use for. ``complete`` is
-    False if a partial reading met damage.
+    False if a partial reading met damage. ``strength`` of the refinement is in halves; unless it is
+    0, ``weights_id`` is that of the refinement.
     """
 
     width: int
@@ -98,6 +105,7 @@ class Container:
     weights_id: bytes
     pixels_crc: int
     segments: tuple[Segment, ...]
+    strength: int = 0
     alpha: NDArray[np.uint8] | None = None
     icc: bytes | None = None
     exif: bytes | None = None
@@ -251,7 +259,8 @@ def _read_header(chunks: Iterator[_Chunk]) -> Container:
     (pixels_crc,) = struct.unpack("<I", _take(chunk.body, at + _WEIGHTS_ID_BYTES, 4))
     if len(chunk.body) != at + _WEIGHTS_ID_BYTES + 4:
         raise _corrupt("Its header has the wrong length.")
-    if flags & ~_GREY:
+    strength = (flags & ~_GREY) >> _STRENGTH_SHIFT
+    if strength > MAX_STRENGTH:
         raise _newer(f"Its header asks for a feature (flags {flags:#04x}) that is unknown here.")
     header = Container(
         width,
@@ -262,6 +271,7 @@ def _read_header(chunks: Iterator[_Chunk]) -> Container:
         weights_id,
         pixels_crc,
         segments=(),
+        strength=strength,
     )
     _check_header(header)
     return header
@@ -332,12 +342,16 @@ def _pack_header(container: Container) -> bytes:
         [
             _pack_varint(container.width),
             _pack_varint(container.height),
-            bytes([_GREY if container.grey else 0, container.quality_eighths]),
+            bytes([_flags(container), container.quality_eighths]),
             _pack_varint(container.tile_block_rows),
             container.weights_id,
             struct.pack("<I", container.pixels_crc),
         ]
     )
+
+
+def _flags(container: Container) -> int:
+    return (_GREY if container.grey else 0) | container.strength << _STRENGTH_SHIFT
 
 
 def _pack_alpha(container: Container, alpha: NDArray[np.uint8]) -> bytes:
@@ -378,6 +392,8 @@ def _check_header(header: Container) -> None:
         raise _corrupt(
             f"{header.width} × {header.height} pixels are more than the {MAX_PIXELS} allowed."
         )
+    if not 0 <= header.strength <= MAX_STRENGTH:
+        raise _corrupt(f"{header.strength} is no strength of a refinement.")
     if header.quality_eighths not in QUALITY_EIGHTHS:
         raise _corrupt(f"{header.quality_eighths}/8 is no quality between 1 and 8.")
     if len(header.weights_id) != _WEIGHTS_ID_BYTES:

@@ -85,7 +85,7 @@ def coding_order(grids: tuple[Grid, ...]) -> CodingOrder:
     sizes = [grid.rows * grid.columns for grid in grids]
     count, offsets = sum(sizes), np.cumsum([0, *sizes[:-1]])
     front = np.concatenate([front_numbers(grid) for grid in grids])
-    mirrors = np.concatenate([_Quarters(grid).mirrors for grid in grids])
+    mirrors = np.concatenate([block_mirrors(grid) for grid in grids])
     grid = np.repeat(np.arange(len(grids)), sizes)
     blocks = np.argsort(front, kind="stable")  # within a front, grid by grid
     place = np.empty(count + 1, np.int64)
@@ -143,6 +143,11 @@ class _Quarters:
         self.down = np.where(self.above, first_row - 1 - self.row, self.row - first_row)
         self.right = np.where(self.left, first_column - 1 - self.column, self.column - first_column)
         self.mirrors = self.left + 2 * self.above
+
+
+def block_mirrors(grid: Grid) -> NDArray[np.int64]:
+    """How each block (n,) is mirrored when it is coded (``mirrored_places``), by raster index."""
+    return np.asarray(_Quarters(grid).mirrors)
 
 
 def front_numbers(grid: Grid, skew: int = 2) -> NDArray[np.int64]:

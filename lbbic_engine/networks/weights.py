@@ -27,7 +27,7 @@ from safetensors.torch import save as serialise
 from torch import Tensor
 
 from lbbic_engine.bitstream.tables import ProbabilityTables, build_tables
-from lbbic_engine.config import DEFAULT_WEIGHTS, Config, ModelConfig, PaperConfig
+from lbbic_engine.config import DEFAULT_WEIGHTS, Config, ModelConfig, PaperConfig, RefinementConfig
 from lbbic_engine.errors import UnknownWeightsError
 from lbbic_engine.networks.integer_analysis import AnalysisTransform
 from lbbic_engine.networks.integer_network import IntegerNetwork
@@ -65,8 +65,13 @@ class Network:
 
 def installed() -> Iterator[Description]:
     """Every readable weights file, those of the user's folder first."""
-    yield from describe_folder(user_folder())
-    yield from describe_folder(Path(str(importlib.resources.files("resources") / "weights")))
+    for folder in folders():
+        yield from describe_folder(folder)
+
+
+def folders() -> tuple[Path, Path]:
+    """Where weights are: the user's own, and those that ship."""
+    return user_folder(), Path(str(importlib.resources.files("resources") / "weights"))
 
 
 def user_folder() -> Path:
@@ -156,13 +161,28 @@ def save_weights(
     }
     tensors = {INTEGER + key: value.contiguous() for key, value in integer.items()}
     tensors |= {ANALYSIS + key: value.contiguous() for key, value in analysis.items()}
-    aside = path.with_suffix(".tmp")
-    aside.write_bytes(serialise(tensors, {METADATA_KEY: json.dumps(metadata)}))
-    aside.replace(path)
+    write_file(path, tensors, metadata)
     return description
 
 
-def identify(config: Config, integer: dict[str, Tensor]) -> bytes:
+def write_file(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
+    """Writes tensors and what is to be said of them, aside and then renamed."""
+    aside = path.with_suffix(".tmp")
+    aside.write_bytes(serialise(tensors, {METADATA_KEY: json.dumps(metadata)}))
+    aside.replace(path)
+
+
+def read_metadata(path: Path) -> dict[str, Any] | None:
+    """What ``write_file`` was told to say of a file's tensors, or None if it is no such file."""
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            found: dict[str, Any] = json.loads(file.metadata()[METADATA_KEY])
+            return found
+    except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError):
+        return None
+
+
+def identify(config: Config | RefinementConfig, integer: dict[str, Tensor]) -> bytes:
     """Eight bytes that stand for everything a decoder uses."""
     digest = hashlib.sha256(json.dumps(dataclasses.asdict(config)).encode())
     for name in sorted(integer):
@@ -188,9 +208,10 @@ def part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 def _describe(path: Path) -> Description | None:
     """What a weights file says of itself, or None if it is none."""
+    metadata = read_metadata(path)
+    if metadata is None:
+        return None
     try:
-        with safetensors.safe_open(path, "pt") as file:
-            metadata = json.loads(file.metadata()[METADATA_KEY])
         values = metadata["config"].items()
         config: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values}
         return Description(
@@ -200,5 +221,5 @@ def _describe(path: Path) -> Description | None:
             KINDS[metadata["kind"]](**config),
             metadata["record"],
         )
-    except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError):
+    except (ValueError, KeyError, TypeError):
         return None

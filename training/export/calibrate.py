@@ -50,11 +50,15 @@ def calibrate(network: BlockNetwork, x: Tensor, rate: Tensor, grid: tuple[int, i
     for hook in hooks:
         hook.remove()
     for layer, top in largest.items():
-        needed = top.clamp(min=LEAST_SHARE * top.max())
-        room = needed**OWN_SHARE * top.max() ** (1 - OWN_SHARE)
-        layer.output_step.copy_(room / ACTIVATION_LEVELS)
+        layer.output_step.copy_(activation_steps(top))
     network.latent_step.copy_(latents / LATENT_LEVELS)
     connect(network)
+
+
+def activation_steps(largest: Tensor) -> Tensor:
+    """Steps (units,) of the activations of a layer whose units reach ``largest`` (units,)."""
+    needed = largest.clamp(min=LEAST_SHARE * largest.max())
+    return needed**OWN_SHARE * largest.max() ** (1 - OWN_SHARE) / ACTIVATION_LEVELS
 
 
 def connect(network: BlockNetwork) -> None:

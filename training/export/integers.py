@@ -51,7 +51,9 @@ def integer_tensors(network: BlockNetwork, moments: Moments) -> dict[str, Tensor
         latents: int = 0,
     ) -> None:
         digits = slice(layer.weight.shape[1] - latents, None)
-        weights[name], bias, multiplier = _layer(name, layer, moments[layer], unit, offset, digits)
+        weights[name], bias, multiplier = integer_layer(
+            name, layer, moments[layer], unit, offset, digits
+        )
         found[f"{name}.bias"], found[f"{name}.multiplier"] = bias, multiplier
 
     def offsets(*parts: tuple[int, int]) -> Tensor:
@@ -106,7 +108,7 @@ def integer_tensors(network: BlockNetwork, moments: Moments) -> dict[str, Tensor
     for name, value in weights.items():
         found[f"{name}.weight"] = value
     for name in [name for name in found if name.endswith(".weight")]:
-        found[name] = _checked_weight(name, found[name])
+        found[name] = checked_weight(name, found[name])
 
     steps = (RATES @ network.log_step.double()).exp() * integer_network.LATENT_UNIT
     found["steps"] = (steps * 2**integer_network.STEP_BITS).round().clamp(min=1).to(torch.int32)
@@ -138,7 +140,9 @@ def analysis_tensors(network: BlockNetwork, moments: Moments) -> dict[str, Tenso
         limb: int = 1,
     ) -> None:
         moment = moments[layer]
-        weights[name], bias, multiplier = _layer(name, layer, moment, unit, offset, digits, limb)
+        weights[name], bias, multiplier = integer_layer(
+            name, layer, moment, unit, offset, digits, limb
+        )
         found[f"{name}.bias"], found[f"{name}.multiplier"] = bias, multiplier
 
     offset = torch.cat([torch.zeros(pixels), hidden])
@@ -152,7 +156,7 @@ def analysis_tensors(network: BlockNetwork, moments: Moments) -> dict[str, Tenso
     limbs = kernels.split_limbs(weights["analysis_2"].long(), kernels.WEIGHT_LIMB)
     weights["analysis_2"] = torch.cat(limbs).float()
     for name, value in weights.items():
-        found[f"{name}.weight"] = _checked_weight(name, value)
+        found[f"{name}.weight"] = checked_weight(name, value)
     linear = network.analysis_linear.double() * 2**integer_analysis.LINEAR_BITS
     found["linear"] = linear.round().to(torch.int32)
     return found
@@ -167,7 +171,7 @@ def _fine_units(network: BlockNetwork) -> Iterator[Tensor]:
         yield changes.topk(min(FINE_UNITS, len(changes))).indices.sort().values
 
 
-def _layer(
+def integer_layer(
     name: str,
     layer: Dense,
     moment: Tensor,
@@ -219,7 +223,7 @@ def _layer(
     return weight.float(), integer_bias.to(torch.int32), multiplier.to(torch.int64)
 
 
-def _checked_weight(name: str, weight: Tensor) -> Tensor:
+def checked_weight(name: str, weight: Tensor) -> Tensor:
     if not kernels.in_bounds(weight):
         raise BoundError(f"{name}: a weight, a pair or a row of weights is beyond its bound")
     return weight.to(torch.int8).contiguous()

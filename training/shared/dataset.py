@@ -36,10 +36,9 @@ def load(folder: Path, min_side: int) -> Dataset:
 
     Every 40th of them, in the order of their names, is held out. ValueError if none is left.
     """
-    suffixes = picture_suffixes()
-    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in suffixes)
     with ThreadPoolExecutor(2) as pool:
-        found = [p for p in pool.map(_read, paths) if min(p.shape[:2]) >= min_side]
+        read_all = pool.map(read, picture_paths(folder))
+        found = [p for p in read_all if min(p.shape[:2]) >= min_side]
     if len(found) < 2:
         raise ValueError(f"{folder}: at least two pictures of {min_side} pixels a side are needed")
     held_out = found[::HELD_OUT_EVERY]
@@ -47,7 +46,14 @@ def load(folder: Path, min_side: int) -> Dataset:
     return Dataset(pictures, held_out)
 
 
-def _read(path: Path) -> Pixels:
+def picture_paths(folder: Path) -> list[Path]:
+    """The pictures below a folder, in the order of their names."""
+    suffixes = picture_suffixes()
+    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in suffixes)
+
+
+def read(path: Path) -> Pixels:
+    """A picture (H, W, 3)."""
     with Image.open(path, formats=READABLE_FORMATS) as image:
         return np.array(image.convert("RGB"))
 

@@ -69,7 +69,7 @@ def header_body(
 
 def file_of(*chunks: bytes, header: bytes | None = None) -> bytes:
     first = chunk(b"H", header_body() if header is None else header)
-    return SIGNATURE + b"\x01\x00" + first + b"".join(chunks)
+    return SIGNATURE + b"\x01\x01" + first + b"".join(chunks)
 
 
 PAYLOAD = chunk(b"P", b"\x00\x03stream")
@@ -110,6 +110,7 @@ def containers(draw: st.DrawFn) -> Container:
         quality_eighths=draw(st.integers(8, 64)),
         tile_block_rows=tile_block_rows,
         weights_id=draw(st.binary(min_size=8, max_size=8)),
+        strength=draw(st.integers(0, 2)),
         pixels_crc=draw(st.integers(0, 2**32 - 1)),
         segments=tuple(segments),
         alpha=draw(st.sampled_from([None, alpha])),
@@ -147,7 +148,7 @@ def test_bytes_of_the_format_stay_what_they_are() -> None:
     )
     assert packed == by_hand
     assert packed.hex(" ") == (
-        "8b 4c 42 42 0d 0a 1a 0a 01 00"
+        "8b 4c 42 42 0d 0a 1a 0a 01 01"
         " 48 12 05 04 01 20 81 01 77 65 69 67 68 74 73 21 07 00 00 00 66 71 fd 21"
         " 50 08 00 03 73 74 72 65 61 6d 04 49 85 91"
     )
@@ -256,7 +257,7 @@ def test_a_higher_minor_version_is_read() -> None:
     assert_same(parse_container(data), PLAIN)
 
 
-@pytest.mark.parametrize("flags", [2, 3, 0x80])
+@pytest.mark.parametrize("flags", [6, 7, 8, 0x80])
 def test_unknown_flags_are_refused(flags: int) -> None:
     with pytest.raises(UnsupportedVersionError):
         parse_container(file_of(PAYLOAD, header=header_body(flags=flags)))
@@ -345,6 +346,7 @@ def test_alpha_is_never_unpacked_beyond_the_picture(monkeypatch: pytest.MonkeyPa
         {"width": 2**14 + 1, "height": 2**14},
         {"quality_eighths": 7},
         {"weights_id": b"short"},
+        {"strength": 3},
         {"segments": ()},
         {"segments": (Segment(1, 1, b""),)},
         {"segments": (Segment(0, 0, b""),)},

@@ -1,0 +1,178 @@
+"""Decoded tiles through the refinement, whole or block by block as neighbours arrive.
+
+What is refined is the tile as it was without: the refined pixels of one block are never read for
+another. Beyond a tile its outermost pixels are repeated, so that tiles are decoded alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from lbbic_engine.layout.blocks import merge_blocks, split_blocks
+from lbbic_engine.layout.tiles import Tile
+from lbbic_engine.layout.wavefront import Grid, block_mirrors, mirror
+from lbbic_engine.networks.refinement import RESIDUAL_PARTS, Refinement
+
+Pixels = NDArray[np.uint8]
+
+STRENGTHS = (0, 1, 2)  # of the residual, in halves
+_HALVES = 2 * RESIDUAL_PARTS
+_CHUNK = 2048  # blocks that go through the network together, for the processor's cache
+
+
+class TileRefiner:
+    """The pixels of one tile (height, width, 3), of which blocks are refined."""
+
+    def __init__(
+        self, refinement: Refinement, index: int, grid: Grid, height: int, width: int
+    ) -> None:
+        config = refinement.config
+        size, ring = config.block_size, config.ring
+        self._refinement, self._index = refinement, index
+        self._columns, self._size = grid.columns, size
+        self._mirrors = block_mirrors(grid)
+        self._inside = (slice(ring, ring + height), slice(ring, ring + width))
+        shape = (grid.rows * size + 2 * ring, grid.columns * size + 2 * ring, 3)
+        self._canvas = np.zeros(shape, np.uint8)
+        windows = sliding_window_view(self._canvas, (config.side, config.side), axis=(0, 1))
+        self._patches = np.moveaxis(windows[::size, ::size], 2, -1)
+        self._blocks = (
+            self._canvas[ring : shape[0] - ring, ring : shape[1] - ring]
+            .reshape(grid.rows, size, grid.columns, size, 3)
+            .swapaxes(1, 2)
+        )
+
+    def place(self, pixels: Pixels) -> None:
+        """Takes the whole tile."""
+        self._canvas[self._inside] = pixels
+
+    def place_blocks(self, indexes: NDArray[np.int64], blocks: Pixels) -> None:
+        """Takes blocks (n, B, B, 3) at raster indexes (n,)."""
+        self._blocks[np.divmod(indexes, self._columns)] = blocks
+
+    def blocks(self, indexes: NDArray[np.int64]) -> Pixels:
+        """Blocks (n, 3B²) at raster indexes (n,), as they were placed."""
+        return self._blocks[np.divmod(indexes, self._columns)].reshape(
+            len(indexes), 3 * self._size**2
+        )
+
+    def refined(self, indexes: NDArray[np.int64], strengths: Sequence[int]) -> list[Pixels]:
+        """Blocks (n, 3B²) at raster indexes (n,), at each of the strengths."""
+        self._repeat_edges()
+        parts = [
+            self._refine(indexes[first : first + _CHUNK], strengths)
+            for first in range(0, max(1, len(indexes)), _CHUNK)
+        ]
+        return [np.concatenate(blocks) for blocks in zip(*parts, strict=True)]
+
+    def _refine(self, indexes: NDArray[np.int64], strengths: Sequence[int]) -> list[Pixels]:
+        config, count = self._refinement.config, len(indexes)
+        mirrors = self._mirrors[indexes]
+        patches = self._patches[np.divmod(indexes, self._columns)].reshape(
+            count, config.patch_pixels
+        )
+        mirror(patches, mirrors, config.side)
+        square = patches.reshape(count, config.side, config.side, 3)
+        residuals = self._refinement.residuals(torch.from_numpy(square), self._index).cpu().numpy()
+        inner = slice(config.ring, -config.ring)
+        blocks = square[:, inner, inner].reshape(count, config.pixels)
+        found = []
+        for strength in strengths:
+            changes = (residuals * strength + _HALVES // 2) // _HALVES
+            values = (blocks + changes).clip(0, 255).astype(np.uint8)
+            mirror(values, mirrors, self._size)
+            found.append(values)
+        return found
+
+    def _repeat_edges(self) -> None:
+        """The tile's outermost pixels, where it ends and where its last blocks reach beyond it."""
+        rows, columns = self._inside
+        self._canvas[: rows.start] = self._canvas[rows.start]
+        self._canvas[rows.stop :] = self._canvas[rows.stop - 1]
+        self._canvas[:, : columns.start] = self._canvas[:, columns.start, None]
+        self._canvas[:, columns.stop :] = self._canvas[:, columns.stop - 1, None]
+
+
+def refine_tile(
+    refinement: Refinement,
+    index: int,
+    tile: Tile,
+    pixels: Pixels,
+    strengths: Sequence[int],
+    here: NDArray[np.bool_] | None = None,
+) -> list[Pixels]:
+    """A tile (height, width, 3) at each of the strengths.
+
+    If it is not all decoded, ``here`` (n,) says which blocks are; those that lack a neighbour stay
+    as they are.
+    """
+    height, width, _ = pixels.shape
+    size = refinement.config.block_size
+    refiner = TileRefiner(refinement, index, tile.grid, height, width)
+    refiner.place(pixels)
+    indexes = np.arange(tile.blocks)
+    if here is not None:
+        indexes = indexes[np.append(here, True)[neighbourhoods(tile.grid)].all(axis=1)]
+    found = []
+    for refined in refiner.refined(indexes, strengths):
+        blocks = split_blocks(pixels, size)
+        blocks[indexes] = refined
+        found.append(merge_blocks(blocks, height, width, size))
+    return found
+
+
+def squared_error(original: Pixels, pixels: Pixels) -> int:
+    """The sum over a picture (height, width, 3), by which a sender chooses the strength."""
+    rows = (np.subtract(*pair, dtype=np.int32) for pair in zip(original, pixels, strict=True))
+    return sum(int(np.vdot(row, row)) for row in rows)
+
+
+class Arrivals:
+    """Refines each block of a tile once its neighbours are there, in whatever order they come.
+
+    Raster indexes are those of the picture.
+    """
+
+    def __init__(
+        self, refinement: Refinement, index: int, strength: int, tile: Tile, shape: tuple[int, int]
+    ) -> None:
+        self._refiner = TileRefiner(refinement, index, tile.grid, *shape)
+        self._strength = strength
+        self._first = int(tile.indexes[0])
+        self._around = neighbourhoods(tile.grid)
+        self._here = np.append(np.zeros(tile.blocks, bool), True)  # the last: outside of the tile
+        self._given = self._here.copy()
+
+    def add(self, indexes: NDArray[np.int64], blocks: Pixels) -> tuple[NDArray[np.int64], Pixels]:
+        """Takes blocks (n, B, B, 3), of which those of the tile count.
+
+        Returns what can be refined now: raster indexes (m,), blocks (m, 3B²).
+        """
+        own = (indexes >= self._first) & (indexes < self._first + len(self._around))
+        arrived = indexes[own] - self._first
+        self._refiner.place_blocks(arrived, blocks[own])
+        self._here[arrived] = True
+        near = np.unique(self._around[arrived])
+        ready = near[~self._given[near]]
+        ready = ready[self._here[self._around[ready]].all(axis=1)]
+        self._given[ready] = True
+        (refined,) = self._refiner.refined(ready, [self._strength])
+        return ready + self._first, refined
+
+    def rest(self) -> tuple[NDArray[np.int64], Pixels]:
+        """What came and was not given, as it came."""
+        (left,) = np.nonzero(self._here & ~self._given)
+        return left + self._first, self._refiner.blocks(left)
+
+
+def neighbourhoods(grid: Grid) -> NDArray[np.int64]:
+    """Raster indexes (n, 9) of each block and its eight neighbours, n for those outside."""
+    count = grid.rows * grid.columns
+    places = np.full((grid.rows + 2, grid.columns + 2), count)
+    places[1:-1, 1:-1] = np.arange(count).reshape(grid.rows, grid.columns)
+    return sliding_window_view(places, (3, 3)).reshape(count, 9)

@@ -1,0 +1,65 @@
+"""The refinement: what to add to a block once all that surrounds it is decoded.
+
+No block is predicted from a refined one, so it is no part of the coding loop and all blocks of a
+picture are refined in one pass. It is exact, as ``integer`` is, whose layers and formats it has:
+
+    inputs    int8    a patch, which is the block with a ring of pixels around it: each pixel less
+                      the mean of the block's colour, clipped; then these means, less by 128
+    hidden    int8    two rectified layers
+    residual  int16   eighths of an 8-bit step
+
+A patch is turned as its block was when it was coded: what was decoded before it, and is the better
+for it, is then always to the left and above.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from lbbic_engine.config import RefinementConfig
+from lbbic_engine.networks.integer_network import Layers, make_products, rounded
+
+MEAN_INPUTS = 8  # three means, and zeros: GPUs multiply by eights
+RESIDUAL_PARTS = 8  # of an 8-bit step
+RESIDUAL_BOUND = 255 * RESIDUAL_PARTS
+
+
+class Refinement:
+    """The network on one device; immutable."""
+
+    def __init__(
+        self, config: RefinementConfig, tensors: dict[str, Tensor], kernel: str, device: str
+    ) -> None:
+        self.config = config
+        self.device = device
+        self._tensors = {name: value.to(device) for name, value in tensors.items()}
+        self._products = make_products(self._tensors, kernel)
+        self._layers: dict[int, Layers] = {}
+
+    @torch.inference_mode()
+    def residuals(self, patches: Tensor, index: int) -> Tensor:
+        """int16 (n, 3B²) at a quality index, for patches (n, side, side, 3), uint8."""
+        if index not in self._layers:
+            self._layers[index] = Layers(self._tensors, self._products, index)
+        layers = self._layers[index]
+        inputs = patch_inputs(patches.to(self.device), self.config)
+        hidden = layers.activation("layer_2", layers.activation("layer_1", inputs))
+        found = rounded(layers.accumulate("layer_3", hidden), layers.multiplier["layer_3"])
+        return found.clamp_(-RESIDUAL_BOUND, RESIDUAL_BOUND).to(torch.int16)
+
+
+def patch_inputs(patches: Tensor, config: RefinementConfig) -> Tensor:
+    """int8 inputs (n, 3·side² + MEAN_INPUTS) of patches (n, side, side, 3), uint8."""
+    values = patches.to(torch.int16)
+    inner = slice(config.ring, -config.ring)
+    sums = values[:, inner, inner].sum(dim=(1, 2), dtype=torch.int32)
+    count = config.block_size**2
+    means = ((sums + count // 2) // count).to(torch.int16)
+    inputs = torch.zeros(
+        (len(values), config.patch_pixels + MEAN_INPUTS), dtype=torch.int8, device=values.device
+    )
+    differences = values.sub_(means[:, None, None]).clamp_(-128, 127)
+    inputs[:, : config.patch_pixels] = differences.flatten(1)
+    inputs[:, config.patch_pixels : config.patch_pixels + 3] = means - 128
+    return inputs

@@ -1,0 +1,1 @@
+"""The refinement of decoded pictures: its data, its training, its integers."""

@@ -1,0 +1,194 @@
+"""What the refinement learns from: crops of pictures beside what the codec makes of them.
+
+The codec is as it is, so all that is needed is computed once. A folder of such crops holds one
+safetensors file for each batch of crops that were coded together, at one quality.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from tqdm import tqdm
+
+from lbbic_engine.bitstream.entropy import Levels, Symbols
+from lbbic_engine.bitstream.tables import spent
+from lbbic_engine.coding.block_loop import code_grids
+from lbbic_engine.coding.latents import LatentWriter, SymbolWriter
+from lbbic_engine.coding.symbol_search import SymbolSearch
+from lbbic_engine.config import QUALITY_COUNT, QUALITY_STEPS
+from lbbic_engine.layout.blocks import merge_blocks, split_blocks
+from lbbic_engine.layout.wavefront import Grid, coding_order, mirror
+from lbbic_engine.networks import weights
+from lbbic_engine.networks.float_network import PIXEL_OFFSET
+from lbbic_engine.networks.integer_network import Exchange
+from lbbic_engine.networks.weights import Network
+from training.shared import dataset
+
+Pixels = NDArray[np.uint8]
+
+CROPS = 12  # of a batch
+GOLDEN_SHARE = 0.6180339887  # multiples of it, modulo 1, are spread evenly however many there are
+LOW_RATES = 1.5  # power that makes low qualities more frequent: errors, and gains, are larger there
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A crop (H, W, 3), its reconstruction, and the bits (rows, columns) of its blocks.
+
+    Sides are whole numbers of blocks; ``quality`` is the index 0…56.
+    """
+
+    original: Tensor
+    decoded: Tensor
+    bits: Tensor
+    quality: int
+
+
+def write_crops(
+    pictures: Path, output: Path, batches: range, *, side: int, thorough: bool, name: str
+) -> None:
+    """Codes batches of crops, ``side`` pixels a side at most, of every picture below a folder.
+
+    Goes on where it was stopped. Which crops and which quality a batch has depends on its number
+    alone; consecutive batches go through all pictures before one is seen again.
+    """
+    network = weights.load(weights.by_name(name), "cpu")
+    paths = dataset.picture_paths(pictures)
+    output.mkdir(parents=True, exist_ok=True)
+    for number in tqdm(batches, unit="batch"):
+        path = output / f"{'thorough' if thorough else 'fast'}-{number:04}.safetensors"
+        if not path.exists():
+            random = np.random.default_rng(number)
+            crops = [_crop(dataset.read(p), side, random) for p in _batch(paths, number)]
+            part = (number * GOLDEN_SHARE) % 1
+            index = round((QUALITY_COUNT - 1) * part**LOW_RATES)
+            _save(path, crops, index, code(network, index, crops, thorough=thorough))
+
+
+def write_middles(pictures: Path, output: Path, *, side: int, thorough: bool, name: str) -> None:
+    """Codes the middle of every picture below a folder at each of the eight rate points."""
+    network = weights.load(weights.by_name(name), "cpu")
+    paths = dataset.picture_paths(pictures)
+    output.mkdir(parents=True, exist_ok=True)
+    middles = [_middle(dataset.read(path), side) for path in paths]
+    for index in tqdm(range(0, QUALITY_COUNT, QUALITY_STEPS), unit="quality"):
+        for first in range(0, len(middles), CROPS):
+            path = (
+                output / f"{'thorough' if thorough else 'fast'}-{first:04}-{index:02}.safetensors"
+            )
+            if not path.exists():
+                crops = middles[first : first + CROPS]
+                _save(path, crops, index, code(network, index, crops, thorough=thorough))
+
+
+def read_crops(folder: Path) -> Iterator[Crop]:
+    """The crops of a folder, their values in memory as far as they are used."""
+    for path in sorted(folder.glob("*.safetensors")):
+        tensors = load_file(path)
+        index = int(tensors.pop("quality"))
+        for i in range(len(tensors) // 3):
+            original, decoded, bits = (tensors[f"{k}.{i}"] for k in ("original", "decoded", "bits"))
+            yield Crop(original, decoded, bits, index)
+
+
+def code(
+    network: Network, index: int, crops: list[Pixels], *, thorough: bool = False
+) -> list[tuple[Pixels, NDArray[np.float32]]]:
+    """The reconstruction and the blocks' bits of each crop, coded at a quality index."""
+    size = network.description.config.block_size
+    from_middle = network.description.config.from_middle
+    grids = tuple(Grid(c.shape[0] // size, c.shape[1] // size, from_middle) for c in crops)
+    order = coding_order(grids)
+    blocks = np.concatenate([split_blocks(crop, size) for crop in crops])
+    mirror(blocks, order.mirrors, size)
+    bounds = np.cumsum([grid.rows * grid.columns for grid in grids])
+    sink = _Bits(network)
+    model = network.integer.at_quality(index)
+    writer: Exchange
+    if thorough:
+        symbols = []
+        for grid, part in zip(grids, np.split(blocks, bounds[:-1]), strict=True):
+            search = SymbolSearch(model, network, index, grid, part)
+            for _ in search:
+                pass
+            symbols.append(search.symbols)
+        writer = SymbolWriter(sink, torch.cat(symbols))
+    else:
+        writer = LatentWriter(network, index, sink, blocks)
+    bits = np.empty(len(blocks), np.float32)
+    for front, state in code_grids(model, grids, writer):
+        values = state[:, : blocks.shape[1]].to(torch.int16) + PIXEL_OFFSET
+        blocks[front] = values.to(torch.uint8).numpy()
+        bits[front] = sink.bits
+    mirror(blocks, order.mirrors, size)
+    return [
+        (
+            merge_blocks(part, grid.rows * size, grid.columns * size, size),
+            bits_of_blocks.reshape(grid.rows, grid.columns),
+        )
+        for part, bits_of_blocks, grid in zip(
+            np.split(blocks, bounds[:-1]), np.split(bits, bounds[:-1]), grids, strict=True
+        )
+    ]
+
+
+class _Bits:
+    """Takes symbols and counts the ``bits`` of each block of the front."""
+
+    def __init__(self, network: Network) -> None:
+        self._cost = network.tables.bits()
+        self.bits = np.empty(0, np.float32)
+
+    def begin(self) -> None:
+        self.bits = np.zeros(0, np.float32)
+
+    def encode(self, levels: Levels, symbols: Symbols) -> None:
+        found = spent(self._cost, levels, symbols)
+        self.bits = self.bits + found if len(self.bits) else found
+
+
+def _batch(paths: list[Path], number: int) -> list[Path]:
+    """The pictures of a batch; each pass has an order of its own."""
+    batches = -(-len(paths) // CROPS)
+    turn, place = divmod(number, batches)
+    order = np.random.default_rng([1, turn]).permutation(len(paths))
+    return [paths[i] for i in order[place * CROPS :][:CROPS]]
+
+
+def _crop(picture: Pixels, side: int, random: np.random.Generator) -> Pixels:
+    """A random place of a picture, in one of the eight orientations."""
+    height, width = (min(side, length) // 8 * 8 for length in picture.shape[:2])
+    top = random.integers(picture.shape[0] - height + 1)
+    left = random.integers(picture.shape[1] - width + 1)
+    crop = picture[top : top + height, left : left + width]
+    crop = np.rot90(crop, int(random.integers(4)))
+    return np.ascontiguousarray(crop.transpose(1, 0, 2) if random.integers(2) else crop)
+
+
+def _middle(picture: Pixels, side: int) -> Pixels:
+    height, width = (min(side, length) // 8 * 8 for length in picture.shape[:2])
+    top, left = (picture.shape[0] - height) // 2, (picture.shape[1] - width) // 2
+    return np.ascontiguousarray(picture[top : top + height, left : left + width])
+
+
+def _save(
+    path: Path,
+    crops: list[Pixels],
+    index: int,
+    coded: list[tuple[Pixels, NDArray[np.float32]]],
+) -> None:
+    tensors = {"quality": torch.tensor(index)}
+    for i, (original, (decoded, bits)) in enumerate(zip(crops, coded, strict=True)):
+        tensors[f"original.{i}"] = torch.from_numpy(original)
+        tensors[f"decoded.{i}"] = torch.from_numpy(decoded)
+        tensors[f"bits.{i}"] = torch.from_numpy(bits)
+    aside = path.with_suffix(".tmp")
+    save_file(tensors, aside)
+    aside.replace(path)

@@ -1,0 +1,43 @@
+"""The refinement in floating point, and the patches that it reads.
+
+A block is seen again with a ring of the decoded pixels around it, in the orientation in which it
+was coded: what was decoded before it is then always to the left and above. Units are those of
+``lbbic_engine.networks.float_network``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+from lbbic_engine.config import RefinementConfig
+from lbbic_engine.networks.float_network import Dense
+from lbbic_engine.networks.refinement import MEAN_INPUTS
+
+
+def input_count(config: RefinementConfig) -> int:
+    """Numbers that the network reads for a block."""
+    return config.patch_pixels + MEAN_INPUTS
+
+
+class RefinementNetwork(nn.Module):
+    """What to add to a block, from its patch; nothing before it is trained."""
+
+    __call__: Callable[..., Tensor]
+
+    def __init__(self, config: RefinementConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.layer_1 = Dense((input_count(config),), config.hidden)
+        self.layer_2 = Dense((config.hidden,), config.hidden)
+        self.layer_3 = Dense((config.hidden,), config.pixels, rectified=False)
+        nn.init.zeros_(self.layer_3.weight)
+
+    def layers(self) -> tuple[Dense, Dense, Dense]:
+        return self.layer_1, self.layer_2, self.layer_3
+
+    def forward(self, inputs: Tensor, rate: Tensor) -> Tensor:
+        """Residuals (C, n, 3B²), float32, of inputs (C, n, inputs); ``rate`` is (C, 8)."""
+        hidden = self.layer_2(self.layer_1(inputs, rate=rate), rate=rate)
+        return self.layer_3(hidden, rate=rate).float()

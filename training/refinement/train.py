@@ -1,0 +1,302 @@
+"""The refinement's training: plain regression on what the codec has decoded.
+
+A run is a folder as in ``training.optimise.train``: ``recipe.json``, ``checkpoint.pt``, ``log.csv``,
+``validation.csv``.
+
+Errors count relative to those of their whole crop as decoded, since so do decibels: else smooth
+pictures, whose errors are small, would have no say.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.utils import parametrize
+from tqdm import tqdm
+
+from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS, RefinementConfig
+from lbbic_engine.layout.wavefront import Grid, block_mirrors, mirror
+from lbbic_engine.networks.float_network import PIXEL_UNIT, rate_weights
+from lbbic_engine.networks.refinement import patch_inputs
+from training.initialisation.precondition import FLOOR, POWER, Precondition
+from training.refinement.decoded import Crop, read_crops
+from training.refinement.network import RefinementNetwork, input_count
+from training.shared.run_log import append_row
+
+LOG_EVERY = 100
+LEAST_ERROR = 1.0  # of a crop, squared, in 8-bit steps: below, rounding is all there is
+VALIDATION_BLOCKS = 1024  # of a crop
+MIXER_BATCHES = 8
+STRENGTHS = (0.0, 0.5, 1.0)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One run; rates are per step, and fall to zero linearly."""
+
+    model: RefinementConfig = field(default_factory=RefinementConfig)
+    steps: int = 10000
+    crops: int = 64
+    blocks: int = 64  # of each crop
+    learning_rate: float = 5e-4
+    matrix_learning_rate: float = 2e-3
+    warm_up_steps: int = 200
+    seed: int = 1
+    validate_every: int = 1000
+    save_every_s: float = 120.0
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Inputs (C, n, inputs) and what they lack (C, n, 3B²), in the networks' unit, float32.
+
+    ``weights`` (C,) are one over the crops' mean squared errors.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    rate: Tensor
+    weights: Tensor
+
+
+class Examples:
+    """Crops and their errors; ``batch`` takes blocks of them."""
+
+    def __init__(self, folder: Path, config: RefinementConfig) -> None:
+        self._config = config
+        self.crops = list(read_crops(folder))
+        if not self.crops:
+            raise ValueError(f"there are no decoded crops in {folder}")
+        self.errors = np.array([_squared_error(crop) for crop in self.crops])
+
+    def draw(self, crops: int, blocks: int, random: np.random.Generator) -> Batch:
+        chosen = random.integers(len(self.crops), size=crops)
+        return self.batch(
+            chosen, [random.integers(_count(self.crops[i]), size=blocks) for i in chosen]
+        )
+
+    def batch(
+        self, chosen: Sequence[int] | NDArray[np.int64], blocks: Sequence[NDArray[np.int64]]
+    ) -> Batch:
+        """``blocks`` are raster indexes (n,) in each of the ``chosen`` crops."""
+        config = self._config
+        parts = [cut(self.crops[i], which, config) for i, which in zip(chosen, blocks, strict=True)]
+        inputs = patch_inputs(torch.cat([patches for patches, _ in parts]), config)
+        targets = torch.stack([missing for _, missing in parts]).float() / PIXEL_UNIT
+        qualities = [MIN_QUALITY + self.crops[i].quality / QUALITY_STEPS for i in chosen]
+        weights = torch.from_numpy(1 / np.maximum(self.errors[list(chosen)], LEAST_ERROR)).float()
+        return Batch(
+            inputs.view(len(parts), -1, inputs.shape[1]).float() / PIXEL_UNIT,
+            targets,
+            rate_weights(qualities),
+            weights,
+        )
+
+
+def cut(crop: Crop, blocks: NDArray[np.int64], config: RefinementConfig) -> tuple[Tensor, Tensor]:
+    """Patches (n, side, side, 3) of decoded blocks and what these lack (n, 3B²), as coded.
+
+    Beyond the crop, its outermost pixels are repeated.
+    """
+    size, ring = config.block_size, config.ring
+    grid = _grid(crop, size)
+    row, column = np.divmod(blocks, grid.columns)
+    mirrors = _mirrors(grid)[blocks]
+
+    def gather(picture: Tensor, reach: int) -> NDArray[np.uint8]:
+        height, width, _ = picture.shape
+        steps = np.arange(-reach, size + reach)
+        rows = (row[:, None] * size + steps).clip(0, height - 1)
+        columns = (column[:, None] * size + steps).clip(0, width - 1)
+        found = picture.numpy()[rows[:, :, None], columns[:, None, :]].reshape(len(blocks), -1)
+        mirror(found, mirrors, size + 2 * reach)
+        return found
+
+    patches = gather(crop.decoded, ring)
+    missing = gather(crop.original, 0).astype(np.int16) - gather(crop.decoded, 0)
+    shape = (-1, config.side, config.side, 3)
+    return torch.from_numpy(patches).view(shape), torch.from_numpy(missing)
+
+
+class Trainer:
+    """The state of a run; ``train`` advances it."""
+
+    def __init__(self, recipe: Recipe, mixer: Tensor) -> None:
+        torch.manual_seed(recipe.seed)
+        self.recipe = recipe
+        self.network = RefinementNetwork(recipe.model)
+        parametrize.register_parametrization(self.network.layer_1, "weight", Precondition(mixer))
+        self.step = 0
+        hidden = [*self.network.layer_1.parameters(), *self.network.layer_2.parameters()]
+        matrices = [v for v in hidden if v.shape[0] == recipe.model.hidden]
+        others = [v for v in self.network.parameters() if all(v is not m for m in matrices)]
+        self.optimisers = [
+            torch.optim.Muon(
+                matrices,
+                lr=recipe.matrix_learning_rate,
+                weight_decay=0.0,
+                adjust_lr_fn="match_rms_adamw",
+            ),
+            torch.optim.Adam(others, lr=recipe.learning_rate, betas=(0.9, 0.98)),
+        ]
+        self.base_rates = [o.param_groups[0]["lr"] for o in self.optimisers]
+
+    def update(self, batch: Batch) -> float:
+        """One step; returns the squared error relative to that of the decoded blocks."""
+        share = min((self.step + 1) / self.recipe.warm_up_steps, 1 - self.step / self.recipe.steps)
+        for optimiser, base in zip(self.optimisers, self.base_rates, strict=True):
+            optimiser.param_groups[0]["lr"] = base * share
+            optimiser.zero_grad()
+        found = self.network(batch.inputs.bfloat16(), batch.rate)
+        errors = (batch.targets - found).square().mean(dim=(1, 2)) * PIXEL_UNIT**2
+        loss = (errors * batch.weights).mean()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        for optimiser in self.optimisers:
+            optimiser.step()
+        self.step += 1
+        before = batch.targets.square().mean(dim=(1, 2)) * PIXEL_UNIT**2
+        return loss.item() / float((before * batch.weights).mean())
+
+    def save(self, run: Path) -> None:
+        aside = run / "checkpoint.tmp"
+        optimisers = [o.state_dict() for o in self.optimisers]
+        state = {"step": self.step, "network": self.network.state_dict(), "optimisers": optimisers}
+        torch.save(state, aside)
+        aside.replace(run / "checkpoint.pt")
+
+    def restore(self, run: Path) -> None:
+        state = torch.load(run / "checkpoint.pt", weights_only=True)
+        self.step = state["step"]
+        self.network.load_state_dict(state["network"])
+        for optimiser, values in zip(self.optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(values)
+
+
+def train(run: Path, recipe: Recipe, crops: Path, held_out: Path) -> None:
+    """Goes on with a run, or starts it, up to its end."""
+    run.mkdir(parents=True, exist_ok=True)
+    (run / "recipe.json").write_text(json.dumps(asdict(recipe), indent=2) + "\n", encoding="utf-8")
+    examples = Examples(crops, recipe.model)
+    validation = Examples(held_out, recipe.model)
+    trainer = Trainer(recipe, input_mixer(examples, recipe))
+    if (run / "checkpoint.pt").exists():
+        trainer.restore(run)
+    logged = saved = time.monotonic()
+    losses: list[float] = []
+    for step in tqdm(range(trainer.step, recipe.steps), unit="step", mininterval=5):
+        random = np.random.default_rng([recipe.seed, step])
+        losses.append(trainer.update(examples.draw(recipe.crops, recipe.blocks, random)))
+        now, last = time.monotonic(), trainer.step == recipe.steps
+        if trainer.step % LOG_EVERY == 0 or last:
+            row = {
+                "step": trainer.step,
+                "loss": round(float(np.mean(losses)), 5),
+                "dead": dead_units(trainer.network, examples, recipe),
+                "seconds": round(now - logged, 2),
+            }
+            append_row(run / "log.csv", row)
+            logged = now
+            losses.clear()
+        if trainer.step % recipe.validate_every == 0 or last:
+            figures = validate(trainer.network, validation)
+            append_row(run / "validation.csv", {"step": trainer.step, **figures})
+            tqdm.write(f"step {trainer.step}: {figures}")
+        if now - saved > recipe.save_every_s or last:
+            trainer.save(run)
+            saved = now
+
+
+def read_run(run: Path) -> Recipe:
+    values = json.loads((run / "recipe.json").read_text(encoding="utf-8"))
+    return Recipe(model=RefinementConfig(**values.pop("model")), **values)
+
+
+def trained(run: Path, recipe: Recipe) -> tuple[RefinementNetwork, int]:
+    """The network of a run, with plain weights, and its step."""
+    trainer = Trainer(recipe, torch.eye(input_count(recipe.model)))
+    trainer.restore(run)
+    parametrize.remove_parametrizations(trainer.network.layer_1, "weight")
+    return trainer.network, trainer.step
+
+
+@torch.no_grad()
+def input_mixer(examples: Examples, recipe: Recipe) -> Tensor:
+    """In which coordinates the first layer is trained, as in ``precondition``."""
+    random = np.random.default_rng(recipe.seed)
+    inputs = torch.cat(
+        [
+            examples.draw(recipe.crops, recipe.blocks, random).inputs.flatten(0, 1)
+            for _ in range(MIXER_BATCHES)
+        ]
+    ).double()
+    values, vectors = torch.linalg.eigh(inputs.T @ inputs / len(inputs))
+    gains = (values.clamp(min=0) + FLOOR) ** POWER
+    return ((vectors * gains) @ vectors.T).float()
+
+
+@torch.no_grad()
+def dead_units(network: RefinementNetwork, examples: Examples, recipe: Recipe) -> int:
+    """Hidden units that no block of a batch makes fire."""
+    batch = examples.draw(recipe.crops, recipe.blocks, np.random.default_rng(0))
+    first = network.layer_1(batch.inputs, rate=batch.rate)
+    second = network.layer_2(first, rate=batch.rate)
+    return sum(int((values.amax(dim=(0, 1)) <= 0).sum()) for values in (first, second))
+
+
+@torch.no_grad()
+def validate(network: RefinementNetwork, examples: Examples) -> dict[str, float]:
+    """Mean gain in dB at each quality of the held-out crops: at the best strength of each crop,
+    and at full strength.
+    """
+    gains: dict[int, list[tuple[float, float]]] = {}
+    for i, crop in enumerate(examples.crops):
+        count = _count(crop)
+        random = np.random.default_rng(i)
+        which = random.permutation(count)[:VALIDATION_BLOCKS]
+        batch = examples.batch([i], [which])
+        residual = network(batch.inputs, batch.rate) * PIXEL_UNIT
+        missing = batch.targets * PIXEL_UNIT
+        errors = [
+            float((missing - (strength * residual).round()).square().mean())
+            for strength in STRENGTHS
+        ]
+        found = 10 * np.log10(errors[0] / np.minimum(np.array(errors), np.inf))
+        gains.setdefault(crop.quality, []).append((float(found.max()), float(found[-1])))
+    figures: dict[str, float] = {}
+    for index in sorted(gains):
+        best, full = np.mean(gains[index], axis=0)
+        quality = MIN_QUALITY + index / QUALITY_STEPS
+        figures |= {
+            f"gain{quality:g}": round(float(best), 4),
+            f"full{quality:g}": round(float(full), 4),
+        }
+    return figures
+
+
+def _squared_error(crop: Crop) -> float:
+    difference = crop.original.to(torch.int16) - crop.decoded.to(torch.int16)
+    return float(difference.float().square().mean())
+
+
+def _count(crop: Crop) -> int:
+    return crop.bits.numel()
+
+
+def _grid(crop: Crop, size: int) -> Grid:
+    height, width, _ = crop.decoded.shape
+    return Grid(height // size, width // size, from_middle=True)
+
+
+@cache
+def _mirrors(grid: Grid) -> NDArray[np.int64]:
+    return block_mirrors(grid)
