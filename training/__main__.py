@@ -11,6 +11,7 @@ from pathlib import Path
 from lbbic_engine.config import PAPER_VARIANTS
 from lbbic_engine.errors import LbbicError
 from training.paper.recipe import METHODS, is_paper_recipe, load_paper_recipe
+from training.refinement import commands as refinement
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -72,6 +73,8 @@ def _parser() -> argparse.ArgumentParser:
     sizes.add_argument("--quality", type=float, required=True, help="1 to 8: its λ compares")
     sizes.add_argument("-o", "--output", type=Path, required=True, help="a .png; a .csv beside it")
     sizes.set_defaults(action=_block_sizes)
+
+    refinement.add_commands(commands)
 
     evaluate = commands.add_parser("evaluate", help="what the integers cost on held-out pictures")
     evaluate.add_argument("--data", type=Path, required=True, help="folder the run was trained on")

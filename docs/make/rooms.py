@@ -35,6 +35,7 @@ ROOMS = {
         "initialisation": (),
         "optimise": (),
         "export": (),
+        "refinement": (),
         "paper": (),
         "experiments": (),
         "commands": ("__main__",),

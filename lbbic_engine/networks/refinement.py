@@ -1,7 +1,8 @@
 """The refinement: what to add to a block once all that surrounds it is decoded.
 
 No block is predicted from a refined one, so it is no part of the coding loop and all blocks of a
-picture are refined in one pass. It is exact, as ``integer`` is, whose layers and formats it has:
+picture are refined in one pass. It is exact, as ``integer_network`` is, whose layers and formats
+it has:
 
     inputs    int8    a patch, which is the block with a ring of pixels around it: each pixel less
                       the mean of the block's colour, clipped; then these means, less by 128

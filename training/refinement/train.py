@@ -1,7 +1,6 @@
 """The refinement's training: plain regression on what the codec has decoded.
 
-A run is a folder as in ``training.optimise.train``: ``recipe.json``, ``checkpoint.pt``, ``log.csv``,
-``validation.csv``.
+A run is a folder as in ``training.optimise.train``, with the same files.
 
 Errors count relative to those of their whole crop as decoded, since so do decibels: else smooth
 pictures, whose errors are small, would have no say.
@@ -11,6 +10,7 @@ from __future__ import annotations
 
 import json
 import time
+import tomllib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
@@ -214,6 +214,12 @@ def train(run: Path, recipe: Recipe, crops: Path, held_out: Path) -> None:
         if now - saved > recipe.save_every_s or last:
             trainer.save(run)
             saved = now
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Reads a recipe; unknown names raise TypeError."""
+    values = tomllib.loads(path.read_text(encoding="utf-8"))
+    return Recipe(model=RefinementConfig(**values.pop("model", {})), **values)
 
 
 def read_run(run: Path) -> Recipe:
