@@ -105,6 +105,8 @@ def prepare(application: object) -> None:
     from PySide6.QtGui import QIcon
     from PySide6.QtWidgets import QApplication
 
+    from lbbic_gui.style.wheel import WheelGuard
+
     assert isinstance(application, QApplication)
     icon = QIcon()
     for file in resources.icon_files():
@@ -114,6 +116,8 @@ def prepare(application: object) -> None:
     application.setApplicationDisplayName("LBBIC")
     application.setDesktopFileName("lbbic")
     application.setStyle("Fusion")
+    if application.findChild(WheelGuard) is None:
+        application.installEventFilter(WheelGuard(application))
 
 
 if __name__ == "__main__":

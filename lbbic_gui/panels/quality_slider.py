@@ -1,7 +1,8 @@
 """The quality slider: eight rate points from Smallest to Best, dots for those coded already.
 
 The mouse snaps to the rate points, the arrow keys step by an eighth. ``previewed`` fires on every
-move, ``chosen`` when the hand lets go, so that nothing is coded on the way.
+move, ``chosen`` when the hand lets go or, after keys and the wheel, comes to rest: nothing is coded
+on the way.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from lbbic_gui.style.text import quality_name
 
 STEP = 8  # slider units per unit of quality
 _EDGE = 10
-_KEY_PAUSE_MS = 350
+_PAUSE_MS = 350
 
 
 class QualitySlider(QSlider):
@@ -32,7 +33,7 @@ class QualitySlider(QSlider):
         self.setMinimumHeight(32)
         self.setAccessibleName(self.tr("Quality"))
         self._coded: frozenset[float] = frozenset()
-        self._timer = QTimer(self, singleShot=True, interval=_KEY_PAUSE_MS)
+        self._timer = QTimer(self, singleShot=True, interval=_PAUSE_MS)
         self._timer.timeout.connect(self._choose)
         self.valueChanged.connect(self._on_value)
 
@@ -58,6 +59,8 @@ class QualitySlider(QSlider):
     def _on_value(self) -> None:
         self._describe()
         self.previewed.emit(self.quality())
+        if not self.isSliderDown():
+            self._timer.start()
 
     def _describe(self) -> None:
         quality = self.quality()
@@ -82,16 +85,9 @@ class QualitySlider(QSlider):
             self._choose()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        before = self.value()
         super().keyPressEvent(event)
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             self._choose()
-        elif self.value() != before:
-            self._timer.start()
-
-    def wheelEvent(self, event: object) -> None:
-        """A wheel over the inspector scrolls it and changes nothing."""
-        event.ignore()  # type: ignore[attr-defined]
 
     def _snap(self, x: float) -> None:
         share = (x - _EDGE) / max(1, self.width() - 2 * _EDGE)

@@ -1,0 +1,84 @@
+"""The wheel scrolls what it is over, and changes a value only where the user is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QAbstractSlider, QAbstractSpinBox, QComboBox, QScrollBar, QWidget
+
+from lbbic_gui.shell.settings_dialog import SettingsDialog
+
+
+def turn_wheel(widget: QWidget, notches: int = -1) -> None:
+    """Over the middle of a widget, towards the user, on the way that a real wheel takes."""
+    window = widget.window()
+    at = widget.mapTo(window, widget.rect().center())
+    QTest.wheelEvent(window.windowHandle(), QPointF(at), QPoint(0, 120 * notches))
+
+
+def fields(window: QWidget) -> Iterator[Any]:
+    for kind in (QComboBox, QAbstractSpinBox, QAbstractSlider):
+        for field in window.findChildren(kind):
+            if field.isVisible() and field.isEnabled() and not isinstance(field, QScrollBar):
+                yield field
+
+
+def value(field: Any) -> object:
+    return field.currentIndex() if isinstance(field, QComboBox) else field.value()
+
+
+def test_the_wheel_changes_no_field_that_is_not_in_use(
+    user: Any, draw: Callable[..., Path]
+) -> None:
+    user.drop(draw("a.png", 92, 60))
+    user.wait_for_result()
+    user.press(Qt.Key.Key_4, Qt.KeyboardModifier.ControlModifier)  # with the gain's box
+    user.window.inspector.overlay.box.setCurrentIndex(1)  # and the opacity's slider
+    user.window.stage.canvas.setFocus()
+    dialog = SettingsDialog(user.window.settings, user.window)
+    user.bot.addWidget(dialog)
+    dialog.show()
+    dialog.reset.setFocus()
+    checked = list(fields(user.window))
+    assert len(checked) >= 12
+    for field in checked:
+        before = value(field)
+        for notches in (-1, 1):
+            turn_wheel(field, notches)
+            assert value(field) == before, field.accessibleName()
+        assert not field.focusPolicy() & Qt.FocusPolicy.WheelFocus & ~Qt.FocusPolicy.StrongFocus
+
+
+def test_the_wheel_over_a_field_scrolls_the_inspector(user: Any, draw: Callable[..., Path]) -> None:
+    user.window.resize(960, 540)
+    user.drop(draw("a.png", 92, 60))
+    user.wait_for_result()
+    inspector = user.window.inspector
+    place = inspector.scroll_area.verticalScrollBar()
+    for field in (inspector.slider, inspector.overlay.box, inspector.target.value):
+        place.setValue(place.maximum() // 2)
+        inspector.scroll_area.ensureWidgetVisible(field)
+        before = place.value()
+        turn_wheel(field, 1)
+        assert place.value() < before, field.accessibleName()
+
+
+def test_the_wheel_changes_the_field_in_use(user: Any, draw: Callable[..., Path]) -> None:
+    user.drop(draw("a.png", 92, 60))
+    user.wait_for_result(4.0)
+    inspector = user.window.inspector
+    for field in (inspector.target.value, inspector.overlay.box):
+        inspector.scroll_area.ensureWidgetVisible(field)
+        field.setFocus()
+        before = value(field)
+        turn_wheel(field)
+        assert value(field) != before
+    inspector.scroll_area.ensureWidgetVisible(inspector.slider)
+    inspector.slider.setFocus()
+    turn_wheel(inspector.slider)
+    user.wait_for_result(inspector.slider.quality())
+    assert user.window.session.quality() < 4.0
