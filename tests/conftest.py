@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -15,6 +16,13 @@ GOLDEN = Path(__file__).parent / "golden"
 
 # Two threads on products this small collapse when anything else runs.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# No test is decided by how busy the machine is: hypothesis neither times an example nor how long
+# it takes to make one. A failure prints the line that repeats it.
+settings.register_profile(
+    "lbbic", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("lbbic")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -23,7 +23,7 @@ MARGIN = 16
 class Floating(QFrame):
     """A frame that floats in the middle of its parent, at the top or the bottom.
 
-    ``width`` is what it has where there is room.
+    ``width`` is what it has where there is room; never less than its words take.
     """
 
     def __init__(self, parent: QWidget, width: int, *, at_top: bool) -> None:
@@ -38,7 +38,8 @@ class Floating(QFrame):
     def place(self) -> None:
         """Move to the right place after a change of size."""
         parent = self._ground
-        self.setFixedWidth(min(self._width, parent.width() - 2 * MARGIN))
+        width = min(self._width, parent.width() - 2 * MARGIN)
+        self.setFixedWidth(max(width, self.minimumSizeHint().width()))
         self.adjustSize()
         y = 48 if self._at_top else parent.height() - self.height() - 24
         self.move((parent.width() - self.width()) // 2, y)

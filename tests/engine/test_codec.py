@@ -37,7 +37,8 @@ def picture_of(pixels: NDArray[np.uint8], **extra: object) -> Picture:
 
 
 @settings(
-    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 @given(
     st.integers(1, 40),

@@ -57,11 +57,11 @@ class Display:
     def shot(self) -> Image.Image:
         return ImageGrab.grab(xdisplay=self.name)
 
-    def wait(self, condition: Callable[[Image.Image], bool], seconds: float = 60) -> float:
+    def wait(self, condition: Callable[[Image.Image], bool], patience: float = 600) -> float:
         """Seconds until the screen is as it should be."""
         start = time.monotonic()
         while not condition(self.shot()):
-            assert time.monotonic() - start < seconds, "it took too long"
+            assert time.monotonic() - start < patience, "it hangs"
             time.sleep(0.01)
         return time.monotonic() - start
 

@@ -4,12 +4,35 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+PATIENCE_S = 600  # ends a test that hangs; no test is decided by how long something takes
+
+
+@pytest.fixture(scope="session")
+def qapp(qapp: Any) -> Any:
+    """The application in the same font on every machine; LBBIC_TEST_FONT chooses another.
+
+    The font's files come with matplotlib, whose version the lock file fixes.
+    """
+    from PySide6.QtGui import QFont, QFontDatabase, QFontInfo
+
+    matplotlib = find_spec("matplotlib")
+    assert matplotlib is not None
+    assert matplotlib.origin is not None
+    for file in Path(matplotlib.origin).parent.glob("mpl-data/fonts/ttf/DejaVuSans*.ttf"):
+        QFontDatabase.addApplicationFont(str(file))
+    font = QFont()
+    assert font.fromString(os.environ.get("LBBIC_TEST_FONT", "DejaVu Sans,9"))
+    assert QFontInfo(font).family() == font.family()
+    qapp.setFont(font)
+    return qapp
 
 
 @pytest.fixture
@@ -27,16 +50,15 @@ def answers(tiny: None, qtbot: Any) -> Iterator[Any]:
             jobs.reported.connect(lambda _, report: self.reports.append(report))
             jobs.finished.connect(self.finished.__setitem__)
 
-        def ask(self, request: object, timeout: int = 60_000) -> Any:
-            job = jobs.submit(request)
-            return self.wait(job, timeout)
+        def ask(self, request: object) -> Any:
+            return self.wait(jobs.submit(request))
 
-        def wait(self, job: Any, timeout: int = 60_000) -> Any:
-            qtbot.waitUntil(lambda: job in self.finished, timeout=timeout)
+        def wait(self, job: Any) -> Any:
+            qtbot.waitUntil(lambda: job in self.finished, timeout=1000 * PATIENCE_S)
             return self.finished[job]
 
     yield Answers()
-    assert jobs.stop(10)
+    assert jobs.stop(PATIENCE_S)
 
 
 @pytest.fixture
@@ -74,8 +96,8 @@ class User:
             self.window, QDropEvent(QPointF(400, 300), action, data, button, none)
         )
 
-    def wait(self, condition: Any, seconds: float = 60) -> None:
-        self.bot.waitUntil(condition, timeout=int(1000 * seconds))
+    def wait(self, condition: Any) -> None:
+        self.bot.waitUntil(condition, timeout=1000 * PATIENCE_S)
 
     def wait_for_result(self, quality: float | None = None) -> Any:
         """Until the picture on view is coded."""
@@ -117,10 +139,10 @@ def shipped_user(qtbot: Any, settings_file: Path) -> Iterator[User]:
     prepare(QApplication.instance())
     window = MainWindow(Settings())
     qtbot.addWidget(window)
-    window.show()
-    qtbot.waitExposed(window)
+    with qtbot.waitExposed(window, timeout=1000 * PATIENCE_S):
+        window.show()
     window.begin([])
     yield User(window, qtbot)
     window.session.batch.stop()
     window.close()
-    assert window.session.jobs.stop(10)
+    assert window.session.jobs.stop(PATIENCE_S)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lbbic_engine import codec
@@ -143,7 +143,6 @@ starts = st.none() | st.integers(0, 56)
     limit=st.integers(1, 20),
     start=starts,
 )
-@settings(deadline=None)
 def test_an_answer_fits_even_when_sizes_are_not_monotone(
     sizes: list[int], limit: int, start: int | None
 ) -> None:
@@ -156,7 +155,6 @@ def test_an_answer_fits_even_when_sizes_are_not_monotone(
 
 
 @given(fitting=st.integers(0, 57), start=starts)
-@settings(deadline=None)
 def test_the_last_that_fits_is_found_from_wherever_it_begins(
     fitting: int, start: int | None
 ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import time
+import multiprocessing
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -202,14 +202,15 @@ def test_the_same_size_by_another_codec(answers: Any, picture: Source) -> None:
 
 
 def test_a_comparison_is_cancelled_in_the_middle_of_an_encoding(
-    answers: Any, draw: Callable[..., Path]
+    answers: Any, draw: Callable[..., Path], qtbot: Any
 ) -> None:
     path = draw("large.png", 2400, 1600)
     job = answers.jobs.submit(messages.CompareAtSize(Source(path.name, path), "avif", 400_000))
-    time.sleep(1.5)  # by then it encodes
+    qtbot.waitUntil(lambda: bool(multiprocessing.active_children()), timeout=600_000)
     assert job not in answers.finished
     answers.jobs.cancel(job)
     assert isinstance(answers.wait(job), Stopped)  # not what it would have given in the end
+    assert not multiprocessing.active_children()
 
 
 def test_what_fails_in_the_other_process_is_told(answers: Any, draw: Callable[..., Path]) -> None:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -80,12 +81,11 @@ def test_nothing_is_cut_off(user: Any, draw: Callable[..., Path], size: tuple[in
     window.status.notify(f"Saved as /home/somebody/{LONG}")
     _check(window)
     window.session.progressed.emit("", 1.0)
-    for error in (RuntimeError("CUDA out of memory."), OSError(28, "No space left on device")):
-        window.stage.banner.show_problem(LONG, explain(error, LONG))
+    full = explain(OSError(28, "No space left on device"), LONG)
+    damaged = replace(full, can_show_rest=True)
+    for problem in (explain(RuntimeError("CUDA out of memory."), LONG), full, damaged):
+        window.stage.banner.show_problem(LONG, problem)
         _check(window)
-    window.stage.banner.rest.show()
-    window.stage.banner.cpu.hide()
-    _check(window)
     assert (window.width(), window.height()) == size
 
 
@@ -109,11 +109,14 @@ def _check(window: QWidget) -> None:
     assert not list(clipped(window))
 
 
-@pytest.mark.skipif("QT_SCALE_FACTOR" in os.environ, reason="this is that run")
-def test_nothing_is_cut_off_at_twice_the_scale() -> None:
-    """Qt reads the scale at its start: the tests of this file once more, in a process."""
-    environment = os.environ | {"QT_SCALE_FACTOR": "2"}
+@pytest.mark.parametrize(
+    "setting", ["QT_SCALE_FACTOR=2", "LBBIC_TEST_FONT=DejaVu Sans Mono,9"], ids=["scale", "font"]
+)
+def test_nor_at_twice_the_scale_nor_in_a_wide_font(setting: str) -> None:
+    """Qt reads them at its start: the tests of this file once more, in a process."""
+    environment = os.environ | dict([setting.split("=")])
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__]
+    command += ["-k", "cut_off"]
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout
     assert "3 passed" in run.stdout

@@ -135,7 +135,7 @@ def test_escape_stops_and_what_is_decoded_stays(user: Any, draw: Draw) -> None:
     user.drop(draw("large.png", 800, 600))
     user.wait(lambda: user.window.stage.canvas.result is not None)
     user.press(Qt.Key.Key_Escape)
-    user.wait(lambda: user.rows[0].state is State.STOPPED, 5)
+    user.wait(lambda: user.rows[0].state is State.STOPPED)
     assert user.window.stage.canvas.result is not None
     assert user.window.stage.pill.isHidden()
 
@@ -325,7 +325,7 @@ def test_the_timeline_scrubs_what_was_decoded(user: Any, draw: Draw) -> None:
     assert np.array_equal(canvas.result, coded.picture.picture())
     timeline.speed.setCurrentIndex(5)
     user.press(Qt.Key.Key_P)
-    user.wait(lambda: timeline.slider.value() == timeline.slider.maximum(), 5)
+    user.wait(lambda: timeline.slider.value() == timeline.slider.maximum())
     user.window.settings.change(reduce_motion=True)
     timeline.slider.setValue(1)
     user.press(Qt.Key.Key_P)
@@ -601,7 +601,7 @@ def test_two_hundred_pictures_keep_no_pixels(user: Any, draw: Draw, tmp_path: Pa
     user.drop(tmp_path / "many")
     user.wait(lambda: len(user.rows) == 200)
     user.press(Qt.Key.Key_Return, CTRL)
-    user.wait(lambda: not user.window.session.batch.is_busy, 120)
+    user.wait(lambda: not user.window.session.batch.is_busy)
     assert len(list((tmp_path / "out").iterdir())) == 200
     kept = sum(len(point.data) for row in user.rows for point in row.points.values())
     assert kept < 5000
@@ -658,4 +658,4 @@ def test_the_layout_is_kept(user: Any, draw: Draw) -> None:
     again.show()
     assert again.height() == 640
     assert again.settings.layout("splitter") == user.window.splitter.saveState()
-    assert again.session.jobs.stop(10)
+    assert again.session.jobs.stop(600)

@@ -1,0 +1,123 @@
+"""The window stays alive: nothing heavy runs in its thread. Counted in calls, not in seconds.
+
+Seconds depend on the machine; `make bench` prints them (seconds.py).
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from lbbic_gui.jobs import messages
+from lbbic_gui.jobs.messages import Source
+
+_WINDOW = """
+import gc, json, sys, threading
+from pathlib import Path
+
+from PySide6.QtWidgets import QApplication
+from lbbic_gui.app import prepare
+from lbbic_gui.shell.main_window import MainWindow
+from lbbic_gui.state.settings import Settings
+application = QApplication([])
+prepare(application)
+window = MainWindow(Settings())
+window.show()
+window.grab()
+"""
+
+_OPEN = """
+print(json.dumps(sorted({"torch", "PIL", "safetensors", "constriction"} & set(sys.modules))))
+window.close()
+"""
+
+_LOAD = """
+class Watcher:
+    def find_spec(self, name, path=None, target=None):
+        if name == "torch":
+            is_here = threading.current_thread() is threading.main_thread()
+            is_bound = "libtorch_python" in Path("/proc/self/maps").read_text()
+            looked.append({"here": is_here, "bound": is_bound, "gc": gc.isenabled()})
+
+looked = []
+sys.meta_path.insert(0, Watcher())
+window.session.ready.connect(application.quit)
+window.begin([])
+application.exec()
+assert "torch" in sys.modules
+print(json.dumps(looked[-1]))
+window.close()
+window.session.jobs.stop()
+"""
+
+
+_HEAVY = ("torch", "PIL", "lbbic_engine.codec", "lbbic_engine.coding", "lbbic_engine.networks")
+
+
+def in_a_process(code: str) -> Any:
+    run = subprocess.run(
+        [sys.executable, "-c", _WINDOW + code], capture_output=True, text=True, check=True
+    )
+    return json.loads(run.stdout)
+
+
+def test_the_window_is_up_before_the_engine(settings_file: Path) -> None:
+    assert in_a_process(_OPEN) == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux which libraries are bound")
+def test_torch_is_imported_with_its_libraries_bound_in_a_thread_of_its_own(
+    settings_file: Path,
+) -> None:
+    """Binding them within the import holds the interpreter's lock, and the window stands still."""
+    assert in_a_process(_LOAD) == {"here": False, "bound": True, "gc": False}
+
+
+def test_while_a_picture_is_coded_the_window_only_shows_it(
+    user: Any, draw: Callable[..., Path]
+) -> None:
+    first, second = draw("first.png"), draw("second.png", 320, 240)
+    user.drop(first)
+    user.wait_for_result()  # the model is loaded
+    with calls_of_this_thread() as calls:
+        user.drop(second)
+        user.wait(lambda: len(user.rows) == 2 and user.window.session.row is user.rows[1])
+        fronts = user.wait_for_result().picture.front_count
+    assert not [name for name in calls if name.startswith(_HEAVY)]
+    assert sum(count for name, count in calls.items() if "lbbic_gui" in name) < 300 * fronts
+
+
+@contextmanager
+def calls_of_this_thread() -> Iterator[Counter[str]]:
+    """How often this thread calls functions of which modules."""
+    calls: Counter[str] = Counter()
+
+    def count(frame: FrameType, event: str, _: object) -> None:
+        if event == "call":
+            calls[str(frame.f_globals.get("__name__"))] += 1
+
+    sys.setprofile(count)
+    try:
+        yield calls
+    finally:
+        sys.setprofile(None)
+
+
+def test_other_codecs_run_in_another_process(
+    answers: Any, draw: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They do not let go of the interpreter's lock."""
+    monkeypatch.setattr("lbbic_engine.measure.baselines.encode_at_size", None)
+    path = draw("picture.png", 92, 60)
+    rival = answers.ask(messages.CompareAtSize(Source(path.name, path), "webp", 4000))
+    assert 0 < rival.file_bytes <= 4000
