@@ -49,6 +49,7 @@ from lbbic_engine.layout.wavefront import coding_order, mirror
 from lbbic_engine.networks import refinement_files
 from lbbic_engine.networks import weights as weights_files
 from lbbic_engine.networks.integer_network import Exchange
+from lbbic_engine.networks.refinement import Refinement
 from lbbic_engine.networks.refinement_files import RefinementInfo
 from lbbic_engine.networks.weights import DEFAULT, Network
 from lbbic_engine.pictures.picture import Picture
@@ -93,7 +94,7 @@ class Front:
 
 @dataclass(frozen=True)
 class Info:
-    """What a file says of itself; sizes in bytes."""
+    """What a file says of itself; sizes in bytes, ``refinement`` as a share of full strength."""
 
     version: str
     width: int
@@ -103,6 +104,7 @@ class Info:
     quality: float
     weights: str
     weights_installed: bool
+    refinement: float
     tiles: int
     segments: int
     payload_bytes: int
@@ -176,7 +178,7 @@ def compress_batch(
             "Quality not available",
             f"The weights {weights} code at quality {config.default_quality:g} only.",
         )
-    refinement = _refinement_of(network) if refine else None
+    refinement = refinement_files.of_weights(network.description.id) if refine else None
     jobs = [_Encoding(network, refinement, index, picture) for picture in pictures]
     tiles = [tile for i, job in enumerate(jobs) for tile in job.tiles(i)]
     search = effort == "thorough" and network.integer.at_quality(index).step_energy is not None
@@ -309,7 +311,7 @@ def read_info(data: bytes) -> Info:
     """What a file, complete or not, says of itself; decodes nothing."""
     container = parse_container(data, partial=True)
     try:
-        name, found = weights_files.by_id(container.weights_id).name, True
+        name, found = _weights_of(container).name, True
     except UnknownWeightsError:
         name, found = container.weights_id.hex(), False
     metadata = {"icc": container.icc, "exif": container.exif, "xmp": container.xmp}
@@ -322,6 +324,7 @@ def read_info(data: bytes) -> Info:
         quality=container.quality_eighths / QUALITY_STEPS,
         weights=name,
         weights_installed=found,
+        refinement=container.strength / STRENGTHS[-1],
         tiles=len({segment.tile for segment in container.segments}),
         segments=len(container.segments),
         payload_bytes=sum(len(segment.stream) for segment in container.segments),
@@ -431,12 +434,11 @@ class _Decoding:
     def __init__(self, container: Container, device: str, partial: bool) -> None:
         self.container = container
         self.partial = partial
-        weights_id, self._refinement = container.weights_id, None
+        self.network = _load(_weights_of(container), device)
+        self._refinement: Refinement | None = None
         if container.strength:
-            info = refinement_files.by_id(weights_id)
-            weights_id = info.weights_id
-            self._refinement = refinement_files.load(info, choose_device(device))
-        self.network = _load(weights_files.by_id(weights_id), device)
+            info = refinement_files.by_id(container.weights_id)
+            self._refinement = refinement_files.load(info, self.network.integer.device)
         self.quality_index = container.quality_eighths - round(MIN_QUALITY * QUALITY_STEPS)
         config = self.network.description.config
         if not config.offers(self.quality_index):
@@ -628,8 +630,12 @@ def _grey(values: Pixels) -> Pixels:
     return np.broadcast_to(mean, colours.shape).reshape(values.shape).astype(np.uint8)
 
 
-def _refinement_of(network: Network) -> RefinementInfo | None:
-    return refinement_files.of_weights(network.description.id)
+def _weights_of(container: Container) -> weights_files.Description:
+    """The weights that a file was coded with."""
+    identity = container.weights_id
+    if container.strength:
+        identity = refinement_files.by_id(identity).weights_id
+    return weights_files.by_id(identity)
 
 
 def _load(description: weights_files.Description, device: str) -> Network:

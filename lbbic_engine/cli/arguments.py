@@ -92,7 +92,7 @@ def _add_compress(subparsers: Any) -> None:
     target.add_argument(
         "--target-psnr", type=_positive(float), metavar="X", help="smallest file with X dB at least"
     )
-    _add_options(parser, "effort", "weights", "device", "overwrite", "json")
+    _add_options(parser, "effort", "refine", "weights", "device", "overwrite", "json")
 
 
 def _add_decompress(subparsers: Any) -> None:
@@ -158,7 +158,7 @@ def _add_eval(subparsers: Any) -> None:
         metavar="NAME,NAME",
         help=f"the model, or models of single qualities together, default {DEFAULT_WEIGHTS}",
     )
-    _add_options(parser, "effort", "device", "overwrite")
+    _add_options(parser, "effort", "refine", "device", "overwrite")
 
 
 def _add_bench(subparsers: Any) -> None:
@@ -186,7 +186,7 @@ def _add_demo(subparsers: Any) -> None:
     parser = _add_command(subparsers, "demo", commands.demo, "try the codec on its sample pictures")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the .lbb files")
     parser.set_defaults(details=False)
-    _add_options(parser, "effort", "weights", "device", "overwrite")
+    _add_options(parser, "effort", "refine", "weights", "device", "overwrite")
 
 
 def _add_command(
@@ -204,6 +204,13 @@ def _add_options(parser: argparse.ArgumentParser, *names: str) -> None:
             choices=EFFORTS,
             default=EFFORTS[0],
             help="thorough: smaller files of the same quality, in eleven to 24 times the time",
+        )
+    if "refine" in names:
+        parser.add_argument(
+            "--no-refine",
+            dest="refine",
+            action="store_false",
+            help="leave out the decoder's refinement of all blocks: a little faster, less good",
         )
     if "weights" in names:
         parser.add_argument(

@@ -92,6 +92,8 @@ def evaluate(args: Namespace) -> int:
     name = "lbbic" if args.weights == [DEFAULT_WEIGHTS] else ", ".join(args.weights)
     if args.effort != EFFORTS[0]:
         name += f", {args.effort}"
+    if not args.refine:
+        name += ", not refined"
     curve = evaluate.mean_curve(means, name, source)
     comparisons = [evaluate.compare(curve, anchor) for anchor in anchors]
     print(tables.evaluation_table(rows, means))
@@ -246,6 +248,7 @@ def _encode(picture: Picture, args: Namespace, progress: ShowProgress) -> tuple[
             device=args.device,
             weights=args.weights,
             effort=args.effort,
+            refine=args.refine,
             progress=progress,
         )
         return compressed.quality, compressed
@@ -256,6 +259,7 @@ def _encode(picture: Picture, args: Namespace, progress: ShowProgress) -> tuple[
         device=args.device,
         weights=args.weights,
         effort=args.effort,
+        refine=args.refine,
         progress=progress,
     )
 
@@ -347,6 +351,7 @@ def _measure(
         options = {
             "device": args.device,
             "effort": args.effort,
+            "refine": args.refine,
             "overwrite": args.overwrite,
             "details": args.details,
         }

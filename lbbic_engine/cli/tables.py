@@ -43,6 +43,10 @@ def info_facts(info: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("payload", f"{info['payload_bytes']} bytes"),
         ("metadata", ", ".join(metadata) or "none"),
         ("weights", f"{info['weights']}{known}"),
+        (
+            "refinement",
+            f"{info['refinement']:.0%} of its strength" if info["refinement"] else "none",
+        ),
         ("layout", f"{count(info['tiles'], 'tile')}, {count(info['segments'], 'segment')}"),
         ("format", f"version {info['version']}"),
         ("complete", "yes" if info["complete"] else "no, a part is missing or damaged"),

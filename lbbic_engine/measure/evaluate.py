@@ -102,6 +102,7 @@ def measure(
     device: str = "auto",
     weights: str = DEFAULT_WEIGHTS,
     effort: str = EFFORTS[0],
+    refine: bool = True,
     details: bool = False,
     overwrite: bool = False,
 ) -> Iterator[Measurement]:
@@ -117,7 +118,9 @@ def measure(
         path = folder / f"q{quality:g}" / f"{name}.lbb"
         refuse_existing(path, overwrite=overwrite)
         started = perf_counter()
-        compressed = codec.compress(picture, quality, device=device, weights=weights, effort=effort)
+        compressed = codec.compress(
+            picture, quality, device=device, weights=weights, effort=effort, refine=refine
+        )
         encode_seconds = perf_counter() - started
         make_folder(path.parent)
         atomic.write_atomically(path, compressed.data, overwrite=overwrite)

@@ -40,6 +40,7 @@ def search_quality(
     device: str = "auto",
     weights: str = DEFAULT_WEIGHTS,
     effort: str = EFFORTS[0],
+    refine: bool = True,
     progress: Callable[[Progress], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> tuple[float, Compressed]:
@@ -63,6 +64,7 @@ def search_quality(
         picture,
         device=device,
         weights=weights,
+        refine=refine,
         progress=progress,
         cancelled=cancelled,
     )

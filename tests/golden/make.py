@@ -23,6 +23,7 @@ def main() -> None:
         ("high", "tiny", 7.625, False, True),
         ("grey", "tiny", 4.0, True, False),
         ("paper", "paper", None, False, False),
+        ("refined", "tiny", 3.0, False, False),
     ):
         pixels = waves.astype(np.uint8)
         pixels = np.repeat(pixels[..., :1], 3, axis=2) if grey else pixels
@@ -35,7 +36,7 @@ def main() -> None:
             xmp=None,
             notices=(),
         )
-        compressed = compress(picture, quality, weights=model)
+        compressed = compress(picture, quality, weights=model, refine=name == "refined")
         (FOLDER / f"{name}.lbb").write_bytes(compressed.data)
         lines.append(f"{hashlib.sha256(compressed.reconstruction).hexdigest()}  {name}.lbb\n")
     (FOLDER / "SHA256").write_text("".join(lines), encoding="utf-8")

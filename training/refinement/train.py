@@ -18,11 +18,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.utils import parametrize
 from tqdm import tqdm
 
+from lbbic_engine.coding.refine import STRENGTHS
 from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS, RefinementConfig
 from lbbic_engine.layout.wavefront import Grid, block_mirrors, mirror
 from lbbic_engine.networks.float_network import PIXEL_UNIT, rate_weights
@@ -36,7 +38,6 @@ LOG_EVERY = 100
 LEAST_ERROR = 1.0  # of a crop, squared, in 8-bit steps: below, rounding is all there is
 VALIDATION_BLOCKS = 1024  # of a crop
 MIXER_BATCHES = 8
-STRENGTHS = (0.0, 0.5, 1.0)
 
 
 @dataclass(frozen=True)
@@ -68,63 +69,64 @@ class Batch:
     weights: Tensor
 
 
+class Example:
+    """A crop of which blocks are taken as they were coded (``wavefront.block_mirrors``)."""
+
+    def __init__(self, crop: Crop, config: RefinementConfig) -> None:
+        size, ring = config.block_size, config.ring
+        rows, columns = crop.bits.shape
+        self._config = config
+        self._mirrors = _mirrors(Grid(rows, columns, from_middle=True))
+        self._columns = columns
+        original, decoded = crop.original.numpy(), crop.decoded.numpy()
+        # Beyond the crop, its outermost pixels are repeated.
+        padded = np.pad(decoded, ((ring, ring), (ring, ring), (0, 0)), mode="edge")
+        self._patches = _windows(padded, config.side, size)
+        self._originals = _windows(original, size, size)
+        self.count = rows * columns
+        self.quality = crop.quality
+        self.error = float(np.square(original.astype(np.float32) - decoded).mean())
+
+    def cut(self, blocks: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """Patches (n, side, side, 3) of the blocks and what these lack (n, 3B²), int16."""
+        config, ring = self._config, self._config.ring
+        count, place = len(blocks), np.divmod(blocks, self._columns)
+        patches = self._patches[place].reshape(count, config.patch_pixels)
+        originals = self._originals[place].reshape(count, config.pixels)
+        mirror(patches, self._mirrors[blocks], config.side)
+        mirror(originals, self._mirrors[blocks], config.block_size)
+        square = patches.reshape(count, config.side, config.side, 3)
+        inner = square[:, ring:-ring, ring:-ring].reshape(count, config.pixels)
+        missing = np.subtract(originals, inner, dtype=np.int16)
+        return torch.from_numpy(square), torch.from_numpy(missing)
+
+
 class Examples:
-    """Crops and their errors; ``batch`` takes blocks of them."""
+    """The crops of a folder; ``batch`` takes blocks of them."""
 
     def __init__(self, folder: Path, config: RefinementConfig) -> None:
-        self._config = config
-        self.crops = list(read_crops(folder))
+        self.crops = [Example(crop, config) for crop in read_crops(folder)]
         if not self.crops:
             raise ValueError(f"there are no decoded crops in {folder}")
-        self.errors = np.array([_squared_error(crop) for crop in self.crops])
+        self._config = config
 
     def draw(self, crops: int, blocks: int, random: np.random.Generator) -> Batch:
-        chosen = random.integers(len(self.crops), size=crops)
-        return self.batch(
-            chosen, [random.integers(_count(self.crops[i]), size=blocks) for i in chosen]
-        )
+        chosen = [self.crops[i] for i in random.integers(len(self.crops), size=crops)]
+        return self.batch(chosen, [random.integers(crop.count, size=blocks) for crop in chosen])
 
-    def batch(
-        self, chosen: Sequence[int] | NDArray[np.int64], blocks: Sequence[NDArray[np.int64]]
-    ) -> Batch:
-        """``blocks`` are raster indexes (n,) in each of the ``chosen`` crops."""
-        config = self._config
-        parts = [cut(self.crops[i], which, config) for i, which in zip(chosen, blocks, strict=True)]
-        inputs = patch_inputs(torch.cat([patches for patches, _ in parts]), config)
+    def batch(self, crops: Sequence[Example], blocks: Sequence[NDArray[np.int64]]) -> Batch:
+        """``blocks`` are raster indexes (n,) in each of the crops."""
+        parts = [crop.cut(which) for crop, which in zip(crops, blocks, strict=True)]
+        inputs = patch_inputs(torch.cat([patches for patches, _ in parts]), self._config)
         targets = torch.stack([missing for _, missing in parts]).float() / PIXEL_UNIT
-        qualities = [MIN_QUALITY + self.crops[i].quality / QUALITY_STEPS for i in chosen]
-        weights = torch.from_numpy(1 / np.maximum(self.errors[list(chosen)], LEAST_ERROR)).float()
+        qualities = [MIN_QUALITY + crop.quality / QUALITY_STEPS for crop in crops]
+        weights = torch.tensor([1 / max(crop.error, LEAST_ERROR) for crop in crops])
         return Batch(
             inputs.view(len(parts), -1, inputs.shape[1]).float() / PIXEL_UNIT,
             targets,
             rate_weights(qualities),
             weights,
         )
-
-
-def cut(crop: Crop, blocks: NDArray[np.int64], config: RefinementConfig) -> tuple[Tensor, Tensor]:
-    """Patches (n, side, side, 3) of decoded blocks and what these lack (n, 3B²), as coded.
-
-    Beyond the crop, its outermost pixels are repeated.
-    """
-    size, ring = config.block_size, config.ring
-    grid = _grid(crop, size)
-    row, column = np.divmod(blocks, grid.columns)
-    mirrors = _mirrors(grid)[blocks]
-
-    def gather(picture: Tensor, reach: int) -> NDArray[np.uint8]:
-        height, width, _ = picture.shape
-        steps = np.arange(-reach, size + reach)
-        rows = (row[:, None] * size + steps).clip(0, height - 1)
-        columns = (column[:, None] * size + steps).clip(0, width - 1)
-        found = picture.numpy()[rows[:, :, None], columns[:, None, :]].reshape(len(blocks), -1)
-        mirror(found, mirrors, size + 2 * reach)
-        return found
-
-    patches = gather(crop.decoded, ring)
-    missing = gather(crop.original, 0).astype(np.int16) - gather(crop.decoded, 0)
-    shape = (-1, config.side, config.side, 3)
-    return torch.from_numpy(patches).view(shape), torch.from_numpy(missing)
 
 
 class Trainer:
@@ -265,18 +267,16 @@ def validate(network: RefinementNetwork, examples: Examples) -> dict[str, float]
     and at full strength.
     """
     gains: dict[int, list[tuple[float, float]]] = {}
-    for i, crop in enumerate(examples.crops):
-        count = _count(crop)
-        random = np.random.default_rng(i)
-        which = random.permutation(count)[:VALIDATION_BLOCKS]
-        batch = examples.batch([i], [which])
+    for number, crop in enumerate(examples.crops):
+        random = np.random.default_rng(number)
+        batch = examples.batch([crop], [random.permutation(crop.count)[:VALIDATION_BLOCKS]])
         residual = network(batch.inputs, batch.rate) * PIXEL_UNIT
         missing = batch.targets * PIXEL_UNIT
         errors = [
-            float((missing - (strength * residual).round()).square().mean())
+            float((missing - (strength / 2 * residual).round()).square().mean())
             for strength in STRENGTHS
         ]
-        found = 10 * np.log10(errors[0] / np.minimum(np.array(errors), np.inf))
+        found = 10 * np.log10(errors[0] / np.array(errors))
         gains.setdefault(crop.quality, []).append((float(found.max()), float(found[-1])))
     figures: dict[str, float] = {}
     for index in sorted(gains):
@@ -289,20 +289,12 @@ def validate(network: RefinementNetwork, examples: Examples) -> dict[str, float]
     return figures
 
 
-def _squared_error(crop: Crop) -> float:
-    difference = crop.original.to(torch.int16) - crop.decoded.to(torch.int16)
-    return float(difference.float().square().mean())
-
-
-def _count(crop: Crop) -> int:
-    return crop.bits.numel()
-
-
-def _grid(crop: Crop, size: int) -> Grid:
-    height, width, _ = crop.decoded.shape
-    return Grid(height // size, width // size, from_middle=True)
-
-
 @cache
 def _mirrors(grid: Grid) -> NDArray[np.int64]:
     return block_mirrors(grid)
+
+
+def _windows(picture: NDArray[np.uint8], side: int, step: int) -> NDArray[np.uint8]:
+    """Squares (rows, columns, side, side, 3) of a picture, one every ``step`` pixels."""
+    windows = sliding_window_view(picture, (side, side), axis=(0, 1))[::step, ::step]
+    return np.moveaxis(windows, 2, -1)

@@ -1,0 +1,174 @@
+"""The refinement of decoded pictures, with tiny networks: what it may do to files and pictures."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from lbbic_engine.bitstream import segments
+from lbbic_engine.bitstream.container import pack_container, parse_container
+from lbbic_engine.codec import (
+    compress,
+    compress_batch,
+    decode_progressively,
+    decompress,
+    decompress_batch,
+    decompress_region,
+    read_info,
+)
+from lbbic_engine.coding.refine import neighbourhoods
+from lbbic_engine.errors import CorruptDataError, UnknownWeightsError
+from lbbic_engine.layout import tiles
+from lbbic_engine.layout.blocks import merge_blocks
+from lbbic_engine.layout.wavefront import Grid
+from lbbic_engine.networks import refinement_files, weights
+from lbbic_engine.networks.kernels import KERNELS
+from lbbic_engine.networks.refinement import Refinement
+from lbbic_engine.pictures.picture import Picture
+
+GOLDEN = Path(__file__).parents[2] / "golden"
+FILE = "tiny-refinement.safetensors"
+
+Pixels = NDArray[np.uint8]
+
+
+@pytest.fixture(autouse=True)
+def refined(tiny_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The engine's default model is the tiny one, and there is a refinement of it."""
+    for path in (tiny_weights / "tiny.safetensors", GOLDEN / FILE):
+        shutil.copy(path, tmp_path)
+    monkeypatch.setenv("LBBIC_WEIGHTS", str(tmp_path))
+    return tmp_path / FILE
+
+
+def squared_error(left: Pixels, right: Pixels) -> float:
+    return float(np.square(left.astype(float) - right).sum())
+
+
+def put_together(data: bytes, shape: tuple[int, int], *, partial: bool = False) -> Pixels:
+    """The fronts of a file as a picture, grey where none came; each block comes once at most."""
+    rows, columns = -(-shape[0] // 8), -(-shape[1] // 8)
+    blocks = np.full((rows * columns, 192), 128, np.uint8)
+    seen: list[int] = []
+    for front in decode_progressively(data, partial=partial):
+        indexes = front.rows * columns + front.columns
+        seen.extend(indexes.tolist())
+        blocks[indexes] = front.blocks.reshape(-1, 192)
+    assert len(set(seen)) == len(seen)
+    return merge_blocks(blocks, *shape, 8)
+
+
+@pytest.mark.parametrize("quality", [1, 4.5, 8])
+@pytest.mark.parametrize("grey", [False, True])
+def test_a_refined_file_is_a_better_picture_in_as_many_bytes(
+    photograph: Pixels, quality: float, grey: bool
+) -> None:
+    pixels = np.repeat(photograph[..., 1:2], 3, axis=2) if grey else photograph
+    picture = Picture(pixels, grey=grey)
+    plain, better = compress(picture, quality, refine=False), compress(picture, quality)
+    assert len(better.data) == len(plain.data)
+    errors = [squared_error(each.reconstruction, pixels) for each in (plain, better)]
+    assert errors[1] < errors[0]
+    assert np.array_equal(decompress(better.data).pixels, better.reconstruction)
+    assert read_info(plain.data).refinement == 0
+    assert read_info(better.data).refinement > 0
+    assert read_info(better.data).weights == weights.DEFAULT
+    if grey:
+        assert (better.reconstruction == better.reconstruction[..., :1]).all()
+
+
+def test_a_refinement_that_harms_is_left_out(photograph: Pixels, refined: Path) -> None:
+    info = next(refinement_files.installed())
+    tensors = weights.load_file(refined)
+    tensors["layer_3.bias"] += 2**22  # far too bright
+    refinement_files.save(refined, info.config, tensors, {})
+    plain = compress(Picture(photograph), 3, refine=False)
+    assert compress(Picture(photograph), 3).data == plain.data
+
+
+@pytest.mark.parametrize("tile_pixels", [2500, 10**6])
+def test_fronts_batches_and_regions_are_the_refined_picture(
+    photograph: Pixels, monkeypatch: pytest.MonkeyPatch, tile_pixels: int
+) -> None:
+    monkeypatch.setattr(tiles, "TILE_PIXELS", tile_pixels)
+    height, width, _ = photograph.shape
+    one, other = compress_batch([Picture(photograph), Picture(photograph[3:50, 5:])], 3)
+    assert parse_container(one.data).strength > 0
+    assert np.array_equal(put_together(one.data, (height, width)), one.reconstruction)
+    both = decompress_batch([one.data, other.data])
+    assert np.array_equal(both[1].pixels, other.reconstruction)
+    region = decompress_region(one.data, 21, 30, 40, 17)
+    assert np.array_equal(region, one.reconstruction[30:47, 21:61])
+
+
+def test_what_a_cut_file_still_has_is_refined_where_all_neighbours_are_there(
+    photograph: Pixels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(segments, "SEGMENT_BYTES", 64)
+    height, width, _ = photograph.shape
+    plain, better = (compress(Picture(photograph), 6, refine=each) for each in (False, True))
+    container = parse_container(better.data)
+    cut = pack_container(
+        replace(container, segments=container.segments[: -len(container.segments) // 3])
+    )
+    found = decompress(cut, partial=True)
+    assert "incomplete" in found.notices[0]
+    shown = {
+        kind: (found.pixels == pixels).all(axis=2).mean()
+        for kind, pixels in (
+            ("refined", better.reconstruction),
+            ("plain", plain.reconstruction),
+            ("missing", np.full_like(photograph, 128)),
+        )
+    }
+    assert min(shown.values()) > 0.05
+    assert np.array_equal(put_together(cut, (height, width), partial=True), found.pixels)
+    with pytest.raises(CorruptDataError, match="Truncated"):
+        list(decode_progressively(cut))
+
+
+def test_a_refinement_that_is_not_installed_is_named(photograph: Pixels, refined: Path) -> None:
+    data = compress(Picture(photograph), 3).data
+    identity = parse_container(data).weights_id
+    refined.unlink()
+    with pytest.raises(UnknownWeightsError, match=identity.hex()):
+        decompress(data)
+    assert not read_info(data).weights_installed
+    plain = compress(Picture(photograph), 3)  # without it there is none
+    assert parse_container(plain.data).strength == 0
+
+
+def test_a_damaged_refinement_is_refused(photograph: Pixels, refined: Path) -> None:
+    info = next(refinement_files.installed())
+    refined.write_bytes(refined.read_bytes()[:-1] + b"\xff")
+    with pytest.raises(UnknownWeightsError, match="checksum"):
+        refinement_files.load(info, "cpu")
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_every_kernel_gives_the_same_residuals(refined: Path, kernel: str) -> None:
+    info = next(refinement_files.installed())
+    tensors = weights.load_file(refined)
+    side = info.config.side
+    random = np.random.default_rng(1)
+    patches = torch.from_numpy(random.choice(np.array([0, 255, 90], np.uint8), (64, side, side, 3)))
+    found = Refinement(info.config, tensors, kernel, "cpu").residuals(patches, 20)
+    assert torch.equal(found, refinement_files.load(info, "cpu").residuals(patches, 20))
+    assert found.unique().numel() > 100
+
+
+def test_the_papers_networks_have_no_refinement(photograph: Pixels, refined: Path) -> None:
+    shutil.copy(GOLDEN / "paper.safetensors", refined.parent)
+    compressed = compress(Picture(photograph), weights="paper")
+    assert parse_container(compressed.data).strength == 0
+
+
+def test_neighbourhoods_are_blocks_and_what_touches_them() -> None:
+    found = neighbourhoods(Grid(2, 3))
+    assert set(found[1].tolist()) == {0, 1, 2, 3, 4, 5, 6}
+    assert set(found[0].tolist()) == {0, 1, 3, 4, 6}
+    assert (found[:, 4] == np.arange(6)).all()
