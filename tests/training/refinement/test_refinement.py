@@ -1,0 +1,180 @@
+"""From pictures to a refinement's file and a better picture, killed and resumed on the way."""
+
+import shutil
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from lbbic_engine import codec
+from lbbic_engine.layout.wavefront import Grid, block_mirrors
+from lbbic_engine.networks import weights
+from lbbic_engine.networks.float_network import PIXEL_UNIT
+from lbbic_engine.networks.refinement import RESIDUAL_PARTS, Refinement
+from lbbic_engine.pictures.picture import Picture
+from training.__main__ import main
+from training.export.integers import BoundError
+from training.refinement import export
+from training.refinement.decoded import Crop, code, read_crops
+from training.refinement.train import Example, Examples, Trainer, load_recipe, trained
+
+RECIPE = """
+steps = 60
+crops = 8
+blocks = 32
+learning_rate = 0.002
+matrix_learning_rate = 0.01
+warm_up_steps = 10
+validate_every = 30
+save_every_s = 0.0
+
+[model]
+ring = 2
+hidden = 16
+"""
+
+pytestmark = pytest.mark.usefixtures("tiny")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> Path:
+    """Pictures, crops of them as the tiny network codes them, a recipe."""
+    folder = tmp_path_factory.mktemp("refinement")
+    pictures = folder / "pictures"
+    pictures.mkdir()
+    with Image.open(str(files("resources") / "samples" / "chelsea.png")) as image:
+        for i in range(4):
+            place = (80 * i, 20 * i, 80 * i + 100, 20 * i + 72)
+            image.crop(place).save(pictures / f"{i}.png")
+    (folder / "recipe.toml").write_text(RECIPE, encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LBBIC_WEIGHTS", str(tiny_weights))
+        decode = ["refinement", "decode", str(pictures), "--side", "64", "-o"]
+        main([*decode, str(folder / "crops"), "--batches", "3"])
+        main([*decode, str(folder / "crops"), "--batches", "1", "--effort", "thorough"])
+        main([*decode, str(folder / "held-out"), "--middles"])
+    return folder
+
+
+def train(folder: Path, run: str) -> Path:
+    options = ["--crops", str(folder / "crops"), "--held-out", str(folder / "held-out")]
+    recipe = str(folder / "recipe.toml")
+    main(["refinement", "train", recipe, *options, "--run", str(folder / run), "--threads", "1"])
+    return folder / run
+
+
+@pytest.fixture(scope="module")
+def finished(folder: Path) -> Path:
+    return train(folder, "finished")
+
+
+def test_crops_are_what_the_codec_makes_of_them(folder: Path) -> None:
+    network = weights.load(weights.by_name(weights.DEFAULT), "cpu")
+    crops = list(read_crops(folder / "held-out"))
+    assert len(crops) == 4 * 8
+    for crop in crops[::7]:
+        compressed = codec.compress(Picture(crop.original.numpy()), 1 + crop.quality / 8)
+        assert np.array_equal(compressed.reconstruction, crop.decoded.numpy())
+        payload = codec.read_info(compressed.data).payload_bytes
+        assert float(crop.bits.sum()) / 8 == pytest.approx(payload, rel=0.05, abs=8)
+    several = code(network, 8, [crop.original.numpy() for crop in crops[:3]])
+    assert np.array_equal(several[1][0], code(network, 8, [crops[1].original.numpy()])[0][0])
+
+
+def test_decoding_goes_on_where_it_was_stopped(folder: Path) -> None:
+    names = sorted(path.name for path in (folder / "crops").iterdir())
+    assert names == [*(f"fast-{i:04}.safetensors" for i in range(3)), "thorough-0000.safetensors"]
+    times = [path.stat().st_mtime_ns for path in (folder / "crops").iterdir()]
+    pictures, crops = str(folder / "pictures"), str(folder / "crops")
+    main(["refinement", "decode", pictures, "--side", "64", "-o", crops, "--batches", "3"])
+    assert [path.stat().st_mtime_ns for path in (folder / "crops").iterdir()] == times
+
+
+def test_examples_are_turned_as_their_blocks_were_coded(folder: Path) -> None:
+    config = load_recipe(folder / "recipe.toml").model
+    random = np.random.default_rng(2)
+    decoded, original = (
+        torch.from_numpy(random.integers(0, 256, (24, 40, 3), dtype=np.uint8)) for _ in range(2)
+    )
+    example = Example(Crop(original, decoded, torch.zeros(3, 5), 8), config)
+    patches, missing = example.cut(np.arange(15))
+    padded = np.pad(decoded.numpy(), ((2, 2), (2, 2), (0, 0)), mode="edge")
+    for block, way in enumerate(block_mirrors(Grid(3, 5, from_middle=True))):
+        top, left = 8 * (block // 5), 8 * (block % 5)
+        turned = [axis for axis, bit in ((1, 1), (0, 2)) if way & bit]
+        assert np.array_equal(
+            patches[block], np.flip(padded[top : top + 12, left : left + 12], turned)
+        )
+        pixels = original.numpy()[top : top + 8, left : left + 8].astype(int)
+        lack = np.flip(pixels - decoded.numpy()[top : top + 8, left : left + 8], turned)
+        assert np.array_equal(missing[block].reshape(8, 8, 3), lack)
+
+
+def test_a_run_that_was_killed_goes_on_as_if_it_had_not_been(
+    folder: Path, finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    update = Trainer.update
+
+    def killed(trainer: Trainer, batch: object) -> float:
+        if trainer.step == 25:
+            raise KeyboardInterrupt
+        return update(trainer, batch)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Trainer, "update", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train(folder, "killed")
+    monkeypatch.undo()
+    run = train(folder, "killed")
+    left, right = (
+        torch.load(each / "checkpoint.pt", weights_only=True)["network"] for each in (run, finished)
+    )
+    assert all(torch.equal(left[name], right[name]) for name in left)
+
+
+def test_a_trained_refinement_betters_pictures(
+    folder: Path,
+    finished: Path,
+    tiny_weights: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shutil.copy(tiny_weights / "tiny.safetensors", tmp_path)
+    monkeypatch.setenv("LBBIC_WEIGHTS", str(tmp_path))
+    options = ["--run", str(finished), "--crops", str(folder / "crops"), "-o", str(tmp_path)]
+    main(["refinement", "export", weights.DEFAULT, *options])
+    pixels = next(read_crops(folder / "held-out")).original.numpy()
+    errors = [
+        np.square(
+            codec.compress(Picture(pixels), 1, refine=each).reconstruction - pixels.astype(float)
+        )
+        for each in (False, True)
+    ]
+    assert errors[1].sum() < 0.95 * errors[0].sum()
+
+
+def test_the_integers_are_the_network(folder: Path, finished: Path) -> None:
+    recipe = load_recipe(folder / "recipe.toml")
+    network, step = trained(finished, recipe)
+    assert step == 60
+    batches = export.calibration(folder / "crops", recipe)
+    moments = export.calibrate(network, batches)
+    tensors = export.integer_tensors(network, moments)
+    twin = Refinement(recipe.model, tensors, "float64", "cpu")
+    example = Examples(folder / "held-out", recipe.model).crops[9]
+    blocks = np.arange(example.count)
+    batch = Examples(folder / "held-out", recipe.model).batch([example], [blocks])
+    with torch.no_grad():
+        true = network(batch.inputs, batch.rate)[0] * PIXEL_UNIT
+    found = twin.residuals(example.cut(blocks)[0], example.quality) / RESIDUAL_PARTS
+    assert float((true - found).square().mean()) < 0.02 * float(true.square().mean())
+    network.layer_3.weight.data[0] *= 2.0**40
+    with pytest.raises(BoundError):
+        export.integer_tensors(network, moments)
+
+
+def test_what_there_is_nothing_to_learn_from_is_said(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no decoded crops"):
+        Examples(tmp_path, load_recipe(folder / "recipe.toml").model)
