@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
     QMessageBox,
     QSplitter,
     QStackedWidget,
+    QWidget,
 )
 
 from lbbic_gui.jobs import messages
@@ -283,6 +284,20 @@ class MainWindow(QMainWindow):
 
     # --- events ---------------------------------------------------------------------------------
 
+    def focusNextPrevChild(self, forward: bool) -> bool:
+        """On to another control, unless the one in use was disabled or hidden.
+
+        Then what is around it takes the focus: the next key is to press nothing by chance.
+        """
+        left = self.focusWidget()
+        if left is None or _can_be_used(left):
+            return super().focusNextPrevChild(forward)
+        around = left.parentWidget()
+        while around is not None and not _can_be_used(around):
+            around = around.parentWidget()
+        (around or self).setFocus()
+        return True
+
     def changeEvent(self, event: QEvent) -> None:
         """Models may have been installed while the user was elsewhere."""
         super().changeEvent(event)
@@ -329,3 +344,7 @@ class MainWindow(QMainWindow):
             ),
         )
         return answer == QMessageBox.StandardButton.Yes
+
+
+def _can_be_used(widget: QWidget) -> bool:
+    return widget.isEnabled() and widget.isVisible()

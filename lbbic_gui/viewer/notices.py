@@ -62,9 +62,9 @@ class ProgressPill(Floating):
         self.bar.setRange(0, 1000)
         self.bar.setTextVisible(False)
         self.bar.setAccessibleName(self.tr("Progress"))
-        cancel = QPushButton(self.tr("Cancel"))
-        cancel.setToolTip(self.tr("Stop (Esc)"))
-        cancel.clicked.connect(self.cancel_wanted)
+        self.cancel = QPushButton(self.tr("Cancel"))
+        self.cancel.setToolTip(self.tr("Stop (Esc)"))
+        self.cancel.clicked.connect(self.cancel_wanted)
         column = QVBoxLayout()
         column.setSpacing(6)
         column.addWidget(self.words)
@@ -73,7 +73,7 @@ class ProgressPill(Floating):
         layout.setContentsMargins(16, 10, 10, 10)
         layout.setSpacing(16)
         layout.addLayout(column, 1)
-        layout.addWidget(cancel)
+        layout.addWidget(self.cancel)
 
     def show_progress(self, words: str, share: float) -> None:
         """Show where a job stands; no words: it is over."""

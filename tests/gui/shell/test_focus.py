@@ -1,0 +1,94 @@
+"""The focus stays where the user is, whatever becomes of the control that was pressed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QAbstractButton, QApplication, QWidget
+
+Draw = Callable[..., Path]
+
+
+def focus(user: Any) -> QWidget | None:
+    return user.window.focusWidget()
+
+
+def press_space(user: Any, button: QAbstractButton) -> None:
+    """As whoever works by keys does."""
+    assert button.isVisible()
+    button.setFocus()
+    assert focus(user) is button
+    user.bot.keyClick(button, Qt.Key.Key_Space)
+
+
+def is_around(widget: QWidget | None, button: QWidget) -> bool:
+    """Whether it is no control of its own, and what the button lies in."""
+    is_control = isinstance(widget, QAbstractButton)
+    return widget is not None and not is_control and widget.isAncestorOf(button)
+
+
+def test_a_button_that_disables_itself_passes_the_focus_to_no_other(user: Any, draw: Draw) -> None:
+    user.drop(draw("a.png", 92, 60), draw("b.png", 92, 60, seed=2))
+    user.wait_for_result()
+    compare, queue = user.window.inspector.compare.button, user.window.queue
+    for button in (compare, queue.button):
+        press_space(user, button)
+        assert not button.isEnabled()
+        assert is_around(focus(user), button), focus(user)
+    press_space(user, queue.cancel)
+    user.wait(lambda: queue.cancel.isHidden())
+    assert is_around(focus(user), queue.cancel), focus(user)
+
+
+def test_a_notice_that_goes_passes_the_focus_to_the_picture(
+    user: Any, draw: Draw, tmp_path: Path
+) -> None:
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"no picture")
+    user.drop(bad)
+    banner, canvas = user.window.stage.banner, user.window.stage.canvas
+    user.wait(banner.isVisible)
+    press_space(user, banner.retry)
+    assert focus(user) is canvas
+    user.wait(banner.isVisible)
+    draw("bad.png", 800, 600)
+    press_space(user, banner.retry)
+    pill = user.window.stage.pill
+    user.wait(pill.isVisible)
+    press_space(user, pill.cancel)
+    assert pill.isHidden()
+    assert focus(user) is canvas
+
+
+def test_a_control_that_goes_by_itself_keeps_the_focus_near(user: Any, draw: Draw) -> None:
+    user.drop(draw("a.png", 92, 60))
+    user.wait_for_result()
+    inspector = user.window.inspector
+    inspector.save.setFocus()
+    user.drop(draw("b.png", 800, 600))  # until it is coded, nothing can be saved
+    user.wait(lambda: not inspector.save.isEnabled())
+    assert not isinstance(focus(user), QAbstractButton)
+    user.wait_for_result()
+    user.window.queue.list.setFocus()
+    user.press(Qt.Key.Key_Delete, widget=user.window.queue.list)
+    user.press(Qt.Key.Key_Delete, widget=user.window.queue.list)
+    assert user.window.empty.isVisible()
+    assert not isinstance(focus(user), QAbstractButton)
+
+
+def test_tab_still_goes_through_every_control(user: Any, draw: Draw) -> None:
+    user.drop(draw("a.png", 92, 60))
+    user.wait_for_result()
+    reached = set()
+    for _ in range(60):
+        QApplication.processEvents()
+        widget = focus(user)
+        assert widget is not None
+        reached.add(widget)
+        user.bot.keyClick(widget, Qt.Key.Key_Tab)
+    inspector, queue = user.window.inspector, user.window.queue
+    wanted = (queue.list, queue.button, inspector.slider, inspector.export)
+    assert reached.issuperset(wanted)
