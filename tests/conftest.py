@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,22 @@ settings.load_profile("lbbic")
 def _no_weights_of_the_users(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Tests see no weights that are installed on this machine."""
     os.environ["LBBIC_WEIGHTS"] = str(tmp_path_factory.mktemp("no_weights"))
+
+
+@pytest.fixture
+def without_privileges() -> Iterator[None]:
+    """Permissions bind this thread even if root runs it."""
+    if os.geteuid() != 0:
+        yield
+        return
+    libc = ctypes.CDLL(None)
+    header, privileges = (ctypes.c_uint32 * 2)(0x2008_0522, 0), (ctypes.c_uint32 * 6)()
+    assert libc.capget(header, privileges) == 0
+    without = (ctypes.c_uint32 * 6)(*privileges)
+    without[0] &= ~0b110  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+    assert libc.capset(header, without) == 0
+    yield
+    assert libc.capset(header, privileges) == 0
 
 
 @pytest.fixture(scope="session")

@@ -45,7 +45,7 @@ def measure(folder: Path, out: Path) -> list[Row]:
     out.mkdir(parents=True, exist_ok=True)
     path = out / "scaling.json"
     rows: list[Row] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-    pictures = find_files(folder, picture_suffixes())
+    pictures = list(find_files(folder, picture_suffixes()).files)
     cores = os.cpu_count() or 1
     cases: list[tuple[str, float, int]] = [("pixels", size, cores) for size in THREADS_MEGAPIXELS]
     cases += [("one by one", len(pictures), 1), ("batch", len(pictures), 1), ("busy", 0.4, 1)]

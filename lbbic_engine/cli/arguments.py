@@ -13,10 +13,10 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from lbbic_engine.cli import commands
-from lbbic_engine.cli.console import FAILURES, complain, reason
+from lbbic_engine.cli import batch, commands
+from lbbic_engine.cli.console import FAILURES, complain, escaped, reason
 from lbbic_engine.config import DEFAULT_WEIGHTS, EFFORTS
 
 
@@ -43,9 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="lbbic", description="Learned block-based image compression."
-    )
+    parser = _Parser(prog="lbbic", description="Learned block-based image compression.")
     parser.add_argument("--version", action=_Version, help="show the version and exit")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_compress(subparsers)
@@ -55,6 +53,13 @@ def _parser() -> argparse.ArgumentParser:
     _add_bench(subparsers)
     _add_demo(subparsers)
     return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """Repeats what was typed, or came out of a pattern, without its control characters."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(escaped(message))
 
 
 class _Version(argparse.Action):
@@ -67,9 +72,7 @@ class _Version(argparse.Action):
 
 
 def _add_compress(subparsers: Any) -> None:
-    parser = _add_command(
-        subparsers, "compress", commands.compress, "compress pictures to .lbb files"
-    )
+    parser = _add_command(subparsers, "compress", batch.compress, "compress pictures to .lbb files")
     parser.add_argument("inputs", nargs="+", metavar="IN", help="pictures, folders of pictures")
     parser.add_argument("-o", "--output", metavar="OUT", help="a folder, or a file for one picture")
     target = parser.add_mutually_exclusive_group()
@@ -97,7 +100,7 @@ def _add_compress(subparsers: Any) -> None:
 
 def _add_decompress(subparsers: Any) -> None:
     parser = _add_command(
-        subparsers, "decompress", commands.decompress, "turn .lbb files into pictures"
+        subparsers, "decompress", batch.decompress, "turn .lbb files into pictures"
     )
     parser.add_argument("inputs", nargs="+", metavar="IN", help=".lbb files, folders of them")
     parser.add_argument(
@@ -113,7 +116,7 @@ def _add_decompress(subparsers: Any) -> None:
 
 
 def _add_info(subparsers: Any) -> None:
-    parser = _add_command(subparsers, "info", commands.info, "say what is in .lbb files")
+    parser = _add_command(subparsers, "info", batch.info, "say what is in .lbb files")
     parser.add_argument("inputs", nargs="+", metavar="IN", help=".lbb files, folders of them")
     _add_options(parser, "json")
 

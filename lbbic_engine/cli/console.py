@@ -3,24 +3,57 @@
 from __future__ import annotations
 
 import sys
+import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lbbic_engine.errors import LbbicError
+from lbbic_engine.pictures.find import in_words
 
 if TYPE_CHECKING:
     from lbbic_engine.codec import Progress
 
 FAILURES = (LbbicError, OSError, MemoryError)
+_BIDI_CONTROLS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+_BIDI_MARKS = "\u061c\u200e\u200f"
 
 ShowProgress = Callable[["Progress"], None] | None
 
 
+def escaped(text: object) -> str:
+    """Return a name or a message in which nothing moves the cursor or turns the text around."""
+    return "".join(
+        char.encode("unicode_escape").decode() if _is_control(char) else char for char in str(text)
+    )
+
+
+def _is_control(char: str) -> bool:
+    return (
+        unicodedata.category(char) in ("Cc", "Zl", "Zp")
+        or unicodedata.bidirectional(char) in _BIDI_CONTROLS
+        or char in _BIDI_MARKS
+    )
+
+
 def complain(text: str) -> None:
     """Print one line to standard error."""
-    print(f"lbbic: {' '.join(text.split())}", file=sys.stderr, flush=True)
+    print(f"lbbic: {escaped(' '.join(text.splitlines()))}", file=sys.stderr, flush=True)
+
+
+def say_others(others: Counter[str]) -> None:
+    """Say how many files of which kinds a search came across and left out."""
+    if others:
+        complain(f"not taken: {in_words(others)}")
+
+
+def failure_verdict(failed: int, total: int) -> int:
+    """Return the exit code, and say how many of all have failed."""
+    if failed:
+        complain(f"{failed} of {total} failed")
+    return 2 if failed else 0
 
 
 def reason(error: BaseException, place: Path | None = None) -> str:

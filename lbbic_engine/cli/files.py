@@ -1,15 +1,16 @@
-"""Which files a command works on, and where their results go. Opens no picture."""
+"""Which files a command reads, and where the results go. Decides all names, reads no file."""
 
 from __future__ import annotations
 
 import os
-import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lbbic_engine.errors import LbbicError
-from lbbic_engine.pictures.find import find_files, name_within
+from lbbic_engine.pictures.find import LBBIC_SUFFIXES, Found, find_files, is_folder, name_within
+from lbbic_engine.pictures.naming import name_apart
 
 
 @dataclass(frozen=True)
@@ -18,32 +19,47 @@ class Job:
 
     input: Path
     output: Path
-    problem: LbbicError | None = None
+    problem: LbbicError | OSError | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done, and how many files of which kinds were found but not taken."""
+
+    jobs: list[Job]
+    others: Counter[str] = field(default_factory=Counter)
 
 
 def plan_jobs(
     inputs: Sequence[str], out: str | None, suffixes: frozenset[str], new_suffix: str
-) -> list[Job]:
-    """Return a job for each file in ``inputs``; those whose output is taken have a problem.
+) -> Plan:
+    """Return a job for each file in ``inputs``, each with an output of its own.
 
     ``out`` is a folder, or a file when there is one input; without it, results lie beside their
     inputs. A folder's own folders are kept. LbbicError when ``out`` cannot hold the results.
     """
     places = [Path(place) for place in inputs]
     if out is not None and _names_a_file(out):
-        if len(places) > 1 or places[0].is_dir():
+        if len(places) > 1 or is_folder(places[0]):
             raise LbbicError("Not a folder", f"{out} cannot hold the results of several inputs.")
         if new_suffix == ".lbb" and Path(out).suffix.lower() != new_suffix:
             detail = f"{out} does not end with .lbb; a new folder is given with a / at the end."
             raise LbbicError("Wrong name", detail)
-        return list(_without_clashes([Job(places[0], Path(out))]))
+        return Plan(_name_apart([Job(places[0], Path(out))]))
+    found = _find(places, suffixes)
     folder = None if out is None else Path(out)
-    return list(_without_clashes(_jobs(places, folder, suffixes, new_suffix)))
+    jobs = [
+        _with_output(job, place, folder, new_suffix)
+        for place, at in found
+        for job in _jobs(place, at, suffixes)
+    ]
+    return Plan(_name_apart(jobs), _others(found))
 
 
-def list_jobs(inputs: Sequence[str], suffixes: frozenset[str]) -> list[Job]:
+def list_jobs(inputs: Sequence[str], suffixes: frozenset[str]) -> Plan:
     """Return a job without any output for each file in ``inputs``."""
-    return [job for place in inputs for job in _jobs_at(Path(place), suffixes)]
+    found = _find(map(Path, inputs), suffixes)
+    return Plan([job for place, at in found for job in _jobs(place, at, suffixes)], _others(found))
 
 
 def _names_a_file(out: str) -> bool:
@@ -53,48 +69,49 @@ def _names_a_file(out: str) -> bool:
     return bool(path.suffix) and not out.endswith(("/", os.sep))
 
 
-def _jobs(
-    places: Iterable[Path], folder: Path | None, suffixes: frozenset[str], new_suffix: str
-) -> Iterator[Job]:
-    for place in places:
-        for job in _jobs_at(place, suffixes):
-            if job.problem:
-                yield job
-            elif folder is not None:
-                output = folder / name_within(job.input, place)
-                yield replace(job, output=output.with_suffix(new_suffix))
-            elif job.input.suffix.lower() == new_suffix:
-                problem = LbbicError("Nothing to do", f"The file ends with {new_suffix} already.")
-                yield replace(job, problem=problem)
-            else:
-                yield replace(job, output=job.input.with_suffix(new_suffix))
+def _find(places: Iterable[Path], suffixes: frozenset[str]) -> list[tuple[Path, Found]]:
+    return [(place, find_files(place, suffixes)) for place in places]
 
 
-def _jobs_at(place: Path, suffixes: frozenset[str]) -> list[Job]:
-    """Return jobs whose output is their input yet, or one with a problem."""
-    if files := find_files(place, suffixes):
-        return [Job(file, file) for file in files]
-    detail = f"The folder holds no file that ends with {', '.join(sorted(suffixes))}."
-    return [Job(place, place, LbbicError("Nothing to do", detail))]
+def _others(found: Iterable[tuple[Path, Found]]) -> Counter[str]:
+    return sum((at.others for _, at in found), Counter())
 
 
-def _without_clashes(jobs: Iterable[Job]) -> Iterator[Job]:
-    taken: dict[str, Job] = {}
-    for job in jobs:
-        if job.problem:
-            yield job
-            continue
-        first = taken.setdefault(_key(job.output), job)
-        if _key(job.input) == _key(job.output):
-            yield replace(job, problem=LbbicError("Output is the input", "Choose another with -o."))
-        elif first is job:
-            yield job
-        elif first.input != job.input:
-            detail = f"{job.output} is the output of {first.input} already."
-            yield replace(job, problem=LbbicError("Two inputs, one output", detail))
+def _jobs(place: Path, found: Found, suffixes: frozenset[str]) -> Iterator[Job]:
+    """Yield jobs whose output is their input yet, and those for what cannot be read."""
+    for error in found.unreadable:
+        folder = Path(error.filename)
+        yield Job(folder, folder, error)
+    for file in found.files:
+        yield Job(file, file)
+    if not found.files and not found.unreadable:
+        what = ".lbb file" if suffixes == LBBIC_SUFFIXES else "picture"
+        yield Job(place, place, LbbicError("Nothing to do", f"The folder holds no {what}."))
 
 
-def _key(path: Path) -> str:
-    """Return one string for all spellings of a path, on file systems that ignore case too."""
-    absolute = str(path.resolve())
-    return absolute.casefold() if sys.platform in ("win32", "darwin") else absolute
+def _with_output(job: Job, place: Path, folder: Path | None, new_suffix: str) -> Job:
+    if job.problem:
+        return job
+    if folder is not None:
+        output = folder / name_within(job.input, place)
+        return replace(job, output=output.with_suffix(new_suffix))
+    if job.input.suffix.lower() == new_suffix:
+        problem = LbbicError("Nothing to do", f"The file ends with {new_suffix} already.")
+        return replace(job, problem=problem)
+    return replace(job, output=job.input.with_suffix(new_suffix))
+
+
+def _name_apart(jobs: Iterable[Job]) -> list[Job]:
+    """Give no output twice, and do nothing twice."""
+    once = list({(os.path.realpath(job.input), job.output): job for job in jobs}.values())
+    outputs = iter(name_apart([job.output for job in once if not job.problem]))
+    return [job if job.problem else _checked(replace(job, output=next(outputs))) for job in once]
+
+
+def _checked(job: Job) -> Job:
+    try:
+        if not job.input.samefile(job.output):
+            return job
+    except OSError:  # there is no such output yet, or no such input, as will be seen
+        return job
+    return replace(job, problem=LbbicError("Output is the input", "Choose another with -o."))

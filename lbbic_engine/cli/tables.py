@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from lbbic_engine.cli.console import escaped
 from lbbic_engine.errors import LbbicError
 
 if TYPE_CHECKING:
@@ -70,9 +71,9 @@ def text_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def evaluation_table(rows: Sequence[Measurement], means: Sequence[Average]) -> str:
     """Return a line per picture and quality, and below them the means."""
-    lines = [(row.picture, f"{row.quality:g}", str(row.bytes), *_columns(row)) for row in rows] + [
-        (f"mean of {row.pictures}", f"{row.quality:g}", "", *_columns(row)) for row in means
-    ]
+    lines = [
+        (escaped(row.picture), f"{row.quality:g}", str(row.bytes), *_columns(row)) for row in rows
+    ] + [(f"mean of {row.pictures}", f"{row.quality:g}", "", *_columns(row)) for row in means]
     return text_table(EVALUATION_HEADINGS, lines)
 
 
@@ -92,7 +93,7 @@ def comparison_table(comparisons: Sequence[Comparison]) -> str:
     names = [band.name for band in comparisons[0].bands]
     lines = [
         (
-            row.anchor,
+            escaped(row.anchor),
             _range(row.overall),
             *(_signed(band.bd_rate) for band in (row.overall, *row.bands)),
         )
@@ -115,7 +116,7 @@ def demo_table(rows: Sequence[Measurement]) -> str:
         DEMO_HEADINGS,
         [
             (
-                row.picture,
+                escaped(row.picture),
                 str(row.original_bytes),
                 str(row.bytes),
                 f"{saving_per_cent(row.original_bytes, row.bytes):.1f}",

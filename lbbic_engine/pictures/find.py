@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import stat
+from collections import Counter
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from PIL import Image
-
 LBBIC_SUFFIXES = frozenset({".lbb"})
+HIDDEN = "hidden"
+MAX_KINDS = 8  # in one line
 
 # Raster pictures that Pillow decodes by itself: nothing here starts another program (EPS),
 # calls the system's renderer (WMF) or needs a reader that only others bring (HDF5, GRIB).
@@ -20,16 +24,90 @@ READABLE_FORMATS = (
 @cache
 def picture_suffixes() -> frozenset[str]:
     """Return the endings, in small letters, of the formats that this Pillow reads."""
+    from PIL import Image
+
     endings = Image.registered_extensions().items()
     return frozenset(suffix for suffix, name in endings if name in READABLE_FORMATS)
 
 
-def find_files(place: Path, suffixes: frozenset[str]) -> list[Path]:
-    """Return ``place`` itself, or the visible files with ``suffixes`` in and below a folder."""
-    if not place.is_dir():
-        return [place]
-    files = (file for file in place.rglob("*") if not file.name.startswith("."))
-    return sorted(file for file in files if file.suffix.lower() in suffixes and file.is_file())
+@dataclass(frozen=True)
+class Found:
+    """Files to be read, folders that cannot be, and how many of each other kind there are."""
+
+    files: tuple[Path, ...]
+    unreadable: tuple[OSError, ...] = ()
+    others: Counter[str] = field(default_factory=Counter)
+
+
+def find_files(place: Path, suffixes: frozenset[str]) -> Found:
+    """Return ``place`` itself, or the visible files with ``suffixes`` in and below a folder.
+
+    Whether a file can be read is seen when it is opened: links that lead nowhere are among
+    ``files``. Hidden folders are left out as hidden files are, and linked ones are not followed.
+    """
+    if not is_folder(place):
+        return Found((place,))
+    files: list[Path] = []
+    unreadable: list[OSError] = []
+    others: Counter[str] = Counter()
+    for folder, folders, names in os.walk(place, onerror=unreadable.append):
+        for name in names:
+            file = Path(folder, name)
+            try:
+                kind = _kind(file, suffixes)
+            except OSError as error:  # a link to nowhere may have been a folder of pictures
+                unreadable.append(error)
+                continue
+            if kind:
+                others[kind] += 1
+            else:
+                files.append(file)
+        for name in list(folders):
+            if kind := _kind_of_folder(Path(folder, name)):
+                others[kind] += 1
+                folders.remove(name)
+    return Found(tuple(sorted(files)), tuple(unreadable), others)
+
+
+def is_folder(path: Path) -> bool:
+    """Return False, too, for what cannot be reached, whatever is wrong with it."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
+def _kind(file: Path, suffixes: frozenset[str]) -> str:
+    """Return what sort of file is left out, nothing for one that is wanted."""
+    suffix = file.suffix.lower()
+    if file.name.startswith("."):
+        return HIDDEN
+    if suffix not in suffixes:
+        if not suffix:
+            file.stat()
+        return suffix or "without an ending"
+    return "" if _is_ordinary(file) else "no ordinary files"
+
+
+def _is_ordinary(file: Path) -> bool:
+    """Return False for a pipe, which would be waited for, or a device."""
+    try:
+        return stat.S_ISREG(file.stat().st_mode)
+    except OSError:
+        return True
+
+
+def _kind_of_folder(folder: Path) -> str:
+    if folder.name.startswith("."):
+        return HIDDEN
+    return "links to folders" if folder.is_symlink() else ""
+
+
+def in_words(others: Counter[str]) -> str:
+    """Return "3 .psd, 1 .heic, 2 hidden", the most frequent kinds first."""
+    shown = others.most_common(MAX_KINDS)
+    rest = others.total() - sum(count for _, count in shown)
+    return ", ".join([f"{count} {kind}" for kind, count in shown] + [f"{rest} others"] * (rest > 0))
 
 
 def name_within(file: Path, place: Path) -> Path:

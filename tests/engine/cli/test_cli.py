@@ -328,14 +328,29 @@ def test_existing_output_is_noticed_before_the_input_is_read(
 
 
 @pytest.mark.parametrize("options", [[], ["--overwrite"]])
-def test_two_inputs_with_one_output_do_not_clobber_each_other(
+def test_inputs_that_want_one_name_get_a_file_each(
     draw: Draw, tmp_path: Path, capsys: Capture, options: list[str]
 ) -> None:
-    assert run("compress", draw("a.png"), draw("a.jpg"), *options, "--json") == 2
-    first, second = json_lines(capsys)
-    assert first["input"].endswith("a.png")
-    assert "Two inputs, one output" in second["error"]
-    assert files_below(tmp_path) == {"a.png", "a.jpg", "a.lbb"}
+    for n, name in enumerate(("in/a.jpg", "in/a.png", "in/a (2).jpg", "in/A.tif")):
+        draw(name, 24 + n, 16)
+    for _ in range(2 if options else 1):  # once more over what was made by the first
+        assert run("compress", tmp_path / "in", "-o", tmp_path / "out", *options, "--json") == 0
+    widths = {Path(row["output"]).name: row["width"] for row in json_lines(capsys)}
+    assert widths == {"A.lbb": 27, "a (2).lbb": 26, "a (3).lbb": 24, "a (4).lbb": 25}
+    assert files_below(tmp_path / "out") == widths.keys()
+    for name, width in widths.items():
+        assert codec.read_info((tmp_path / "out" / name).read_bytes()).width == width
+
+
+def test_files_of_one_name_from_two_folders_get_a_file_each(
+    draw: Draw, packed: Path, tmp_path: Path
+) -> None:
+    for name in ("one/a.lbb", "two/a.lbb"):
+        (tmp_path / name).parent.mkdir()
+        shutil.copy(packed, tmp_path / name)
+    both = (tmp_path / "one" / "a.lbb", tmp_path / "two" / "a.lbb")
+    assert run("decompress", *both, "-o", tmp_path / "out") == 0
+    assert files_below(tmp_path / "out") == {"a.png", "a (2).png"}
 
 
 def test_an_input_given_twice_is_done_once(draw: Draw, tmp_path: Path, capsys: Capture) -> None:
@@ -367,6 +382,84 @@ def test_a_batch_goes_on_after_bad_files(draw: Draw, tmp_path: Path, capsys: Cap
     assert summary == "lbbic: 2 of 4 failed"
 
 
+def test_what_cannot_be_reached_is_named_and_the_rest_is_done(
+    draw: Draw, tmp_path: Path, capsys: Capture, without_privileges: None
+) -> None:
+    place = draw("in/good.png").parent
+    bad = {
+        place / "link.png": "No such file or directory",
+        place / "loop.png": "Too many levels of symbolic links",
+        place / "loop": "Too many levels of symbolic links",
+        place / "locked": "Permission denied",
+        place / "secret.png": "Permission denied",
+        tmp_path / "loop": "Too many levels of symbolic links",
+        tmp_path / ("x" * 300): "File name too long",
+        tmp_path / "shut" / "a.png": "Permission denied",
+    }
+    (place / "link.png").symlink_to("nowhere.png")
+    for loop in ("in/loop.png", "in/loop", "loop"):
+        (tmp_path / loop).symlink_to(Path(loop).name)
+    draw("in/secret.png").chmod(0)
+    folders = [draw(f"{name}/a.png").parent for name in ("in/locked", "shut")]
+    for folder in folders:
+        folder.chmod(0)
+    explicit = [path for path in bad if path.parent != place]
+    assert run("compress", place, *explicit, "-o", tmp_path / "out") == 2
+    for folder in folders:
+        folder.chmod(0o700)
+    *lines, summary = capsys.readouterr().err.splitlines()
+    assert len(lines) == len(bad)
+    for path, words in bad.items():
+        assert [line for line in lines if f" {path}: " in line and line.endswith(words)], path
+    assert summary == "lbbic: 8 of 9 failed"
+    assert files_below(tmp_path / "out") == {"good.lbb"}
+
+
+@pytest.mark.parametrize("command", ["compress", "eval"])
+def test_files_that_are_not_taken_are_counted_by_kind(
+    command: str, draw: Draw, tmp_path: Path, capsys: Capture
+) -> None:
+    place = draw("in/photo.jfif").parent
+    draw("in/.album/b.png")
+    draw("in/.c.png")
+    for name in ("1.heic", "2.HEIC", "3.heic", "notes.txt", "README"):
+        (place / name).touch()
+    os.mkfifo(place / "pipe.png")
+    (place / "again").symlink_to(place)
+    assert run(command, place, *(["-q", "4"] if command == "eval" else [])) == 0
+    out, err = capsys.readouterr()
+    assert "photo.jfif" in out
+    assert err.startswith("lbbic: not taken: 3 .heic, 2 hidden, ")
+    kinds = err.strip().removeprefix("lbbic: not taken: ").split(", ")[2:]
+    assert sorted(kinds) == [
+        "1 .txt",
+        "1 links to folders",
+        "1 no ordinary files",
+        "1 without an ending",
+    ]
+
+
+@pytest.mark.parametrize("char", ["\x1b", "\n", "\r", "\x9b", "\u202e", "\u2066", "\u200f"])
+def test_names_cannot_control_the_terminal(
+    draw: Draw, tmp_path: Path, capsys: Capture, char: str
+) -> None:
+    name = f"a{char}[2J  b"
+    shown = f"a{char.encode('unicode_escape').decode()}[2J  b"
+    source = draw(f"{name}.png")
+    (tmp_path / f"bad{name}.png").touch()
+    (tmp_path / f"c.{name}").touch()
+    assert run("compress", tmp_path) == 2
+    assert run("compress", source) == 2  # it exists
+    assert run("info", tmp_path / f"{name}.lbb") == 0
+    assert run("eval", tmp_path, "-q", "4") == 2
+    for text in capsys.readouterr():
+        assert shown in text
+        assert name not in text
+    with pytest.raises(SystemExit):
+        run("compress", source, f"--a{char}b")
+    assert f"--{shown[:-6]}b" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("error", "line"),
     [
@@ -396,8 +489,9 @@ def test_interruption_leaves_nothing_behind(
 
 def test_a_reader_who_leaves_is_no_error() -> None:
     code = (
-        "import sys; from lbbic_engine import cli, commands\n"
-        "commands.info = lambda args: print('x' * 1_000_000) or 0\n"
+        "import sys; from lbbic_engine import cli\n"
+        "from lbbic_engine.cli import batch\n"
+        "batch.info = lambda args: print('x' * 1_000_000) or 0\n"
         "sys.exit(cli.main(['info', 'a.lbb']))\n"
     )
     reader, writer = os.pipe()

@@ -20,7 +20,7 @@ def test_a_picture_by_a_rarer_ending_is_taken(tmp_path: Path, suffix: str) -> No
     file = tmp_path / f"photo{suffix}"
     format_ = Image.registered_extensions()[suffix.lower()]
     Image.new("RGB", (20, 10), "red").save(file, format_)
-    assert find_files(tmp_path, picture_suffixes()) == [file]
+    assert find_files(tmp_path, picture_suffixes()).files == (file,)
     assert load_picture(file).pixels.shape == (10, 20, 3)
 
 
