@@ -20,7 +20,7 @@ from lbbic_engine.networks.refinement import RESIDUAL_PARTS, Refinement
 
 Pixels = NDArray[np.uint8]
 
-STRENGTHS = (0, 1, 2)  # of the residual, in halves
+STRENGTHS = (1, 2)  # of the residual, in halves
 _HALVES = 2 * RESIDUAL_PARTS
 _CHUNK = 2048  # blocks that go through the network together, for the processor's cache
 
@@ -128,7 +128,7 @@ def refine_tile(
 
 def squared_error(original: Pixels, pixels: Pixels) -> int:
     """The sum over a picture (height, width, 3), by which a sender chooses the strength."""
-    rows = (np.subtract(*pair, dtype=np.int32) for pair in zip(original, pixels, strict=True))
+    rows = (np.subtract(*pair, dtype=np.int64) for pair in zip(original, pixels, strict=True))
     return sum(int(np.vdot(row, row)) for row in rows)
 
 

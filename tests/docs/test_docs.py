@@ -26,6 +26,7 @@ ROOT = Path(__file__).parents[2]
 SMALL: dict[str, Any] = {"hidden": 64, "latents": 16}
 FEW_PASSES = f"iterations = 1\nbatch = 2\ncrops = 4\nthreshold = {[1e9] * 8}"
 FEW_STEPS = "\n[on_policy]\nclosed_form = false\nsteps = 2\nrollout_steps = 2\n"
+SMALL_REFINEMENT = "steps = 2\ncrops = 2\nblocks = 8\n[model]\nring = 2\nhidden = 8\n"
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
@@ -77,6 +78,8 @@ def desk(models: Path, cat: Image.Image, tmp_path: Path, monkeypatch: pytest.Mon
         path = tmp_path / "PICTURES" / f"{n}.png"
         path.parent.mkdir(exist_ok=True)
         cat.crop((30 * n, 5 * n, 30 * n + 264, 5 * n + 272)).save(path)
+    (tmp_path / "OTHERS").mkdir()
+    cat.crop((0, 0, 64, 64)).save(tmp_path / "OTHERS" / "other.png")
     monkeypatch.chdir(tmp_path)
     assert lbbic(["compress", "photo.jpg", "-o", "half-loaded.lbb", "-q", "8"]) == 0
     data = Path("half-loaded.lbb").read_bytes()
@@ -85,6 +88,7 @@ def desk(models: Path, cat: Image.Image, tmp_path: Path, monkeypatch: pytest.Mon
     for recipe in Path("training/recipes").glob("block*.toml"):
         text = recipe.read_text(encoding="utf-8").replace("iterations = 8", FEW_PASSES)
         recipe.write_text(f"crop_px = 64\n{text}{FEW_STEPS}", encoding="utf-8")
+    Path("training/recipes/refinement.toml").write_text(SMALL_REFINEMENT, encoding="utf-8")
     return tmp_path
 
 

@@ -274,7 +274,7 @@ def validate(network: RefinementNetwork, examples: Examples) -> dict[str, float]
         missing = batch.targets * PIXEL_UNIT
         errors = [
             float((missing - (strength / 2 * residual).round()).square().mean())
-            for strength in STRENGTHS
+            for strength in (0, *STRENGTHS)
         ]
         found = 10 * np.log10(errors[0] / np.array(errors))
         gains.setdefault(crop.quality, []).append((float(found.max()), float(found[-1])))

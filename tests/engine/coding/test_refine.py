@@ -20,7 +20,7 @@ from lbbic_engine.codec import (
     decompress_region,
     read_info,
 )
-from lbbic_engine.coding.refine import neighbourhoods
+from lbbic_engine.coding.refine import neighbourhoods, squared_error
 from lbbic_engine.errors import CorruptDataError, UnknownWeightsError
 from lbbic_engine.layout import tiles
 from lbbic_engine.layout.blocks import merge_blocks
@@ -43,10 +43,6 @@ def refined(tiny_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         shutil.copy(path, tmp_path)
     monkeypatch.setenv("LBBIC_WEIGHTS", str(tmp_path))
     return tmp_path / FILE
-
-
-def squared_error(left: Pixels, right: Pixels) -> float:
-    return float(np.square(left.astype(float) - right).sum())
 
 
 def put_together(data: bytes, shape: tuple[int, int], *, partial: bool = False) -> Pixels:
@@ -165,6 +161,11 @@ def test_the_papers_networks_have_no_refinement(photograph: Pixels, refined: Pat
     shutil.copy(GOLDEN / "paper.safetensors", refined.parent)
     compressed = compress(Picture(photograph), weights="paper")
     assert parse_container(compressed.data).strength == 0
+
+
+def test_the_error_of_a_large_picture_does_not_overflow() -> None:
+    black = np.zeros((2, 2**16 - 1, 3), np.uint8)
+    assert squared_error(black, 255 - black) == black.size * 255**2
 
 
 def test_neighbourhoods_are_blocks_and_what_touches_them() -> None:
