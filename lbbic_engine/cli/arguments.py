@@ -95,7 +95,7 @@ def _add_compress(subparsers: Any) -> None:
     target.add_argument(
         "--target-psnr", type=_positive(float), metavar="X", help="smallest file with X dB at least"
     )
-    _add_options(parser, "effort", "refine", "weights", "device", "overwrite", "json")
+    _add_options(parser, "effort", "refine", "weights", "device", "overwrite", "keep-dates", "json")
 
 
 def _add_decompress(subparsers: Any) -> None:
@@ -112,7 +112,7 @@ def _add_decompress(subparsers: Any) -> None:
     parser.add_argument(
         "--partial", action="store_true", help="show what is left of a truncated file"
     )
-    _add_options(parser, "device", "overwrite", "json")
+    _add_options(parser, "device", "overwrite", "keep-dates", "json")
 
 
 def _add_info(subparsers: Any) -> None:
@@ -231,6 +231,12 @@ def _add_options(parser: argparse.ArgumentParser, *names: str) -> None:
         )
     if "overwrite" in names:
         parser.add_argument("--overwrite", action="store_true", help="replace existing files")
+    if "keep-dates" in names:
+        parser.add_argument(
+            "--keep-dates",
+            action="store_true",
+            help="give each file the modification time of its input",
+        )
     if "json" in names:
         parser.add_argument("--json", action="store_true", help="print a JSON object per file")
 

@@ -110,14 +110,20 @@ def _compress_one(job: Job, args: Namespace, progress: ShowProgress) -> Row:
     from lbbic_engine.measure import metrics
     from lbbic_engine.pictures import atomic, read
 
-    original_bytes = job.input.stat().st_size
+    original = job.input.stat()
     refuse_existing(job.output, overwrite=args.overwrite)
     picture = read.load_picture(job.input)
     started = perf_counter()
     quality, compressed = _encode(picture, args, progress)
     seconds = perf_counter() - started
     make_folder(job.output.parent)
-    atomic.write_atomically(job.output, compressed.data, overwrite=args.overwrite)
+    atomic.write_atomically(
+        job.output,
+        compressed.data,
+        overwrite=args.overwrite,
+        like=original,
+        keep_date=args.keep_dates,
+    )
     height, width = picture.pixels.shape[:2]
     return {
         "output": str(job.output),
@@ -128,7 +134,7 @@ def _compress_one(job: Job, args: Namespace, progress: ShowProgress) -> Row:
         "quality": quality,
         "width": width,
         "height": height,
-        "original_bytes": original_bytes,
+        "original_bytes": original.st_size,
         "notices": picture.notices,
     }
 
@@ -179,7 +185,7 @@ def _decompress_one(job: Job, args: Namespace, progress: ShowProgress) -> Row:
     from lbbic_engine import codec
     from lbbic_engine.pictures import write
 
-    data = job.input.read_bytes()
+    data, original = job.input.read_bytes(), job.input.stat()
     refuse_existing(job.output, overwrite=args.overwrite)
     started = perf_counter()
     try:
@@ -190,7 +196,13 @@ def _decompress_one(job: Job, args: Namespace, progress: ShowProgress) -> Row:
         raise error if args.partial else _with_hint(error, data) from None
     seconds = perf_counter() - started
     make_folder(job.output.parent)
-    write.save_image(picture, job.output, overwrite=args.overwrite)
+    write.save_image(
+        picture,
+        job.output,
+        overwrite=args.overwrite,
+        like=original,
+        keep_date=args.keep_dates,
+    )
     height, width = picture.pixels.shape[:2]
     return {
         "output": str(job.output),

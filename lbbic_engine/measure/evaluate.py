@@ -113,6 +113,7 @@ def measure(
     LbbicError or OSError when the picture cannot be read, coded or written.
     """
     picture = read.load_picture(source)
+    original = source.stat()
     height, width = picture.pixels.shape[:2]
     for quality in qualities:
         path = folder / f"q{quality:g}" / f"{name}.lbb"
@@ -123,23 +124,27 @@ def measure(
         )
         encode_seconds = perf_counter() - started
         make_folder(path.parent)
-        atomic.write_atomically(path, compressed.data, overwrite=overwrite)
+        atomic.write_atomically(path, compressed.data, overwrite=overwrite, like=original)
         data = path.read_bytes()
         started = perf_counter()
         picture_back = codec.decompress(data, device=device)
         decode_seconds = perf_counter() - started
         decoded = picture_back.pixels
         if details:
-            write.save_image(picture_back, path.with_suffix(".png"), overwrite=overwrite)
+            write.save_image(
+                picture_back, path.with_suffix(".png"), overwrite=overwrite, like=original
+            )
             maps = block_maps.block_maps(data, picture.pixels, device=device)
             for suffix, content in ((".blocks.csv", maps.csv()), (".blocks.png", maps.png())):
-                atomic.write_atomically(path.with_suffix(suffix), content, overwrite=overwrite)
+                atomic.write_atomically(
+                    path.with_suffix(suffix), content, overwrite=overwrite, like=original
+                )
         yield Measurement(
             picture=name,
             quality=quality,
             width=width,
             height=height,
-            original_bytes=source.stat().st_size,
+            original_bytes=original.st_size,
             bytes=len(data),
             bpp=8 * len(data) / (width * height),
             psnr=metrics.psnr(picture.pixels, decoded),

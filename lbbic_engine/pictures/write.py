@@ -33,12 +33,20 @@ _JPEG_MARKER_BYTES = 65_533 - 29
 _METADATA = ("icc_profile", "exif", "xmp")
 
 
-def save_image(picture: Picture, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+def save_image(
+    picture: Picture,
+    path: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    like: os.stat_result | None = None,
+    keep_date: bool = False,
+) -> None:
     """Write a picture in the format that the extension names.
 
     JPEG and AVIF at high quality with full colour resolution, the others without loss. Metadata
     goes along where the format holds it; where it holds no alpha the picture is laid on white.
-    UnwritableImageError if the format cannot hold it; OSError as ``write_atomically``.
+    The other options are those of ``write_atomically``. UnwritableImageError if the format cannot
+    hold it; OSError as there.
     """
     name = Path(path).name
     format_ = Image.registered_extensions().get(Path(path).suffix.lower(), "")
@@ -50,7 +58,7 @@ def save_image(picture: Picture, path: str | os.PathLike[str], *, overwrite: boo
         image.save(file, format_, **_SAVE_OPTIONS[format_], **_metadata_options(image, format_))
     except Exception as error:  # Pillow's writers raise anything for what their format cannot hold.
         raise UnwritableImageError(f"Cannot write {name} as {format_}", reason(error)) from error
-    write_atomically(path, file.getvalue(), overwrite=overwrite)
+    write_atomically(path, file.getvalue(), overwrite=overwrite, like=like, keep_date=keep_date)
 
 
 def _fit_format(image: Image.Image, format_: str) -> Image.Image:

@@ -560,6 +560,24 @@ def test_decompress_takes_folders(packed: Path, tmp_path: Path) -> None:
     assert files_below(tmp_path / "out") == {"deep/b.png"}
 
 
+def test_permissions_and_dates_go_along(draw: Draw, tmp_path: Path) -> None:
+    source = draw("in/a.png")
+    source.chmod(0o600)
+    os.utime(source, ns=(1, 1_000_000_000_123_456_789))
+    kept = ["--keep", tmp_path / "out", "--details"]
+    for options in (["--keep-dates"], ["--overwrite", "--keep-dates"], ["--overwrite"]):
+        assert run("compress", source.parent, "-o", tmp_path / "out", *options) == 0
+        assert run("decompress", tmp_path / "out", *options) == 0
+        for name in ("a.lbb", "a.png"):
+            facts = (tmp_path / "out" / name).stat()
+            assert facts.st_mode & 0o777 == 0o600
+            same_date = facts.st_mtime_ns == source.stat().st_mtime_ns
+            assert same_date is ("--keep-dates" in options)
+    assert run("eval", source, "-q", "4", *kept) == 0
+    modes = {path.stat().st_mode & 0o777 for path in (tmp_path / "out" / "q4").iterdir()}
+    assert modes == {0o600}
+
+
 def test_decompress_overwrites_nothing_unasked(packed: Path) -> None:
     output = packed.with_suffix(".png")
     output.write_text("precious")

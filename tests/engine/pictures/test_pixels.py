@@ -7,6 +7,7 @@ import stat
 import struct
 import threading
 import zlib
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -556,6 +557,58 @@ def test_a_file_is_written_with_ordinary_permissions(tmp_path: Path, overwrite: 
     reference = tmp_path / "reference"
     reference.touch()
     assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE(reference.stat().st_mode)
+
+
+@pytest.mark.parametrize(
+    ("source", "existing", "mode"),
+    [
+        (0o600, None, 0o600),
+        (0o640, None, 0o640),
+        (0o444, None, 0o644),  # its owner may write it, else it could not be replaced
+        (0o400, 0o644, 0o600),
+        (0o644, 0o600, 0o600),
+        (0o644, 0o755, 0o644),
+        (None, 0o640, 0o640),
+    ],
+)
+def test_nobody_may_read_a_result_who_may_not_read_what_it_is_made_of(
+    tmp_path: Path, source: int | None, existing: int | None, mode: int
+) -> None:
+    picture, path = tmp_path / "picture", tmp_path / "file"
+    picture.touch()
+    picture.chmod(source or 0o644)
+    if existing is not None:
+        path.touch()
+        path.chmod(existing)
+    like = None if source is None else picture.stat()
+    umask = os.umask(0o022)
+    write_atomically(path, b"data", overwrite=existing is not None, like=like)
+    os.umask(umask)
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
+def test_what_a_group_may_read_is_not_opened_to_another(tmp_path: Path) -> None:
+    picture, path = tmp_path / "picture", tmp_path / "file"
+    picture.touch()
+    picture.chmod(0o640)
+    facts = list(picture.stat())
+    facts[5] += 1  # the group
+    write_atomically(path, b"data", overwrite=False, like=os.stat_result(facts))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("link", [os.link, fail])
+def test_the_date_is_kept_when_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, link: Callable[..., None]
+) -> None:
+    monkeypatch.setattr(os, "link", link)
+    picture = tmp_path / "picture"
+    picture.touch()
+    os.utime(picture, ns=(1, 1_234_567_890_123_456_789))
+    for keep_date in (False, True):
+        path = tmp_path / str(keep_date)
+        write_atomically(path, b"", overwrite=False, like=picture.stat(), keep_date=keep_date)
+        assert (path.stat().st_mtime_ns == picture.stat().st_mtime_ns) is keep_date
 
 
 @pytest.mark.parametrize("failing", ["fsync", "replace"])
