@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,19 +91,24 @@ def suffixes() -> frozenset[str]:
 
 def find(paths: tuple[Path, ...]) -> Found:
     """All pictures and .lbb files among files and, at any depth, in folders."""
+    from lbbic_engine.pictures.find import find_files, in_words, is_folder
+
     sources: list[tuple[Path | None, tuple[Source, ...]]] = []
     unsupported: list[str] = []
+    unreadable: list[str] = []
+    others: Counter[str] = Counter()
     wanted = suffixes()
     for path in paths:
-        if path.is_dir():
-            files = (file for file in path.rglob("*") if not file.name.startswith("."))
-            chosen = sorted(file for file in files if file.suffix.lower() in wanted)
-            sources.append((path, tuple(_source(file) for file in chosen if file.is_file())))
+        if is_folder(path):
+            found = find_files(path, wanted)
+            sources.append((path, tuple(map(_source, found.files))))
+            unreadable += (Path(error.filename).name for error in found.unreadable)
+            others += found.others
         elif path.suffix.lower() in wanted:
             sources.append((None, (_source(path),)))
         else:
             unsupported.append(path.name)
-    return Found(tuple(sources), tuple(unsupported))
+    return Found(tuple(sources), tuple(unsupported), tuple(unreadable), in_words(others))
 
 
 def _source(path: Path) -> Source:

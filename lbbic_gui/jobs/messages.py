@@ -255,10 +255,16 @@ class Ready:
 
 @dataclass(frozen=True)
 class Found:
-    """``sources`` by the folder they were found below, and the names of what is no picture."""
+    """``sources`` by the folder they were found below, and what is none.
+
+    Names of files of no picture's kind and of folders that cannot be read; what else folders hold,
+    in words.
+    """
 
     sources: tuple[tuple[Path | None, tuple[Source, ...]], ...]
-    unsupported: tuple[str, ...]
+    unsupported: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
+    others: str = ""
 
 
 @dataclass(frozen=True)

@@ -43,13 +43,13 @@ class Intake(QObject):
             fresh, known = self._model.add(list(sources), base)
             rows += fresh
             doubles += known
-        self._announce(rows, doubles, found.unsupported)
+        self._announce(rows, doubles, found)
 
     def _add(self, sources: list[Source]) -> None:
         rows, doubles = self._model.add(sources)
-        self._announce(rows, doubles, ())
+        self._announce(rows, doubles, messages.Found(()))
 
-    def _announce(self, rows: list[Row], doubles: int, unsupported: tuple[str, ...]) -> None:
+    def _announce(self, rows: list[Row], doubles: int, found: messages.Found) -> None:
         for row in rows:
             self._jobs.submit(messages.Thumbnail(row.source), row.number, THUMBNAIL)
         parts = []
@@ -57,10 +57,15 @@ class Intake(QObject):
             parts.append(text.count(len(rows), tr("1 picture added"), tr("{} pictures added")))
         if doubles:
             parts.append(tr("{} already in the list").format(doubles))
-        if unsupported:
-            names = ", ".join(unsupported[:3]) + (" …" if len(unsupported) > 3 else "")
-            parts.append(tr("not supported: {}").format(names))
-        self.noticed.emit("  ·  ".join(parts) or tr("No pictures there"))
+        if found.unsupported:
+            parts.append(tr("not supported: {}").format(_first(found.unsupported)))
+        if found.unreadable:
+            parts.append(tr("cannot be read: {}").format(_first(found.unreadable)))
+        if found.others:
+            parts.append(tr("not taken: {}").format(found.others))
+        if not rows and not doubles:
+            parts.insert(0, tr("No pictures there"))
+        self.noticed.emit("  ·  ".join(parts))
         if rows:
             self.added.emit(rows)
 
@@ -76,3 +81,7 @@ class Intake(QObject):
             row.thumbnail, row.file_bytes = thumb.image, thumb.file_bytes or row.file_bytes
             row.width, row.height = thumb.width or row.width, thumb.height or row.height
             self._model.touch(row)
+
+
+def _first(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:3]) + (" …" if len(names) > 3 else "")

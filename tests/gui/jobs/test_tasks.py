@@ -23,6 +23,20 @@ def picture(draw: Callable[..., Path]) -> Source:
     return Source(path.name, path)
 
 
+def test_a_search_goes_on_after_what_it_cannot_reach(
+    draw: Callable[..., Path], tmp_path: Path, without_privileges: None
+) -> None:
+    good, locked = draw("in/a.png"), draw("in/locked/b.png").parent
+    loop, long = good.with_name("loop.png"), tmp_path / f"{'x' * 300}.png"
+    loop.symlink_to(loop)
+    locked.chmod(0)
+    found = conversion.find((long, good.parent, locked / "b.png"))
+    locked.chmod(0o700)
+    paths = [source.path for _, sources in found.sources for source in sources]
+    assert paths == [long, good, loop, locked / "b.png"]  # rows say which of them cannot be read
+    assert found.unreadable == ("locked",)
+
+
 def test_a_picture_is_coded_and_decoded_front_by_front(answers: Any, picture: Source) -> None:
     from lbbic_engine import decompress, load_picture
     from lbbic_engine.measure import metrics
