@@ -73,8 +73,18 @@ class _Version(argparse.Action):
 
 def _add_compress(subparsers: Any) -> None:
     parser = _add_command(subparsers, "compress", batch.compress, "compress pictures to .lbb files")
-    parser.add_argument("inputs", nargs="+", metavar="IN", help="pictures, folders of pictures")
-    parser.add_argument("-o", "--output", metavar="OUT", help="a folder, or a file for one picture")
+    parser.add_argument(
+        "inputs",
+        nargs="+",
+        metavar="IN",
+        help="pictures, folders of pictures, - for standard input",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="OUT",
+        help="a folder, a file for one picture, - for standard output",
+    )
     target = parser.add_mutually_exclusive_group()
     target.add_argument(
         "-q",
@@ -102,12 +112,15 @@ def _add_decompress(subparsers: Any) -> None:
     parser = _add_command(
         subparsers, "decompress", batch.decompress, "turn .lbb files into pictures"
     )
-    parser.add_argument("inputs", nargs="+", metavar="IN", help=".lbb files, folders of them")
+    parser.add_argument(
+        "inputs", nargs="+", metavar="IN", help=".lbb files, folders of them, - for standard input"
+    )
     parser.add_argument(
         "-o",
         "--output",
         metavar="OUT",
-        help="a folder for PNGs, or a file whose extension says the format",
+        help="a folder for PNGs, a file whose extension says the format, - for a PNG to standard "
+        "output",
     )
     parser.add_argument(
         "--partial", action="store_true", help="show what is left of a truncated file"
@@ -117,7 +130,9 @@ def _add_decompress(subparsers: Any) -> None:
 
 def _add_info(subparsers: Any) -> None:
     parser = _add_command(subparsers, "info", batch.info, "say what is in .lbb files")
-    parser.add_argument("inputs", nargs="+", metavar="IN", help=".lbb files, folders of them")
+    parser.add_argument(
+        "inputs", nargs="+", metavar="IN", help=".lbb files, folders of them, - for standard input"
+    )
     _add_options(parser, "json")
 
 

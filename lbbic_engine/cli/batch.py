@@ -6,12 +6,16 @@ or JSON object a file; errors, notices and progress to standard error.
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
+from functools import partial
+from io import BytesIO
+from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from lbbic_engine.cli import tables
 from lbbic_engine.cli.console import (
@@ -25,8 +29,15 @@ from lbbic_engine.cli.console import (
     say_others,
 )
 from lbbic_engine.cli.files import Job, Plan, list_jobs, plan_jobs
+from lbbic_engine.cli.streams import (
+    facts_of,
+    name_of,
+    read_bytes,
+    refuse_output,
+    write_bytes,
+    write_picture,
+)
 from lbbic_engine.errors import CorruptDataError, LbbicError
-from lbbic_engine.pictures.atomic import make_folder, refuse_existing
 from lbbic_engine.pictures.find import LBBIC_SUFFIXES, picture_suffixes
 
 if TYPE_CHECKING:
@@ -45,7 +56,8 @@ def compress(args: Namespace) -> int:
         before = sum(row["original_bytes"] for row in rows)
         after = sum(row["bytes"] for row in rows)
         seconds = sum(row["seconds"] for row in rows)
-        print(f"{tables.count(len(rows), 'file')}: {_saving(before, after)}, {seconds:.1f} s")
+        summary = f"{tables.count(len(rows), 'file')}: {_saving(before, after)}, {seconds:.1f} s"
+        print(summary, file=_words_go_to(plan))
     return _verdict(plan, rows)
 
 
@@ -55,7 +67,8 @@ def decompress(args: Namespace) -> int:
     plan = plan_jobs(args.inputs, args.output, LBBIC_SUFFIXES, ".png")
     rows = _run_batch(plan, args, _decompress_one, _decompress_line)
     if rows and not args.json:
-        print(f"{tables.count(len(rows), 'file')}, {sum(row['seconds'] for row in rows):.1f} s")
+        seconds = sum(row["seconds"] for row in rows)
+        print(f"{tables.count(len(rows), 'file')}, {seconds:.1f} s", file=_words_go_to(plan))
     return _verdict(plan, rows)
 
 
@@ -72,24 +85,33 @@ def _run_batch(
     line: Callable[[Row], str],
 ) -> list[Row]:
     rows = []
+    say = partial(print, file=_words_go_to(plan), flush=True)
     for number, job in enumerate(plan.jobs, 1):
+        name = name_of(job.input)
+        label = escaped(Path(name).name)
         try:
             if job.problem:
                 raise job.problem
-            with progress_bar(f"{number}/{len(plan.jobs)} {escaped(job.input.name)}") as progress:
-                row = {"input": str(job.input), **work(job, args, progress)}
+            with progress_bar(f"{number}/{len(plan.jobs)} {label}") as progress:
+                row = {"input": name, **work(job, args, progress)}
+        except BrokenPipeError:  # nobody reads standard output any more
+            raise
         except FAILURES as error:
             message = reason(error, job.input)
-            complain(f"{escaped(job.input)}: {message}")
+            complain(f"{escaped(name)}: {message}")
             if args.json:
-                print(tables.json_text({"input": str(job.input), "error": message}), flush=True)
+                say(tables.json_text({"input": name, "error": message}))
             continue
         for notice in row.get("notices", ()):
-            complain(f"{escaped(job.input)}: note: {notice}")
-        print(tables.json_text(row) if args.json else line(row), flush=True)
+            complain(f"{escaped(name)}: note: {notice}")
+        say(tables.json_text(row) if args.json else line(row))
         rows.append(row)
     say_others(plan.others)
     return rows
+
+
+def _words_go_to(plan: Plan) -> TextIO:
+    return sys.stderr if plan.to_standard_output else sys.stdout
 
 
 def _verdict(plan: Plan, rows: list[Row]) -> int:
@@ -108,25 +130,19 @@ def _check_options(device: str, weights: str | None = None) -> None:
 
 def _compress_one(job: Job, args: Namespace, progress: ShowProgress) -> Row:
     from lbbic_engine.measure import metrics
-    from lbbic_engine.pictures import atomic, read
+    from lbbic_engine.pictures import read
 
-    original = job.input.stat()
-    refuse_existing(job.output, overwrite=args.overwrite)
-    picture = read.load_picture(job.input)
+    original = facts_of(job.input)
+    refuse_output(job.output, args)
+    data = b"" if job.input else read_bytes(job.input)
+    picture = read.load_picture(job.input or BytesIO(data))
     started = perf_counter()
     quality, compressed = _encode(picture, args, progress)
     seconds = perf_counter() - started
-    make_folder(job.output.parent)
-    atomic.write_atomically(
-        job.output,
-        compressed.data,
-        overwrite=args.overwrite,
-        like=original,
-        keep_date=args.keep_dates,
-    )
+    write_bytes(job.output, compressed.data, args, original)
     height, width = picture.pixels.shape[:2]
     return {
-        "output": str(job.output),
+        "output": name_of(job.output),
         "bytes": len(compressed.data),
         "bpp": 8 * len(compressed.data) / (width * height),
         "psnr": metrics.psnr(picture.pixels, compressed.reconstruction),
@@ -134,7 +150,7 @@ def _compress_one(job: Job, args: Namespace, progress: ShowProgress) -> Row:
         "quality": quality,
         "width": width,
         "height": height,
-        "original_bytes": original.st_size,
+        "original_bytes": original.st_size if original else len(data),
         "notices": picture.notices,
     }
 
@@ -183,10 +199,10 @@ def _saving(before: int, after: int) -> str:
 
 def _decompress_one(job: Job, args: Namespace, progress: ShowProgress) -> Row:
     from lbbic_engine import codec
-    from lbbic_engine.pictures import write
 
-    data, original = job.input.read_bytes(), job.input.stat()
-    refuse_existing(job.output, overwrite=args.overwrite)
+    original = facts_of(job.input)
+    refuse_output(job.output, args)
+    data = read_bytes(job.input)
     started = perf_counter()
     try:
         picture = codec.decompress(
@@ -195,17 +211,10 @@ def _decompress_one(job: Job, args: Namespace, progress: ShowProgress) -> Row:
     except CorruptDataError as error:
         raise error if args.partial else _with_hint(error, data) from None
     seconds = perf_counter() - started
-    make_folder(job.output.parent)
-    write.save_image(
-        picture,
-        job.output,
-        overwrite=args.overwrite,
-        like=original,
-        keep_date=args.keep_dates,
-    )
+    write_picture(job.output, picture, args, original)
     height, width = picture.pixels.shape[:2]
     return {
-        "output": str(job.output),
+        "output": name_of(job.output),
         "bytes": len(data),
         "bpp": 8 * len(data) / (width * height),
         "seconds": seconds,
@@ -238,7 +247,7 @@ def _way(row: Row) -> str:
 def _info_one(job: Job, _args: Namespace, _progress: ShowProgress) -> Row:
     from lbbic_engine import codec
 
-    facts = asdict(codec.read_info(job.input.read_bytes()))
+    facts = asdict(codec.read_info(read_bytes(job.input)))
     return {"bytes": facts["total_bytes"], **facts}
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from lbbic_engine.cli.streams import STANDARD
 from lbbic_engine.errors import LbbicError
 from lbbic_engine.pictures.find import LBBIC_SUFFIXES, Found, find_files, is_folder, name_within
 from lbbic_engine.pictures.naming import name_apart
@@ -15,10 +17,13 @@ from lbbic_engine.pictures.naming import name_apart
 
 @dataclass(frozen=True)
 class Job:
-    """One input and where its result goes; ``problem`` says why it cannot be done."""
+    """One input and where its result goes; ``problem`` says why it cannot be done.
 
-    input: Path
-    output: Path
+    None is standard input, or standard output.
+    """
+
+    input: Path | None
+    output: Path | None = None
     problem: LbbicError | OSError | None = None
 
 
@@ -27,6 +32,7 @@ class Plan:
     """What is to be done, and how many files of which kinds were found but not taken."""
 
     jobs: list[Job]
+    to_standard_output: bool = False
     others: Counter[str] = field(default_factory=Counter)
 
 
@@ -38,28 +44,57 @@ def plan_jobs(
     ``out`` is a folder, or a file when there is one input; without it, results lie beside their
     inputs. A folder's own folders are kept. LbbicError when ``out`` cannot hold the results.
     """
+    if STANDARD in (*inputs, out):
+        return _plan_stream(inputs, out, new_suffix)
     places = [Path(place) for place in inputs]
     if out is not None and _names_a_file(out):
         if len(places) > 1 or is_folder(places[0]):
             raise LbbicError("Not a folder", f"{out} cannot hold the results of several inputs.")
-        if new_suffix == ".lbb" and Path(out).suffix.lower() != new_suffix:
-            detail = f"{out} does not end with .lbb; a new folder is given with a / at the end."
-            raise LbbicError("Wrong name", detail)
-        return Plan(_name_apart([Job(places[0], Path(out))]))
+        return Plan([_checked(places[0], _output_file(out, new_suffix))])
     found = _find(places, suffixes)
-    folder = None if out is None else Path(out)
-    jobs = [
-        _with_output(job, place, folder, new_suffix)
-        for place, at in found
-        for job in _jobs(place, at, suffixes)
-    ]
-    return Plan(_name_apart(jobs), _others(found))
+    failed = [job for place, at in found for job in _failures(place, at, suffixes)]
+    wanted: dict[tuple[str, Path], Path] = {}  # what is given twice is done once
+    for place, at in found:
+        for file in at.files:
+            if out is None and file.suffix.lower() == new_suffix:
+                problem = LbbicError("Nothing to do", f"The file ends with {new_suffix} already.")
+                failed.append(Job(file, problem=problem))
+            else:
+                output = file if out is None else Path(out) / name_within(file, place)
+                wanted[os.path.realpath(file), output.with_suffix(new_suffix)] = file
+    outputs = name_apart([output for _, output in wanted])
+    jobs = [_checked(file, output) for file, output in zip(wanted.values(), outputs, strict=True)]
+    return Plan([*failed, *jobs], others=_others(found))
 
 
 def list_jobs(inputs: Sequence[str], suffixes: frozenset[str]) -> Plan:
     """Return a job without any output for each file in ``inputs``."""
-    found = _find(map(Path, inputs), suffixes)
-    return Plan([job for place, at in found for job in _jobs(place, at, suffixes)], _others(found))
+    streams = [Job(None) for place in inputs if place == STANDARD][:1]
+    found = _find((Path(place) for place in inputs if place != STANDARD), suffixes)
+    failed = [job for place, at in found for job in _failures(place, at, suffixes)]
+    jobs = [Job(file) for _, at in found for file in at.files]
+    return Plan([*streams, *failed, *jobs], others=_others(found))
+
+
+def _plan_stream(inputs: Sequence[str], out: str | None, new_suffix: str) -> Plan:
+    """One file through standard input, standard output, or both."""
+    place = None if inputs[0] == STANDARD else Path(inputs[0])
+    if len(inputs) > 1 or (place and is_folder(place)):
+        raise LbbicError("One at a time", f"{STANDARD} is a single file.")
+    if out is None or out == STANDARD:
+        return Plan([Job(place, None)], to_standard_output=True)
+    if not _names_a_file(out):
+        raise LbbicError(
+            "Not a file", f"{out} is a folder; standard input has no name to put there."
+        )
+    return Plan([Job(place, _output_file(out, new_suffix))])
+
+
+def _output_file(out: str, new_suffix: str) -> Path:
+    if new_suffix == ".lbb" and Path(out).suffix.lower() != new_suffix:
+        detail = f"{out} does not end with .lbb; a new folder is given with a / at the end."
+        raise LbbicError("Wrong name", detail)
+    return Path(out)
 
 
 def _names_a_file(out: str) -> bool:
@@ -77,41 +112,17 @@ def _others(found: Iterable[tuple[Path, Found]]) -> Counter[str]:
     return sum((at.others for _, at in found), Counter())
 
 
-def _jobs(place: Path, found: Found, suffixes: frozenset[str]) -> Iterator[Job]:
-    """Yield jobs whose output is their input yet, and those for what cannot be read."""
+def _failures(place: Path, found: Found, suffixes: frozenset[str]) -> Iterator[Job]:
     for error in found.unreadable:
-        folder = Path(error.filename)
-        yield Job(folder, folder, error)
-    for file in found.files:
-        yield Job(file, file)
+        yield Job(Path(error.filename), problem=error)
     if not found.files and not found.unreadable:
         what = ".lbb file" if suffixes == LBBIC_SUFFIXES else "picture"
-        yield Job(place, place, LbbicError("Nothing to do", f"The folder holds no {what}."))
+        yield Job(place, problem=LbbicError("Nothing to do", f"The folder holds no {what}."))
 
 
-def _with_output(job: Job, place: Path, folder: Path | None, new_suffix: str) -> Job:
-    if job.problem:
-        return job
-    if folder is not None:
-        output = folder / name_within(job.input, place)
-        return replace(job, output=output.with_suffix(new_suffix))
-    if job.input.suffix.lower() == new_suffix:
-        problem = LbbicError("Nothing to do", f"The file ends with {new_suffix} already.")
-        return replace(job, problem=problem)
-    return replace(job, output=job.input.with_suffix(new_suffix))
-
-
-def _name_apart(jobs: Iterable[Job]) -> list[Job]:
-    """Give no output twice, and do nothing twice."""
-    once = list({(os.path.realpath(job.input), job.output): job for job in jobs}.values())
-    outputs = iter(name_apart([job.output for job in once if not job.problem]))
-    return [job if job.problem else _checked(replace(job, output=next(outputs))) for job in once]
-
-
-def _checked(job: Job) -> Job:
-    try:
-        if not job.input.samefile(job.output):
-            return job
-    except OSError:  # there is no such output yet, or no such input, as will be seen
-        return job
-    return replace(job, problem=LbbicError("Output is the input", "Choose another with -o."))
+def _checked(file: Path, output: Path) -> Job:
+    problem = None
+    with suppress(OSError):  # there is no such output yet, or no such input, as will be seen
+        if file.samefile(output):
+            problem = LbbicError("Output is the input", "Choose another with -o.")
+    return Job(file, output, problem)
