@@ -22,14 +22,12 @@ import torch
 from numpy.typing import NDArray
 
 from lbbic_engine.bitstream.container import (
-    VERSION,
     Container,
     Segment,
     pack_container,
     parse_container,
 )
 from lbbic_engine.bitstream.segments import (
-    EndOfSegments,
     SegmentReader,
     SegmentWriter,
     TogetherReader,
@@ -58,6 +56,7 @@ Pixels = NDArray[np.uint8]
 ValueT = TypeVar("ValueT", bound=np.generic)
 
 GREY = 128  # where nothing was decoded
+_PARTS = {b"A": "transparency", b"i": "colour profile", b"e": "EXIF", b"x": "XMP"}
 
 
 @dataclass(frozen=True)
@@ -106,7 +105,6 @@ class Info:
     weights_installed: bool
     refinement: float
     tiles: int
-    segments: int
     payload_bytes: int
     metadata_bytes: dict[str, int]
     total_bytes: int
@@ -316,7 +314,7 @@ def read_info(data: bytes) -> Info:
         name, found = container.weights_id.hex(), False
     metadata = {"icc": container.icc, "exif": container.exif, "xmp": container.xmp}
     return Info(
-        version=".".join(map(str, VERSION)),
+        version=".".join(map(str, container.version)),
         width=container.width,
         height=container.height,
         grey=container.grey,
@@ -326,12 +324,11 @@ def read_info(data: bytes) -> Info:
         weights_installed=found,
         refinement=container.strength / STRENGTHS[-1],
         tiles=len({segment.tile for segment in container.segments}),
-        segments=len(container.segments),
         payload_bytes=sum(len(segment.stream) for segment in container.segments),
         metadata_bytes={key: len(value) for key, value in metadata.items() if value},
         total_bytes=len(data),
         bpp=8 * len(data) / (container.width * container.height),
-        complete=container.complete,
+        complete=bool(container.segments) and not container.lost,
     )
 
 
@@ -343,7 +340,7 @@ class _Encoding:
     ) -> None:
         self.picture = picture
         self.reconstruction = np.empty_like(picture.pixels)
-        self.segments: dict[int, list[Segment]] = {}
+        self.segments: dict[int, Segment] = {}
         self._network = network
         self._refinement = refinement
         self._index = index
@@ -374,7 +371,7 @@ class _Encoding:
             weights_id=weights_id,
             strength=strength,
             pixels_crc=zlib.crc32(pixels.data),
-            segments=tuple(part for tile in sorted(self.segments) for part in self.segments[tile]),
+            segments=tuple(self.segments[tile] for tile in sorted(self.segments)),
             alpha=picture.alpha,
             icc=picture.icc,
             exif=picture.exif,
@@ -425,8 +422,8 @@ def _encode(
         yield len(front)
     mirror(blocks, order.mirrors, network.description.config.block_size)
     _merge(blocks, tiles, [(job.reconstruction, job.picture.grey) for job in jobs], network)
-    for tile, segments in zip(tiles, writers, strict=True):
-        jobs[tile.picture].segments[tile.number] = segments.segments()
+    for tile, segment in zip(tiles, writers, strict=True):
+        jobs[tile.picture].segments[tile.number] = segment.segment()
 
 
 class _Decoding:
@@ -496,11 +493,14 @@ class _Decoding:
     def finish(self) -> Picture:
         """The picture so far; CorruptDataError if it is whole and not the encoder's."""
         container = self.container
-        notices: tuple[str, ...] = ()
+        notices = []
+        lost = [_PARTS[kind] for kind in container.lost if kind in _PARTS]
+        if lost:
+            notices.append(f"The file is damaged: {', '.join(lost)} could not be read.")
         if self.missing:
             blocks = sum(tile.blocks for tile in self.tiles(0))
             share = 100 * (blocks - self.missing) // blocks
-            notices = (f"The file is incomplete: {share} % of the picture could be decoded.",)
+            notices.append(f"The file is incomplete: {share} % of the picture could be decoded.")
         elif zlib.crc32(self.pixels.data) != container.pixels_crc:
             raise CorruptDataError("Checksum mismatch", "The decoded picture is not the encoder's.")
         return Picture(
@@ -510,7 +510,7 @@ class _Decoding:
             icc=container.icc,
             exif=container.exif,
             xmp=container.xmp,
-            notices=notices,
+            notices=tuple(notices),
         )
 
 
@@ -563,7 +563,7 @@ def _decode_group(jobs: Sequence[_Decoding], tiles: Sequence[Tile]) -> Iterator[
             blocks[front] = values
             here[front] = True
             yield _Decoded(indexes[front], values, order.mirrors[front], reader.bits)
-    except EndOfSegments:
+    except CorruptDataError:
         if not first.partial:
             raise
     mirror(blocks, order.mirrors, first.block_size)

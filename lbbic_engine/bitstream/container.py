@@ -1,8 +1,11 @@
-r"""The ``.lbb`` file format, version 1.1: this text is its specification.
+r"""The ``.lbb`` file format, version 1.2: this text is its specification.
 
 Here live bytes and their limits; what the entropy-coded bytes mean is the codec's affair. The one
 surprise: there is no end chunk. A file is complete when its payload covers every front of every
 tile, and how many fronts that makes depends on the weights' block size, so the codec checks it.
+
+Whatever is left of a file can be shown. The stream of a tile is checked every 768 bytes, and what
+is intact from its beginning is decoded as far as it reaches; tiles do not depend on each other.
 
 Conventions. All numbers are unsigned and little endian; ``u8`` is one byte. A ``varint`` is an
 LEB128 number: seven bits a byte, lowest first, the top bit set on every byte but the last, in the
@@ -10,8 +13,8 @@ fewest bytes that hold it, five at most. ``zlib`` is one RFC 1950 stream with no
 
     file       signature  8 bytes  8B 4C 42 42 0D 0A 1A 0A ("\x8bLBB\r\n\x1a\n")
                major      u8       1; a higher one is refused
-               minor      u8       1; readers ignore it (0: before there was refinement)
-               chunks              H, then metadata and alpha in any order, then every P
+               minor      u8       2; readers ignore it (1: P in place of S; 0: nor refinement)
+               chunks              H, then metadata and alpha in any order, then every S
 
     chunk      type       1 byte   ASCII letter; upper case: critical, lower case: ancillary
                length     varint   bytes of the body
@@ -19,7 +22,7 @@ fewest bytes that hold it, five at most. ``zlib`` is one RFC 1950 stream with no
                crc        4 bytes  CRC-32 (that of zlib) over type, length and body
 
 A reader refuses critical types it doesn't know, and keeps ancillary ones as they are. Types of
-version 1 occur once at most, except P.
+version 1 occur once at most, except S and P.
 
     H header   width      varint   in pixels, 1 to 65535
                height     varint   in pixels, 1 to 65535; width * height is at most 2**28
@@ -42,19 +45,30 @@ version 1 occur once at most, except P.
                orientation, if any, is 1
     x XMP      zlib of the packet
 
-    P payload  tile       varint   0, 1, 2 ... from the top; never decreases, never skips
-               fronts     varint   at least 1; they follow those of the last P of the tile
-               stream              the entropy-coded bytes of these fronts
+    S stream   tile       varint   0, 1, 2 ... from the top, each of them once
+               fronts     varint   all that the tile has, at least 1
+               stream              the entropy-coded bytes of these fronts, and 2 bytes of check
+                                   after every 768 bytes that more of them follow
+
+A check is the lower half of the CRC-32 over type, length, tile, fronts and the stream before it,
+without the checks.
 
 ICC and XMP unpack to 64 MiB at most.
+
+Files of versions 1.0 and 1.1 have, in place of every S, P chunks:
+
+    P payload  tile       varint   as in S; never decreases, never skips
+               fronts     varint   at least 1; they follow those of the last P of the tile
+               stream              the entropy-coded bytes of these fronts, coded by themselves
 """
 
 from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,11 +76,12 @@ from numpy.typing import NDArray
 from lbbic_engine.errors import CorruptDataError, NotLbbicError, UnsupportedVersionError
 
 SIGNATURE = b"\x8bLBB\r\n\x1a\n"
-VERSION = (1, 1)
+VERSION = (1, 2)
 MAX_PIXELS = 2**28
 MAX_SIDE = 2**16 - 1
 MAX_METADATA_BYTES = 2**26
 QUALITY_EIGHTHS = range(8, 65)
+PAGE_BYTES = 768  # of a stream from one check to the next: a check takes 0.26 % of them
 
 MAX_STRENGTH = 2
 
@@ -75,16 +90,22 @@ _STRENGTH_SHIFT = 1
 _MAX_VARINT_BYTES = 5
 _WEIGHTS_ID_BYTES = 8
 _METADATA = {b"i": "icc", b"e": "exif", b"x": "xmp"}
-_KNOWN = frozenset([b"H", b"A", b"P", *_METADATA])
+_STREAMS = (b"S", b"P")  # of this version, of those before 1.2
+_KNOWN = frozenset([b"H", b"A", *_STREAMS, *_METADATA])
+_CHECK_BYTES, _CRC_BYTES = 2, 4
 
 
 @dataclass(frozen=True)
 class Segment:
-    """The entropy-coded ``stream`` of the next ``front_count`` fronts of ``tile``."""
+    """The entropy-coded ``stream`` of the next ``front_count`` fronts of ``tile``.
+
+    If it is not ``whole``, only its beginning, which is intact, is there.
+    """
 
     tile: int
     front_count: int
     stream: bytes
+    whole: bool = True
 
 
 @dataclass(frozen=True)
@@ -92,9 +113,9 @@ class Container:
     """What an ``.lbb`` file holds.
 
     Sizes in pixels, ``tile_block_rows`` in rows of blocks (0: one tile), ``alpha`` (height, width)
-    uint8, ``ancillary`` pairs of type and body that this version has no use for. ``complete`` is
-    False if a partial reading met damage. ``strength`` of the refinement is in halves; unless it is
-    0, ``weights_id`` is that of the refinement.
+    uint8, ``ancillary`` pairs of type and body that this version has no use for. ``lost`` are the
+    types of the chunks that a partial reading found damaged. ``strength`` of the refinement is in
+    halves; unless it is 0, ``weights_id`` is that of the refinement.
     """
 
     width: int
@@ -111,7 +132,8 @@ class Container:
     exif: bytes | None = None
     xmp: bytes | None = None
     ancillary: tuple[tuple[bytes, bytes], ...] = ()
-    complete: bool = True
+    lost: tuple[bytes, ...] = ()
+    version: tuple[int, int] = VERSION
 
 
 def pack_container(container: Container) -> bytes:
@@ -131,36 +153,30 @@ def pack_container(container: Container) -> bytes:
         chunks.append(_pack_chunk(kind, body))
     if container.alpha is not None:
         chunks.append(_pack_chunk(b"A", _pack_alpha(container, container.alpha)))
-    for segment in container.segments:
-        counts = _pack_varint(segment.tile) + _pack_varint(segment.front_count)
-        chunks.append(_pack_chunk(b"P", counts + segment.stream))
+    chunks += [_pack_stream(segment) for segment in container.segments]
     return b"".join(chunks)
 
 
 def parse_container(data: bytes, *, partial: bool = False) -> Container:
-    """Read a file; with ``partial`` everything up to the first damage behind the header.
+    """Read a file; with ``partial`` everything behind the header that is not damaged.
 
-    A damaged ICC, EXIF or XMP chunk is then left out and what follows it is still read. Any other
-    damage ends the reading, since later fronts cannot be placed without the earlier ones.
+    Damaged parts are then left out and named (``lost``, "?" where not even the type is known). Of
+    a damaged stream there is what comes before the damage; no P chunk is used behind any damage.
     NotLbbicError, UnsupportedVersionError (in both cases) or CorruptDataError.
     """
     _check_signature(data)
-    chunks = _iterate_chunks(data, len(SIGNATURE) + len(VERSION))
-    builder = _Builder(_read_header(chunks))
-    try:
-        for chunk in chunks:
-            try:
-                builder.add(chunk)
-            except CorruptDataError:
-                if not partial or chunk.kind not in _METADATA:
-                    raise
-                builder.complete = False
+    first = _read_chunk(data, len(SIGNATURE) + len(VERSION))
+    builder = _Builder(
+        replace(_parse_header(first), version=(VERSION[0], data[len(SIGNATURE) + 1]))
+    )
+    if partial:
+        for chunk in _find_chunks(data, first.end):
+            builder.add_what_is_left(chunk)
+    else:
+        for chunk in _iterate_chunks(data, first.end):
+            builder.add(chunk)
         if not builder.segments:
             raise _corrupt("It ends before its picture data.")
-    except CorruptDataError:
-        if not partial:
-            raise
-        builder.complete = False
     return builder.build()
 
 
@@ -169,9 +185,21 @@ def parse_container(data: bytes, *, partial: bool = False) -> Container:
 
 @dataclass(frozen=True)
 class _Chunk:
+    """What there is of a chunk: its body, then its CRC-32.
+
+    ``start_crc`` is the CRC-32 of type and length. The next chunk begins at ``end``, which is
+    beyond the data if this one is cut off.
+    """
+
     kind: bytes
-    body: bytes
-    intact: bool
+    start_crc: int
+    body: memoryview
+    crc: bytes
+    end: int
+
+    @cached_property
+    def intact(self) -> bool:
+        return self.crc == zlib.crc32(self.body, self.start_crc).to_bytes(_CRC_BYTES, "little")
 
 
 class _Builder:
@@ -183,18 +211,19 @@ class _Builder:
         self.metadata: dict[str, bytes] = {}
         self.ancillary: list[tuple[bytes, bytes]] = []
         self.segments: list[Segment] = []
-        self.complete = True
+        self.segment_kind = b""
+        self.lost: dict[bytes, None] = {}  # an ordered set
 
     def add(self, chunk: _Chunk) -> None:
-        kind, body = chunk.kind, chunk.body
-        if not chunk.intact:
-            raise _corrupt(f"The checksum of its part {kind.decode()} is wrong.")
-        if self.segments and kind != b"P":
-            raise _corrupt(f"The part {kind.decode()} follows the picture data.")
-        if kind == b"P":
-            segment = _parse_segment(body)
-            _check_order(self.header, self.segments[-1:], segment)
-            self.segments.append(segment)
+        """Takes an intact chunk; CorruptDataError if it contradicts those before it."""
+        kind, body = chunk.kind, bytes(chunk.body)
+        if self.segments and kind != self.segment_kind:
+            raise _corrupt("Something other follows the picture data.")
+        if kind in _STREAMS:
+            segment = _parse_stream(chunk)
+            if not segment.whole:
+                raise _corrupt("A part of it does not match its checks.")
+            self._add_segment(kind, segment, skipped=0)
         elif kind == b"A" and self.alpha is None:
             self.alpha = _parse_alpha(self.header, body)
         elif kind in _METADATA and _METADATA[kind] not in self.metadata:
@@ -206,6 +235,30 @@ class _Builder:
         else:
             self.ancillary.append((kind, body))
 
+    def add_what_is_left(self, chunk: _Chunk) -> None:
+        """Takes of any chunk what can be used."""
+        try:
+            if chunk.kind == b"S":
+                segment = _parse_stream(chunk)
+                if not segment.whole:
+                    self.lost[chunk.kind] = None
+                if segment.whole or segment.stream:
+                    self._add_segment(chunk.kind, segment, skipped=MAX_SIDE)
+            elif not chunk.intact or (chunk.kind == b"P" and self.lost):  # a P may be missing
+                self.lost[chunk.kind] = None
+            else:
+                self.add(chunk)
+        except CorruptDataError:
+            self.lost[chunk.kind] = None
+
+    def _add_segment(self, kind: bytes, segment: Segment, skipped: int) -> None:
+        """Takes a segment behind at most so many tiles of which there is none."""
+        last = self.segments[-1].tile if self.segments else -1
+        first = max(last, 0) if kind == b"P" else last + 1
+        _check_segment(self.header, segment, range(first, last + 2 + skipped))
+        self.segment_kind = kind
+        self.segments.append(segment)
+
     def build(self) -> Container:
         return replace(
             self.header,
@@ -215,7 +268,7 @@ class _Builder:
             exif=self.metadata.get("exif"),
             xmp=self.metadata.get("xmp"),
             ancillary=tuple(self.ancillary),
-            complete=self.complete,
+            lost=tuple(self.lost),
         )
 
 
@@ -232,32 +285,69 @@ def _check_signature(data: bytes) -> None:
 
 
 def _iterate_chunks(data: bytes, start: int) -> Iterator[_Chunk]:
-    """The chunks from ``start`` on; CorruptDataError where one isn't all there."""
+    """The chunks from ``start`` on; CorruptDataError where one isn't intact."""
     while start < len(data):
-        kind = data[start : start + 1]
-        if not _is_letter(kind):
-            raise _corrupt(f"There is no part at byte {start}.")
-        length, body_start = _parse_varint(data, start + 1)
-        body_end = body_start + length
-        crc = data[body_end : body_end + 4]
-        if len(crc) < 4:
-            raise _corrupt(f"It is cut off within its part {kind.decode()}.")
-        intact = int.from_bytes(crc, "little") == zlib.crc32(memoryview(data)[start:body_end])
-        yield _Chunk(kind, data[body_start:body_end], intact)
-        start = body_end + 4
+        chunk = _read_chunk(data, start)
+        if chunk.end > len(data):
+            raise _corrupt("It is cut off.")
+        if not chunk.intact:
+            raise _corrupt(f"The checksum of its part {chunk.kind.decode()} is wrong.")
+        yield chunk
+        start = chunk.end
 
 
-def _read_header(chunks: Iterator[_Chunk]) -> Container:
-    chunk = next(chunks, None)
-    if chunk is None or chunk.kind != b"H" or not chunk.intact:
+def _find_chunks(data: bytes, start: int) -> Iterator[_Chunk]:
+    """The chunks from ``start`` on, of damaged ones as much as there is.
+
+    A damaged chunk may end elsewhere than it says: if nothing credible follows there, then the
+    next stream is looked for from its beginning.
+    """
+    while 0 <= start < len(data):
+        try:
+            chunk = _read_chunk(data, start)
+        except CorruptDataError:
+            chunk = _Chunk(b"?", 0, memoryview(b""), b"", start)
+        yield chunk
+        if chunk.intact or _is_credible(data, chunk.end):
+            start = chunk.end
+        else:
+            start = data.find(b"S", start + 1)
+            while start >= 0 and not _is_credible(data, start):
+                start = data.find(b"S", start + 1)
+
+
+def _is_credible(data: bytes, start: int) -> bool:
+    """Whether a chunk begins there that is intact at least at its beginning."""
+    try:
+        chunk = _read_chunk(data, start)
+        return bool(chunk.kind == b"S" and _parse_stream(chunk).stream) or chunk.intact
+    except CorruptDataError:
+        return False
+
+
+def _read_chunk(data: bytes, start: int) -> _Chunk:
+    """The chunk at ``start``; CorruptDataError if none can begin there."""
+    kind = data[start : start + 1]
+    if not _is_letter(kind):
+        raise _corrupt(f"There is no part at byte {start}.")
+    length, body_start = _parse_varint(data, start + 1)
+    body_end = body_start + length
+    end = body_end + _CRC_BYTES
+    body = memoryview(data)[body_start:body_end]
+    return _Chunk(kind, zlib.crc32(data[start:body_start]), body, data[body_end:end], end)
+
+
+def _parse_header(chunk: _Chunk) -> Container:
+    if chunk.kind != b"H" or not chunk.intact:
         raise _corrupt("Its header is missing or damaged.")
-    width, at = _parse_varint(chunk.body, 0)
-    height, at = _parse_varint(chunk.body, at)
-    flags, quality_eighths = _take(chunk.body, at, 2)
-    tile_block_rows, at = _parse_varint(chunk.body, at + 2)
-    weights_id = _take(chunk.body, at, _WEIGHTS_ID_BYTES)
-    (pixels_crc,) = struct.unpack("<I", _take(chunk.body, at + _WEIGHTS_ID_BYTES, 4))
-    if len(chunk.body) != at + _WEIGHTS_ID_BYTES + 4:
+    body = bytes(chunk.body)
+    width, at = _parse_varint(body, 0)
+    height, at = _parse_varint(body, at)
+    flags, quality_eighths = _take(body, at, 2)
+    tile_block_rows, at = _parse_varint(body, at + 2)
+    weights_id = _take(body, at, _WEIGHTS_ID_BYTES)
+    (pixels_crc,) = struct.unpack("<I", _take(body, at + _WEIGHTS_ID_BYTES, 4))
+    if len(body) != at + _WEIGHTS_ID_BYTES + 4:
         raise _corrupt("Its header has the wrong length.")
     strength = (flags & ~_GREY) >> _STRENGTH_SHIFT
     if strength > MAX_STRENGTH:
@@ -277,10 +367,23 @@ def _read_header(chunks: Iterator[_Chunk]) -> Container:
     return header
 
 
-def _parse_segment(body: bytes) -> Segment:
+def _parse_stream(chunk: _Chunk) -> Segment:
+    """The segment of an S or P chunk, of a damaged S what its checks vouch for."""
+    body = chunk.body
     tile, at = _parse_varint(body, 0)
     front_count, at = _parse_varint(body, at)
-    return Segment(tile, front_count, body[at:])
+    if chunk.kind == b"P":
+        return Segment(tile, front_count, bytes(body[at:]), chunk.intact)
+    pages: list[memoryview] = []
+    crc = zlib.crc32(body[:at], chunk.start_crc)
+    for first in range(at, len(body), PAGE_BYTES + _CHECK_BYTES):
+        last = first + PAGE_BYTES
+        crc = zlib.crc32(body[first:last], crc)
+        check = body[last : last + _CHECK_BYTES]
+        if not (check == _check(crc) if len(body) > last else chunk.intact):
+            return Segment(tile, front_count, b"".join(pages), whole=False)
+        pages.append(body[first:last])
+    return Segment(tile, front_count, b"".join(pages), chunk.intact)
 
 
 def _parse_alpha(header: Container, body: bytes) -> NDArray[np.uint8]:
@@ -310,7 +413,7 @@ def _inflate(body: bytes, max_bytes: int) -> bytes:
     return unpacked
 
 
-def _parse_varint(data: bytes, start: int) -> tuple[int, int]:
+def _parse_varint(data: bytes | memoryview, start: int) -> tuple[int, int]:
     """The number at ``start`` and where the next thing begins."""
     value = 0
     for index, byte in enumerate(data[start : start + _MAX_VARINT_BYTES]):
@@ -335,6 +438,19 @@ def _take(body: bytes, start: int, count: int) -> bytes:
 def _pack_chunk(kind: bytes, body: bytes) -> bytes:
     chunk = kind + _pack_varint(len(body)) + body
     return chunk + struct.pack("<I", zlib.crc32(chunk))
+
+
+def _pack_stream(segment: Segment) -> bytes:
+    """An S chunk."""
+    counts = _pack_varint(segment.tile) + _pack_varint(segment.front_count)
+    pages = [segment.stream[i : i + PAGE_BYTES] for i in range(0, len(segment.stream), PAGE_BYTES)]
+    length = len(counts) + len(segment.stream) + _CHECK_BYTES * max(0, len(pages) - 1)
+    crc = zlib.crc32(b"S" + _pack_varint(length) + counts)
+    body = [counts]
+    for page in pages:
+        crc = zlib.crc32(page, crc)
+        body += [page, _check(crc)]
+    return _pack_chunk(b"S", b"".join(body)[:length])
 
 
 def _pack_header(container: Container) -> bytes:
@@ -403,14 +519,13 @@ def _check_header(header: Container) -> None:
 def _check_segments(container: Container) -> None:
     if not container.segments:
         raise _corrupt("It has no picture data.")
-    for index, segment in enumerate(container.segments):
-        _check_order(container, container.segments[max(0, index - 1) : index], segment)
+    for tile, segment in enumerate(container.segments):
+        _check_segment(container, segment, range(tile, tile + 1))
 
 
-def _check_order(header: Container, previous: Sequence[Segment], segment: Segment) -> None:
-    """``previous`` holds the segment before, or nothing. The bounds are those of 1×1 blocks."""
-    allowed = (previous[0].tile, previous[0].tile + 1) if previous else (0,)
-    if segment.tile not in allowed:
+def _check_segment(header: Container, segment: Segment, tiles: range) -> None:
+    """Its tile must be one of ``tiles``. The other bounds are those of 1×1 blocks."""
+    if segment.tile not in tiles:
         raise _corrupt(f"Its tile {segment.tile} is out of order.")
     if segment.tile > 0 and (
         header.tile_block_rows == 0 or segment.tile * header.tile_block_rows >= header.height
@@ -418,6 +533,11 @@ def _check_order(header: Container, previous: Sequence[Segment], segment: Segmen
         raise _corrupt(f"It cannot have a tile {segment.tile}.")
     if not 1 <= segment.front_count <= header.width + 2 * header.height:
         raise _corrupt(f"It cannot have {segment.front_count} fronts in one part.")
+
+
+def _check(crc: int) -> bytes:
+    """The two bytes that a stream holds of its CRC-32 so far."""
+    return (crc & 0xFFFF).to_bytes(_CHECK_BYTES, "little")
 
 
 def _is_letter(kind: bytes) -> bool:

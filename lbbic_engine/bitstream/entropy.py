@@ -11,6 +11,8 @@ excess, so that every int32 survives.
 
 from __future__ import annotations
 
+from typing import Any
+
 import constriction
 import numpy as np
 from numpy.typing import NDArray
@@ -38,11 +40,6 @@ class SymbolEncoder:
     def __init__(self, tables: ProbabilityTables) -> None:
         self._tables = tables
         self._coder = constriction.stream.queue.RangeEncoder()
-
-    @property
-    def size(self) -> int:
-        """Bytes so far."""
-        return int(self._coder.num_bits()) // 8
 
     def encode(self, levels: Levels, symbols: Symbols) -> None:
         """Appends symbols (n, width) whose scale levels are ``levels`` (n, width)."""
@@ -79,15 +76,27 @@ class SymbolEncoder:
         return bytes(self._coder.get_compressed().astype("<u4").tobytes())
 
 
-class SymbolDecoder:
-    """Gives the symbols of one segment back, in the order in which they were encoded."""
+class EndOfStream(CorruptDataError):
+    """What comes next is not in the data."""
 
-    def __init__(self, tables: ProbabilityTables, stream: bytes) -> None:
+    def __init__(self) -> None:
+        super().__init__("Truncated file", "A part of the picture is missing.")
+
+
+class SymbolDecoder:
+    """Gives the symbols of one segment back, in the order in which they were encoded.
+
+    Of a stream that is not ``whole`` it gives those that its beginning determines, then raises
+    EndOfStream.
+    """
+
+    def __init__(self, tables: ProbabilityTables, stream: bytes, *, whole: bool = True) -> None:
         if len(stream) % 4:
             raise CorruptDataError("The file is damaged", "A payload has an odd length.")
         self._tables = tables
         words = np.frombuffer(stream, dtype="<u4").astype(np.uint32)
-        self._coder = constriction.stream.queue.RangeDecoder(words)
+        decoder = constriction.stream.queue.RangeDecoder if whole else _BeginningDecoder
+        self._coder = decoder(words)
 
     def decode(self, levels: Levels) -> Symbols:
         """Symbols (n, width) of the scale levels (n, width); CorruptDataError if there are none."""
@@ -133,6 +142,26 @@ class SymbolDecoder:
                 part = self._coder.decode(_UNIFORM, sizes).astype(np.int64)
                 excess[chosen] |= part << first
         return excess
+
+
+class _BeginningDecoder:
+    """Decodes the beginning of a stream for as long as it does not matter how that goes on.
+
+    What is decoded grows with the number that the stream is. So what the least and the greatest
+    continuation agree on is what all do, and they disagree before they end.
+    """
+
+    def __init__(self, words: NDArray[np.uint32]) -> None:
+        self._coders = [
+            constriction.stream.queue.RangeDecoder(np.append(words, np.full(2, word, np.uint32)))
+            for word in (0, 2**32 - 1)
+        ]
+
+    def decode(self, *models: Any) -> NDArray[np.int32]:
+        least, greatest = (coder.decode(*models) for coder in self._coders)
+        if not np.array_equal(least, greatest):
+            raise EndOfStream
+        return np.asarray(least)
 
 
 def _coded(levels: Levels, loud: NDArray[np.int32]) -> tuple[Levels, NDArray[np.int64]]:

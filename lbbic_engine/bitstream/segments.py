@@ -1,8 +1,8 @@
 """Symbols of fronts to the segments of tiles and back. Knows no network.
 
-A tile's payload is cut into segments of consecutive fronts, each an entropy-coded stream of its
-own, so that a truncated file shows what has arrived. Tiles that share fronts keep their own
-segments, so that each can be decoded alone.
+A tile's fronts are one segment: an entropy-coded stream, whose beginning can be decoded where the
+rest is missing. Files before version 1.2 have several segments a tile, each coded by itself. Tiles
+that share fronts keep their own segments, so that each can be decoded alone.
 """
 
 from __future__ import annotations
@@ -13,17 +13,16 @@ from typing import Protocol
 import numpy as np
 
 from lbbic_engine.bitstream.container import Segment
-from lbbic_engine.bitstream.entropy import Levels, SymbolDecoder, SymbolEncoder, Symbols
+from lbbic_engine.bitstream.entropy import (
+    EndOfStream,
+    Levels,
+    SymbolDecoder,
+    SymbolEncoder,
+    Symbols,
+)
 from lbbic_engine.bitstream.tables import ProbabilityTables
-from lbbic_engine.errors import CorruptDataError
-
-SEGMENT_BYTES = 1 << 14  # a segment is closed at the first front that finds it this long
 
 Parts = Sequence[tuple[int, int, int]]  # of a front: tile, first and last of its rows
-
-
-class EndOfSegments(CorruptDataError):
-    """The next front is not in the data."""
 
 
 class SymbolSink(Protocol):
@@ -40,40 +39,28 @@ class SymbolSource(Protocol):
     """Where a receiver's symbols come from, front by front."""
 
     def begin(self) -> None:
-        """Goes on to the next front; EndOfSegments if there is none."""
+        """Goes on to the next front; EndOfStream if there is none."""
 
     def decode(self, levels: Levels) -> Symbols:
         """Gives symbols (n, width) of the front's blocks."""
 
 
 class SegmentWriter:
-    """Collects one tile's symbols; ``segments`` at the end."""
+    """Collects one tile's symbols; ``segment`` at the end."""
 
     def __init__(self, tables: ProbabilityTables, tile: int) -> None:
-        self._tables = tables
         self._tile = tile
         self._encoder = SymbolEncoder(tables)
         self._front_count = 0
-        self._segments: list[Segment] = []
 
     def begin(self) -> None:
-        if self._encoder.size >= SEGMENT_BYTES:
-            self._close()
         self._front_count += 1
 
     def encode(self, levels: Levels, symbols: Symbols) -> None:
         self._encoder.encode(levels, symbols)
 
-    def segments(self) -> list[Segment]:
-        """The tile's segments; call once, after the last front."""
-        self._close()
-        return self._segments
-
-    def _close(self) -> None:
-        stream = self._encoder.finish()
-        self._segments.append(Segment(self._tile, self._front_count, stream))
-        self._encoder = SymbolEncoder(self._tables)
-        self._front_count = 0
+    def segment(self) -> Segment:
+        return Segment(self._tile, self._front_count, self._encoder.finish())
 
 
 class SegmentReader:
@@ -88,8 +75,8 @@ class SegmentReader:
         if not self._fronts_left:
             segment = next(self._segments, None)
             if segment is None:
-                raise EndOfSegments("Truncated file", "the rest of the picture is missing")
-            self._decoder = SymbolDecoder(self._tables, segment.stream)
+                raise EndOfStream
+            self._decoder = SymbolDecoder(self._tables, segment.stream, whole=segment.whole)
             self._fronts_left = segment.front_count
         self._fronts_left -= 1
 

@@ -48,7 +48,7 @@ def info_facts(info: Mapping[str, Any]) -> list[tuple[str, str]]:
             "refinement",
             f"{info['refinement']:.0%} of its strength" if info["refinement"] else "none",
         ),
-        ("layout", f"{count(info['tiles'], 'tile')}, {count(info['segments'], 'segment')}"),
+        ("layout", count(info["tiles"], "tile")),
         ("format", f"version {info['version']}"),
         ("complete", "yes" if info["complete"] else "no, a part is missing or damaged"),
     ]

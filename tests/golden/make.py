@@ -1,4 +1,7 @@
-"""Makes the golden files anew: only when the format changes, together with its version."""
+"""Makes the golden files anew: only when the format changes, together with its version.
+
+Those of the version before are moved into a folder named after it first, and stay.
+"""
 
 import hashlib
 import os
@@ -17,6 +20,8 @@ def main() -> None:
     y, x = np.mgrid[0:45, 0:70]
     waves = np.stack([x * 3 + y, (x * y) // 9, 255 - x * 2 - y], axis=2).clip(0, 255)
     alpha = ((x + y) * 2).astype(np.uint8)
+    checksums = FOLDER / "SHA256"
+    kept = [line for line in checksums.read_text("utf-8").splitlines(keepends=True) if "/" in line]
     lines = []
     for name, model, quality, grey, with_alpha in (
         ("low", "tiny", 1.0, False, False),
@@ -24,8 +29,10 @@ def main() -> None:
         ("grey", "tiny", 4.0, True, False),
         ("paper", "paper", None, False, False),
         ("refined", "tiny", 3.0, False, False),
+        ("pages", "tiny", 8.0, False, False),
     ):
         pixels = waves.astype(np.uint8)
+        pixels = np.tile(pixels, (5, 5, 1)) if name == "pages" else pixels
         pixels = np.repeat(pixels[..., :1], 3, axis=2) if grey else pixels
         picture = Picture(
             pixels=pixels,
@@ -39,7 +46,7 @@ def main() -> None:
         compressed = compress(picture, quality, weights=model, refine=name == "refined")
         (FOLDER / f"{name}.lbb").write_bytes(compressed.data)
         lines.append(f"{hashlib.sha256(compressed.reconstruction).hexdigest()}  {name}.lbb\n")
-    (FOLDER / "SHA256").write_text("".join(lines), encoding="utf-8")
+    checksums.write_text("".join(lines + kept), encoding="utf-8")
 
 
 if __name__ == "__main__":

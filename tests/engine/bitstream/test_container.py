@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from lbbic_engine.bitstream import container as format_
 from lbbic_engine.bitstream.container import (
     MAX_METADATA_BYTES,
+    PAGE_BYTES,
     SIGNATURE,
     Container,
     Segment,
@@ -39,7 +40,7 @@ RICH = Container(
     tile_block_rows=2,
     weights_id=bytes(range(8)),
     pixels_crc=7,
-    segments=(Segment(0, 3, b"one"), Segment(0, 1, b""), Segment(1, 4, b"three")),
+    segments=(Segment(0, 4, b"one"), Segment(1, 4, b"three")),
     alpha=np.arange(0, 240, 12, dtype=np.uint8).reshape(4, 5),
     icc=b"profile",
     exif=b"II*\0 verbatim",
@@ -69,10 +70,11 @@ def header_body(
 
 def file_of(*chunks: bytes, header: bytes | None = None) -> bytes:
     first = chunk(b"H", header_body() if header is None else header)
-    return SIGNATURE + b"\x01\x01" + first + b"".join(chunks)
+    return SIGNATURE + b"\x01\x02" + first + b"".join(chunks)
 
 
-PAYLOAD = chunk(b"P", b"\x00\x03stream")
+PAYLOAD = chunk(b"S", b"\x00\x03stream")
+OLD_PAYLOAD = chunk(b"P", b"\x00\x03stream")
 
 
 def chunk_ends(data: bytes) -> list[int]:
@@ -95,12 +97,8 @@ def containers(draw: st.DrawFn) -> Container:
     tile_block_rows = draw(st.integers(0, height))
     tile_count = draw(st.integers(1, -(-height // tile_block_rows))) if tile_block_rows else 1
     front_counts = st.integers(1, width + 2 * height)
-    part = st.tuples(front_counts, st.binary(max_size=300))
-    segments = [
-        Segment(tile, fronts, stream)
-        for tile in range(tile_count)
-        for fronts, stream in draw(st.lists(part, min_size=1, max_size=3))
-    ]
+    streams = st.binary(max_size=20) | st.binary(max_size=3).map(lambda part: part * PAGE_BYTES)
+    segments = [Segment(tile, draw(front_counts), draw(streams)) for tile in range(tile_count)]
     noise = np.random.default_rng(draw(st.integers(0, 99)))
     alpha = noise.integers(0, 256, (height, width), dtype=np.uint8)
     return Container(
@@ -148,14 +146,36 @@ def test_bytes_of_the_format_stay_what_they_are() -> None:
     )
     assert packed == by_hand
     assert packed.hex(" ") == (
-        "8b 4c 42 42 0d 0a 1a 0a 01 01"
+        "8b 4c 42 42 0d 0a 1a 0a 01 02"
         " 48 12 05 04 01 20 81 01 77 65 69 67 68 74 73 21 07 00 00 00 66 71 fd 21"
-        " 50 08 00 03 73 74 72 65 61 6d 04 49 85 91"
+        " 53 08 00 03 73 74 72 65 61 6d 07 f2 b2 7a"
     )
 
 
-def test_a_plain_picture_spends_at_most_48_bytes_besides_its_payload() -> None:
-    assert len(pack_container(PLAIN)) - len(PLAIN.segments[0].stream) <= 48
+def test_checks_are_the_lower_halves_of_the_crc_so_far() -> None:
+    stream = np.random.default_rng(1).bytes(2 * PAGE_BYTES + 1)
+    pages = stream[:PAGE_BYTES], stream[PAGE_BYTES:-1], stream[-1:]
+    start = b"S\x87\x0c\x00\x03"  # the length is 2 + 2 * 770 + 1
+    crcs = [zlib.crc32(start + stream[:count]) for count in (PAGE_BYTES, 2 * PAGE_BYTES)]
+    checks = [struct.pack("<I", crc)[:2] for crc in crcs]
+    whole = start + pages[0] + checks[0] + pages[1] + checks[1] + pages[2]
+    by_hand = file_of(whole + struct.pack("<I", zlib.crc32(whole)))
+    container = Container(5, 4, False, 32, 0, b"weights!", 7, (Segment(0, 3, stream),))
+    assert pack_container(container) == by_hand
+    assert_same(parse_container(by_hand), container)
+
+
+def test_checks_that_are_wrong_within_an_intact_part_are_reported() -> None:
+    body = b"\x00\x03" + bytes(PAGE_BYTES + 2 + 4)
+    data = file_of(format_._pack_chunk(b"S", body))
+    with pytest.raises(CorruptDataError, match="checks"):
+        parse_container(data)
+    assert parse_container(data, partial=True).segments == ()
+
+
+def test_a_plain_picture_spends_48_bytes_and_its_checks_besides_its_payload() -> None:
+    payload = len(PLAIN.segments[0].stream)
+    assert len(pack_container(PLAIN)) - payload <= 48 + 0.003 * payload
 
 
 def test_smooth_alpha_is_small() -> None:
@@ -175,8 +195,8 @@ def test_every_truncation_is_reported_or_ends_between_payload_chunks() -> None:
     data = pack_container(RICH)
     ends = chunk_ends(data)
     for length in range(len(data)):
-        if length in ends[-3:]:
-            assert len(parse_container(data[:length]).segments) == ends[-3:].index(length) + 1
+        if length in ends[-2:]:
+            assert len(parse_container(data[:length]).segments) == ends[-2:].index(length) + 1
         else:
             with pytest.raises((CorruptDataError, NotLbbicError)):
                 parse_container(data[:length])
@@ -187,9 +207,9 @@ def test_every_truncation_behind_the_header_gives_what_came_before() -> None:
     header_end, *ends = chunk_ends(data)
     for length in range(header_end, len(data)):
         part = parse_container(data[:length], partial=True)
-        assert part.segments == RICH.segments[: sum(end <= length for end in ends[-3:])]
+        assert part.segments == RICH.segments[: sum(end <= length for end in ends[-2:])]
         assert (part.icc is None) == (length < ends[0])
-        assert part.complete == (length in ends[-3:])
+        assert bool(part.lost) == (length not in [header_end, *ends])
     for length in range(header_end):
         with pytest.raises((CorruptDataError, NotLbbicError)):
             parse_container(data[:length], partial=True)
@@ -207,29 +227,78 @@ def test_every_flipped_byte_is_reported(mask: int) -> None:
             parse_container(bytes(damaged))
 
 
-@pytest.mark.parametrize("mask", [0x01, 0x20, 0x80, 0xFF])
-def test_no_flipped_byte_misplaces_a_segment_of_a_partial_reading(mask: int) -> None:
+@pytest.mark.parametrize("mask", [0x01, 0x10, 0x80, 0xFF])
+def test_a_flipped_byte_takes_nothing_but_the_part_that_it_is_in(mask: int) -> None:
     data = pack_container(RICH)
-    header_end = chunk_ends(data)[0]
+    header_end, *ends = chunk_ends(data)
     for index in range(header_end, len(data)):
         damaged = bytearray(data)
         damaged[index] ^= mask
+        try:
+            part = parse_container(bytes(damaged), partial=True)
+        except UnsupportedVersionError:
+            continue
+        assert part.lost
+        hit = sum(end <= index for end in ends) - len(ends)
+        left = [segment for at, segment in zip((-2, -1), RICH.segments, strict=True) if at != hit]
+        assert list(part.segments) == left
+
+
+def test_a_damaged_stream_is_there_up_to_the_damage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And all of the other tiles, whichever byte it is, its length and its number included."""
+    monkeypatch.setattr(format_, "PAGE_BYTES", 8)
+    streams = [np.random.default_rng(tile).bytes(21) for tile in range(3)]
+    segments = tuple(Segment(tile, 3, stream) for tile, stream in enumerate(streams))
+    container = replace(RICH, height=6, alpha=None, segments=segments)
+    data = pack_container(container)
+    size = 4 + 21 + 2 * 2 + 4  # of a chunk
+    for index in range(len(data) - 3 * size, len(data)):
+        damaged = bytearray(data)
+        damaged[index] ^= 0x55
         part = parse_container(bytes(damaged), partial=True)
-        assert not part.complete
-        assert part.segments == RICH.segments[: len(part.segments)]
+        tile, place = divmod(index - (len(data) - 3 * size), size)
+        pages = min(max(place - 4, 0) // 10, 2)
+        left = [segment for segment in segments if segment.tile != tile]
+        if pages:
+            left.insert(tile, Segment(tile, 3, streams[tile][: 8 * pages], whole=False))
+        assert list(part.segments) == left
+        cut = parse_container(data[:index], partial=True)
+        assert sum(len(each.stream) for each in cut.segments) == 21 * tile + 8 * pages
 
 
-@pytest.mark.parametrize("kind", [b"i", b"e", b"x"])
-def test_damaged_metadata_is_left_out_of_a_partial_reading(kind: bytes) -> None:
+@pytest.mark.parametrize("kind", [b"i", b"e", b"x", b"A", b"q"])
+def test_damaged_parts_are_left_out_of_a_partial_reading(kind: bytes) -> None:
     damaged = bytearray(chunk(kind, b"anything"))
     damaged[3] ^= 1
     data = file_of(bytes(damaged), PAYLOAD)
     part = parse_container(data, partial=True)
-    assert not part.complete
-    assert (part.icc, part.exif, part.xmp) == (None, None, None)
+    assert part.lost == (kind,)
+    assert (part.icc, part.exif, part.xmp, part.alpha, part.ancillary) == (None,) * 4 + ((),)
     assert part.segments == (Segment(0, 3, b"stream"),)
     with pytest.raises(CorruptDataError, match="checksum"):
         parse_container(data)
+
+
+def test_files_of_versions_1_0_and_1_1_are_read() -> None:
+    """Their tiles may have several streams, which are of no use behind a damaged one."""
+    header = chunk(b"H", header_body(tile=b"\x02"))
+    parts = [chunk(b"P", b"\x00\x03one"), chunk(b"P", b"\x00\x01"), chunk(b"P", b"\x01\x04three")]
+    data = SIGNATURE + b"\x01\x00" + header + b"".join(parts)
+    container = parse_container(data)
+    assert container.version == (1, 0)
+    assert container.segments == (
+        Segment(0, 3, b"one"),
+        Segment(0, 1, b""),
+        Segment(1, 4, b"three"),
+    )
+    start = len(data) - sum(map(len, parts))
+    for index in range(start, len(data)):
+        damaged = bytearray(data)
+        damaged[index] ^= 1
+        whole = sum(start + sum(map(len, parts[: n + 1])) <= index for n in range(3))
+        left = parse_container(bytes(damaged), partial=True)
+        assert left.lost
+        assert left.segments == container.segments[:whole]
 
 
 def test_unknown_ancillary_chunks_are_kept_and_written_again() -> None:
@@ -254,7 +323,7 @@ def test_a_higher_major_version_is_refused(partial: bool) -> None:
 
 def test_a_higher_minor_version_is_read() -> None:
     data = SIGNATURE + b"\x01\x09" + pack_container(PLAIN)[VERSION_END:]
-    assert_same(parse_container(data), PLAIN)
+    assert_same(parse_container(data), replace(PLAIN, version=(1, 9)))
 
 
 @pytest.mark.parametrize("flags", [6, 7, 8, 0x80])
@@ -278,7 +347,7 @@ ALPHA = chunk(b"A", zlib.compress(bytes(20)))
         SIGNATURE,
         SIGNATURE + b"\x01\x00",
         SIGNATURE + b"\x00\x00" + file_of(PAYLOAD)[VERSION_END:],
-        SIGNATURE + b"\x01\x00" + PAYLOAD,
+        SIGNATURE + b"\x01\x02" + PAYLOAD,
         file_of(),
         file_of(PAYLOAD) + b"\0",
         file_of(PAYLOAD) + b"trailing",
@@ -292,18 +361,25 @@ ALPHA = chunk(b"A", zlib.compress(bytes(20)))
         file_of(chunk(b"i", zlib.compress(b"profile") + b"more"), PAYLOAD),
         file_of(chunk(b"A", zlib.compress(bytes(19))), PAYLOAD),
         file_of(chunk(b"A", zlib.compress(bytes(21))), PAYLOAD),
-        file_of(b"P\x80\x80\x80\x80\x80\x01" + bytes(9)),
-        file_of(b"P\x86\x00\x00\x03stream" + bytes(4)),
-        file_of(b"P\xff\xff\xff\xff\x7f"),
-        file_of(chunk(b"P", b"")),
-        file_of(chunk(b"P", b"\x00")),
-        file_of(chunk(b"P", b"\x00\x00stream")),
-        file_of(chunk(b"P", b"\x00\x0e")),
-        file_of(chunk(b"P", b"\x01\x03stream")),
-        file_of(PAYLOAD, chunk(b"P", b"\x01\x03no such tile")),
-        file_of(chunk(b"P", b"\x01\x03"), header=header_body(tile=b"\x01")),
-        file_of(PAYLOAD, chunk(b"P", b"\x02\x03"), header=header_body(tile=b"\x01")),
-        file_of(PAYLOAD, chunk(b"P", b"\x01\x03"), PAYLOAD, header=header_body(tile=b"\x01")),
+        file_of(b"S\x80\x80\x80\x80\x80\x01" + bytes(9)),
+        file_of(b"S\x86\x00\x00\x03stream" + bytes(4)),
+        file_of(b"S\xff\xff\xff\xff\x7f"),
+        file_of(chunk(b"S", b"")),
+        file_of(chunk(b"S", b"\x00")),
+        file_of(chunk(b"S", b"\x00\x00stream")),
+        file_of(chunk(b"S", b"\x00\x0e")),
+        file_of(chunk(b"S", b"\x01\x03stream")),
+        file_of(PAYLOAD, PAYLOAD),
+        file_of(PAYLOAD, OLD_PAYLOAD),
+        file_of(OLD_PAYLOAD, PAYLOAD),
+        file_of(PAYLOAD, chunk(b"S", b"\x01\x03no such tile")),
+        file_of(chunk(b"S", b"\x01\x03"), header=header_body(tile=b"\x01")),
+        file_of(PAYLOAD, chunk(b"S", b"\x02\x03"), header=header_body(tile=b"\x01")),
+        file_of(PAYLOAD, chunk(b"S", b"\x01\x03"), PAYLOAD, header=header_body(tile=b"\x01")),
+        file_of(OLD_PAYLOAD, chunk(b"P", b"\x02\x03"), header=header_body(tile=b"\x01")),
+        file_of(
+            OLD_PAYLOAD, chunk(b"P", b"\x01\x03"), OLD_PAYLOAD, header=header_body(tile=b"\x01")
+        ),
         file_of(PAYLOAD, header=header_body(size=b"\x00\x04")),
         file_of(PAYLOAD, header=header_body(size=b"\x05\x00")),
         file_of(PAYLOAD, header=header_body(size=b"\x80\x80\x01\x81\x80\x01")),
@@ -350,6 +426,7 @@ def test_alpha_is_never_unpacked_beyond_the_picture(monkeypatch: pytest.MonkeyPa
         {"segments": ()},
         {"segments": (Segment(1, 1, b""),)},
         {"segments": (Segment(0, 0, b""),)},
+        {"segments": (Segment(0, 1, b""), Segment(0, 1, b""))},
         {"alpha": np.zeros((5, 4), np.uint8)},
         {"alpha": np.zeros((4, 5), np.uint16)},
         {"ancillary": ((b"Z", b""),)},

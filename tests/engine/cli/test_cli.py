@@ -733,7 +733,7 @@ def test_info_lists_the_facts(packed: Path, capsys: Capture) -> None:
     assert lines["quality"] == "4"
     assert lines["weights"] == weights.DEFAULT
     assert lines["metadata"] == "none"
-    assert lines["layout"] == "1 tile, 1 segment"
+    assert lines["layout"] == "1 tile"
     assert lines["complete"] == "yes"
 
 

@@ -147,7 +147,7 @@ def test_what_is_left_of_a_cut_file_is_shown(
 ) -> None:
     from lbbic_engine import decompress
 
-    monkeypatch.setattr("lbbic_engine.bitstream.segments.SEGMENT_BYTES", 200)
+    monkeypatch.setattr("lbbic_engine.bitstream.container.PAGE_BYTES", 64)
     path = draw("a.png", 200, 120)
     data = answers.ask(messages.Code(Source(path.name, path), 4.0, "cpu")).point.data
     cut = tmp_path / "cut.lbb"
@@ -163,7 +163,7 @@ def test_what_is_left_of_a_cut_file_is_shown(
     target = tmp_path / "left.png"
     saved = answers.ask(messages.Export(cut.read_bytes(), target, "cpu", "rename", partial=True))
     assert saved.path == target
-    cut.write_bytes(data[:200])
+    cut.write_bytes(data[:80])
     assert answers.ask(dataclasses.replace(request, partial=True)).title == "Nothing is left"
 
 
