@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QMimeData, QObject, Signal
 from PySide6.QtGui import QGuiApplication, QUndoStack
 from PySide6.QtWidgets import QWidget
 
-from lbbic_gui.desktop import file_dialogs
+from lbbic_gui.desktop import file_dialogs, transfer
 from lbbic_gui.painting.overlays import Overlay
 from lbbic_gui.painting.view_options import Mode
 from lbbic_gui.session.picture_tools import SideJobs
@@ -58,13 +58,17 @@ class Commands(QObject):
         self.session.intake.open([source.path])
 
     def paste(self) -> None:
-        data = QGuiApplication.clipboard().mimeData()
-        if data.hasUrls():
-            self.open_paths([Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()])
-        elif data.hasImage():
-            self.session.intake.paste(QGuiApplication.clipboard().image())
+        self.take(QGuiApplication.clipboard().mimeData())
+
+    def take(self, data: QMimeData) -> None:
+        """Add what was dropped or pasted, or say why it cannot be."""
+        found = transfer.read(data)
+        if found.paths:
+            self.open_paths(list(found.paths))
+        elif found.image is not None:
+            self.session.intake.paste(found.image)
         else:
-            self.session.noticed.emit(self.tr("There is no picture to paste"))
+            self.session.noticed.emit(found.refusal)
 
     def choose_quality(self, quality: float, only_this: bool) -> None:
         row = self.session.row

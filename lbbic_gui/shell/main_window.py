@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from lbbic_gui.desktop import transfer
 from lbbic_gui.jobs import messages
 from lbbic_gui.jobs.messages import Coded, Problem, Ready, Rival, Saved
 from lbbic_gui.painting.view_options import Mode
@@ -305,7 +306,7 @@ class MainWindow(QMainWindow):
             self.session.find_models()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if event.mimeData().hasUrls() or event.mimeData().hasImage():
+        if transfer.is_welcome(event.mimeData()):
             event.acceptProposedAction()
             self._light(True)
 
@@ -314,12 +315,7 @@ class MainWindow(QMainWindow):
 
     def dropEvent(self, event: QDropEvent) -> None:
         self._light(False)
-        data = event.mimeData()
-        paths = [Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()]
-        if paths:
-            self.commands.open_paths(paths)
-        elif data.hasImage():
-            self.session.intake.paste(data.imageData())
+        self.commands.take(event.mimeData())
         event.acceptProposedAction()
 
     def _light(self, lit: bool) -> None:
