@@ -23,6 +23,7 @@ EFFORTS = (
     "fast",
     "thorough",
 )  # of a sender: without and with a search for symbols (``symbol_search``)
+METADATA = ("exif", "gps", "icc", "xmp")  # that can be left out; gps is within exif and xmp
 
 # Weights of the mean squared error on the 0…1 range, for R in bits per pixel.
 LAMBDAS = (117.045, 227.5875, 435.6675, 845.325, 1625.625, 3140.7075, 6060.33, 11704.5)

@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 from lbbic_engine.cli import batch, commands
 from lbbic_engine.cli.console import FAILURES, complain, escaped, reason
-from lbbic_engine.config import DEFAULT_WEIGHTS, EFFORTS
+from lbbic_engine.config import DEFAULT_WEIGHTS, EFFORTS, METADATA
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -104,6 +104,20 @@ def _add_compress(subparsers: Any) -> None:
     )
     target.add_argument(
         "--target-psnr", type=_positive(float), metavar="X", help="smallest file with X dB at least"
+    )
+    parser.add_argument(
+        "--strip",
+        type=_metadata,
+        action="extend",
+        default=[],
+        metavar="KIND,KIND",
+        help=f"leave metadata out: {', '.join(METADATA)} or all; gps is where a picture was taken, "
+        "and without its profile (icc) it is stored in sRGB",
+    )
+    parser.add_argument(
+        "--skip-larger",
+        action="store_true",
+        help="write no file that would not be smaller than the picture's own",
     )
     _add_options(parser, "effort", "refine", "weights", "device", "overwrite", "keep-dates", "json")
 
@@ -265,6 +279,14 @@ def _quality(text: str) -> float:
 
 def _qualities(text: str) -> list[float]:
     return sorted({_quality(part) for part in text.split(",")})
+
+
+def _metadata(text: str) -> list[str]:
+    kinds = text.split(",")
+    for kind in kinds:
+        if kind not in (*METADATA, "all"):
+            raise argparse.ArgumentTypeError(f"{kind!r} is not {', '.join(METADATA)} or all")
+    return list(METADATA) if "all" in kinds else kinds
 
 
 def _plot(text: str) -> Path:

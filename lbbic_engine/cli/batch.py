@@ -54,9 +54,11 @@ def compress(args: Namespace) -> int:
     rows = _run_batch(plan, args, _compress_one, _compress_line)
     if rows and not args.json:
         before = sum(row["original_bytes"] for row in rows)
-        after = sum(row["bytes"] for row in rows)
+        after = sum(row["bytes" if row["output"] else "original_bytes"] for row in rows)
         seconds = sum(row["seconds"] for row in rows)
-        summary = f"{tables.count(len(rows), 'file')}: {_saving(before, after)}, {seconds:.1f} s"
+        summary = (
+            f"{tables.count(len(rows), 'file')}: {tables.saving(before, after)}, {seconds:.1f} s"
+        )
         print(summary, file=_words_go_to(plan))
     return _verdict(plan, rows)
 
@@ -131,18 +133,22 @@ def _check_options(device: str, weights: str | None = None) -> None:
 def _compress_one(job: Job, args: Namespace, progress: ShowProgress) -> Row:
     from lbbic_engine.measure import metrics
     from lbbic_engine.pictures import read
+    from lbbic_engine.pictures.strip import strip
 
     original = facts_of(job.input)
     refuse_output(job.output, args)
     data = b"" if job.input else read_bytes(job.input)
-    picture = read.load_picture(job.input or BytesIO(data))
+    original_bytes = original.st_size if original else len(data)
+    picture = strip(read.load_picture(job.input or BytesIO(data)), args.strip)
     started = perf_counter()
     quality, compressed = _encode(picture, args, progress)
     seconds = perf_counter() - started
-    write_bytes(job.output, compressed.data, args, original)
+    is_kept = args.skip_larger and len(compressed.data) >= original_bytes
+    if not is_kept:
+        write_bytes(job.output, compressed.data, args, original)
     height, width = picture.pixels.shape[:2]
     return {
-        "output": name_of(job.output),
+        "output": None if is_kept else name_of(job.output),
         "bytes": len(compressed.data),
         "bpp": 8 * len(compressed.data) / (width * height),
         "psnr": metrics.psnr(picture.pixels, compressed.reconstruction),
@@ -150,7 +156,7 @@ def _compress_one(job: Job, args: Namespace, progress: ShowProgress) -> Row:
         "quality": quality,
         "width": width,
         "height": height,
-        "original_bytes": original.st_size if original else len(data),
+        "original_bytes": original_bytes,
         "notices": picture.notices,
     }
 
@@ -186,15 +192,14 @@ def _encode(picture: Picture, args: Namespace, progress: ShowProgress) -> tuple[
 
 
 def _compress_line(row: Row) -> str:
+    saving = tables.saving(row["original_bytes"], row["bytes"])
+    if row["output"] is None:
+        return f"{escaped(row['input'])}: kept as it is, it would not become smaller: {saving}"
     return (
-        f"{_way(row)}: {_saving(row['original_bytes'], row['bytes'])}, "
+        f"{_way(row)}: {saving}, "
         f"{row['bpp']:.3f} bpp, {row['psnr']:.2f} dB, quality {row['quality']:g}, "
         f"{row['seconds']:.1f} s"
     )
-
-
-def _saving(before: int, after: int) -> str:
-    return f"{before} -> {after} bytes ({tables.saving_per_cent(before, after):.1f} % saved)"
 
 
 def _decompress_one(job: Job, args: Namespace, progress: ShowProgress) -> Row:

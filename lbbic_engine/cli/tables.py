@@ -119,7 +119,9 @@ def demo_table(rows: Sequence[Measurement]) -> str:
                 escaped(row.picture),
                 str(row.original_bytes),
                 str(row.bytes),
-                f"{saving_per_cent(row.original_bytes, row.bytes):.1f}",
+                "larger"
+                if row.bytes > row.original_bytes
+                else f"{saving_per_cent(row.original_bytes, row.bytes):.1f}",
                 f"{row.bpp:.3f}",
                 f"{row.psnr:.2f}",
                 f"{row.encode_seconds:.2f}",
@@ -128,6 +130,13 @@ def demo_table(rows: Sequence[Measurement]) -> str:
             for row in rows
         ],
     )
+
+
+def saving(before: int, after: int) -> str:
+    """Return how many of ``before`` bytes are saved, in words where none are."""
+    if after > before:
+        return f"{before} -> {after} bytes (larger than the original)"
+    return f"{before} -> {after} bytes ({saving_per_cent(before, after):.1f} % saved)"
 
 
 def saving_per_cent(before: int, after: int) -> float:

@@ -8,10 +8,12 @@ for such a swap.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from lbbic_engine import codec
+from lbbic_engine.bitstream.container import pack_container, parse_container
 from lbbic_engine.config import DEFAULT_WEIGHTS, EFFORTS, quality_index
 from lbbic_engine.errors import LbbicError
 from lbbic_engine.measure import metrics
@@ -82,13 +84,21 @@ def search_quality(
         raise LbbicError(
             "Target too small",
             f"{max_bytes} bytes were asked for, "
-            f"the smallest possible file has {len(compressed.data)} bytes.",
+            f"the smallest possible file has {len(compressed.data)} bytes"
+            f"{_metadata_share(compressed.data)}.",
         )
     psnr = metrics.psnr(picture.pixels, compressed.reconstruction)
     raise LbbicError(
         "Target too high",
         f"{min_psnr:g} dB were asked for, the highest PSNR possible is {psnr:.2f} dB.",
     )
+
+
+def _metadata_share(data: bytes) -> str:
+    """Say what metadata take of a file, for whoever wonders why it cannot be smaller."""
+    whole = parse_container(data)
+    size = len(data) - len(pack_container(replace(whole, icc=None, exif=None, xmp=None)))
+    return f", of which {size} are metadata, which can be left out" if size else ""
 
 
 def _last_that_meets(

@@ -1,0 +1,146 @@
+"""What is left of a picture's metadata, and what must not be left."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from PIL import ExifTags, Image, ImageCms
+
+from lbbic_engine.pictures.picture import Picture
+from lbbic_engine.pictures.read import load_picture
+from lbbic_engine.pictures.strip import exif_without_gps, strip, xmp_without_places
+
+POSITION = ((48.0, 51.0, 29.6), (2.0, 17.0, 40.2))
+PACKET = """<?xpacket begin=''?><x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf:RDF
+ xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'><rdf:Description rdf:about=''
+ xmlns:exif='http://ns.adobe.com/exif/1.0/' xmlns:e='http://ns.adobe.com/exif/1.0/'
+ xmlns:dc='http://purl.org/dc/elements/1.1/' xmlns:photoshop='http://ns.adobe.com/photoshop/1.0/'
+ xmlns:drone-dji='http://www.dji.com/drone-dji/1.0/' xmlns:Iptc4xmpExt='http://iptc.org/x/'
+ exif:GPSLatitude="48,51.49N" e:GPSLongitude = '2,17.67E' drone-dji:GpsLatitude="48.85"
+ photoshop:City="Paris" dc:title="GPS: a tale">
+ <exif:GPSTimeStamp>2020-01-02T03:04:05Z</exif:GPSTimeStamp><exif:GPSAltitude/>
+ <dc:creator>somebody</dc:creator>
+ <Iptc4xmpExt:LocationShown><rdf:Bag><rdf:li Iptc4xmpExt:City="Paris"/></rdf:Bag>
+ </Iptc4xmpExt:LocationShown></rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end='w'?>"""
+
+
+def exif_with_gps(order: str = "<") -> bytes:
+    """Camera, exposure, a maker's note and a position."""
+    exif = Image.Exif()
+    exif.endian = order
+    exif[ExifTags.Base.Make] = "A maker of cameras"
+    exif[ExifTags.Base.Software] = "of software"
+    exif[ExifTags.Base.Artist] = "somebody"
+    exif.get_ifd(ExifTags.IFD.Exif).update({0x829A: 0.01, 0x927C: b"note" * 20})
+    exif.get_ifd(ExifTags.IFD.GPSInfo).update({1: "N", 2: POSITION[0], 3: "E", 4: POSITION[1]})
+    exif[0xC614] = "behind the pointer"
+    return exif.tobytes().removeprefix(b"Exif\0\0")
+
+
+def entries(exif: bytes) -> dict[object, object]:
+    tags = Image.Exif()
+    tags.load(exif)
+    parts = {place: dict(tags.get_ifd(place)) for place in (ExifTags.IFD.Exif,)}
+    return {**dict(tags), **parts}
+
+
+@pytest.fixture
+def picture() -> Picture:
+    pixels = np.arange(24 * 16 * 3, dtype=np.uint8).reshape(16, 24, 3)
+    return Picture(pixels, exif=exif_with_gps(), xmp=PACKET.encode())
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_the_position_goes_and_all_else_stays_in_its_place(order: str) -> None:
+    before = exif_with_gps(order)
+    after = exif_without_gps(before)
+    assert after is not None
+    assert len(after) == len(before)
+    assert after.index(b"notenote") == before.index(b"notenote")
+    expected = entries(before)
+    del expected[ExifTags.IFD.GPSInfo]
+    assert entries(after) == expected
+    tags = Image.Exif()
+    tags.load(after)
+    assert not tags.get_ifd(ExifTags.IFD.GPSInfo)
+    for degrees in (48, 51, 17):  # not even where nothing points
+        number = int(degrees).to_bytes(4, "little" if order == "<" else "big")
+        one = (1).to_bytes(4, "little" if order == "<" else "big")
+        assert number + one in before
+        assert number + one not in after
+
+
+def test_nothing_is_trusted_of_damaged_exif() -> None:
+    exif = exif_with_gps()
+    assert exif_without_gps(exif[:20]) is None
+    assert exif_without_gps(b"no TIFF") is None
+    assert exif_without_gps(exif[:-8]) is not None  # a value of the position is missing
+
+
+def test_places_go_from_xmp_in_every_spelling() -> None:
+    after = xmp_without_places(PACKET.encode())
+    assert after is not None
+    assert re.findall(rb"GPS\w+|Gps\w+|Paris|City|Location\w+", after) == []
+    assert b'dc:title="GPS: a tale"' in after
+    assert b"<dc:creator>somebody</dc:creator>" in after
+    ElementTree.fromstring(after)  # which is XML still
+    assert xmp_without_places(PACKET.encode("utf-16")) is None
+
+
+@pytest.mark.parametrize(
+    ("kinds", "left"),
+    [
+        ((), {"exif", "xmp", "gps"}),
+        (("exif",), {"xmp", "gps"}),
+        (("gps",), {"exif", "xmp"}),
+        (("xmp", "gps"), {"exif"}),
+        (("exif", "gps", "icc", "xmp"), set()),
+    ],
+)
+def test_only_the_kinds_that_are_named_go(
+    picture: Picture, kinds: tuple[str, ...], left: set[str]
+) -> None:
+    stripped = strip(picture, kinds)
+    found = {kind for kind in ("exif", "xmp") if getattr(stripped, kind)}
+    tags = Image.Exif()
+    tags.load(stripped.exif or b"")
+    has_place = tags.get_ifd(ExifTags.IFD.GPSInfo) or b"GPSLatitude" in (stripped.xmp or b"")
+    assert found | ({"gps"} if has_place else set()) == left
+
+
+@pytest.mark.parametrize("grey", [False, True])
+def test_without_its_profile_a_picture_is_in_srgb(tmp_path: Path, grey: bool) -> None:
+    linear = ImageCms.ImageCmsProfile(io.BytesIO(_linear_profile(grey)))
+    image = Image.new("L" if grey else "RGB", (8, 8), 128 if grey else (128, 30, 200))
+    image.save(tmp_path / "a.png", icc_profile=linear.tobytes())
+    picture = load_picture(tmp_path / "a.png")
+    stripped = strip(picture, ["icc"])
+    assert stripped.icc is None
+    assert abs(int(stripped.pixels[0, 0, 0]) - 188) <= 1  # 128 of linear light
+    assert strip(picture, ["exif"]).icc == picture.icc
+
+
+def _linear_profile(grey: bool) -> bytes:
+    """A profile whose values are light itself, with the primaries of sRGB."""
+    data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    curves = {b"rTRC", b"gTRC", b"bTRC"}
+    count = int.from_bytes(data[128:132], "big")
+    tags = [bytes(data[132 + 12 * i : 144 + 12 * i]) for i in range(count)]
+    if grey:
+        data[16:20] = b"GRAY"
+        table = [tag for tag in tags if tag[:4] not in curves and tag[1:4] != b"XYZ"]
+        red = next(tag for tag in tags if tag[:4] == b"rTRC")
+        tags = [*table, b"kTRC" + red[4:]]
+    for tag in tags:
+        if tag[1:4] == b"TRC":
+            start = int.from_bytes(tag[4:8], "big")
+            data[start : start + 12] = b"curv" + bytes(8)  # no entries: the identity
+    data[128:132] = len(tags).to_bytes(4, "big")
+    block = b"".join(tags).ljust(12 * count, b"\0")
+    data[132 : 132 + 12 * count] = block
+    return bytes(data)
