@@ -384,13 +384,13 @@ class _Encoding:
         """Refines the reconstruction at the strength that suits the picture, and returns that."""
         assert self._refinement is not None
         refinement = refinement_files.load(self._refinement, self._network.integer.device)
-        found = {strength: np.empty_like(self.reconstruction) for strength in STRENGTHS}
+        found = {0: self.reconstruction}
+        found |= {strength: np.empty_like(self.reconstruction) for strength in STRENGTHS}
         for tile in self.tiles(0):
             rows = tile.pixel_rows(self._config.block_size)
             tiles = refine_tile(refinement, self._index, tile, self.reconstruction[rows], STRENGTHS)
-            for whole, refined in zip(found.values(), tiles, strict=True):
-                whole[rows] = _grey(refined) if self.picture.grey else refined
-        found[0] = self.reconstruction
+            for strength, refined in zip(STRENGTHS, tiles, strict=True):
+                found[strength][rows] = _grey(refined) if self.picture.grey else refined
         best = min(found, key=lambda each: squared_error(self.picture.pixels, found[each]))
         self.reconstruction = found[best]
         return best
