@@ -1,7 +1,6 @@
 """The refinement of decoded pictures, with tiny networks: what it may do to files and pictures."""
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +8,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from lbbic_engine.bitstream import segments
-from lbbic_engine.bitstream.container import pack_container, parse_container
+from lbbic_engine.bitstream.container import parse_container
 from lbbic_engine.codec import (
     compress,
     compress_batch,
@@ -104,15 +102,12 @@ def test_fronts_batches_and_regions_are_the_refined_picture(
 def test_what_a_cut_file_still_has_is_refined_where_all_neighbours_are_there(
     photograph: Pixels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(segments, "SEGMENT_BYTES", 64)
+    monkeypatch.setattr(container, "PAGE_BYTES", 64)
     height, width, _ = photograph.shape
     plain, better = (compress(Picture(photograph), 6, refine=each) for each in (False, True))
-    container = parse_container(better.data)
-    cut = pack_container(
-        replace(container, segments=container.segments[: -len(container.segments) // 3])
-    )
+    cut = better.data[: 2 * len(better.data) // 3]
     found = decompress(cut, partial=True)
-    assert "incomplete" in found.notices[0]
+    assert "incomplete" in found.notices[-1]
     shown = {
         kind: (found.pixels == pixels).all(axis=2).mean()
         for kind, pixels in (
@@ -123,7 +118,7 @@ def test_what_a_cut_file_still_has_is_refined_where_all_neighbours_are_there(
     }
     assert min(shown.values()) > 0.05
     assert np.array_equal(put_together(cut, (height, width), partial=True), found.pixels)
-    with pytest.raises(CorruptDataError, match="Truncated"):
+    with pytest.raises(CorruptDataError):
         list(decode_progressively(cut))
 
 
