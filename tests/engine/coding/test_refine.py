@@ -8,6 +8,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from lbbic_engine.bitstream import container
 from lbbic_engine.bitstream.container import parse_container
 from lbbic_engine.codec import (
     compress,
