@@ -5,7 +5,6 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QComboBox,
-    QDoubleSpinBox,
     QFormLayout,
     QHBoxLayout,
     QLabel,
@@ -16,9 +15,10 @@ from PySide6.QtWidgets import (
 
 from lbbic_gui.jobs.messages import Coded, Model, Target
 from lbbic_gui.painting.overlays import Overlay
+from lbbic_gui.style.numbers import NumberBox
 
 # unit: least, most, usual value, decimals
-_UNITS = {"kB": (1, 1e6, 100, 0), "bpp": (0.01, 24, 0.5, 2), "dB": (10, 60, 35, 1)}
+_UNITS = {"kB": (1, 1e6, 100, 1), "bpp": (0.01, 24, 0.5, 2), "dB": (10, 60, 35, 1)}
 
 
 class ModelPanel(QWidget):
@@ -139,8 +139,7 @@ class TargetPanel(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.value = QDoubleSpinBox()
-        self.value.setAccessibleName(self.tr("Target"))
+        self.value = NumberBox(self.tr("Target"))
         self.value.lineEdit().setTextMargins(8, 0, 8, 0)
         self.unit = QComboBox()
         self.unit.setAccessibleName(self.tr("Unit of the target"))

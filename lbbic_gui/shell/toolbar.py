@@ -7,7 +7,9 @@ from PySide6.QtGui import QAction, QResizeEvent
 from PySide6.QtWidgets import QComboBox, QLineEdit, QSizePolicy, QToolBar, QWidget
 
 from lbbic_gui.painting.view_options import Look, Mode
+from lbbic_gui.painting.viewport import STEPS
 from lbbic_gui.style import icons
+from lbbic_gui.style.numbers import parse_number
 
 GAINS = (1, 2, 4, 8, 16, 32)
 ZOOMS = (25, 50, 100, 200, 400, 800)
@@ -92,8 +94,6 @@ class Toolbar(QToolBar):
         self._fit_words()
 
     def _on_zoom(self) -> None:
-        words = self.zoom.currentText().replace("%", "").replace(",", ".").strip()
-        try:
-            self.zoom_chosen.emit(float(words) / 100)
-        except ValueError:
-            return
+        per_cent = parse_number(self.zoom.currentText().replace("%", ""), 100 * STEPS[-1])
+        if per_cent is not None:
+            self.zoom_chosen.emit(per_cent / 100)
