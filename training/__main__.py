@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import tomllib
 from pathlib import Path
 
 from lbbic_engine.config import PAPER_VARIANTS
 from lbbic_engine.errors import LbbicError
-from training.paper.recipe import METHODS, is_paper_recipe, load_paper_recipe
+from training.kinds import kind_of, kind_of_run
+from training.paper.recipe import METHODS
 from training.refinement import commands as refinement
+from training.shared.recipe import read_values
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -100,27 +101,16 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from training.optimise import train
-    from training.paper import run
-    from training.shared.recipe import load_recipe
-
-    values = tomllib.loads(options.recipe.read_text(encoding="utf-8"))
-    if is_paper_recipe(values):
-        changes = {"quality": options.quality, "method": options.method}
-        recipe = load_paper_recipe(options.recipe, **changes)
-        run.start_run(recipe, options.run, options.start)
-    else:
-        train.start_run(load_recipe(options.recipe), options.run, options.start)
+    values = read_values(options.recipe)
+    wanted = {"quality": options.quality, "method": options.method}
+    changes = {name: value for name, value in wanted.items() if value is not None}
+    kind_of(values).start(values, options.run, options.start, **changes)
     _resume(options)
 
 
 def _resume(options: argparse.Namespace) -> None:
-    from training.optimise import train
-    from training.paper import run
-
     _set_threads(options.threads)
-    module = run if _is_paper_run(options.run) else train
-    module.train(options.run, options.data, device=options.device)
+    kind_of_run(options.run).train(options.run, options.data, options.device)
 
 
 def _import(options: argparse.Namespace) -> None:
@@ -141,9 +131,7 @@ def _zoo(options: argparse.Namespace) -> None:
     from training.experiments.compressai_zoo import measure_folder
 
     _set_threads(options.threads)
-    found = measure_folder(
-        options.folder, options.architecture, options.qualities, options.device
-    ).document()
+    found = measure_folder(options.folder, options.architecture, options.qualities, options.device)
     text = json.dumps(found, indent=1)
     options.output.write_text(text + "\n", encoding="utf-8")
     print(text)
@@ -164,39 +152,16 @@ def _whole_numbers(text: str) -> list[int]:
 
 
 def _export(options: argparse.Namespace) -> None:
-    if _is_paper_run(options.run):
-        from training.paper.export_run import export_run as export_paper_run
-
-        output = str(options.output / options.name)
-        paper_path, cost = export_paper_run(options.run, options.data, output, options.float)
-        print(f"{paper_path}\n{cost}")
-        return
-    from training.export.export_run import export_run
-
-    path = export_run(options.run, options.data, options.name, options.output, options.float)
-    print(path)
+    kind = kind_of_run(options.run)
+    print(kind.export(options.run, options.data, options.name, options.output, options.float))
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    if _is_paper_run(options.run):
-        from training.paper.export_run import evaluate_run as evaluate_paper_run
-
-        print(evaluate_paper_run(options.run, options.data))
-        return
-    from training.export.export_run import evaluate_run
-
-    print(evaluate_run(options.run, options.data))
+    print(kind_of_run(options.run).evaluate(options.run, options.data))
 
 
 def _plot(options: argparse.Namespace) -> None:
-    if _is_paper_run(options.run):
-        from training.paper.report import plot_beside
-
-        plot_beside(options.run, options.beside, options.output)
-        return
-    from training.optimise.report import plot_run
-
-    plot_run(options.run, options.output)
+    kind_of_run(options.run).plot(options.run, options.beside, options.output)
 
 
 def _throughput(options: argparse.Namespace) -> None:
@@ -205,10 +170,6 @@ def _throughput(options: argparse.Namespace) -> None:
 
     _set_threads(options.threads)
     print(measure_throughput(load_recipe(options.recipe), options.device))
-
-
-def _is_paper_run(run: Path) -> bool:
-    return is_paper_recipe(json.loads((run / "recipe.json").read_text(encoding="utf-8")))
 
 
 def _set_threads(count: int | None) -> None:

@@ -38,6 +38,6 @@ ROOMS = {
         "refinement": (),
         "paper": (),
         "experiments": (),
-        "commands": ("__main__",),
+        "commands": ("__main__", "kinds"),
     },
 }

@@ -28,7 +28,7 @@ from lbbic_engine.pictures.atomic import make_folder, refuse_existing
 from lbbic_engine.pictures.find import Found, find_files, name_within, picture_suffixes
 
 if TYPE_CHECKING:
-    from lbbic_engine.measure.evaluate import Measurement
+    from lbbic_engine.measure.evaluate import EvaluatedPicture
 
 DEMO_QUALITY = 4.0
 
@@ -143,13 +143,13 @@ def _measure(
     names: Sequence[str],
     models: Sequence[tuple[str, Sequence[float]]],
     args: Namespace,
-) -> list[Measurement]:
+) -> list[EvaluatedPicture]:
     """Return the measurements of those pictures that go well with every model and quality."""
     from tqdm import tqdm
 
     from lbbic_engine.measure import evaluate
 
-    rows: list[Measurement] = []
+    rows: list[EvaluatedPicture] = []
     with (
         nullcontext(args.keep) if args.keep else TemporaryDirectory(prefix="lbbic-") as folder,
         tqdm(total=len(files) * sum(len(q) for _, q in models), leave=False, disable=None) as bar,
@@ -179,7 +179,7 @@ def _measure(
     return rows
 
 
-def _measured_verdict(total: int, rows: Sequence[Measurement]) -> int:
+def _measured_verdict(total: int, rows: Sequence[EvaluatedPicture]) -> int:
     different = [row for row in rows if not row.exact]
     for row in different:
         complain(

@@ -14,7 +14,13 @@ from lbbic_engine.cli.console import escaped
 from lbbic_engine.errors import LbbicError
 
 if TYPE_CHECKING:
-    from lbbic_engine.measure.evaluate import Average, Band, Comparison, Measurement
+    from lbbic_engine.measure.evaluate import (
+        Average,
+        Band,
+        Comparison,
+        Evaluated,
+        EvaluatedPicture,
+    )
     from lbbic_engine.measure.rate_distortion import Curve
 
 EVALUATION_HEADINGS = (
@@ -69,7 +75,7 @@ def text_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def evaluation_table(rows: Sequence[Measurement], means: Sequence[Average]) -> str:
+def evaluation_table(rows: Sequence[EvaluatedPicture], means: Sequence[Average]) -> str:
     """Return a line per picture and quality, and below them the means."""
     lines = [
         (escaped(row.picture), f"{row.quality:g}", str(row.bytes), *_columns(row)) for row in rows
@@ -77,7 +83,7 @@ def evaluation_table(rows: Sequence[Measurement], means: Sequence[Average]) -> s
     return text_table(EVALUATION_HEADINGS, lines)
 
 
-def _columns(row: Measurement | Average) -> tuple[str, ...]:
+def _columns(row: Evaluated) -> tuple[str, ...]:
     return (
         f"{row.bpp:.4f}",
         f"{row.psnr:.3f}",
@@ -110,7 +116,7 @@ def _signed(per_cent: float | None) -> str:
     return "-" if per_cent is None else f"{per_cent:+.2f}"
 
 
-def demo_table(rows: Sequence[Measurement]) -> str:
+def demo_table(rows: Sequence[EvaluatedPicture]) -> str:
     """Return a line per picture: its size before and after, and what that cost."""
     return text_table(
         DEMO_HEADINGS,
@@ -162,7 +168,7 @@ def _finite(value: Any) -> Any:
 
 def evaluation_document(
     curve: Curve,
-    rows: Sequence[Measurement],
+    rows: Sequence[EvaluatedPicture],
     means: Sequence[Average],
     comparisons: Sequence[Comparison],
 ) -> dict[str, Any]:
@@ -170,24 +176,14 @@ def evaluation_document(
 
     Its first four keys are an anchor's, the next two are those of CompressAI's format.
     """
-    from lbbic_engine.measure.rate_distortion import Results
+    from lbbic_engine.measure.rate_distortion import compressai_document
 
-    similarities = [row.ms_ssim for row in means if row.ms_ssim is not None]
-    results = Results(
-        name=curve.name,
-        description=curve.source,
-        bpp=tuple(row.bpp for row in means),
-        psnr=tuple(row.psnr for row in means),
-        ms_ssim=tuple(similarities) if len(similarities) == len(means) else (),
-        encoding_time=tuple(row.encode_seconds for row in means),
-        decoding_time=tuple(row.decode_seconds for row in means),
-    )
     return {
         "name": curve.name,
         "source": curve.source,
         "bpp": list(curve.bpp),
         "psnr": list(curve.psnr),
-        **results.document(),
+        **compressai_document(curve.name, curve.source, means),
         "weights": sorted({row.weights for row in rows}),
         "qualities": [asdict(row) for row in means],
         "pictures": [asdict(row) for row in rows],

@@ -12,9 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from statistics import fmean
 from time import perf_counter
-from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -23,48 +21,40 @@ from lbbic_engine import codec
 from lbbic_engine.config import DEFAULT_WEIGHTS, EFFORTS, quality_index
 from lbbic_engine.errors import LbbicError
 from lbbic_engine.measure import block_maps, metrics, rate_distortion
+from lbbic_engine.measure.rate_distortion import Curve, Measurement
 from lbbic_engine.networks.weights import by_name
 from lbbic_engine.pictures import atomic, read, write
 from lbbic_engine.pictures.atomic import make_folder, refuse_existing
-
-if TYPE_CHECKING:
-    from lbbic_engine.measure.rate_distortion import Curve
 
 RATE_POINTS = tuple(float(quality) for quality in range(1, 9))
 BAND_LIMITS_DB = (27.0, 30.0, 33.0, 36.0, 39.0, 41.0)
 
 
-@dataclass(frozen=True)
-class Measurement:
-    """One picture at one quality; ``exact`` when the decoder saw what the encoder saw."""
+@dataclass(frozen=True, kw_only=True)
+class Evaluated(Measurement):
+    """At one quality; ``exact`` when the decoder saw what the encoder saw."""
+
+    quality: float
+    exact: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluatedPicture(Evaluated):
+    """One picture, of a whole file."""
 
     picture: str
-    quality: float
     width: int
     height: int
     original_bytes: int
     bytes: int
-    bpp: float
-    psnr: float
-    ms_ssim: float | None
-    encode_seconds: float
-    decode_seconds: float
-    exact: bool
     weights: str
 
 
-@dataclass(frozen=True)
-class Average:
-    """The means over all pictures at one quality; ``ms_ssim`` only if each picture has one."""
+@dataclass(frozen=True, kw_only=True)
+class Average(Evaluated):
+    """The means over all pictures; ``ms_ssim`` only if each picture has one."""
 
-    quality: float
     pictures: int
-    bpp: float
-    psnr: float
-    ms_ssim: float | None
-    encode_seconds: float
-    decode_seconds: float
-    exact: bool
 
 
 @dataclass(frozen=True)
@@ -105,7 +95,7 @@ def measure(
     refine: bool = True,
     details: bool = False,
     overwrite: bool = False,
-) -> Iterator[Measurement]:
+) -> Iterator[EvaluatedPicture]:
     """Yield a measurement for each quality; the files are ``folder``/q*/``name``.lbb.
 
     With ``details``, the decoded picture (.png) and maps of its blocks (.blocks.csv, .blocks.png)
@@ -139,7 +129,7 @@ def measure(
                 atomic.write_atomically(
                     path.with_suffix(suffix), content, overwrite=overwrite, like=original
                 )
-        yield Measurement(
+        yield EvaluatedPicture(
             picture=name,
             quality=quality,
             width=width,
@@ -183,23 +173,18 @@ def plan_models(
     return planned
 
 
-def averages(measurements: Sequence[Measurement]) -> list[Average]:
+def averages(measurements: Sequence[EvaluatedPicture]) -> list[Average]:
     """Return the averages, lowest quality first."""
     qualities = sorted({row.quality for row in measurements})
     return [_average([row for row in measurements if row.quality == q]) for q in qualities]
 
 
-def _average(rows: Sequence[Measurement]) -> Average:
-    similarities = [row.ms_ssim for row in rows if row.ms_ssim is not None]
+def _average(rows: Sequence[EvaluatedPicture]) -> Average:
     return Average(
+        **vars(rate_distortion.mean(rows)),
         quality=rows[0].quality,
-        pictures=len(rows),
-        bpp=fmean(row.bpp for row in rows),
-        psnr=fmean(row.psnr for row in rows),
-        ms_ssim=fmean(similarities) if len(similarities) == len(rows) else None,
-        encode_seconds=fmean(row.encode_seconds for row in rows),
-        decode_seconds=fmean(row.decode_seconds for row in rows),
         exact=all(row.exact for row in rows),
+        pictures=len(rows),
     )
 
 

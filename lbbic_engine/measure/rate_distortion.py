@@ -1,11 +1,13 @@
-"""How one codec stands against another: curves, as files hold them, and BD-rate."""
+"""Rate and distortion as measured, and how one codec stands against another: curves, BD-rate."""
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +15,39 @@ import numpy.typing as npt
 from lbbic_engine.errors import LbbicError
 
 _Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Point:
+    """Bits per pixel and PSNR in dB: of a picture, of blocks, or in the mean."""
+
+    bpp: float
+    psnr: float
+
+    def cost(self, lmbda: float) -> float:
+        """R + λD, D on the 0…1 range."""
+        return float(self.bpp + lmbda * 10 ** (-self.psnr / 10))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement(Point):
+    """What a coder gave and took for one picture, or in the mean; ``ms_ssim`` if there is one."""
+
+    ms_ssim: float | None
+    encode_seconds: float
+    decode_seconds: float
+
+
+def mean(rows: Sequence[Measurement]) -> Measurement:
+    """The means; ``ms_ssim`` only if each row has one."""
+    similarities = [row.ms_ssim for row in rows if row.ms_ssim is not None]
+    return Measurement(
+        bpp=fmean(row.bpp for row in rows),
+        psnr=fmean(row.psnr for row in rows),
+        ms_ssim=fmean(similarities) if len(similarities) == len(rows) else None,
+        encode_seconds=fmean(row.encode_seconds for row in rows),
+        decode_seconds=fmean(row.decode_seconds for row in rows),
+    )
 
 
 @dataclass(frozen=True)
@@ -29,32 +64,22 @@ class Curve:
         Path(path).write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
 
 
-@dataclass(frozen=True)
-class Results:
+def compressai_document(
+    name: str, description: str, means: Sequence[Measurement]
+) -> dict[str, object]:
     """What CompressAI's evaluation writes: means over pictures, one value a quality.
 
-    ``ms_ssim`` is empty where some picture is too small to have one.
+    MS-SSIM is left out where some picture is too small to have one.
     """
-
-    name: str
-    description: str
-    bpp: tuple[float, ...]
-    psnr: tuple[float, ...]
-    ms_ssim: tuple[float, ...]
-    encoding_time: tuple[float, ...]
-    decoding_time: tuple[float, ...]
-
-    def document(self) -> dict[str, object]:
-        """The JSON document in CompressAI's format."""
-        results = {
-            "bpp": self.bpp,
-            "psnr-rgb": self.psnr,
-            "ms-ssim-rgb": self.ms_ssim,
-            "encoding_time": self.encoding_time,
-            "decoding_time": self.decoding_time,
-        }
-        found = {name: list(values) for name, values in results.items() if values}
-        return {"name": self.name, "description": self.description, "results": found}
+    results: dict[str, list[float]] = {
+        "bpp": [row.bpp for row in means],
+        "psnr-rgb": [row.psnr for row in means],
+        "ms-ssim-rgb": [row.ms_ssim for row in means if row.ms_ssim is not None],
+        "encoding_time": [row.encode_seconds for row in means],
+        "decoding_time": [row.decode_seconds for row in means],
+    }
+    whole = {key: values for key, values in results.items() if len(values) == len(means)}
+    return {"name": name, "description": description, "results": whole}
 
 
 def load_curve(path: Path | str) -> Curve:

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
 from urllib.error import URLError
 
 import torch
@@ -20,7 +18,8 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from lbbic_engine.errors import LbbicError
-from lbbic_engine.measure import metrics, rate_distortion
+from lbbic_engine.measure import metrics
+from lbbic_engine.measure.rate_distortion import Measurement, compressai_document, mean
 from lbbic_engine.pictures.find import picture_suffixes
 from lbbic_engine.pictures.read import load_picture
 from training.shared.dataset import Pixels
@@ -38,43 +37,23 @@ QUALITIES = range(1, 9)
 STRIDE = 64  # pictures are padded to multiples of it
 
 
-@dataclass(frozen=True)
-class Measured:
-    """One picture at one quality."""
-
-    bpp: float
-    psnr: float
-    ms_ssim: float | None
-    encode_seconds: float
-    decode_seconds: float
-
-
 def measure_folder(
     folder: Path, architecture: str, qualities: Sequence[int], device: str
-) -> rate_distortion.Results:
-    """The means over a folder's pictures at each quality; LbbicError if that cannot be had."""
+) -> dict[str, object]:
+    """The means over a folder's pictures at each quality, in CompressAI's format.
+
+    LbbicError if that cannot be had.
+    """
     paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in picture_suffixes())
     if not paths:
         raise LbbicError("Nothing to measure", f"There is no picture in {folder}.")
-    points: list[list[Measured]] = []
+    means: list[Measurement] = []
     for quality in qualities:
         model = load_model(architecture, quality).to(device)
         bar = tqdm(paths, desc=f"{architecture} {quality}", leave=False, disable=None)
-        points.append([measure(model, load_picture(path).pixels, device) for path in bar])
-    similarities = [[row.ms_ssim for row in rows if row.ms_ssim is not None] for rows in points]
-    return rate_distortion.Results(
-        name=architecture,
-        description=f"Inference (ans), {len(paths)} pictures of {folder.resolve().name}",
-        bpp=_means(points, "bpp"),
-        psnr=_means(points, "psnr"),
-        ms_ssim=tuple(fmean(values) for values in similarities if len(values) == len(paths)),
-        encoding_time=_means(points, "encode_seconds"),
-        decoding_time=_means(points, "decode_seconds"),
-    )
-
-
-def _means(points: list[list[Measured]], name: str) -> tuple[float, ...]:
-    return tuple(fmean(getattr(row, name) for row in rows) for rows in points)
+        means.append(mean([measure(model, load_picture(path).pixels, device) for path in bar]))
+    description = f"Inference (ans), {len(paths)} pictures of {folder.resolve().name}"
+    return compressai_document(architecture, description, means)
 
 
 def load_model(architecture: str, quality: int, *, pretrained: bool = True) -> nn.Module:
@@ -103,7 +82,7 @@ def load_model(architecture: str, quality: int, *, pretrained: bool = True) -> n
 
 
 @torch.no_grad()
-def measure(model: nn.Module, pixels: Pixels, device: str) -> Measured:
+def measure(model: nn.Module, pixels: Pixels, device: str) -> Measurement:
     """Codes a picture (H, W, 3) and decodes it from its streams."""
     height, width, _ = pixels.shape
     x = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].to(device) / 255
@@ -117,7 +96,7 @@ def measure(model: nn.Module, pixels: Pixels, device: str) -> Measured:
     rounded = (found[0, :, :height, :width].clamp(0, 1) * 255).round().to(torch.uint8)
     decoded = rounded.permute(1, 2, 0).cpu().numpy()
     count = sum(len(stream) for stream in _streams(coded["strings"]))
-    return Measured(
+    return Measurement(
         bpp=8 * count / (height * width),
         psnr=metrics.psnr(pixels, decoded),
         ms_ssim=metrics.ms_ssim(pixels, decoded),

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import dataclasses
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,15 +16,14 @@ from training.export.rounding import Moments, input_moments
 from training.export.tables import fitted_counts
 from training.initialisation import precondition
 from training.optimise.train import (
-    START,
     VALIDATION_CROPS,
     calibration,
     load_float,
-    read_run,
     save_float,
 )
 from training.shared import dataset
-from training.shared.recipe import Recipe
+from training.shared.recipe import Recipe, from_values
+from training.shared.run_folder import RunFolder, load_state
 
 TABLE_ROUNDS = 2  # a sender's choices depend on the tables
 
@@ -36,14 +32,15 @@ def export_run(
     run: Path, data: Path, name: str, folder: Path, float_path: Path | None = None
 ) -> Path:
     """Writes NAME.safetensors of a run's averaged weights to ``folder``."""
-    recipe = read_run(run)
+    run_folder = RunFolder(run)
+    recipe = from_values(run_folder.recipe_values())
     pictures = dataset.load(data, recipe.crop_blocks * recipe.model.block_size)
-    network, moments, step = calibrated(run, recipe, pictures)
+    network, moments, step = calibrated(run_folder, recipe, pictures)
     if float_path is not None:
         save_float(network, float_path)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.safetensors"
-    record = training_record(run, recipe, step)
+    record = run_folder.record(recipe, step)
     integer, analysis = integer_tensors(network, moments), analysis_tensors(network, moments)
     crops = table_crops(pictures, recipe)
     description = weights.save_weights(path, name, recipe.model, integer, analysis, record)
@@ -57,30 +54,31 @@ def export_run(
 
 def evaluate_run(run: Path, data: Path) -> Comparison:
     """The float network of a run against its integer twin, on the held-out pictures."""
-    recipe = read_run(run)
+    run_folder = RunFolder(run)
+    recipe = from_values(run_folder.recipe_values())
     side = recipe.crop_blocks * recipe.model.block_size
     pictures = dataset.load(data, side)
-    network, moments, _ = calibrated(run, recipe, pictures)
+    network, moments, _ = calibrated(run_folder, recipe, pictures)
     crops = dataset.centre_crops(pictures.held_out, VALIDATION_CROPS, side, side)
     return compare(network, moments, crops)
 
 
 def calibrated(
-    run: Path, recipe: Recipe, pictures: dataset.Dataset
+    folder: RunFolder, recipe: Recipe, pictures: dataset.Dataset
 ) -> tuple[BlockNetwork, Moments, int]:
     """The averaged network of a run, its activations' steps set, its layers' moments, its step.
 
     A ``start_share`` of its weights are those it started from: the mean of two networks with most
     of their training in common is often better than both (Wortsman et al. 2022, "Model soups").
     """
-    state = torch.load(run / "checkpoint.pt", map_location="cpu", weights_only=True)
+    state = load_state(folder.checkpoint)
     network = BlockNetwork(recipe.model)
     precondition.apply(network, torch.eye(4 * recipe.model.pixels))
     network.load_state_dict(state["average"])
     network = precondition.plain_copy(network)
     if recipe.start_share:
         start = BlockNetwork(recipe.model)
-        load_float(start, run / START)
+        load_float(start, folder.start)
         with torch.no_grad():
             for value, first in zip(network.parameters(), start.parameters(), strict=True):
                 value.lerp_(first, recipe.start_share)
@@ -98,16 +96,3 @@ def table_crops(pictures: dataset.Dataset, recipe: Recipe) -> list[dataset.Pixel
         pictures.pictures, recipe.table_crops, side, random, recipe.soft_share
     )
     return list(crops.numpy())
-
-
-def training_record(run: Path, recipe: Recipe, step: int) -> dict[str, Any]:
-    """What the weights file says of how it came about."""
-    record: dict[str, Any] = {"recipe": dataclasses.asdict(recipe), "step": step}
-    if (run / "validation.csv").exists():
-        with (run / "validation.csv").open(encoding="utf-8") as file:
-            record["validation"] = list(csv.DictReader(file))[-1]
-    if (run / "log.csv").exists():
-        with (run / "log.csv").open(encoding="utf-8") as file:
-            seconds = sum(float(row["seconds"]) for row in csv.DictReader(file))
-        record["hours"] = round(seconds / 3600, 2)
-    return record

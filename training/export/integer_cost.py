@@ -20,7 +20,7 @@ from lbbic_engine.coding.block_loop import code_blocks
 from lbbic_engine.coding.latents import LatentWriter
 from lbbic_engine.config import LAMBDAS, quality_index
 from lbbic_engine.layout.blocks import grid, split_blocks
-from lbbic_engine.measure.rate_distortion import bd_rate
+from lbbic_engine.measure.rate_distortion import Point, bd_rate
 from lbbic_engine.networks.float_network import PIXEL_UNIT, BlockNetwork, rate_weights, to_unit
 from lbbic_engine.networks.integer_analysis import AnalysisTransform
 from lbbic_engine.networks.integer_network import IntegerNetwork
@@ -33,19 +33,8 @@ from training.simulation import closed_loop
 
 
 @dataclass(frozen=True)
-class Point:
-    """Mean bits per pixel and PSNR of all crops together at a rate point."""
-
-    bpp: float
-    psnr: float
-
-    def cost(self, lmbda: float) -> float:
-        return float(self.bpp + lmbda * 10 ** (-self.psnr / 10))
-
-
-@dataclass(frozen=True)
 class Comparison:
-    """The curves of both twins over the eight rate points."""
+    """The curves of both twins over the eight rate points, of all crops together."""
 
     float_points: list[Point]
     integer_points: list[Point]

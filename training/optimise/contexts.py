@@ -31,6 +31,8 @@ from lbbic_engine.networks.float_network import (
 from training.initialisation.precondition import plain_copy, refresh_plain
 from training.shared import dataset
 from training.shared.recipe import Recipe
+from training.shared.run_folder import replacing
+from training.shared.steps import random_of
 from training.simulation import closed_loop
 
 BUFFER = "reconstructions.npy"
@@ -92,7 +94,7 @@ class OnPolicy:
 
     def batches(self, step: int) -> Iterator[Batch]:
         recipe = self._recipe
-        random = _random(recipe, step)
+        random = random_of(recipe.seed, step)
         count = recipe.crops * recipe.rollout_steps
         x = to_unit(draw_blocks(recipe, self._pictures, count, random)).bfloat16()
         qualities = draw_qualities(recipe, count, random)
@@ -140,7 +142,7 @@ class Asymptotic:
         number, place = divmod(step, steps_per_pass)
         order = np.random.default_rng([self._recipe.seed, number]).permutation(len(self._x))
         crops = order[place * self._recipe.crops :][: self._recipe.crops]
-        _random(self._recipe, step)
+        random_of(self._recipe.seed, step)
         x, x_hat = (
             to_unit(values[crops].to(self._device)).bfloat16() for values in (self._x, self._x_hat)
         )
@@ -152,10 +154,8 @@ class Asymptotic:
         self._x_hat[batch.crops] = pixels.cpu()
 
     def save(self, run: Path) -> None:
-        aside = run / "reconstructions.tmp"
-        with aside.open("wb") as file:
+        with replacing(run / BUFFER) as file:
             np.save(file, self._x_hat.numpy())
-        aside.replace(run / BUFFER)
 
     def restore(self, run: Path) -> None:
         if (run / BUFFER).exists():
@@ -183,10 +183,3 @@ def draw_qualities(recipe: Recipe, count: int, random: np.random.Generator) -> l
     part = (np.arange(count) % group + random.random(count)) / group
     chosen = MIN_QUALITY + part * (MAX_QUALITY - MIN_QUALITY)
     return [round(float(q) * QUALITY_STEPS) / QUALITY_STEPS for q in chosen]
-
-
-def _random(recipe: Recipe, number: int) -> np.random.Generator:
-    """Randomness of a step, torch's noise included."""
-    random = np.random.default_rng([recipe.seed, number])
-    torch.manual_seed(int(random.integers(2**31)))
-    return random

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import geometric_mean
 
 import numpy as np
 import torch
 
 from lbbic_engine.config import LAMBDAS
+from lbbic_engine.measure.rate_distortion import Point
 from lbbic_engine.networks.float_network import BlockNetwork, to_unit
 from training.initialisation import closed_form, precondition
 from training.optimise.contexts import OnPolicy, draw_blocks
 from training.optimise.train import Trainer
 from training.shared.recipe import Recipe
+from training.shared.run_folder import RunFolder
 from training.simulation.open_loop import make_step
 
 PASSES = 4  # closed loop, forward, and the two products of backward
@@ -24,19 +26,13 @@ PASSES = 4  # closed loop, forward, and the two products of backward
 
 def learning_curve(run: Path) -> list[tuple[float, float]]:
     """(hours, geometric mean of R + λD over the eight rate points) at every validation."""
-    seconds = {0: 0.0}
-    with (run / "log.csv").open(encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            seconds[int(row["step"])] = seconds[max(seconds)] + float(row["seconds"])
     curve = []
-    with (run / "validation.csv").open(encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            costs = [
-                float(row[f"bpp{i}"]) + value * 10 ** (-float(row[f"psnr{i}"]) / 10)
-                for i, value in enumerate(LAMBDAS, 1)
-            ]
-            known = max(step for step in seconds if step <= int(row["step"]))
-            curve.append((seconds[known] / 3600, math.exp(sum(map(math.log, costs)) / len(costs))))
+    for seconds, row in RunFolder(run).validations():
+        costs = [
+            Point(row[f"bpp{quality}"], row[f"psnr{quality}"]).cost(lmbda)
+            for quality, lmbda in enumerate(LAMBDAS, 1)
+        ]
+        curve.append((seconds / 3600, geometric_mean(costs)))
     return curve
 
 

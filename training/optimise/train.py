@@ -1,18 +1,16 @@
 """The training loop: read it from top to bottom.
 
-A run is a folder: ``recipe.json``, ``checkpoint.pt`` (written aside and renamed, so a kill at
-any moment leaves the last one whole), ``log.csv`` and ``validation.csv``. Randomness depends on
-the seed and the step alone, so a resumed run follows the schedule that it would have followed.
+What a run keeps is in ``shared.run_folder``. Randomness depends on the seed and the step alone, so
+a resumed run follows the schedule that it would have followed.
 """
 
 from __future__ import annotations
 
 import copy
-import json
-import shutil
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +18,6 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from tqdm import tqdm
 
-from lbbic_engine.config import ModelConfig
 from lbbic_engine.networks.float_network import PIXEL_UNIT, BlockNetwork, rate_weights, to_unit
 from training.initialisation import closed_form, precondition
 from training.initialisation.dead_units import revive
@@ -28,20 +25,21 @@ from training.initialisation.precondition import context_mixer, plain_copy
 from training.initialisation.widen import widen
 from training.optimise.contexts import draw_blocks, draw_qualities, make_source, to_blocks
 from training.shared import dataset
-from training.shared.recipe import Recipe
-from training.shared.run_log import append_row
+from training.shared.recipe import Recipe, from_values
+from training.shared.run_folder import RunFolder
+from training.shared.steps import rate_share, update_average
 from training.simulation import closed_loop
 from training.simulation.open_loop import make_step
 
 LOG_EVERY = 50
 WARM_START_CROPS = 128
 VALIDATION_CROPS = 12
-START = "start.safetensors"
 RATE_POINTS = range(1, 9)
+LEAST_RATE_SHARE = 1e-3  # of the learning rate, at the very end
 
 
 class Trainer:
-    """The state of a run; ``train`` advances it, ``save`` and ``restore`` keep it."""
+    """The state of a run; ``train`` advances it, ``state`` and ``restore`` keep it."""
 
     def __init__(self, recipe: Recipe, network: BlockNetwork, mixer: Tensor, device: str) -> None:
         self.recipe = recipe
@@ -69,10 +67,15 @@ class Trainer:
         self.base_rates = [o.param_groups[0]["lr"] for o in self.optimisers]
 
     def schedule(self) -> float:
-        """Share of the full learning rate at this step: warm-up, plateau, linear decay."""
+        """Share of the full learning rate at this step."""
         recipe = self.recipe
-        decay = (recipe.steps - self.step) / (recipe.decay_share * recipe.steps)
-        return max(min(1.0, (self.step + 1) / recipe.warm_up_steps, decay), 1e-3)
+        share = rate_share(
+            self.step,
+            recipe.steps,
+            warm_up_steps=recipe.warm_up_steps,
+            decay_share=recipe.decay_share,
+        )
+        return max(share, LEAST_RATE_SHARE)
 
     def update(self, total: Tensor) -> None:
         for optimiser, base in zip(self.optimisers, self.base_rates, strict=True):
@@ -83,10 +86,7 @@ class Trainer:
         for optimiser in self.optimisers:
             optimiser.step()
         self.step += 1
-        decay = min(self.recipe.ema_decay, (self.step + 1) / (self.step + 10))
-        with torch.no_grad():
-            averages: list[Tensor] = list(self.average.parameters())
-            torch._foreach_lerp_(averages, list(self.network.parameters()), 1 - decay)
+        update_average(self.average, self.network, self.step, self.recipe.ema_decay)
 
     def state(self) -> dict[str, object]:
         return {
@@ -96,13 +96,7 @@ class Trainer:
             "optimisers": [o.state_dict() for o in self.optimisers],
         }
 
-    def save(self, folder: Path) -> None:
-        aside = folder / "checkpoint.tmp"
-        torch.save(self.state(), aside)
-        aside.replace(folder / "checkpoint.pt")
-
-    def restore(self, folder: Path) -> None:
-        state = torch.load(folder / "checkpoint.pt", map_location=self.device, weights_only=True)
+    def restore(self, state: dict[str, Any]) -> None:
         self.step = state["step"]
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
@@ -115,25 +109,6 @@ def _is_head(name: str) -> bool:
     return name.startswith(
         ("slice_parameters", "synthesis_3", "analysis_3", "log_", "synthesis_linear", *linear)
     )
-
-
-def start_run(recipe: Recipe, run: Path, start: Path | None = None) -> None:
-    """Makes the folder of a new run; FileExistsError if there is one already.
-
-    ``start`` names float weights (``save_float``) to begin with instead of the closed form.
-    """
-    run.mkdir(parents=True)
-    if start is not None:
-        shutil.copy(start, run / START)
-    text = json.dumps(asdict(recipe), indent=2)
-    (run / "recipe.json").write_text(text + "\n", encoding="utf-8")
-
-
-def read_run(run: Path) -> Recipe:
-    values = json.loads((run / "recipe.json").read_text(encoding="utf-8"))
-    model = values.pop("model")
-    model["latent_slices"] = tuple(model["latent_slices"])
-    return Recipe(model=ModelConfig(**model), **values)
 
 
 def save_float(network: BlockNetwork, path: Path) -> None:
@@ -160,13 +135,14 @@ def load_float(network: BlockNetwork, path: Path) -> None:
 
 def train(run: Path, data: Path, *, device: str = "cpu") -> None:
     """Goes on with a run from its checkpoint, its start, or the closed form, up to its end."""
-    recipe = read_run(run)
+    folder = RunFolder(run)
+    recipe = from_values(folder.recipe_values())
     grid = (recipe.crop_blocks, recipe.crop_blocks)
     side = recipe.crop_blocks * recipe.model.block_size
     pictures = dataset.load(data, side)
-    trainer = Trainer(recipe, *_beginning(recipe, run, pictures), device)
-    if (run / "checkpoint.pt").exists():
-        trainer.restore(run)
+    trainer = Trainer(recipe, *_beginning(recipe, folder, pictures), device)
+    if (state := folder.load(device)) is not None:
+        trainer.restore(state)
     source = make_source(recipe, trainer.network, pictures.pictures, device)
     source.restore(run)
     step_losses = make_step(device)
@@ -192,27 +168,29 @@ def train(run: Path, data: Path, *, device: str = "cpu") -> None:
                 }
                 logged = now
                 bar.set_postfix({k: row[k] for k in ("loss", "bpp", "psnr")}, refresh=False)
-                append_row(run / "log.csv", row)
+                folder.log(row)
             if trainer.step % recipe.validate_every == 0 or trainer.step == recipe.steps:
                 figures = validate(plain_copy(trainer.average), validation, grid)
-                append_row(run / "validation.csv", {"step": trainer.step, **figures})
+                folder.log_validation({"step": trainer.step, **figures})
                 bar.write(f"step {trainer.step}: {figures}")
         if time.monotonic() - saved > recipe.save_every_s or trainer.step >= recipe.steps:
             source.save(run)
-            trainer.save(run)
+            folder.save(trainer.state())
             saved = time.monotonic()
     bar.close()
 
 
-def _beginning(recipe: Recipe, run: Path, pictures: dataset.Dataset) -> tuple[BlockNetwork, Tensor]:
+def _beginning(
+    recipe: Recipe, folder: RunFolder, pictures: dataset.Dataset
+) -> tuple[BlockNetwork, Tensor]:
     """The network of step 0 and the mixer of ``precondition``."""
     torch.manual_seed(recipe.seed)
     network = BlockNetwork(recipe.model)
     random = np.random.default_rng(recipe.seed)
     x = to_unit(draw_blocks(recipe, pictures.pictures, WARM_START_CROPS, random))
     grid = (recipe.crop_blocks, recipe.crop_blocks)
-    if (run / START).exists():
-        load_float(network, run / START)
+    if folder.start.exists():
+        load_float(network, folder.start)
         rate = rate_weights(draw_qualities(recipe, len(x), random))
         revived = revive(network, x, rate, grid)
         tqdm.write(f"{revived} units never fired and start anew")

@@ -3,7 +3,7 @@
 Contexts are pictures, made anew once an iteration: in iteration 0 the originals, then what the
 best networks of the iteration before have made of all crops, in one parallel pass on *their*
 contexts. When both agree, open and closed loop are the same. How long an iteration lasts, and
-when the closed loop takes over, is in ``paper_recipe.Acl``.
+when the closed loop takes over, is in ``recipe.Acl``.
 
 A run's folder also holds, say, ``contexts3.npz`` (the reconstructions that iteration 3 takes)
 and the best networks so far, by the open loop of the iteration and by the closed loop.
@@ -21,10 +21,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lbbic_engine.measure.rate_distortion import Point
 from lbbic_engine.networks.paper_float import to_pixels
 from training.paper import loop
-from training.paper.trainer import Cost, PaperTrainer, draw_crops, random_of, write_aside
-from training.shared.run_log import append_row
+from training.paper.trainer import PaperTrainer, draw_crops
+from training.shared.run_folder import load_state, replacing, save_state
+from training.shared.steps import random_of
 
 BEST_OPEN, BEST_CLOSED = "best_open.pt", "best_closed.pt"
 ENOUGH = 0.99  # of the closed loop's cost of the iteration before
@@ -82,7 +84,7 @@ class AclTraining:
         )
         batches = [order[i : i + self.plan.batch] for i in range(0, len(order), self.plan.batch)]
         for batch in batches[self.progress.place :]:
-            random_of(recipe, trainer.step)
+            random_of(recipe.seed, trainer.step)
             x, x_hat = trainer.unit(self.crops[batch]), trainer.unit(self.contexts[batch])
             loss = trainer.losses(x, x_hat, chained=self.progress.closed)
             trainer.update(loss, self.optimiser)
@@ -95,53 +97,54 @@ class AclTraining:
         trainer, now = self.trainer, self.progress
         epoch = now.epoch + 1
         now = replace(now, epoch=epoch, place=0)
-        open_loop = self._open_loop_cost()
-        self.scheduler.step(open_loop.total)
-        improved = open_loop.total < now.best_open
+        open_loop = self._open_loop_point().cost(trainer.lmbda)
+        self.scheduler.step(open_loop)
+        improved = open_loop < now.best_open
         if improved:
-            now = replace(now, best_open=open_loop.total)
-            write_aside(trainer.run / BEST_OPEN, {"network": trainer.network.state_dict()})
+            now = replace(now, best_open=open_loop)
+            save_state(self._best(BEST_OPEN), {"network": trainer.network.state_dict()})
         closed_loop = None
         if epoch % max(1, self.plan.closed_loop_every - now.iteration) == 0:
-            closed_loop = trainer.closed_loop_cost(trainer.network)
-            closed_improved = closed_loop.total < now.best_closed
+            closed_loop = trainer.closed_loop_point(trainer.network)
+            cost = closed_loop.cost(trainer.lmbda)
+            closed_improved = cost < now.best_closed
             if closed_improved:
-                now = replace(now, best_closed=closed_loop.total)
-                write_aside(trainer.run / BEST_CLOSED, {"network": trainer.network.state_dict()})
+                now = replace(now, best_closed=cost)
+                save_state(self._best(BEST_CLOSED), {"network": trainer.network.state_dict()})
             improved = closed_improved if now.closed else improved
         if not now.closed or closed_loop is not None:
             now = replace(now, misses=0 if improved else now.misses + 1)
         self.progress = now
         self._log(open_loop, closed_loop)
         patience = self.plan.patience[min(now.iteration, len(self.plan.patience) - 1)]
-        at_goal = now.iteration == 0 and open_loop.total < self._threshold()
+        at_goal = now.iteration == 0 and open_loop < self._threshold()
         return at_goal or now.misses > patience
 
     def _threshold(self) -> float:
         return float(np.interp(self.recipe.quality, range(1, 9), self.plan.threshold))
 
     @torch.no_grad()
-    def _open_loop_cost(self) -> Cost:
+    def _open_loop_point(self) -> Point:
         """One parallel pass over the held-out crops, on their contexts of this iteration."""
         trainer = self.trainer
         x = trainer.unit(trainer.validation)
         x_hat = trainer.unit(self.validation_contexts)
-        random_of(self.recipe, 0)
+        random_of(self.recipe.seed, 0)
         found = loop.evaluate_blocks(trainer.network, x, x_hat, trainer.validation_grid)
         error = (found.x_hat.clamp(-0.5, 0.5) - x).square().mean().item()
-        return trainer.cost(found.bits.mean().item(), error)
+        return trainer.point(found.bits.mean().item(), error)
 
-    def _log(self, open_loop: Cost, closed_loop: Cost | None) -> None:
+    def _log(self, open_loop: float, closed_loop: Point | None) -> None:
         row: dict[str, Any] = {
             "step": self.trainer.step,
             "iteration": self.progress.iteration,
             "epoch": self.progress.epoch,
-            "open_loop_cost": round(open_loop.total, 5),
+            "open_loop_cost": round(open_loop, 5),
             "bpp": round(closed_loop.bpp, 5) if closed_loop else "",
             "psnr": round(closed_loop.psnr, 4) if closed_loop else "",
-            "cost": round(closed_loop.total, 5) if closed_loop else "",
+            "cost": round(closed_loop.cost(self.trainer.lmbda), 5) if closed_loop else "",
         }
-        append_row(self.trainer.run / "validation.csv", row)
+        self.trainer.folder.log_validation(row)
         self.trainer.bar.write(str(row))
 
     # From one iteration to the next.
@@ -151,10 +154,9 @@ class AclTraining:
         late = now.iteration >= plan.switch_after
         switched = not now.closed and late and now.best_closed >= ENOUGH * now.previous_closed
         closed = now.closed or switched
-        best = trainer.run / (BEST_CLOSED if closed else BEST_OPEN)
+        best = self._best(BEST_CLOSED if closed else BEST_OPEN)
         if best.exists():
-            state = torch.load(best, map_location=trainer.device, weights_only=True)
-            trainer.network.load_state_dict(state["network"])
+            trainer.network.load_state_dict(load_state(best, trainer.device)["network"])
         self.contexts = self._reconstruct(self.crops, self.contexts, self.recipe.grid)
         self.validation_contexts = self._reconstruct(
             trainer.validation, self.validation_contexts, trainer.validation_grid
@@ -196,15 +198,16 @@ class AclTraining:
 
     # What a resumed run needs.
 
+    def _best(self, name: str) -> Path:
+        return self.trainer.folder.path / name
+
     def _contexts_path(self) -> Path:
-        return self.trainer.run / f"contexts{self.progress.iteration}.npz"
+        return self.trainer.folder.path / f"contexts{self.progress.iteration}.npz"
 
     def _save_contexts(self) -> None:
         """Before the checkpoint that needs them; those of the iteration before may still be."""
-        aside = self.trainer.run / "contexts.tmp"
-        with aside.open("wb") as file:
+        with replacing(self._contexts_path()) as file:
             np.savez(file, crops=self.contexts.numpy(), validation=self.validation_contexts.cpu())
-        aside.replace(self._contexts_path())
 
     def _save(self) -> None:
         self.trainer.save(
@@ -214,7 +217,7 @@ class AclTraining:
                 "scheduler": self.scheduler.state_dict(),
             }
         )
-        for path in self.trainer.run.glob("contexts*.npz"):
+        for path in self.trainer.folder.path.glob("contexts*.npz"):
             if path != self._contexts_path():
                 path.unlink()
         self._saved = time.monotonic()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -17,18 +15,19 @@ import torch
 from lbbic_engine.config import PAPER_VARIANTS, lmbda, paper_config
 from lbbic_engine.errors import LbbicError
 from lbbic_engine.layout.blocks import merge_blocks
+from lbbic_engine.measure.rate_distortion import Point
 from lbbic_engine.networks import weights
 from lbbic_engine.networks.paper_float import PaperNetwork
 from lbbic_engine.pictures.find import picture_suffixes
 from lbbic_engine.pictures.read import load_picture
-from training.export.integer_cost import Point, integer_point
+from training.export.integer_cost import integer_point
 from training.paper import integers, loop
 from training.paper.acl import BEST_CLOSED
 from training.paper.checkpoint import read_checkpoint
-from training.paper.recipe import PaperRecipe
-from training.paper.run import read_run
-from training.paper.trainer import CHECKPOINT, save_float
+from training.paper.recipe import PaperRecipe, from_values
+from training.paper.trainer import save_float
 from training.shared import dataset
+from training.shared.run_folder import RunFolder, load_state
 
 CALIBRATION_CROPS = 16
 CROP_PX = 256
@@ -82,17 +81,14 @@ def export_run(
     run: Path, data: Path, output: str, float_path: Path | None = None
 ) -> tuple[Path, IntegerCost]:
     """Writes the weights file of a run, and measures it on the held-out pictures."""
-    recipe = read_run(run)
+    folder = RunFolder(run)
+    recipe = from_values(folder.recipe_values())
     pictures = dataset.load(data, CROP_PX)
     calibration = [picture.numpy() for picture in pictures.pictures[:CALIBRATION_CROPS]]
-    network, step = best_network(run, recipe)
+    network, step = best_network(folder, recipe)
     if float_path is not None:
         save_float(network, float_path)
-    record: dict[str, Any] = {"recipe": dataclasses.asdict(recipe), "step": step}
-    if (run / "validation.csv").exists():
-        with (run / "validation.csv").open(encoding="utf-8") as file:
-            record["validation"] = list(csv.DictReader(file))[-1]
-    path = write_weights(network, output, centres(calibration), record)
+    path = write_weights(network, output, centres(calibration), folder.record(recipe, step))
     return path, compare(network, path, centres(pictures.held_out))
 
 
@@ -102,15 +98,15 @@ def evaluate_run(run: Path, data: Path) -> IntegerCost:
         return export_run(run, data, str(Path(folder) / "run"))[1]
 
 
-def best_network(run: Path, recipe: PaperRecipe) -> tuple[PaperNetwork, int]:
+def best_network(folder: RunFolder, recipe: PaperRecipe) -> tuple[PaperNetwork, int]:
     """The networks that a run has made, and their step.
 
     On-policy: the averaged ones. ACL: the best of those measured in the closed loop, if any.
     """
-    state = torch.load(run / CHECKPOINT, map_location="cpu", weights_only=True)
+    state = load_state(folder.checkpoint)
     values = state["average"] if recipe.method == "on-policy" else state["network"]
-    if recipe.method == "acl" and (run / BEST_CLOSED).exists():
-        values = torch.load(run / BEST_CLOSED, map_location="cpu", weights_only=True)["network"]
+    if recipe.method == "acl" and (folder.path / BEST_CLOSED).exists():
+        values = load_state(folder.path / BEST_CLOSED)["network"]
     network = PaperNetwork(recipe.config)
     network.load_state_dict(values)
     return network, int(state["step"])

@@ -16,12 +16,13 @@ from torch import Tensor
 
 from lbbic_engine.networks.paper_float import PIXEL_RANGE, PaperNetwork
 from training.paper import loop
-from training.paper.trainer import PaperTrainer, draw_crops, random_of
-from training.shared.run_log import append_row
+from training.paper.trainer import PaperTrainer, draw_crops
+from training.shared.steps import random_of, rate_share, update_average
 
 # Of the learning rate, for layers that read pixels: a block's pixels move together, so the same
 # step changes their sums far more than others'. Without it the closed loop's cost first rises.
 PIXEL_SHARE = 0.1
+LEAST_RATE_SHARE = 1e-2  # of the learning rate, at the very end
 
 
 def train_on_policy(trainer: PaperTrainer) -> None:
@@ -31,8 +32,8 @@ def train_on_policy(trainer: PaperTrainer) -> None:
     optimiser = torch.optim.Adam(_groups(trainer.network))
     state = trainer.restore()
     if state is not None:
-        average.load_state_dict(state["average"])  # type: ignore[arg-type]
-        optimiser.load_state_dict(state["optimiser"])  # type: ignore[arg-type]
+        average.load_state_dict(state["average"])
+        optimiser.load_state_dict(state["optimiser"])
     else:
         _validate(trainer, average)
     saved = time.monotonic()
@@ -41,10 +42,7 @@ def train_on_policy(trainer: PaperTrainer) -> None:
             for group in optimiser.param_groups:
                 group["lr"] = plan.learning_rate * _schedule(trainer) * group["share"]
             trainer.update(trainer.losses(x, x_hat), optimiser)
-            decay = min(plan.ema_decay, (trainer.step + 1) / (trainer.step + 10))
-            with torch.no_grad():
-                averages: list[Tensor] = list(average.parameters())
-                torch._foreach_lerp_(averages, list(trainer.network.parameters()), 1 - decay)
+            update_average(average, trainer.network, trainer.step, plan.ema_decay)
             if trainer.step % plan.validate_every == 0 or trainer.step == plan.steps:
                 _validate(trainer, average)
             if trainer.step == plan.steps:
@@ -64,16 +62,18 @@ def _groups(network: PaperNetwork) -> list[dict[str, Any]]:
 
 
 def _schedule(trainer: PaperTrainer) -> float:
-    """Share of the full learning rate at this step: warm-up, plateau, linear decay."""
+    """Share of the full learning rate at this step."""
     plan = trainer.recipe.on_policy
-    decay = (plan.steps - trainer.step) / (plan.decay_share * plan.steps)
-    return max(min(1.0, (trainer.step + 1) / plan.warm_up_steps, decay), 1e-2)
+    share = rate_share(
+        trainer.step, plan.steps, warm_up_steps=plan.warm_up_steps, decay_share=plan.decay_share
+    )
+    return max(share, LEAST_RATE_SHARE)
 
 
 def _rollout(trainer: PaperTrainer) -> Iterator[tuple[Tensor, Tensor]]:
     """Batches of fresh crops and their reconstructions in the closed loop."""
     recipe, plan = trainer.recipe, trainer.recipe.on_policy
-    random = random_of(recipe, trainer.step)
+    random = random_of(recipe.seed, trainer.step)
     count = plan.batch * plan.rollout_steps
     crops = draw_crops(trainer.pictures.pictures, recipe, count, random).to(trainer.device)
     with trainer.narrow():
@@ -83,12 +83,12 @@ def _rollout(trainer: PaperTrainer) -> Iterator[tuple[Tensor, Tensor]]:
 
 
 def _validate(trainer: PaperTrainer, network: PaperNetwork) -> None:
-    cost = trainer.closed_loop_cost(network)
+    point = trainer.closed_loop_point(network)
     row = {
         "step": trainer.step,
-        "bpp": round(cost.bpp, 5),
-        "psnr": round(cost.psnr, 4),
-        "cost": round(cost.total, 5),
+        "bpp": round(point.bpp, 5),
+        "psnr": round(point.psnr, 4),
+        "cost": round(point.cost(trainer.lmbda), 5),
     }
-    append_row(trainer.run / "validation.csv", row)
+    trainer.folder.log_validation(row)
     trainer.bar.write(f"step {trainer.step}: {row}")

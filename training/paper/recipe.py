@@ -7,9 +7,8 @@ contexts from the closed loop itself (``OnPolicy``).
 
 from __future__ import annotations
 
-import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from lbbic_engine.config import PaperConfig, paper_config
@@ -103,21 +102,10 @@ class PaperRecipe:
         return side, side
 
 
-def is_paper_recipe(values: dict[str, Any]) -> bool:
-    """Whether the values of a recipe (TOML or JSON) are meant for the paper's networks."""
-    return "variant" in values
-
-
-def load_paper_recipe(path: Path, **changes: Any) -> PaperRecipe:
-    """Reads a recipe, with ``changes`` to its values; unknown names raise TypeError."""
-    values = tomllib.loads(path.read_text(encoding="utf-8"))
-    return from_values(values | {k: v for k, v in changes.items() if v is not None})
-
-
-def from_values(values: dict[str, Any]) -> PaperRecipe:
-    """A recipe from nested dictionaries, as TOML and JSON give them."""
+def from_values(values: Mapping[str, Any]) -> PaperRecipe:
+    """A recipe from nested dictionaries, as TOML and JSON give them; TypeError for other names."""
     acl: dict[str, Any] = {
         k: tuple(v) if isinstance(v, list) else v for k, v in values.get("acl", {}).items()
     }
     parts = {"acl": Acl(**acl), "on_policy": OnPolicy(**values.get("on_policy", {}))}
-    return PaperRecipe(**(values | parts))
+    return PaperRecipe(**{**values, **parts})

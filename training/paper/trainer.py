@@ -1,8 +1,7 @@
-"""Training of the paper's networks: what its two ways share (``paper_acl``, ``paper_on_policy``).
+"""Training of the paper's networks: what its two ways share (``acl``, ``on_policy``).
 
-A run is a folder, as in ``train``: ``recipe.json``, ``checkpoint.pt`` (written aside and renamed),
-``log.csv`` and ``validation.csv``. Randomness depends on the seed and the step alone, so a resumed
-run follows the schedule that it would have followed.
+What a run keeps is in ``shared.run_folder``. Randomness depends on the seed and the step alone, so
+a resumed run follows the schedule that it would have followed.
 """
 
 from __future__ import annotations
@@ -10,8 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,15 +19,14 @@ from torch import Tensor
 from tqdm import tqdm
 
 from lbbic_engine.config import lmbda
+from lbbic_engine.measure.rate_distortion import Point
 from lbbic_engine.networks.paper_float import PIXEL_RANGE, PaperNetwork
 from training.optimise.contexts import to_blocks
 from training.paper import closed_form, loop
 from training.paper.recipe import PaperRecipe
 from training.shared import dataset
-from training.shared.run_log import append_row
+from training.shared.run_folder import RunFolder
 
-CHECKPOINT = "checkpoint.pt"
-START = "start.safetensors"
 LOG_EVERY = 20
 VALIDATION_CROPS = 12
 VALIDATION_PX = 256
@@ -36,29 +34,11 @@ WARM_START_CROPS = 64
 GRADIENT_BOUND = 0.5  # each gradient is clipped to this, as in the paper
 
 
-@dataclass(frozen=True)
-class Cost:
-    """Means over crops: bits per pixel, squared error on the 0…1 range."""
-
-    bpp: float
-    mse: float
-    lmbda: float
-
-    @property
-    def total(self) -> float:
-        """R + λD."""
-        return self.bpp + self.lmbda * self.mse
-
-    @property
-    def psnr(self) -> float:
-        return float(-10 * np.log10(max(self.mse, 1e-12)))
-
-
 class PaperTrainer:
     """The networks of a run, and one step of training them."""
 
-    def __init__(self, recipe: PaperRecipe, run: Path, data: Path, device: str) -> None:
-        self.recipe, self.run, self.device = recipe, run, device
+    def __init__(self, recipe: PaperRecipe, folder: RunFolder, data: Path, device: str) -> None:
+        self.recipe, self.folder, self.device = recipe, folder, device
         self.config = recipe.config
         self.lmbda = lmbda(recipe.quality)
         self.pictures = dataset.load(data, max(recipe.crop_px, VALIDATION_PX))
@@ -79,9 +59,9 @@ class PaperTrainer:
         recipe = self.recipe
         torch.manual_seed(recipe.seed)
         network = PaperNetwork(self.config)
-        if (self.run / START).exists():
-            network.load_state_dict(load_file(self.run / START))
-        elif recipe.plan.closed_form and not (self.run / CHECKPOINT).exists():
+        if self.folder.start.exists():
+            network.load_state_dict(load_file(self.folder.start))
+        elif recipe.plan.closed_form and not self.folder.checkpoint.exists():
             random = np.random.default_rng(recipe.seed)
             crops = draw_crops(self.pictures.pictures, recipe, WARM_START_CROPS, random)
             closed_form.fit(network, (crops.float() - 128) / PIXEL_RANGE, recipe.grid)
@@ -130,34 +110,32 @@ class PaperTrainer:
                 "seconds": round(now - self._logged, 2),
             }
             self._logged = now
-            append_row(self.run / "log.csv", row)
+            self.folder.log(row)
             self.bar.set_postfix(loss=row["loss"], refresh=False)
 
-    def closed_loop_cost(self, network: PaperNetwork) -> Cost:
+    def closed_loop_point(self, network: PaperNetwork) -> Point:
         """The true closed loop on the held-out crops."""
         coded = loop.run_blocks(network, self.validation, self.validation_grid)
         error = (coded.x_hat + 128 - self.validation.float()) / 255
-        return self.cost(coded.bits.mean().item(), error.square().mean().item())
+        return self.point(coded.bits.mean().item(), error.square().mean().item())
 
-    def cost(self, bits: float, mse: float) -> Cost:
-        """Of mean bits a block and a mean squared error."""
-        return Cost(bits / self.config.block_size**2, mse, self.lmbda)
+    def point(self, bits: float, mse: float) -> Point:
+        """Of mean bits a block and a mean squared error on the 0…1 range."""
+        psnr = float(-10 * np.log10(max(mse, 1e-12)))
+        return Point(bits / self.config.block_size**2, psnr)
 
     def save(self, state: dict[str, object]) -> None:
         """Writes the checkpoint: ``state`` beside the networks and the step."""
-        values = {"step": self.step, "network": self.network.state_dict()} | state
-        write_aside(self.run / CHECKPOINT, values)
+        self.folder.save({"step": self.step, "network": self.network.state_dict()} | state)
 
-    def restore(self) -> dict[str, object] | None:
+    def restore(self) -> dict[str, Any] | None:
         """The checkpoint's state, once the networks and the step are restored; None without."""
-        if not (self.run / CHECKPOINT).exists():
-            return None
-        state = torch.load(self.run / CHECKPOINT, map_location=self.device, weights_only=True)
-        self.step = state["step"]
-        self.bar.update(self.step)
-        self.network.load_state_dict(state["network"])
-        found: dict[str, object] = state
-        return found
+        state = self.folder.load(self.device)
+        if state is not None:
+            self.step = state["step"]
+            self.bar.update(self.step)
+            self.network.load_state_dict(state["network"])
+        return state
 
 
 def save_float(network: PaperNetwork, path: Path) -> None:
@@ -172,17 +150,3 @@ def draw_crops(
     """uint8 blocks (count, n, 3B²) of random crops."""
     crops = dataset.draw_crops(pictures, count, recipe.crop_px, random)
     return to_blocks(crops, recipe.config.block_size)
-
-
-def random_of(recipe: PaperRecipe, *number: int) -> np.random.Generator:
-    """Randomness of a step, torch's noise included."""
-    random = np.random.default_rng([recipe.seed, *number])
-    torch.manual_seed(int(random.integers(2**31)))
-    return random
-
-
-def write_aside(path: Path, values: dict[str, object]) -> None:
-    """Saves a dictionary of tensors and plain values, and renames it when it is whole."""
-    aside = path.with_suffix(".tmp")
-    torch.save(values, aside)
-    aside.replace(path)

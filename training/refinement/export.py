@@ -20,20 +20,22 @@ from training.export.calibrate import activation_steps
 from training.export.integers import OFFSET, checked_weight, integer_layer
 from training.export.rounding import Moments
 from training.refinement.network import RefinementNetwork
-from training.refinement.train import Batch, Examples, Recipe, read_run, trained
+from training.refinement.train import Batch, Examples, Recipe, from_values, trained
+from training.shared.run_folder import RunFolder
 
 CALIBRATION_BATCHES = 32
 
 
 def export_run(run: Path, crops: Path, name: str, folder: Path) -> Path:
     """Writes NAME-refinement.safetensors, for the weights NAME, to ``folder``."""
-    recipe = read_run(run)
-    network, step = trained(run, recipe)
+    run_folder = RunFolder(run)
+    recipe = from_values(run_folder.recipe_values())
+    network, step = trained(run_folder, recipe)
     moments = calibrate(network, calibration(crops, recipe))
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}-refinement.safetensors"
     config = dataclasses.replace(recipe.model, weights=weights.by_name(name).id.hex())
-    record = {"recipe": dataclasses.asdict(recipe), "step": step}
+    record = run_folder.record(recipe, step)
     refinement_files.save(path, config, integer_tensors(network, moments), record)
     return path
 

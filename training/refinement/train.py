@@ -1,6 +1,6 @@
 """The refinement's training: plain regression on what the codec has decoded.
 
-A run is a folder as in ``training.optimise.train``, with the same files.
+What a run keeps is in ``shared.run_folder``.
 
 Errors count relative to those of their whole crop as decoded, since so do decibels: else smooth
 pictures, whose errors are small, would have no say.
@@ -8,13 +8,12 @@ pictures, whose errors are small, would have no say.
 
 from __future__ import annotations
 
-import json
 import time
-import tomllib
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,7 +31,8 @@ from lbbic_engine.networks.refinement import patch_inputs
 from training.initialisation.precondition import FLOOR, POWER, Precondition
 from training.refinement.decoded import Crop, read_crops
 from training.refinement.network import RefinementNetwork, input_count
-from training.shared.run_log import append_row
+from training.shared.recipe import read_values
+from training.shared.run_folder import RunFolder, load_state
 
 LOG_EVERY = 100
 LEAST_ERROR = 1.0  # of a crop, squared, in 8-bit steps: below, rounding is all there is
@@ -169,15 +169,11 @@ class Trainer:
         before = batch.targets.square().mean(dim=(1, 2)) * PIXEL_UNIT**2
         return loss.item() / float((before * batch.weights).mean())
 
-    def save(self, run: Path) -> None:
-        aside = run / "checkpoint.tmp"
+    def state(self) -> dict[str, object]:
         optimisers = [o.state_dict() for o in self.optimisers]
-        state = {"step": self.step, "network": self.network.state_dict(), "optimisers": optimisers}
-        torch.save(state, aside)
-        aside.replace(run / "checkpoint.pt")
+        return {"step": self.step, "network": self.network.state_dict(), "optimisers": optimisers}
 
-    def restore(self, run: Path) -> None:
-        state = torch.load(run / "checkpoint.pt", weights_only=True)
+    def restore(self, state: dict[str, Any]) -> None:
         self.step = state["step"]
         self.network.load_state_dict(state["network"])
         for optimiser, values in zip(self.optimisers, state["optimisers"], strict=True):
@@ -187,12 +183,13 @@ class Trainer:
 def train(run: Path, recipe: Recipe, crops: Path, held_out: Path) -> None:
     """Goes on with a run, or starts it, up to its end."""
     run.mkdir(parents=True, exist_ok=True)
-    (run / "recipe.json").write_text(json.dumps(asdict(recipe), indent=2) + "\n", encoding="utf-8")
+    folder = RunFolder(run)
+    folder.write_recipe(recipe)
     examples = Examples(crops, recipe.model)
     validation = Examples(held_out, recipe.model)
     trainer = Trainer(recipe, input_mixer(examples, recipe))
-    if (run / "checkpoint.pt").exists():
-        trainer.restore(run)
+    if (state := folder.load("cpu")) is not None:
+        trainer.restore(state)
     logged = saved = time.monotonic()
     losses: list[float] = []
     for step in tqdm(range(trainer.step, recipe.steps), unit="step", mininterval=5):
@@ -206,33 +203,32 @@ def train(run: Path, recipe: Recipe, crops: Path, held_out: Path) -> None:
                 "dead": dead_units(trainer.network, examples, recipe),
                 "seconds": round(now - logged, 2),
             }
-            append_row(run / "log.csv", row)
+            folder.log(row)
             logged = now
             losses.clear()
         if trainer.step % recipe.validate_every == 0 or last:
             figures = validate(trainer.network, validation)
-            append_row(run / "validation.csv", {"step": trainer.step, **figures})
+            folder.log_validation({"step": trainer.step, **figures})
             tqdm.write(f"step {trainer.step}: {figures}")
         if now - saved > recipe.save_every_s or last:
-            trainer.save(run)
+            folder.save(trainer.state())
             saved = now
 
 
 def load_recipe(path: Path) -> Recipe:
     """Reads a recipe; unknown names raise TypeError."""
-    values = tomllib.loads(path.read_text(encoding="utf-8"))
-    return Recipe(model=RefinementConfig(**values.pop("model", {})), **values)
+    return from_values(read_values(path))
 
 
-def read_run(run: Path) -> Recipe:
-    values = json.loads((run / "recipe.json").read_text(encoding="utf-8"))
-    return Recipe(model=RefinementConfig(**values.pop("model")), **values)
+def from_values(values: Mapping[str, Any]) -> Recipe:
+    """A recipe from nested dictionaries, as TOML and JSON give them."""
+    return Recipe(**{**values, "model": RefinementConfig(**values.get("model", {}))})
 
 
-def trained(run: Path, recipe: Recipe) -> tuple[RefinementNetwork, int]:
+def trained(folder: RunFolder, recipe: Recipe) -> tuple[RefinementNetwork, int]:
     """The network of a run, with plain weights, and its step."""
     trainer = Trainer(recipe, torch.eye(input_count(recipe.model)))
-    trainer.restore(run)
+    trainer.restore(load_state(folder.checkpoint))
     parametrize.remove_parametrizations(trainer.network.layer_1, "weight")
     return trainer.network, trainer.step
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from lbbic_engine.config import ModelConfig
 
@@ -35,8 +37,17 @@ class Recipe:
 
 def load_recipe(path: Path) -> Recipe:
     """Reads a recipe; unknown names raise TypeError."""
-    values = tomllib.loads(path.read_text(encoding="utf-8"))
-    model = dict(values.pop("model", {}))
-    if "latent_slices" in model:
-        model["latent_slices"] = tuple(model["latent_slices"])
-    return Recipe(model=ModelConfig(**model), **values)
+    return from_values(read_values(path))
+
+
+def read_values(path: Path) -> dict[str, Any]:
+    """A recipe of any kind as nested dictionaries."""
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+def from_values(values: Mapping[str, Any]) -> Recipe:
+    """A recipe from nested dictionaries, as TOML and JSON give them."""
+    model: dict[str, Any] = {
+        k: tuple(v) if isinstance(v, list) else v for k, v in values.get("model", {}).items()
+    }
+    return Recipe(**{**values, "model": ModelConfig(**model)})

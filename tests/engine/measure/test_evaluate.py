@@ -17,7 +17,7 @@ from lbbic_engine import codec
 from lbbic_engine.cli import tables
 from lbbic_engine.errors import LbbicError
 from lbbic_engine.measure import evaluate, rate_distortion
-from lbbic_engine.measure.evaluate import Measurement
+from lbbic_engine.measure.evaluate import EvaluatedPicture
 from lbbic_engine.measure.rate_distortion import Curve
 from lbbic_engine.networks import weights
 from lbbic_engine.pictures.picture import Picture
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("tiny")
 
 
 @pytest.fixture
-def rows(draw: Draw, tmp_path: Path) -> list[Measurement]:
+def rows(draw: Draw, tmp_path: Path) -> list[EvaluatedPicture]:
     """Two pictures at qualities 2 and 6."""
     return [
         row
@@ -44,7 +44,9 @@ def curve(factor: float = 1.0, low: float = 26.0, high: float = 42.0) -> Curve:
     return Curve("c", "made up", tuple(factor * math.exp(p / 8) for p in psnr), psnr)
 
 
-def test_measurements_come_from_the_files_on_disk(rows: list[Measurement], tmp_path: Path) -> None:
+def test_measurements_come_from_the_files_on_disk(
+    rows: list[EvaluatedPicture], tmp_path: Path
+) -> None:
     for row in rows:
         path = tmp_path / "out" / f"q{row.quality:g}" / f"{row.picture}.lbb"
         assert row.bytes == path.stat().st_size
@@ -79,7 +81,7 @@ def test_measuring_replaces_no_file(draw: Draw, tmp_path: Path) -> None:
     assert list(evaluate.measure(source, "a.png", [4.0], tmp_path, overwrite=True))
 
 
-def test_averages_are_means_over_pictures(rows: list[Measurement]) -> None:
+def test_averages_are_means_over_pictures(rows: list[EvaluatedPicture]) -> None:
     low, high = evaluate.averages(rows[::-1])
     assert (low.quality, high.quality, low.pictures) == (2, 6, 2)
     assert low.bpp == pytest.approx((rows[0].bpp + rows[2].bpp) / 2)
@@ -87,7 +89,7 @@ def test_averages_are_means_over_pictures(rows: list[Measurement]) -> None:
     assert low.exact
 
 
-def test_ms_ssim_is_empty_unless_every_picture_has_one(rows: list[Measurement]) -> None:
+def test_ms_ssim_is_empty_unless_every_picture_has_one(rows: list[EvaluatedPicture]) -> None:
     assert evaluate.averages(rows)[0].ms_ssim is None
     some = [replace(rows[0], ms_ssim=0.9), rows[2]]
     assert evaluate.averages(some)[0].ms_ssim is None
@@ -124,7 +126,7 @@ def test_curves_that_never_meet_have_no_bd_rate() -> None:
     assert tables.comparison_table([comparison]).splitlines()[1].split()[-7:] == ["-"] * 7
 
 
-def test_lossless_points_are_on_no_curve(rows: list[Measurement]) -> None:
+def test_lossless_points_are_on_no_curve(rows: list[EvaluatedPicture]) -> None:
     lossless = [replace(row, psnr=math.inf) for row in rows]
     empty = evaluate.mean_curve(evaluate.averages(lossless), "ours", "two pictures")
     assert empty.psnr == empty.bpp == ()
@@ -132,7 +134,7 @@ def test_lossless_points_are_on_no_curve(rows: list[Measurement]) -> None:
 
 
 def test_document_begins_like_an_anchor_and_is_strict_json(
-    rows: list[Measurement], tmp_path: Path
+    rows: list[EvaluatedPicture], tmp_path: Path
 ) -> None:
     rows[1] = replace(rows[1], psnr=math.inf)
     means = evaluate.averages(rows)

@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 
 from lbbic_engine.errors import LbbicError
 from lbbic_engine.measure.metrics import ms_ssim, psnr
-from lbbic_engine.measure.rate_distortion import Curve, Results, bd_rate, load_curve
+from lbbic_engine.measure.rate_distortion import (
+    Curve,
+    Measurement,
+    bd_rate,
+    compressai_document,
+    load_curve,
+)
 
 # Kodak, from CompressAI's repository at 869a9f5d, results/image/kodak:
 # compressai-mbt2018-mean_mse_cuda.json and compressai-cheng2020-anchor_mse_cuda.json.
@@ -197,7 +203,8 @@ def test_curves_in_compressais_format_are_loaded(tmp_path: Path, key: str) -> No
 
 
 def test_results_are_written_in_compressais_format() -> None:
-    document = Results("n", "d", (0.1,), (30.0,), (), (1.5,), (2.5,)).document()
+    row = Measurement(bpp=0.1, psnr=30.0, ms_ssim=None, encode_seconds=1.5, decode_seconds=2.5)
+    document = compressai_document("n", "d", [row])
     assert document == {
         "name": "n",
         "description": "d",

@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 from lbbic_engine.errors import LbbicError
-from lbbic_engine.measure import rate_distortion
+from lbbic_engine.measure.rate_distortion import Measurement, compressai_document, load_curve
 from training.__main__ import main
 from training.experiments import compressai_zoo
 
@@ -55,7 +55,7 @@ def test_a_model_is_measured_from_its_bitstreams(
     assert found["name"] == architecture
     assert len(found["results"]["bpp"]) == len(found["results"]["decoding_time"]) == 2
     assert 0 < found["results"]["bpp"][0] < 20
-    curve = rate_distortion.load_curve(output)
+    curve = load_curve(output)
     assert list(curve.psnr) == found["results"]["psnr-rgb"]
     assert np.isfinite(curve.psnr).all()
 
@@ -85,10 +85,11 @@ def test_our_results_can_be_plotted_by_compressai(tmp_path: Path) -> None:
     from training.experiments.compressai_shim import compressai  # noqa: F401  (makes the rest importable)
 
     plot = importlib.import_module("compressai.utils.plot.__main__")
-    results = rate_distortion.Results(
-        "ours", "test", (0.1, 0.2), (30.0, 31.0), (0.9, 0.95), (1.0,), ()
-    )
+    rows = [
+        Measurement(bpp=bpp, psnr=psnr, ms_ssim=0.9, encode_seconds=1.0, decode_seconds=1.0)
+        for bpp, psnr in ((0.1, 30.0), (0.2, 31.0))
+    ]
     path = tmp_path / "ours.json"
-    path.write_text(json.dumps(results.document()), encoding="utf-8")
+    path.write_text(json.dumps(compressai_document("ours", "test", rows)), encoding="utf-8")
     found = plot.parse_json_file(path, "psnr")
     assert (found["name"], found["xs"], found["ys"]) == ("ours", [0.1, 0.2], [30.0, 31.0])

@@ -25,9 +25,10 @@ from training.export.export_run import calibrated
 from training.export.integer_cost import compare, exact_twin
 from training.initialisation import precondition
 from training.initialisation.dead_units import revive
-from training.optimise.train import Trainer, calibration, load_float, start_run, train
+from training.optimise.train import Trainer, calibration, load_float, train
 from training.shared import dataset
 from training.shared.recipe import load_recipe
+from training.shared.run_folder import RunFolder
 from training.simulation import closed_loop, open_loop
 from training.simulation.symbol_choice import choose, distortion_bits
 
@@ -117,9 +118,9 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(
 ) -> None:
     recipe = replace(load_recipe(TINY), save_every_s=0.0, acl_crops=acl_crops)
     finished, run = tmp_path / "finished", tmp_path / "killed"
-    start_run(recipe, finished)
+    RunFolder.make(finished, recipe)
     train(finished, pictures)
-    start_run(recipe, run)
+    RunFolder.make(run, recipe)
     update = Trainer.update
 
     def killed(trainer: Trainer, total: Tensor) -> None:
@@ -156,7 +157,11 @@ def test_a_run_starts_from_float_weights(exported: Path, pictures: Path, tmp_pat
     main(["train", str(TINY), *options])
     recipe, found = load_recipe(TINY), dataset.load(pictures, 64)
     ends, middle, begin = (
-        dict(calibrated(run, replace(recipe, start_share=share), found)[0].named_parameters())
+        dict(
+            calibrated(RunFolder(run), replace(recipe, start_share=share), found)[
+                0
+            ].named_parameters()
+        )
         for share in (0.0, 0.5, 1.0)
     )
     for name, value in load_file(start).items():

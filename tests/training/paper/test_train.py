@@ -17,11 +17,12 @@ from lbbic_engine.config import PAPER_VARIANTS
 from lbbic_engine.pictures.read import load_picture
 from training.__main__ import main
 from training.paper import acl
-from training.paper.recipe import METHODS, PaperRecipe, load_paper_recipe
+from training.paper.recipe import METHODS, PaperRecipe, from_values
 from training.paper.report import curve_at
-from training.paper.run import start_run, train
+from training.paper.run import train
 from training.paper.trainer import PaperTrainer
-from training.shared.run_log import read_rows
+from training.shared.recipe import read_values
+from training.shared.run_folder import RunFolder
 
 RECIPES = Path(__file__).parents[3] / "training" / "recipes"
 
@@ -37,7 +38,7 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def tiny(variant: str, method: str) -> PaperRecipe:
     """A variant's recipe with small networks, few crops and few steps."""
-    recipe = load_paper_recipe(RECIPES / f"{variant}.toml", method=method)
+    recipe = from_values(read_values(RECIPES / f"{variant}.toml") | {"method": method})
     closed_form = variant == "block4"  # whose 48 values fit into its narrowest layer
     latents = 64 if closed_form else 16  # more than there are values, as in the paper's
     # Chained steps from the second iteration on, and each iteration one epoch long.
@@ -77,9 +78,9 @@ def test_each_recipe_trains_and_its_weights_code_a_picture(
 ) -> None:
     monkeypatch.setattr("training.paper.trainer.LOG_EVERY", 1)
     recipe, run = tiny(variant, method), tmp_path / "run"
-    start_run(recipe, run)
+    folder = RunFolder.make(run, recipe)
     train(run, photographs)
-    losses = [row["loss"] for row in read_rows(run / "log.csv")]
+    losses = [row["loss"] for row in folder.log_rows()]
     assert np.isfinite(losses).all()
     assert losses[-1] != losses[0]
 
@@ -96,7 +97,7 @@ def test_each_recipe_trains_and_its_weights_code_a_picture(
 
 def test_curves_of_both_kinds_are_drawn_side_by_side(photographs: Path, tmp_path: Path) -> None:
     run, production = tmp_path / "paper", tmp_path / "production"
-    start_run(tiny("block4", "on-policy"), run)
+    RunFolder.make(run, tiny("block4", "on-policy"))
     train(run, photographs)
     options = ["--data", str(photographs), "--run", str(production)]
     main(["train", str(RECIPES / "tiny.toml"), *options])
@@ -113,9 +114,9 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(
 ) -> None:
     recipe = tiny("block4", method)
     finished, run = tmp_path / "finished", tmp_path / "killed"
-    start_run(recipe, finished)
+    RunFolder.make(finished, recipe)
     train(finished, photographs)
-    start_run(recipe, run)
+    RunFolder.make(run, recipe)
     update = PaperTrainer.update
     for number in (1, 3, 5):
 
@@ -153,8 +154,8 @@ def test_an_iteration_takes_what_the_last_one_made(
 
     monkeypatch.setattr(PaperTrainer, "losses", watched)
     recipe, run = tiny("block8-low", "acl"), tmp_path / "run"
-    start_run(recipe, run)
-    training = acl.AclTraining(PaperTrainer(recipe, run, photographs, "cpu"))
+    folder = RunFolder.make(run, recipe)
+    training = acl.AclTraining(PaperTrainer(recipe, folder, photographs, "cpu"))
     training.run()
     originals = [error for iteration, _, error in seen if iteration == 0]
     coded = [error for iteration, _, error in seen if iteration > 0]
@@ -175,7 +176,7 @@ def test_the_threshold_or_patience_ends_iteration_0(photographs: Path, tmp_path:
             recipe.acl, iterations=1, threshold=(threshold,) * 8, patience=(2,), learning_rate=0.0
         )
         run = tmp_path / str(threshold)
-        start_run(replace(recipe, acl=plan), run)
+        RunFolder.make(run, replace(recipe, acl=plan))
         train(run, photographs)
         epochs.append(len((run / "validation.csv").read_text().splitlines()) - 1)
     assert epochs == [1, 4]  # one that improves on nothing, then more than two that do not

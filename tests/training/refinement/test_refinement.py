@@ -20,6 +20,7 @@ from training.export.integers import BoundError
 from training.refinement import export
 from training.refinement.decoded import Crop, code, read_crops
 from training.refinement.train import Example, Examples, Trainer, load_recipe, trained
+from training.shared.run_folder import RunFolder
 
 RECIPE = """
 steps = 60
@@ -157,7 +158,7 @@ def test_a_trained_refinement_betters_pictures(
 
 def test_the_integers_are_the_network(folder: Path, finished: Path) -> None:
     recipe = load_recipe(folder / "recipe.toml")
-    network, step = trained(finished, recipe)
+    network, step = trained(RunFolder(finished), recipe)
     assert step == 60
     batches = export.calibration(folder / "crops", recipe)
     moments = export.calibrate(network, batches)

@@ -1,0 +1,86 @@
+"""A run's folder: what is in it is whole and read back as it was; whose run it is is known."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from training.__main__ import main
+from training.kinds import Paper, Production, kind_of_run
+from training.paper.recipe import PaperRecipe
+from training.shared.recipe import Recipe, from_values
+from training.shared.run_folder import RunFolder
+
+RECIPES = Path(__file__).parents[3] / "training" / "recipes"
+
+
+class Killed:
+    """Saving it is where the process ends."""
+
+    def __reduce__(self) -> str:
+        raise KeyboardInterrupt
+
+
+def test_a_run_is_begun_once(tmp_path: Path) -> None:
+    folder = RunFolder.make(tmp_path / "run", Recipe(seed=7))
+    assert from_values(folder.recipe_values()) == Recipe(seed=7)
+    with pytest.raises(FileExistsError):
+        RunFolder.make(tmp_path / "run", Recipe(seed=8))
+    assert folder.recipe_values()["seed"] == 7
+
+
+def test_the_recipe_decides_whose_run_it_is(tmp_path: Path) -> None:
+    RunFolder.make(tmp_path / "ours", Recipe())
+    RunFolder.make(tmp_path / "theirs", PaperRecipe("block4", 8.0))
+    assert isinstance(kind_of_run(tmp_path / "ours"), Production)
+    assert isinstance(kind_of_run(tmp_path / "theirs"), Paper)
+
+
+def test_a_recipe_from_before_a_setting_was_there_has_its_default(tmp_path: Path) -> None:
+    folder = RunFolder.make(tmp_path / "run", Recipe(steps=5))
+    values = folder.recipe_values()
+    del values["soft_share"]
+    (folder.path / "recipe.json").write_text(json.dumps(values), encoding="utf-8")
+    assert from_values(folder.recipe_values()) == Recipe(steps=5)
+
+
+def test_a_checkpoint_that_is_broken_off_leaves_the_last_one(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    assert folder.load("cpu") is None
+    folder.save({"step": 3, "weights": torch.arange(4.0)})
+    with pytest.raises(KeyboardInterrupt):
+        folder.save({"step": 4, "weights": torch.zeros(4), "rest": Killed()})
+    state = folder.load("cpu")
+    assert state is not None
+    assert state["step"] == 3
+    assert torch.equal(state["weights"], torch.arange(4.0))
+
+
+def test_validations_have_the_seconds_of_training_until_then(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    for step, seconds in ((20, 1.5), (40, 2.0)):
+        folder.log({"step": step, "loss": 0.1, "seconds": seconds})
+    for step, cost in ((0, ""), (30, 0.5), (40, 0.25)):
+        folder.log_validation({"step": step, "cost": cost})
+    expected = [
+        (0.0, {"step": 0.0}),
+        (1.5, {"step": 30.0, "cost": 0.5}),
+        (3.5, {"step": 40.0, "cost": 0.25}),
+    ]
+    assert folder.validations() == expected
+    record = folder.record(Recipe(), 40)
+    assert (record["step"], record["validation"]["cost"]) == (40, "0.25")
+
+
+def test_what_a_kind_of_run_does_not_have_is_refused(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    options = ["--data", str(tmp_path), "--run", str(run)]
+    with pytest.raises(SystemExit, match="quality: only for the paper's networks"):
+        main(["train", str(RECIPES / "tiny.toml"), "--quality", "3", *options])
+    assert not run.exists()
+    RunFolder.make(run, Recipe())
+    with pytest.raises(SystemExit, match="only be drawn beside one of the paper's"):
+        main(["plot", "--run", str(run), "--beside", str(run), "-o", str(tmp_path / "c.png")])

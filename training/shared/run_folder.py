@@ -1,0 +1,140 @@
+"""The folder of a training run, of whichever kind.
+
+It holds ``recipe.json``, ``checkpoint.pt``, the tables ``log.csv`` and ``validation.csv``, and, if
+the run began with float weights, these as ``start.safetensors``. What is written anew is written
+aside and renamed, so a kill at any moment leaves the last one whole.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import torch
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    path: Path
+
+    @classmethod
+    def make(cls, path: Path, recipe: DataclassInstance, start: Path | None = None) -> RunFolder:
+        """The folder of a new run; FileExistsError if there is one already.
+
+        ``start`` names the float weights that it begins with.
+        """
+        path.mkdir(parents=True)
+        folder = cls(path)
+        if start is not None:
+            shutil.copy(start, folder.start)
+        folder.write_recipe(recipe)
+        return folder
+
+    @property
+    def start(self) -> Path:
+        return self.path / "start.safetensors"
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.path / "checkpoint.pt"
+
+    def write_recipe(self, recipe: DataclassInstance) -> None:
+        text = json.dumps(asdict(recipe), indent=2)
+        (self.path / "recipe.json").write_text(text + "\n", encoding="utf-8")
+
+    def recipe_values(self) -> dict[str, Any]:
+        """The recipe as nested dictionaries."""
+        text = (self.path / "recipe.json").read_text(encoding="utf-8")
+        values: dict[str, Any] = json.loads(text)
+        return values
+
+    def save(self, state: dict[str, object]) -> None:
+        """Takes the place of the checkpoint."""
+        save_state(self.checkpoint, state)
+
+    def load(self, device: str) -> dict[str, Any] | None:
+        """The checkpoint's state; None before the first."""
+        return load_state(self.checkpoint, device) if self.checkpoint.exists() else None
+
+    def log(self, row: Mapping[str, object]) -> None:
+        """Appends what some steps were like: ``step``, ``seconds`` since the last row, and more."""
+        _append_row(self.path / "log.csv", row)
+
+    def log_validation(self, row: Mapping[str, object]) -> None:
+        """Appends what the networks of a step give on held-out pictures."""
+        _append_row(self.path / "validation.csv", row)
+
+    def log_rows(self) -> list[dict[str, float]]:
+        """The rows of the log."""
+        return _read_rows(self.path / "log.csv")
+
+    def validations(self) -> list[tuple[float, dict[str, float]]]:
+        """The rows of the validation, each with the seconds of training until then."""
+        clock = [(0.0, 0.0)]
+        for row in self.log_rows():
+            clock.append((row["step"], clock[-1][1] + row["seconds"]))
+        return [
+            (max(seconds for step, seconds in clock if step <= row["step"]), row)
+            for row in _read_rows(self.path / "validation.csv")
+        ]
+
+    def record(self, recipe: DataclassInstance, step: int) -> dict[str, Any]:
+        """What a weights file says of how it came about."""
+        record: dict[str, Any] = {"recipe": asdict(recipe), "step": step}
+        if rows := _read_texts(self.path / "validation.csv"):
+            record["validation"] = rows[-1]
+        if log := self.log_rows():
+            record["hours"] = round(sum(row["seconds"] for row in log) / 3600, 2)
+        return record
+
+
+def save_state(path: Path, state: dict[str, object]) -> None:
+    """Saves a dictionary of tensors and plain values."""
+    with replacing(path) as file:
+        torch.save(state, file)
+
+
+def load_state(path: Path, device: str = "cpu") -> dict[str, Any]:
+    """What ``save_state`` has saved; never runs what a pickle asks for."""
+    state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    return state
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file beside ``path`` that takes its place once it is whole."""
+    aside = path.with_suffix(".tmp")
+    with aside.open("wb") as file:
+        yield file
+    aside.replace(path)
+
+
+def _append_row(path: Path, row: Mapping[str, object]) -> None:
+    """Each table has rows of the same names; the header comes first."""
+    new = not path.exists()
+    with path.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, row.keys())
+        if new:
+            writer.writeheader()
+        writer.writerow(row)
+
+
+def _read_rows(path: Path) -> list[dict[str, float]]:
+    """All rows of a table, if there is one; what is empty in a row is not in it."""
+    return [{k: float(v) for k, v in row.items() if v} for row in _read_texts(path)]
+
+
+def _read_texts(path: Path) -> list[dict[str, str]]:
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))

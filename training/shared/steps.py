@@ -1,0 +1,31 @@
+"""What the steps of every kind of training share: their randomness, their rate, their average."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+
+def random_of(seed: int, *number: int) -> np.random.Generator:
+    """Randomness of a step, torch's noise included, so that a resumed run repeats it."""
+    random = np.random.default_rng([seed, *number])
+    torch.manual_seed(int(random.integers(2**31)))
+    return random
+
+
+def rate_share(step: int, steps: int, *, warm_up_steps: int, decay_share: float) -> float:
+    """Share of the full learning rate at a step: warm-up, plateau, linear decay to 0 at the end."""
+    decay = (steps - step) / (decay_share * steps)
+    return min(1.0, (step + 1) / warm_up_steps, decay)
+
+
+@torch.no_grad()
+def update_average(average: nn.Module, network: nn.Module, step: int, decay: float) -> None:
+    """Moves the exponential moving average towards the network's parameters after step ``step``.
+
+    Early on the mean is over fewer steps than ``decay`` asks for.
+    """
+    share = 1 - min(decay, (step + 1) / (step + 10))
+    averages: list[Tensor] = list(average.parameters())
+    torch._foreach_lerp_(averages, list(network.parameters()), share)
