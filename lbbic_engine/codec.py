@@ -50,7 +50,7 @@ from lbbic_engine.networks.integer_network import Exchange
 from lbbic_engine.networks.refinement import Refinement
 from lbbic_engine.networks.refinement_files import RefinementInfo
 from lbbic_engine.networks.weights import DEFAULT, Network
-from lbbic_engine.pictures.picture import Picture
+from lbbic_engine.pictures.picture import Notice, NoticeKind, Picture
 
 Pixels = NDArray[np.uint8]
 ValueT = TypeVar("ValueT", bound=np.generic)
@@ -493,14 +493,16 @@ class _Decoding:
     def finish(self) -> Picture:
         """The picture so far; CorruptDataError if it is whole and not the encoder's."""
         container = self.container
-        notices = []
+        notices: list[Notice] = []
         lost = [_PARTS[kind] for kind in container.lost if kind in _PARTS]
         if lost:
-            notices.append(f"The file is damaged: {', '.join(lost)} could not be read.")
+            text = f"The file is damaged: {', '.join(lost)} could not be read."
+            notices.append(Notice(NoticeKind.INCOMPLETE, text))
         if self.missing:
             blocks = sum(tile.blocks for tile in self.tiles(0))
             share = 100 * (blocks - self.missing) // blocks
-            notices.append(f"The file is incomplete: {share} % of the picture could be decoded.")
+            text = f"The file is incomplete: {share} % of the picture could be decoded."
+            notices.append(Notice(NoticeKind.INCOMPLETE, text))
         elif zlib.crc32(self.pixels.data) != container.pixels_crc:
             raise CorruptDataError("Checksum mismatch", "The decoded picture is not the encoder's.")
         return Picture(

@@ -57,6 +57,9 @@ class LbbicImageFile(ImageFile.ImageFile):
                 picture = decompress(self._data, partial=ImageFile.LOAD_TRUNCATED_IMAGES)
             self.im = to_image(picture).im
             self._data = None
+            if self._exclusive_fp and self.fp is not None:  # as Pillow does for its own formats
+                self.fp.close()
+                self.fp = None
         return super().load()
 
 
@@ -74,7 +77,9 @@ def _save(image: Image.Image, fp: IO[bytes], filename: str | bytes) -> None:
         image = image.copy()
     for key in replaced:
         value = options[key]
-        image.info[key] = value.tobytes() if isinstance(value, Image.Exif) else value
+        image.info.pop(key, None)
+        if value:
+            image.info[key] = value.tobytes() if isinstance(value, Image.Exif) else value
     with _errors_of_pillow():
         picture = load_picture(image)
         compressed = compress(
@@ -84,7 +89,7 @@ def _save(image: Image.Image, fp: IO[bytes], filename: str | bytes) -> None:
             effort=options.get("effort", "fast"),
         )
     for notice in picture.notices:
-        warnings.warn(notice, stacklevel=3)
+        warnings.warn(notice.text, stacklevel=3)
     fp.write(compressed.data)
 
 

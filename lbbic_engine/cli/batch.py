@@ -157,7 +157,7 @@ def _compress_one(job: Job, args: Namespace, progress: ShowProgress) -> Row:
         "width": width,
         "height": height,
         "original_bytes": original_bytes,
-        "notices": picture.notices,
+        "notices": [notice.text for notice in picture.notices],
     }
 
 
@@ -204,19 +204,23 @@ def _compress_line(row: Row) -> str:
 
 def _decompress_one(job: Job, args: Namespace, progress: ShowProgress) -> Row:
     from lbbic_engine import codec
+    from lbbic_engine.pictures.formats import format_for
 
     original = facts_of(job.input)
     refuse_output(job.output, args)
     data = read_bytes(job.input)
     started = perf_counter()
     try:
+        if job.output is not None:
+            info = codec.read_info(data)
+            format_for(job.output, info.width, info.height)  # before work is spent on it
         picture = codec.decompress(
             data, device=args.device, partial=args.partial, progress=progress
         )
     except CorruptDataError as error:
         raise error if args.partial else _with_hint(error, data) from None
     seconds = perf_counter() - started
-    write_picture(job.output, picture, args, original)
+    written = write_picture(job.output, picture, args, original)
     height, width = picture.pixels.shape[:2]
     return {
         "output": name_of(job.output),
@@ -225,7 +229,7 @@ def _decompress_one(job: Job, args: Namespace, progress: ShowProgress) -> Row:
         "seconds": seconds,
         "width": width,
         "height": height,
-        "notices": picture.notices,
+        "notices": [notice.text for notice in (*picture.notices, *written)],
     }
 
 

@@ -13,7 +13,7 @@ from lbbic_engine.errors import LbbicError
 from lbbic_engine.pictures.atomic import make_folder, refuse_existing
 
 if TYPE_CHECKING:
-    from lbbic_engine.pictures.picture import Picture
+    from lbbic_engine.pictures.picture import Notice, Picture
 
 STANDARD = "-"
 
@@ -62,18 +62,20 @@ def write_bytes(
 
 def write_picture(
     path: Path | None, picture: Picture, args: Namespace, like: os.stat_result | None
-) -> None:
-    """Write a picture by the ending of ``path``, or a PNG to standard output."""
+) -> tuple[Notice, ...]:
+    """Write a picture by the ending of ``path``, or a PNG to standard output; what that changed."""
     from lbbic_engine.pictures import write
 
     if path is None:
         with TemporaryDirectory(prefix="lbbic-") as folder:
             file = Path(folder, "picture.png")
-            write.save_image(picture, file)
+            notices = write.save_image(picture, file)
             _to_standard_output(file.read_bytes())
-        return
+        return notices
     make_folder(path.parent)
-    write.save_image(picture, path, overwrite=args.overwrite, like=like, keep_date=args.keep_dates)
+    return write.save_image(
+        picture, path, overwrite=args.overwrite, like=like, keep_date=args.keep_dates
+    )
 
 
 def _to_standard_output(data: bytes) -> None:

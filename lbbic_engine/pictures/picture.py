@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +12,32 @@ from PIL import Image
 EXIF_PREFIX = b"Exif\0\0"
 
 
+class NoticeKind(StrEnum):
+    """What a notice is about."""
+
+    DEPTH = "depth"  # fewer bits per channel than the file has
+    COLOUR = "colour"  # converted to another colour space
+    PROFILE = "profile"  # a colour profile that is damaged or does not fit
+    FRAMES = "frames"  # frames, pages, layers or sizes beside the one that is kept
+    LEFT_OUT = "left out"  # metadata and other parts of the file
+    ALPHA = "alpha"  # transparency that was given up
+    INCOMPLETE = "incomplete"  # a part of the picture is missing
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something that reading or writing changed: one sentence, ``text``, for the user."""
+
+    kind: NoticeKind
+    text: str
+
+
 @dataclass(frozen=True)
 class Picture:
     """``pixels`` (H, W, 3) uint8, ``alpha`` (H, W) uint8 with 255 opaque, upright.
 
     ``grey``: the three channels are equal. ``icc`` None: sRGB. ``exif`` is a TIFF structure
-    without the ``Exif`` prefix of JPEG files. ``notices``: one sentence for each thing that
-    loading changed.
+    without the ``Exif`` prefix of JPEG files. ``notices``: what loading changed.
     """
 
     pixels: NDArray[np.uint8]
@@ -26,7 +46,7 @@ class Picture:
     icc: bytes | None = None
     exif: bytes | None = None
     xmp: bytes | None = None
-    notices: tuple[str, ...] = ()
+    notices: tuple[Notice, ...] = ()
 
 
 def to_image(picture: Picture) -> Image.Image:

@@ -1,30 +1,37 @@
-"""Pictures in and out: any file that Pillow reads <-> 8-bit RGB with alpha and metadata.
+"""Pictures in: any file that Pillow reads and we allow -> 8-bit RGB with alpha and metadata.
 
-Here live modes, alpha, orientation, colour profiles, EXIF and XMP, and the writing of files; no
-codec. What a picture loses on the way in is said in its ``notices``; what would be lost silently
-or beyond recognition is refused. The surprise: a grey picture has three equal channels, and the
-orientation of a loaded picture is always applied, its tag 1.
+Here is the order of things; each is done elsewhere in this room. What a picture loses on the way
+in is said in its ``notices``; what would be lost beyond recognition is refused. The surprise: a
+grey picture has three equal channels, and the orientation of a loaded picture is always applied,
+its tag 1.
 """
 
 from __future__ import annotations
 
-import io
 import os
-import re
-import struct
-import warnings
-from contextlib import ExitStack
-from typing import BinaryIO
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
-from lbbic_engine.bitstream.container import MAX_PIXELS, MAX_SIDE
 from lbbic_engine.errors import TooLargeError, UnsupportedImageError
-from lbbic_engine.pictures.picture import EXIF_PREFIX, Picture
+from lbbic_engine.pictures import modes, profile
+from lbbic_engine.pictures.colour import (
+    UnfitProfileError,
+    conversion_to_srgb,
+    image_to_srgb,
+    space_of,
+    to_srgb,
+)
+from lbbic_engine.pictures.files.extras import Extras
+from lbbic_engine.pictures.files.opening import Source, TooManyPixels, open_image
+from lbbic_engine.pictures.metadata import exif as exif_data
+from lbbic_engine.pictures.metadata.collect import Metadata
+from lbbic_engine.pictures.picture import Notice, NoticeKind, Picture
 
-GREY_MODES = {"1", "L", "LA", "La"}
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -34,220 +41,178 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_XMP_ORIENTATION = re.compile(rb"""(tiff:Orientation(?:\s*=\s*["']|>))\s*[0-9]+""")
-_PORTABLE_TAGS = (
-    ExifTags.Base.ImageDescription,
-    ExifTags.Base.Make,
-    ExifTags.Base.Model,
-    ExifTags.Base.Software,
-    ExifTags.Base.DateTime,
-    ExifTags.Base.Artist,
-    ExifTags.Base.Copyright,
-)
+_OTHERS = {"PSD": "layers", "ICO": "sizes", "ICNS": "sizes"}  # than frames or pages
+_IN_OTHER_SPACES = ("CMYK", "LAB")
+_NARROW_BLACK, _NARROW_WHITE = 16, 235
 
 
-def load_picture(source: str | os.PathLike[str] | BinaryIO | Image.Image) -> Picture:
+def load_picture(source: Source) -> Picture:
     """The picture of a file or an image, the first frame if it has several.
 
     UnsupportedImageError if it can't be read, is damaged or cut off, too large (TooLargeError), or
     of a kind that 8 bits cannot hold.
     """
-    try:
-        with ExitStack() as stack:
-            # Pillow's remarks on large pictures and odd metadata are no news to the user.
-            stack.enter_context(warnings.catch_warnings())
-            warnings.simplefilter("ignore")
-            if isinstance(source, Image.Image):
-                return _read_picture(source)
-            return _read_picture(stack.enter_context(Image.open(source)))
-    except _TooManyPixels as error:
-        raise TooLargeError(f"Cannot read {_name(source)}", str(error)) from None
-    except Exception as error:  # Pillow's readers raise anything when a file is damaged.
-        raise UnsupportedImageError(f"Cannot read {_name(source)}", reason(error)) from error
+    with _in_our_words(source), open_image(source) as (image, extras):
+        return _read_picture(image, extras)
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A small picture in sRGB, ``pixels`` (h, w, 4) uint8, and the size of the whole one."""
+
+    pixels: NDArray[np.uint8]
+    width: int
+    height: int
+
+
+def load_preview(source: Source, side: int) -> Preview:
+    """A picture that fits into a square of ``side`` pixels, read as ``load_picture`` does."""
+    with _in_our_words(source), open_image(source) as (image, extras):
+        width, height = image.size
+        image.draft(None, (2 * side, 2 * side))
+        picture = _read_picture(image, extras)
+    if (picture.pixels.shape[1] < picture.pixels.shape[0]) != (width < height):
+        width, height = height, width
+    alpha = picture.alpha
+    if alpha is None:
+        alpha = np.full(picture.pixels.shape[:2], 255, np.uint8)
+    small = Image.fromarray(np.dstack((picture.pixels, alpha)))
+    small.thumbnail((side, side))
+    pixels = np.array(small)
+    shown = to_srgb(Picture(pixels[..., :3], grey=picture.grey, icc=picture.icc))
+    return Preview(np.dstack((shown.pixels, pixels[..., 3])), width, height)
 
 
 # --- reading; a ValueError here is a reason to refuse the picture -------------------------------
 
 
-def _read_picture(image: Image.Image) -> Picture:
-    _check_size(image)
-    notices: list[str] = []
-    raw_mode = _raw_mode(image)
+def _read_picture(image: Image.Image, extras: Extras) -> Picture:
+    notices: list[Notice] = []
+    raw = modes.raw_mode(image)
+    bits = modes.bits_per_channel(image, extras)
     image.load()
-    if getattr(image, "is_animated", False):
-        notices.append("Only one of its frames or pages is kept.")
-    orientation, exif = _read_exif(image, notices)
-    icc = image.info.get("icc_profile") or None
-    if image.mode in ("CMYK", "LAB"):
-        plain, icc = _to_srgb(image, icc, notices), None
+    if bits > 8:
+        notices.append(modes.depth_notice(bits))
+    if extras.frames > 1 or getattr(image, "is_animated", False):
+        others = _OTHERS.get(image.format or "", "frames or pages")
+        notices.append(Notice(NoticeKind.FRAMES, f"Only one picture is kept of its {others}."))
+    metadata = Metadata(image, extras)
+    icc = _profile(image, extras, metadata.exif, notices)
+    if image.mode in _IN_OTHER_SPACES:
+        plain, icc = _from_other_space(image, icc, notices), None
     else:
-        plain = _to_plain_mode(image, raw_mode, notices)
-    if orientation in _UPRIGHT:
-        plain = plain.transpose(_UPRIGHT[orientation])
-    pixels, alpha = _to_arrays(plain)
-    return Picture(
-        pixels=pixels,
-        alpha=alpha,
-        grey=plain.mode in GREY_MODES,
-        icc=icc,
-        exif=exif,
-        xmp=_read_xmp(image),
-        notices=tuple(notices),
-    )
+        low_bytes = extras.low_bytes() if extras.low_bytes else None
+        plain = modes.to_plain(image, raw, low_bytes)
+    turn = _UPRIGHT.get(metadata.orientation)
+    upright = plain if turn is None else plain.transpose(turn)
+    metadata.make_upright(turn, *upright.size)
+    pixels, alpha = modes.to_arrays(upright)
+    if extras.is_narrow:
+        pixels = _widened(pixels, notices)
+    icc, grey = _fitting(icc, plain.mode in modes.GREY_MODES, notices)
+    notices += metadata.notices()
+    return Picture(pixels, alpha, grey, icc, metadata.exif, metadata.xmp, tuple(notices))
 
 
-class _TooManyPixels(ValueError):
-    pass
+def _profile(
+    image: Image.Image, extras: Extras, exif: bytes | None, notices: list[Notice]
+) -> bytes | None:
+    """The profile that says what the colours are, by the order of PNG's specification; None: sRGB.
 
-
-def _check_size(image: Image.Image) -> None:
-    """Before a single pixel is unpacked."""
-    if image.width * image.height > MAX_PIXELS:
-        size = f"{image.width} × {image.height}"
-        raise _TooManyPixels(f"Its {size} pixels are more than the {MAX_PIXELS} allowed.")
-    if max(image.width, image.height) > MAX_SIDE:
-        raise _TooManyPixels(
-            f"A side of {max(image.width, image.height)} pixels is over {MAX_SIDE}."
-        )
-    if image.width * image.height == 0:
-        raise ValueError("It has no pixels.")
-
-
-def _raw_mode(image: Image.Image) -> str:
-    """How a file that is not loaded yet stores its pixels, in Pillow's words, or nothing."""
-    for tile in getattr(image, "tile", ()):
-        arguments = tile[3]
-        return str(arguments[0] if isinstance(arguments, tuple) and arguments else arguments)
-    return ""
-
-
-def _read_exif(image: Image.Image, notices: list[str]) -> tuple[int, bytes | None]:
-    """The orientation still to be applied, 1…8, and the EXIF data as they are afterwards."""
-    orientation = 1
-    try:
-        tags = image.getexif()
-        orientation = tags.get(ExifTags.Base.Orientation, 1)
-        if "exif" in image.info:
-            exif = _as_upright(image.info["exif"].removeprefix(EXIF_PREFIX))
-        else:
-            portable = portable_exif(tags)
-            exif = portable.tobytes().removeprefix(EXIF_PREFIX) if portable else None
-    except Exception:  # as above
-        notices.append("Its EXIF data are damaged and were left out.")
-        exif = None
-    return orientation, exif
-
-
-def _as_upright(exif: bytes) -> bytes | None:
-    """EXIF with orientation 1; all else stays in its place, which maker's notes rely on."""
-    if not exif:
+    cICP, then an ICC profile, sRGB, gAMA and cHRM; for others nclx and what cameras say in EXIF.
+    AVIF is the one format where a profile goes before code points.
+    """
+    icc = image.info.get("icc_profile")
+    if "icc_profile" in image.info and not icc and icc is not None:
+        text = "Its colour profile is damaged and was left out; colours are taken for sRGB."
+        notices.append(Notice(NoticeKind.PROFILE, text))
+    if extras.has_unknown_colours and not icc:
+        text = "Its colour space is not known here; colours are taken for sRGB."
+        notices.append(Notice(NoticeKind.COLOUR, text))
+    colours = _signalled(image, extras, exif, notices, bool(icc))
+    if colours is None:
+        return icc or None
+    if colours.is_srgb():
         return None
-    order = {b"II": "<", b"MM": ">"}[exif[:2]]
-    (start,) = struct.unpack_from(order + "I", exif, 4)
-    (count,) = struct.unpack_from(order + "H", exif, start)
-    upright = bytearray(exif)
-    for entry in range(start + 2, start + 2 + 12 * count, 12):
-        (tag,) = struct.unpack_from(order + "H", exif, entry)
-        if tag == ExifTags.Base.Orientation:
-            struct.pack_into(order + "HHIHH", upright, entry, tag, 3, 1, 1, 0)
-    return bytes(upright)
+    grey = image.mode in modes.GREY_MODES or image.mode.startswith("I")
+    return profile.as_icc(colours, grey)
 
 
-def portable_exif(tags: Image.Exif) -> Image.Exif:
-    """The tags that mean the same in another file: those of a TIFF also describe its layout."""
-    portable = Image.Exif()
-    for tag in _PORTABLE_TAGS:
-        if tag in tags:
-            portable[tag] = tags[tag]
-    for directory in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
-        if entries := tags.get_ifd(directory):
-            portable[directory] = entries
-    return portable
-
-
-def _read_xmp(image: Image.Image) -> bytes | None:
-    xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
-    if isinstance(xmp, str):
-        xmp = xmp.encode()
-    return _XMP_ORIENTATION.sub(rb"\g<1>1", xmp) if isinstance(xmp, bytes) and xmp else None
-
-
-def _to_srgb(image: Image.Image, icc: bytes | None, notices: list[str]) -> Image.Image:
-    converted = through_profile(image, icc) if icc else None
-    if converted is not None:
-        notices.append(f"Converted from {image.mode} to sRGB through its colour profile.")
-        return converted
-    notices.append(
-        f"Converted from {image.mode} to sRGB without a colour profile; colours may differ."
-    )
-    return image.convert("RGB")
-
-
-def through_profile(image: Image.Image, icc: bytes) -> Image.Image | None:
-    """``image`` in sRGB, or None if the profile doesn't fit."""
-    try:
-        return ImageCms.profileToProfile(
-            image,
-            ImageCms.ImageCmsProfile(io.BytesIO(icc)),
-            ImageCms.createProfile("sRGB"),
-            outputMode="RGB",
-        )
-    except (ImageCms.PyCMSError, OSError):
+def _signalled(
+    image: Image.Image,
+    extras: Extras,
+    exif: bytes | None,
+    notices: list[Notice],
+    has_profile: bool,
+) -> profile.Colours | None:
+    """What is said otherwise than by a profile and goes before one that is there."""
+    if extras.code_points and not (has_profile and image.format == "AVIF"):
+        colours = profile.from_code_points(*extras.code_points)
+        if colours is None:
+            text = "Its colour space is not known here; colours are taken for sRGB."
+            notices.append(Notice(NoticeKind.COLOUR, text))
+        return colours or profile.SRGB
+    if has_profile or "srgb" in image.info:
         return None
+    gamma, chromaticities = image.info.get("gamma"), image.info.get("chromaticity")
+    if gamma or chromaticities:
+        return profile.from_gamma(gamma, chromaticities)
+    return profile.ADOBE_RGB if exif and exif_data.is_adobe_rgb(exif) else None
 
 
-def _to_plain_mode(image: Image.Image, raw_mode: str, notices: list[str]) -> Image.Image:
-    """An image of mode L, LA, RGB or RGBA."""
-    if image.mode == "F":
-        raise ValueError("Its pixels are floating-point numbers.")
-    if image.mode.startswith("I"):
-        notices.append("Reduced from 16 to 8 bits per channel.")
-        return _narrow(image)
-    if ";16" in raw_mode:
-        notices.append("Reduced from 16 to 8 bits per channel.")
-    grey = image.mode in GREY_MODES or raw_mode.startswith("LA;16")
-    mode = ("L" if grey else "RGB") + ("A" if image.has_transparency_data else "")
-    return image if image.mode == mode else _scale_transparency(image, raw_mode).convert(mode)
+def _from_other_space(image: Image.Image, icc: bytes | None, notices: list[Notice]) -> Image.Image:
+    how = "without a colour profile; colours may differ."
+    plain = None
+    if icc:
+        try:
+            plain, how = image_to_srgb(image, icc), "through its colour profile."
+        except UnfitProfileError:
+            how = "without its colour profile, which does not fit; colours may differ."
+    notices.append(Notice(NoticeKind.COLOUR, f"Converted from {image.mode} to sRGB {how}"))
+    return plain or image.convert("RGB")
 
 
-def _scale_transparency(image: Image.Image, raw_mode: str) -> Image.Image:
-    """Pillow scales the pixels of such PNGs to 8 bits, but forgets their transparent colour."""
-    transparency = image.info.get("transparency")
-    factor = {"L;2": 85, "L;4": 17, "RGB;16B": 1 / 256}.get(raw_mode)
-    if transparency is None or factor is None:
-        return image
-    scaled = image.copy()
-    scaled.info["transparency"] = (
-        tuple(int(value * factor) for value in transparency)
-        if isinstance(transparency, tuple)
-        else int(transparency * factor)
-    )
-    return scaled
+def _fitting(icc: bytes | None, grey: bool, notices: list[Notice]) -> tuple[bytes | None, bool]:
+    """The profile, if it is for such pixels, and whether they stay grey."""
+    if icc is None:
+        return None, grey
+    try:
+        conversion = conversion_to_srgb(icc, grey)
+        if not grey or space_of(icc) == "GRAY":
+            return icc, grey
+    except UnfitProfileError as error:
+        text = f"{error} It was left out; colours are taken for sRGB."
+        notices.append(Notice(NoticeKind.PROFILE, text))
+        return None, grey
+    if conversion is None:
+        text = "Its colour profile is one for RGB; the picture stays grey without it."
+        notices.append(Notice(NoticeKind.PROFILE, text))
+        return None, grey
+    text = "Its colour profile is one for RGB; the grey picture is kept as RGB."
+    notices.append(Notice(NoticeKind.PROFILE, text))
+    return icc, False
 
 
-def _narrow(image: Image.Image) -> Image.Image:
-    """Grey of 16 bits, rounded to 8."""
-    values = np.asarray(image)
-    if values.min() < 0 or values.max() > 65_535:
-        raise ValueError("Its pixels have more than 16 bits.")
-    grey = ((values.astype(np.int32) * 255 + 32_767) // 65_535).astype(np.uint8)
-    if "transparency" not in image.info:
-        return Image.fromarray(grey)
-    opaque = np.where(values == image.info["transparency"], 0, 255).astype(np.uint8)
-    return Image.fromarray(np.dstack((grey, opaque)))
-
-
-def _to_arrays(image: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
-    """(H, W, 3) and, unless all of it is opaque, (H, W)."""
-    channels = np.atleast_3d(np.asarray(image))
-    has_alpha = image.mode.endswith("A")
-    colour = channels[..., :-1] if has_alpha else channels
-    pixels = np.ascontiguousarray(np.broadcast_to(colour, (*colour.shape[:2], 3)))
-    alpha = np.ascontiguousarray(channels[..., -1]) if has_alpha else None
-    return pixels, None if alpha is None or (alpha == 255).all() else alpha
+def _widened(pixels: NDArray[np.uint8], notices: list[Notice]) -> NDArray[np.uint8]:
+    text = "Stretched from the narrow range (16 to 235) to the full one."
+    notices.append(Notice(NoticeKind.COLOUR, text))
+    steps = np.arange(256, dtype=np.float64) - _NARROW_BLACK
+    table = np.clip(steps * 255 / (_NARROW_WHITE - _NARROW_BLACK), 0, 255).round()
+    widened: NDArray[np.uint8] = table.astype(np.uint8)[pixels]
+    return widened
 
 
 # --- words --------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _in_our_words(source: Source) -> Iterator[None]:
+    try:
+        yield
+    except TooManyPixels as error:
+        raise TooLargeError(f"Cannot read {_name(source)}", str(error)) from None
+    except Exception as error:  # Pillow's readers raise anything when a file is damaged.
+        raise UnsupportedImageError(f"Cannot read {_name(source)}", reason(error)) from error
 
 
 def _name(source: object) -> str:
@@ -259,6 +224,7 @@ def _name(source: object) -> str:
 
 
 def reason(error: Exception) -> str:
+    """Why, in words for a user."""
     if isinstance(error, UnidentifiedImageError):
         return "It is no picture of a known format."
     if isinstance(error, MemoryError):

@@ -10,11 +10,10 @@ import struct
 from collections.abc import Collection
 from dataclasses import replace
 
-import numpy as np
-from PIL import ExifTags, Image
+from PIL import ExifTags
 
+from lbbic_engine.pictures.colour import UnfitProfileError, to_srgb
 from lbbic_engine.pictures.picture import Picture
-from lbbic_engine.pictures.read import through_profile
 
 _BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}  # of a type
 _PLACE = (
@@ -30,8 +29,8 @@ def strip(picture: Picture, kinds: Collection[str]) -> Picture:
 
     Without its profile it is in sRGB. ``gps`` are positions, and names of places in XMP.
     """
-    if "icc" in kinds and picture.icc:
-        picture = _in_srgb(picture, picture.icc)
+    if "icc" in kinds:
+        picture = _in_srgb(picture)
     exif = None if "exif" in kinds else picture.exif
     xmp = None if "xmp" in kinds else picture.xmp
     if "gps" in kinds:
@@ -39,11 +38,11 @@ def strip(picture: Picture, kinds: Collection[str]) -> Picture:
     return replace(picture, exif=exif, xmp=xmp)
 
 
-def _in_srgb(picture: Picture, icc: bytes) -> Picture:
-    image = Image.fromarray(picture.pixels[..., 0] if picture.grey else picture.pixels)
-    converted = through_profile(image, icc)
-    pixels = picture.pixels if converted is None else np.asarray(converted)
-    return replace(picture, pixels=pixels, icc=None)
+def _in_srgb(picture: Picture) -> Picture:
+    try:
+        return to_srgb(picture)
+    except UnfitProfileError:  # it said nothing about these pixels
+        return replace(picture, icc=None)
 
 
 def exif_without_gps(exif: bytes) -> bytes | None:

@@ -1,9 +1,14 @@
-"""Pictures out: what each format of a picture file can hold, and writing it."""
+"""Pictures out: fitted to what the format of the file can hold, and written.
+
+What does not fit is said in notices, never lost silently.
+"""
 
 from __future__ import annotations
 
 import io
 import os
+import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,25 +16,18 @@ from PIL import ExifTags, Image, PngImagePlugin
 
 from lbbic_engine.errors import UnwritableImageError
 from lbbic_engine.pictures.atomic import write_atomically
-from lbbic_engine.pictures.picture import Picture, to_image
-from lbbic_engine.pictures.read import GREY_MODES, portable_exif, reason, through_profile
+from lbbic_engine.pictures.colour import (
+    UnfitProfileError,
+    conversion_to_srgb,
+    space_of,
+    to_srgb,
+)
+from lbbic_engine.pictures.formats import ALL_METADATA, FileFormat, format_for
+from lbbic_engine.pictures.metadata import exif as exif_data
+from lbbic_engine.pictures.picture import EXIF_PREFIX, Notice, NoticeKind, Picture, to_image
+from lbbic_engine.pictures.read import reason
 
-_SAVE_OPTIONS: dict[str, dict[str, Any]] = {
-    "AVIF": {"quality": 90, "subsampling": "4:4:4"},
-    "BMP": {},
-    "JPEG": {"quality": 95, "subsampling": "4:4:4"},
-    "JPEG2000": {},
-    "PNG": {},
-    "PPM": {},
-    "TGA": {},
-    "TIFF": {},  # uncompressed: Pillow cannot write EXIF through libtiff
-    "WEBP": {"lossless": True, "exact": True},
-}
-
-_OPAQUE_FORMATS = {"BMP", "JPEG", "PPM"}
-
-_JPEG_MARKER_BYTES = 65_533 - 29
-
+_NAMES = {"icc": "the colour profile", "exif": "EXIF data", "xmp": "XMP data"}
 _METADATA = ("icc_profile", "exif", "xmp")
 
 
@@ -40,67 +38,102 @@ def save_image(
     overwrite: bool = False,
     like: os.stat_result | None = None,
     keep_date: bool = False,
-) -> None:
-    """Write a picture in the format that the extension names.
+) -> tuple[Notice, ...]:
+    """Write a picture in the format that the extension names; what that changed is returned.
 
     JPEG and AVIF at high quality with full colour resolution, the others without loss. Metadata
-    goes along where the format holds it; where it holds no alpha the picture is laid on white.
-    The other options are those of ``write_atomically``. UnwritableImageError if the format cannot
-    hold it; OSError as there.
+    goes along where the format holds it; where it holds no alpha the picture is laid on white, and
+    where it holds no colour profile the picture becomes sRGB. The other options are those of
+    ``write_atomically``. UnwritableImageError if the format cannot hold it; OSError as there.
     """
-    name = Path(path).name
-    format_ = Image.registered_extensions().get(Path(path).suffix.lower(), "")
-    if format_ not in _SAVE_OPTIONS:
-        raise UnwritableImageError(f"Cannot write {name}", "Its extension names no known format.")
+    height, width, _ = picture.pixels.shape
+    format_ = format_for(path, width, height)
+    fitting, notices = _fit(picture, format_)
     file = io.BytesIO()
     try:
-        image = _fit_format(to_image(picture), format_)
-        image.save(file, format_, **_SAVE_OPTIONS[format_], **_metadata_options(image, format_))
+        image = to_image(fitting)
+        if not format_.alpha:
+            image = _on_white(image)
+        image.save(file, format_.pillow_name, **format_.options, **_options(image, format_))
     except Exception as error:  # Pillow's writers raise anything for what their format cannot hold.
-        raise UnwritableImageError(f"Cannot write {name} as {format_}", reason(error)) from error
+        title = f"Cannot write {Path(path).name} as {format_.name}"
+        raise UnwritableImageError(title, reason(error)) from error
     write_atomically(path, file.getvalue(), overwrite=overwrite, like=like, keep_date=keep_date)
+    return notices
 
 
-def _fit_format(image: Image.Image, format_: str) -> Image.Image:
-    """What the format can hold of an image of mode L, LA, RGB or RGBA."""
-    if format_ in _OPAQUE_FORMATS and image.mode.endswith("A"):
-        return _on_white(image)
-    stored_in_colour = format_ == "WEBP" or (format_ == "AVIF" and image.mode == "LA")
-    if stored_in_colour and image.mode in GREY_MODES and "icc_profile" in image.info:
-        return _grey_to_srgb(image)
-    return image
+def _fit(picture: Picture, format_: FileFormat) -> tuple[Picture, tuple[Notice, ...]]:
+    """What the format can hold of a picture but for its alpha, and what it cannot."""
+    notices = []
+    if picture.alpha is not None and not format_.alpha:
+        text = f"{format_.name} holds no transparency: the picture was laid on white."
+        notices.append(Notice(NoticeKind.ALPHA, text))
+    picture, notice = _with_fitting_colours(picture, format_)
+    notices += [notice] if notice else []
+    left_out = [
+        key
+        for key in sorted(ALL_METADATA - {"icc"})
+        if (data := getattr(picture, key))
+        and (key not in format_.holds or len(data) > format_.max_bytes.get(key, len(data)))
+    ]
+    if left_out:
+        words = " and ".join(
+            f"{_NAMES[key]} ({len(getattr(picture, key))} bytes)" for key in left_out
+        )
+        text = f"{format_.name} cannot hold all of the metadata: left out were {words}."
+        notices.append(Notice(NoticeKind.LEFT_OUT, text))
+    return replace(picture, **dict.fromkeys(left_out)), tuple(notices)  # type: ignore[arg-type]
+
+
+def _with_fitting_colours(picture: Picture, format_: FileFormat) -> tuple[Picture, Notice | None]:
+    """In sRGB where the format does not hold the profile."""
+    if picture.icc is None:
+        return picture, None
+    try:
+        needs_grey = space_of(picture.icc) == "GRAY"
+        has_grey = format_.grey if picture.alpha is None else format_.grey_alpha
+        conversion = conversion_to_srgb(picture.icc, picture.grey)
+    except UnfitProfileError as error:
+        text = f"{error} It was left out; colours are taken for sRGB."
+        return replace(picture, icc=None), Notice(NoticeKind.PROFILE, text)
+    is_at_home = needs_grey == picture.grey and (has_grey or not needs_grey)
+    if "icc" in format_.holds and is_at_home:
+        return picture, None
+    if conversion is None:  # nothing is lost
+        return replace(picture, icc=None), None
+    text = f"{format_.name} cannot hold the profile {conversion.name}: converted to sRGB."
+    return to_srgb(picture), Notice(NoticeKind.COLOUR, text)
 
 
 def _on_white(image: Image.Image) -> Image.Image:
+    if not image.mode.endswith("A"):
+        return image
     opaque = Image.new(image.mode[:-1], image.size, "white")
     opaque.paste(image.convert(opaque.mode), mask=image.getchannel("A"))
     opaque.info = image.info
     return opaque
 
 
-def _grey_to_srgb(image: Image.Image) -> Image.Image:
-    """For formats without grey, where a grey profile would be invalid."""
-    grey = image.getchannel("L")
-    colour = through_profile(grey, image.info["icc_profile"]) or grey.convert("RGB")
-    if image.mode == "LA":
-        colour.putalpha(image.getchannel("A"))
-    colour.info = {key: value for key, value in image.info.items() if key != "icc_profile"}
-    return colour
-
-
-def _metadata_options(image: Image.Image, format_: str) -> dict[str, Any]:
-    """The arguments of ``Image.save`` that pass the metadata on."""
+def _options(image: Image.Image, format_: FileFormat) -> dict[str, Any]:
+    """The arguments of ``Image.save`` that depend on the picture: its metadata and channels."""
     options: dict[str, Any] = {key: image.info[key] for key in _METADATA if key in image.info}
-    if format_ == "JPEG":
-        for key in ("exif", "xmp"):
-            if len(options.get(key, b"")) > _JPEG_MARKER_BYTES:
-                del options[key]
-    elif format_ == "PNG" and "xmp" in options:
+    if format_.resolution and (dpi := _resolution(options.get("exif"))):
+        options["dpi"] = dpi
+    if format_.name == "AVIF":
+        options["subsampling"] = "4:0:0" if image.mode == "L" else "4:4:4"
+    elif format_.name == "PNG" and "xmp" in options:
         options["pnginfo"] = PngImagePlugin.PngInfo()
-        options["pnginfo"].add_itxt("XML:com.adobe.xmp", options["xmp"].decode("utf-8", "replace"))
-    elif format_ == "TIFF":
-        exif = portable_exif(image.getexif())
+        options["pnginfo"].add_itxt("XML:com.adobe.xmp", options["xmp"])
+    elif format_.name == "TIFF":
+        exif = exif_data.portable(image.getexif())
         if "xmp" in options:
             exif[ExifTags.Base.XMLPacket] = options["xmp"]
         options["exif"] = exif.tobytes()
     return options
+
+
+def _resolution(exif: bytes | None) -> tuple[float, float] | None:
+    try:
+        return exif_data.resolution(exif.removeprefix(EXIF_PREFIX)) if exif else None
+    except (struct.error, KeyError):
+        return None

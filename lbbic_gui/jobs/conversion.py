@@ -34,37 +34,25 @@ def to_canvas(rgb: Pixels) -> Pixels:
 class Colours:
     """From a picture's colour profile to sRGB, which is what a screen is taken for.
 
-    Only what is shown is converted; ``notices`` says so. Without a profile, and where a profile
-    does not fit its picture, colours are sRGB already.
+    Only what is shown is converted; ``notices`` says so, or that the profile does not fit.
     """
 
-    def __init__(self, icc: bytes | None) -> None:
-        self._transform = None
-        self.notices: tuple[str, ...] = ()
-        if icc is None:
-            return
-        from PIL import ImageCms
+    def __init__(self, icc: bytes | None, grey: bool) -> None:
+        from lbbic_engine.pictures.colour import UnfitProfileError, conversion_to_srgb
 
+        self._conversion = None
+        self.notices: tuple[str, ...] = ()
         try:
-            profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
-            name = ImageCms.getProfileDescription(profile).strip()
-            if name.lower().startswith("srgb"):
-                return
-            srgb = ImageCms.createProfile("sRGB")
-            self._transform = ImageCms.buildTransform(profile, srgb, "RGB", "RGB")
-        except (ImageCms.PyCMSError, OSError):
-            return
-        self.notices = (tr("Shown in sRGB; the pixels keep their profile, {}.").format(name),)
+            self._conversion = conversion_to_srgb(icc, grey)
+        except UnfitProfileError as error:
+            self.notices = (tr("{} Colours are shown as sRGB.").format(error),)
+        if self._conversion is not None:
+            words = tr("Shown in sRGB; the pixels keep their profile, {}.")
+            self.notices = (words.format(self._conversion.name),)
 
     def on_screen(self, rgb: Pixels) -> Pixels:
         """``rgb`` (…, 3) in sRGB."""
-        if self._transform is None:
-            return rgb
-        from PIL import Image, ImageCms
-
-        rows = np.ascontiguousarray(rgb).reshape(-1, rgb.shape[-2], 3)
-        shown = ImageCms.applyTransform(Image.fromarray(rows), self._transform)
-        return np.asarray(shown).reshape(rgb.shape)
+        return rgb if self._conversion is None else self._conversion.convert(rgb)
 
 
 def veil(alpha: NDArray[np.uint8] | None) -> QImage | None:
@@ -116,8 +104,8 @@ def _source(path: Path) -> Source:
 
 
 def thumbnail(source: Source) -> Thumb:
-    """A small upright picture; whatever Pillow raises where a file cannot be read."""
-    from PIL import Image, ImageOps
+    """A small upright picture as it is shown; UnsupportedImageError or OSError."""
+    from lbbic_engine.pictures.read import load_preview
 
     if source.image is not None:
         size = source.image.size()
@@ -126,17 +114,10 @@ def thumbnail(source: Source) -> Thumb:
     file_bytes = source.path.stat().st_size
     if source.is_lbb:
         return Thumb(QImage(), file_bytes, 0, 0)
-    with Image.open(source.path) as image:
-        width, height = image.size
-        image.draft("RGB", (2 * THUMBNAIL_PX, 2 * THUMBNAIL_PX))
-        small = ImageOps.exif_transpose(image)
-        if (small.width < small.height) != (width < height):
-            width, height = height, width
-        small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
-        pixels = np.ascontiguousarray(np.asarray(small.convert("RGBA")))
-    format_ = QImage.Format.Format_RGBA8888
-    view = QImage(pixels.data, small.width, small.height, pixels.strides[0], format_)
-    return Thumb(view.copy(), file_bytes, width, height)
+    preview = load_preview(source.path, THUMBNAIL_PX)
+    pixels, format_ = preview.pixels, QImage.Format.Format_RGBA8888
+    view = QImage(pixels.data, pixels.shape[1], pixels.shape[0], pixels.strides[0], format_)
+    return Thumb(view.copy(), file_bytes, preview.width, preview.height)
 
 
 def _small(image: QImage) -> QImage:
@@ -158,4 +139,4 @@ def to_pillow(image: QImage) -> tuple[Image.Image, int]:
     buffer.open(QIODevice.OpenModeFlag.WriteOnly)
     image.save(buffer, "PNG")  # type: ignore[call-overload]
     data = bytes(buffer.data().data())
-    return Image.open(io.BytesIO(data)), len(data)
+    return Image.open(io.BytesIO(data), formats=["PNG"]), len(data)

@@ -319,12 +319,16 @@ class Coded:
 
 @dataclass(frozen=True)
 class Saved:
-    """A file was written; ``skipped``: one of that name was there already and was kept."""
+    """A file was written; ``skipped``: one of that name was there already and was kept.
+
+    ``notices``: what its format could not hold.
+    """
 
     path: Path
     point: Point | None
     file_bytes: int
     skipped: bool = False
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from lbbic_gui.style.text import tr
 
 if TYPE_CHECKING:
     from lbbic_engine.codec import Compressed, Progress
-    from lbbic_engine.pictures.picture import Picture
+    from lbbic_engine.pictures.picture import Notice, Picture
 
 Report = Callable[[object], None]
 
@@ -62,14 +62,14 @@ class Tasks:
 
     def _open(self, source: Source) -> messages.Opened:
         picture, file_bytes = self._picture(source)
-        colours = conversion.Colours(picture.icc)
+        colours = conversion.Colours(picture.icc, picture.grey)
         canvas = conversion.to_canvas(colours.on_screen(picture.pixels))
         return messages.Opened(
             canvas,
             halvings(canvas),
             conversion.veil(picture.alpha),
             file_bytes,
-            (*picture.notices, *colours.notices),
+            (*_texts(picture.notices), *colours.notices),
         )
 
     def _picture(self, source: Source) -> tuple[Picture, int]:
@@ -92,7 +92,7 @@ class Tasks:
         picture, _ = self._picture(source)
         keep = recipe.keep
         if "icc" not in keep:
-            srgb = conversion.Colours(picture.icc).on_screen(picture.pixels)
+            srgb = conversion.Colours(picture.icc, picture.grey).on_screen(picture.pixels)
             picture = dataclasses.replace(picture, pixels=srgb)
         return dataclasses.replace(picture, **dict.fromkeys(messages.METADATA - keep))  # type: ignore[arg-type]
 
@@ -155,7 +155,7 @@ class Tasks:
         )
         if result is None:
             return messages.Rival(request.codec, 0, 0, 0.0, None)
-        colours = conversion.Colours(picture.icc)
+        colours = conversion.Colours(picture.icc, picture.grey)
         canvas = conversion.to_canvas(colours.on_screen(result.reconstruction))
         return messages.Rival(
             request.codec,
@@ -241,7 +241,7 @@ def _decode(
     from lbbic_engine.errors import Cancelled, CorruptDataError
 
     info, container = codec.read_info(data), parse_container(data, partial=True)
-    colours = conversion.Colours(container.icc)
+    colours = conversion.Colours(container.icc, container.grey)
     growing: Growing | None = None
     for front in codec.decode_progressively(data, device=request.device, partial=request.partial):
         if job.cancelled.is_set():
@@ -266,6 +266,10 @@ def _decode(
     return Coded(point, growing, levels, errors, info.payload_bytes, notices)
 
 
+def _texts(notices: tuple[Notice, ...]) -> tuple[str, ...]:
+    return tuple(notice.text for notice in notices)
+
+
 def _missing(growing: Growing) -> tuple[str, ...]:
     if growing.done == growing.total:
         return ()
@@ -286,10 +290,12 @@ def _point(quality: float, data: bytes, original: Pixels | None, reconstruction:
 
 def _export(request: messages.Export, job: Job, report: Report) -> Saved:
     from lbbic_engine import codec
-    from lbbic_engine.pictures import write
+    from lbbic_engine.pictures import formats, write
 
     if request.policy == "skip" and request.target.exists():
         return Saved(request.target, None, request.target.stat().st_size, skipped=True)
+    info = codec.read_info(request.data)
+    formats.format_for(request.target, info.width, info.height)  # before work is spent on it
     picture = codec.decompress(
         request.data,
         device=request.device,
@@ -298,8 +304,8 @@ def _export(request: messages.Export, job: Job, report: Report) -> Saved:
         cancelled=job.cancelled.is_set,
     )
     target = free_name(request.target) if request.policy == "rename" else request.target
-    write.save_image(picture, target, overwrite=request.policy == "replace")
-    return Saved(target, None, target.stat().st_size)
+    notices = write.save_image(picture, target, overwrite=request.policy == "replace")
+    return Saved(target, None, target.stat().st_size, notices=_texts(notices))
 
 
 def _write(data: bytes, target: Path, policy: str) -> Path:

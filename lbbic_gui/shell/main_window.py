@@ -248,7 +248,7 @@ class MainWindow(QMainWindow):
 
     def _on_saved(self, saved: Saved) -> None:
         words = self.tr("Skipped, it exists: {}") if saved.skipped else self.tr("Saved as {}")
-        self.status.notify(words.format(saved.path))
+        self.status.notify(" ".join((words.format(saved.path), *saved.notices)))
 
     def _on_row_problem(self, row: Row) -> None:
         if row is self.session.row:

@@ -24,7 +24,7 @@ from lbbic_engine.codec import (
 from lbbic_engine.errors import Cancelled, CorruptDataError, LbbicError, UnknownWeightsError
 from lbbic_engine.layout import tiles
 from lbbic_engine.layout.blocks import merge_blocks
-from lbbic_engine.pictures.picture import Picture
+from lbbic_engine.pictures.picture import Notice, NoticeKind, Picture
 
 pytestmark = pytest.mark.usefixtures("tiny")
 
@@ -188,7 +188,7 @@ def shown(data: bytes, reconstruction: NDArray[np.uint8]) -> NDArray[np.bool_]:
     with pytest.raises(CorruptDataError):
         decompress(data)
     decoded = decompress(data, partial=True)
-    assert "incomplete" in decoded.notices[-1]
+    assert "incomplete" in decoded.notices[-1].text
     same = (decoded.pixels == reconstruction).all(axis=2)
     assert ((decoded.pixels == codec.GREY).all(axis=2) | same).all()
     return np.asarray(same)
@@ -233,7 +233,8 @@ def test_what_damage_takes_besides_blocks_is_said(photograph: NDArray[np.uint8])
     data[data.index(b"x\x0c") + 5] ^= 1
     decoded = decompress(bytes(data), partial=True)
     assert (decoded.icc, decoded.xmp) == (b"profile", None)
-    assert decoded.notices == ("The file is damaged: XMP could not be read.",)
+    text = "The file is damaged: XMP could not be read."
+    assert decoded.notices == (Notice(NoticeKind.INCOMPLETE, text),)
 
 
 def test_a_picture_that_is_not_the_encoders_is_reported(photograph: NDArray[np.uint8]) -> None:

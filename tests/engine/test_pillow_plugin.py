@@ -15,12 +15,13 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 from lbbic_engine.bitstream.container import Container, Segment, pack_container, parse_container
 from lbbic_engine.errors import UnknownWeightsError
 from lbbic_engine.pictures.picture import Picture
+from lbbic_engine.pictures.profile import SRGB, as_icc
 from lbbic_engine.pillow_plugin import FORMAT, LbbicImageFile, register
 
 EXIF = Image.Exif()
 EXIF[271] = "Maker"
 METADATA: dict[str, bytes] = {
-    "icc_profile": b"profile",
+    "icc_profile": as_icc(SRGB, grey=False),
     "exif": EXIF.tobytes(),
     "xmp": b"<xmp/>",
 }
@@ -84,13 +85,14 @@ def codec(monkeypatch: pytest.MonkeyPatch) -> StubCodec:
 def test_what_is_saved_is_opened_again(tmp_path: Path, mode: str) -> None:
     shape = (5, 7) if mode == "L" else (5, 7, len(mode))
     image = Image.fromarray(np.random.default_rng(1).integers(0, 256, shape, np.uint8))
-    image.info.update(METADATA)
+    metadata = METADATA | {"icc_profile": as_icc(SRGB, grey=mode.startswith("L"))}
+    image.info.update(metadata)
     image.save(tmp_path / "picture.lbb")
     with Image.open(tmp_path / "picture.lbb") as again:
         assert isinstance(again, LbbicImageFile)
         assert (again.format, again.mode, again.size) == (FORMAT, mode, (7, 5))
         assert again.get_format_mimetype() == "image/x-lbb"
-        assert again.info == METADATA
+        assert again.info == metadata
         np.testing.assert_array_equal(np.asarray(again), np.asarray(image))
 
 

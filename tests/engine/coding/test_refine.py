@@ -108,7 +108,7 @@ def test_what_a_cut_file_still_has_is_refined_where_all_neighbours_are_there(
     plain, better = (compress(Picture(photograph), 6, refine=each) for each in (False, True))
     cut = better.data[: 2 * len(better.data) // 3]
     found = decompress(cut, partial=True)
-    assert "incomplete" in found.notices[-1]
+    assert "incomplete" in found.notices[-1].text
     shown = {
         kind: (found.pixels == pixels).all(axis=2).mean()
         for kind, pixels in (

@@ -183,7 +183,7 @@ def test_a_wide_gamut_is_shown_in_srgb_and_kept_in_the_file(answers: Any, tmp_pa
     coded = answers.ask(messages.Code(source, 8.0, "cpu"))
     fronts = [report for report in answers.reports if isinstance(report, messages.Front)]
     kept = decompress(coded.point.data)
-    in_srgb = conversion.Colours(p3).on_screen(kept.pixels)
+    in_srgb = conversion.Colours(p3, grey=False).on_screen(kept.pixels)
     assert kept.icc == p3
     assert np.array_equal(coded.picture.picture()[..., 2::-1], in_srgb)
     top, left = 8 * fronts[0].rows[0], 8 * fronts[0].columns[0]

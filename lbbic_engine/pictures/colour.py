@@ -1,0 +1,111 @@
+"""What a colour profile does to pixels: to sRGB and whether it is sRGB. All of it by lcms.
+
+A profile is judged by what it does, never by its name. The surprise: a grey picture keeps three
+equal channels, so a grey profile becomes a table of 256 values that serves all three.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageCms
+
+from lbbic_engine.pictures.picture import Picture
+
+Pixels = NDArray[np.uint8]
+
+_SAME = 2  # levels of 255 by which profiles that are meant to be sRGB differ from it
+
+
+class UnfitProfileError(ValueError):
+    """The profile is damaged, or of another kind of pixels."""
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """From a profile, by its ``name``, to sRGB; ``convert`` takes and returns (…, 3) uint8."""
+
+    name: str
+    convert: Callable[[Pixels], Pixels]
+
+
+def space_of(icc: bytes) -> str:
+    """The kind of pixels that a profile is for: RGB, GRAY, CMYK, …; UnfitProfileError."""
+    return str(_parse(icc).profile.xcolor_space).strip()
+
+
+def conversion_to_srgb(icc: bytes | None, grey: bool) -> Conversion | None:
+    """How pixels become sRGB; None if they are already. UnfitProfileError."""
+    if icc is None:
+        return None
+    profile = _parse(icc)
+    name = (ImageCms.getProfileDescription(profile) or "").strip() or "without a name"
+    if grey and space_of(icc) == "GRAY":
+        table = _grey_table(profile)
+        if _is_same(table, np.arange(256)):
+            return None
+        return Conversion(name, lambda pixels: table[pixels])
+    transform = _transform(profile, "RGB")
+    if _is_same(_apply(transform, _GRID), _GRID):
+        return None
+    return Conversion(name, lambda pixels: _apply(transform, pixels))
+
+
+def to_srgb(picture: Picture) -> Picture:
+    """The picture in sRGB, without a profile. UnfitProfileError."""
+    conversion = conversion_to_srgb(picture.icc, picture.grey)
+    pixels = conversion.convert(picture.pixels) if conversion else picture.pixels
+    return replace(picture, pixels=pixels, icc=None)
+
+
+def image_to_srgb(image: Image.Image, icc: bytes) -> Image.Image:
+    """An image of any mode that lcms takes, CMYK for one, as RGB. UnfitProfileError."""
+    return ImageCms.applyTransform(image, _transform(_parse(icc), image.mode)) or image
+
+
+def _parse(icc: bytes) -> ImageCms.ImageCmsProfile:
+    try:
+        return ImageCms.ImageCmsProfile(io.BytesIO(icc))
+    except (OSError, ImageCms.PyCMSError) as error:
+        raise UnfitProfileError("Its colour profile is damaged.") from error
+
+
+def _transform(
+    profile: ImageCms.ImageCmsProfile, mode: str, flags: ImageCms.Flags = ImageCms.Flags.NONE
+) -> ImageCms.ImageCmsTransform:
+    try:
+        srgb = ImageCms.createProfile("sRGB")
+        return ImageCms.buildTransform(profile, srgb, mode, "RGB", flags=flags)
+    except ImageCms.PyCMSError as error:
+        raise UnfitProfileError("Its colour profile is one for other pixels.") from error
+
+
+def _apply(transform: ImageCms.ImageCmsTransform, pixels: Pixels) -> Pixels:
+    rows = np.ascontiguousarray(pixels).reshape(-1, pixels.shape[-2], 3)
+    shown = ImageCms.applyTransform(Image.fromarray(rows), transform)
+    return np.asarray(shown).reshape(pixels.shape)
+
+
+def _grey_table(profile: ImageCms.ImageCmsProfile) -> Pixels:
+    """(256,) sRGB values of all greys; exact, where lcms would interpolate between a few."""
+    ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
+    transform = _transform(profile, "L", ImageCms.Flags.NOOPTIMIZE)
+    shown = ImageCms.applyTransform(ramp, transform)
+    return np.asarray(shown)[0, :, 1].copy()
+
+
+def _is_same(one: NDArray[np.generic], other: NDArray[np.generic]) -> bool:
+    return bool(np.abs(one.astype(np.int16) - other.astype(np.int16)).max() <= _SAME)
+
+
+def _grid() -> Pixels:
+    """(9, 81, 3): colours from the whole cube."""
+    steps = np.linspace(0, 255, 9).astype(np.uint8)
+    return np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(9, 81, 3)
+
+
+_GRID = _grid()

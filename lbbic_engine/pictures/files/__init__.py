@@ -1,0 +1,1 @@
+"""How picture files are made: opening them, and what Pillow does not tell of them."""

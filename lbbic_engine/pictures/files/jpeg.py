@@ -1,0 +1,71 @@
+"""What JPEG files hold beside their picture: comments, IPTC, further pictures, other segments."""
+
+from __future__ import annotations
+
+from typing import Any, BinaryIO
+
+from PIL import JpegImagePlugin
+
+from lbbic_engine.pictures.files.extras import Extras
+
+_EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/\0"
+_ISO_GAIN_MAP = b"urn:iso:std:iso:ts:21496:-1"
+# In the XMP of the picture, or near the beginning of another one in the same file.
+_SIGNS = {
+    b"hdrgm:": "an HDR gain map",
+    b"HDRGainMap": "an HDR gain map",
+    _ISO_GAIN_MAP: "an HDR gain map",
+    b'"GainMap"': "an HDR gain map",
+    b'"Depth"': "a depth map",
+    b"GDepth:": "a depth map",
+    b'MotionPhoto="1"': "the video of a motion photo",
+    b'MicroVideo="1"': "the video of a motion photo",
+}
+_HEAD_BYTES = 2**16
+_PICTURES = 0xB002  # of the index of a multi-picture file: their sizes, places and types
+_CLIPPING_PATHS = range(2000, 2998)  # among Photoshop's resources
+_IPTC = 0x0404
+
+
+def read_jpeg(image: JpegImagePlugin.JpegImageFile, file: BinaryIO) -> Extras:
+    """What Pillow has found and does not pass on."""
+    extras = Extras()
+    heads = [body for _, body in image.applist]
+    pictures = _further_pictures(image)
+    for entry in pictures:
+        file.seek(image.info["mpoffset"] + entry["DataOffset"])
+        heads.append(file.read(_HEAD_BYTES))
+    signs = {word for sign, word in _SIGNS.items() if any(sign in head for head in heads)}
+    extras.left_out += sorted(signs)
+    if not signs and any("Thumbnail" not in entry["Attribute"]["MPType"] for entry in pictures):
+        extras.frames = 1 + len(pictures)
+    if any(name == "APP1" and body.startswith(_EXTENDED_XMP) for name, body in image.applist):
+        extras.left_out.append("the extended part of the XMP data")
+    if any(name == "APP11" and body.startswith(b"JP") for name, body in image.applist):
+        extras.left_out.append("content credentials (C2PA)")
+    resources = image.info.get("photoshop", {})
+    if resources.keys() & set(_CLIPPING_PATHS):
+        extras.left_out.append("clipping paths")
+    extras.iptc = resources.get(_IPTC)
+    comments = [body.rstrip(b"\0") for name, body in image.applist if name == "COM"]
+    if any(comments):
+        extras.text["Comment"] = "\n".join(_decode(each) for each in comments)
+    return extras
+
+
+def _further_pictures(image: JpegImagePlugin.JpegImageFile) -> list[dict[str, Any]]:
+    """The entries of a multi-picture file but for the first."""
+    if "mp" not in image.info:
+        return []
+    try:
+        index: Any = image._getmp()
+        return list(index[_PICTURES][1:])
+    except Exception:  # Pillow's readers raise anything when a file is damaged.
+        return []
+
+
+def _decode(comment: bytes) -> str:
+    try:
+        return comment.decode("utf-8")
+    except UnicodeDecodeError:
+        return comment.decode("latin-1")

@@ -1,0 +1,169 @@
+"""Opening picture files: the formats that are allowed, sizes, and what Pillow does not tell.
+
+Nothing global of Pillow's is changed: its limits on pixels and text, which are the host's, do not
+count here, ours do.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from PIL import (
+    Image,
+    JpegImagePlugin,
+    TiffImagePlugin,
+    UnidentifiedImageError,
+    WebPImagePlugin,
+    _webp,
+)
+
+from lbbic_engine.bitstream.container import MAX_PIXELS, MAX_SIDE
+from lbbic_engine.pictures.files import boxes, jpeg, png
+from lbbic_engine.pictures.files.extras import Extras
+from lbbic_engine.pictures.find import READABLE_FORMATS
+from lbbic_engine.pictures.metadata.iptc import iptc_of
+
+Source = str | os.PathLike[str] | BinaryIO | Image.Image
+
+# Formats whose name says more than "unknown": how their files begin.
+_NOT_READ = {
+    "HEIC": (4, (b"ftypheic", b"ftypheix", b"ftyphevc", b"ftypmif1", b"ftypheim")),
+    "JPEG XL": (0, (b"\xff\x0a", b"\0\0\0\x0cJXL ")),
+    "EPS": (0, (b"%!PS", b"\xc5\xd0\xd3\xc6")),
+    "PDF": (0, (b"%PDF",)),
+    "SVG": (0, (b"<svg",)),
+}
+_IPTC_TAG, _PHOTOSHOP_TAG = 33723, 34377  # of TIFF
+_IPTC_RESOURCE, _EXIF_RESOURCE, _XMP_RESOURCE = 1028, 1058, 1060  # of PSD
+_RESOLUTION_RESOURCE = 1005
+
+
+class TooManyPixels(ValueError):
+    """More pixels than can be coded."""
+
+
+@contextmanager
+def open_image(source: Source) -> Iterator[tuple[Image.Image, Extras]]:
+    """The image, not decoded yet, and what else its file holds. Of several frames the first.
+
+    Whatever Pillow raises if it cannot be opened; TooManyPixels.
+    """
+    with ExitStack() as stack:
+        if isinstance(source, Image.Image):
+            image, extras = source, Extras()
+        else:
+            if isinstance(source, (str, os.PathLike)):
+                file: BinaryIO = stack.enter_context(Path(source).open("rb"))
+            else:
+                file = source if source.seekable() else io.BytesIO(source.read())
+            image, extras = _identify(file)
+            _check_size(*image.size)
+            if isinstance(image, TiffImagePlugin.TiffImageFile):  # or it counts pixels once more
+                image.im = Image.new(image.mode, image._tile_size).im
+        _check_size(*image.size)
+        yield image, extras
+
+
+def _identify(file: BinaryIO) -> tuple[Image.Image, Extras]:
+    file.seek(0)
+    prefix = file.read(32)
+    if not prefix:
+        raise ValueError("The file is empty.")
+    if prefix.startswith(png.SIGNATURE):
+        return png.open_png(file)
+    Image.init()
+    for name in READABLE_FORMATS:
+        factory, accept = Image.OPEN[name]
+        if accept is not None and accept(prefix[:16]) is not True:
+            continue
+        file.seek(0)
+        try:
+            if name == "WEBP":
+                return _open_webp(file)
+            image = factory(file, "")
+        except (SyntaxError, IndexError, TypeError, struct.error):
+            continue
+        return image, _extras_of(image, file)
+    for name, (at, signs) in _NOT_READ.items():
+        if prefix[at:].startswith(signs):
+            raise ValueError(f"It is a file of the format {name}, which is not read here.")
+    raise UnidentifiedImageError
+
+
+def _open_webp(file: BinaryIO) -> tuple[Image.Image, Extras]:
+    """Up to our limit of pixels: the plugin counts them by Pillow's, which is lower."""
+    try:
+        return WebPImagePlugin.WebPImageFile(file), Extras()
+    except Image.DecompressionBombError:
+        file.seek(0)
+        header = file.read(30)
+        _check_size(*cast(tuple[int, int], WebPImagePlugin._get_size(header)))
+        file.seek(0)
+        decoder: Any = _webp.WebPAnimDecoder(file.read())
+        size, _, _, frames, raw_mode = decoder.get_info()
+        pixels, _ = decoder.get_next()
+        mode = raw_mode.replace("X", "")
+        image = Image.frombuffer(mode, size, pixels, "raw", raw_mode, 0, 1)
+        chunks = {"icc_profile": "ICCP", "exif": "EXIF", "xmp": "XMP "}
+        image.info = {key: decoder.get_chunk(name) for key, name in chunks.items()}
+        return image, Extras(frames=frames)
+
+
+def _check_size(width: int, height: int) -> None:
+    """Before a single pixel is unpacked."""
+    size = f"{width} × {height}"
+    if width * height > MAX_PIXELS:
+        limit = MAX_PIXELS // 10**6
+        raise TooManyPixels(f"Its {size} pixels are more than the {limit} million allowed.")
+    if max(width, height) > MAX_SIDE:
+        raise TooManyPixels(f"It has {size} pixels; a side may have {MAX_SIDE}.")
+    if width * height == 0:
+        raise ValueError("It has no pixels.")
+
+
+def _extras_of(image: Image.Image, file: BinaryIO) -> Extras:
+    if image.format == "AVIF":
+        return boxes.read_avif(file)
+    if image.format == "JPEG2000":
+        at = file.tell()
+        extras = boxes.read_jpeg2000(file, image.info)
+        file.seek(at)
+        return extras
+    if isinstance(image, JpegImagePlugin.JpegImageFile):
+        at = file.tell()
+        extras = jpeg.read_jpeg(image, file)
+        file.seek(at)
+        return extras
+    extras = Extras()
+    if image.format == "TIFF":
+        extras.iptc = _iptc_of_tiff(image)
+    elif image.format == "PSD":
+        _read_psd(image, extras)
+    elif image.format in ("ICO", "ICNS"):
+        extras.frames = len(image.info.get("sizes", ()))
+    if isinstance(comment := image.info.get("comment"), bytes):
+        extras.text["Comment"] = comment.decode("latin-1")
+    return extras
+
+
+def _iptc_of_tiff(image: Any) -> bytes | None:
+    """The tag's bytes as they are: some programs say that they are whole numbers."""
+    data = image.tag_v2._tagdata.get(_IPTC_TAG)
+    return data or iptc_of(image.tag_v2._tagdata.get(_PHOTOSHOP_TAG) or b"")
+
+
+def _read_psd(image: Any, extras: Extras) -> None:
+    numbered = {number: data for number, _, data in image.resources}
+    extras.iptc = numbered.get(_IPTC_RESOURCE)
+    for key, number in (("exif", _EXIF_RESOURCE), ("xmp", _XMP_RESOURCE)):
+        if data := numbered.get(number):
+            image.info[key] = data
+    if len(data := numbered.get(_RESOLUTION_RESOURCE, b"")) >= 10:
+        across, down = struct.unpack_from(">I4xI", data)
+        image.info["dpi"] = (across / 65_536, down / 65_536)

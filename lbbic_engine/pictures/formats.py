@@ -1,0 +1,83 @@
+"""What each format of a picture file can hold when it is written here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from lbbic_engine.bitstream.container import MAX_SIDE
+from lbbic_engine.errors import UnwritableImageError
+
+ALL_METADATA = frozenset({"icc", "exif", "xmp"})
+
+
+@dataclass(frozen=True)
+class FileFormat:
+    """``pillow_name`` and ``options`` for Pillow; ``holds`` is of ``ALL_METADATA``.
+
+    ``max_side`` in pixels. ``max_bytes`` of the metadata that are bounded.
+    """
+
+    name: str
+    pillow_name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    holds: frozenset[str] = ALL_METADATA
+    max_side: int = MAX_SIDE
+    max_bytes: Mapping[str, int] = field(default_factory=dict)
+    alpha: bool = True
+    grey: bool = True  # has grey pixels, which a grey profile needs
+    grey_alpha: bool = True
+    resolution: bool = False  # has a place of its own for it
+
+
+_NOTHING: frozenset[str] = frozenset()
+
+FORMATS = (
+    FileFormat("PNG", "PNG", resolution=True),
+    FileFormat("TIFF", "TIFF", resolution=True),  # uncompressed: libtiff would take no EXIF
+    FileFormat(
+        "JPEG",
+        "JPEG",
+        {"quality": 95, "subsampling": "4:4:4"},
+        max_side=65_500,
+        max_bytes={"exif": 65_527, "xmp": 65_504},  # each has to fit into one segment
+        alpha=False,
+        resolution=True,
+    ),
+    # What Pillow's decoder, and others that leave libavif's limit as it is, open again.
+    FileFormat("AVIF", "AVIF", {"quality": 90}, max_side=32_768, grey_alpha=False),
+    FileFormat(
+        "WebP",
+        "WEBP",
+        {"lossless": True, "exact": True},
+        max_side=16_383,
+        grey=False,
+        grey_alpha=False,
+    ),
+    FileFormat("JPEG 2000", "JPEG2000", holds=_NOTHING),
+    FileFormat("BMP", "BMP", holds=_NOTHING, alpha=False, resolution=True),
+    FileFormat("TGA", "TGA", holds=_NOTHING),
+    FileFormat("PPM", "PPM", holds=_NOTHING, alpha=False),
+)
+
+
+def format_for(path: str | os.PathLike[str], width: int, height: int) -> FileFormat:
+    """The format that the name's ending says; UnwritableImageError if it cannot hold the size."""
+    name = Path(path).name
+    known = Image.registered_extensions().get(Path(path).suffix.lower(), "")
+    found = next((each for each in FORMATS if each.pillow_name == known), None)
+    if found is None:
+        raise UnwritableImageError(f"Cannot write {name}", "Its extension names no known format.")
+    if max(width, height) > found.max_side:
+        others = [each.name for each in FORMATS if each.max_side >= max(width, height)]
+        raise UnwritableImageError(
+            f"Cannot write {name}",
+            f"{width} × {height} pixels are too many for {found.name}, whose sides have at most"
+            f" {found.max_side}; {' and '.join(others[:2])} hold them.",
+        )
+    return found

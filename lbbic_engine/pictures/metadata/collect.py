@@ -1,0 +1,103 @@
+"""A file's metadata as a Picture holds them: EXIF and XMP that describe the upright picture.
+
+What has no place there is kept in the one or the other where it maps, and named where it does not.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from PIL import ExifTags, Image
+
+from lbbic_engine.bitstream.container import MAX_METADATA_BYTES
+from lbbic_engine.pictures.files.extras import Extras
+from lbbic_engine.pictures.metadata import exif as exif_data
+from lbbic_engine.pictures.metadata import iptc
+from lbbic_engine.pictures.metadata import xmp as xmp_data
+from lbbic_engine.pictures.picture import EXIF_PREFIX, Notice, NoticeKind
+
+_RATIO_ONLY = 1  # a resolution without a unit
+
+
+class Metadata:
+    """Read from an image that is loaded; ``left_out`` gathers what is lost."""
+
+    def __init__(self, image: Image.Image, extras: Extras) -> None:
+        self.left_out = list(extras.left_out)
+        self.exif = self._read_exif(image)
+        self.xmp = self._read_xmp(image)
+        self.orientation = self._read_orientation(image)
+        self._add_resolution(image)
+        self._add_properties(extras)
+
+    def make_upright(self, turn: Image.Transpose | None, width: int, height: int) -> None:
+        """Let both say what is so once the picture is turned; sizes are those of afterwards."""
+        if self.exif is not None:
+            self.exif = exif_data.made_upright(self.exif, turn, width, height)
+        if self.xmp is not None:
+            self.xmp = xmp_data.made_upright(self.xmp, width, height)
+        for key in ("exif", "xmp"):
+            if len(getattr(self, key) or b"") > MAX_METADATA_BYTES:
+                self.left_out.append(f"{key.upper()} data of over {MAX_METADATA_BYTES} bytes")
+                setattr(self, key, None)
+
+    def notices(self) -> list[Notice]:
+        """One for all that is left out."""
+        if not self.left_out:
+            return []
+        parts = "; ".join(dict.fromkeys(self.left_out))
+        return [Notice(NoticeKind.LEFT_OUT, f"Not all of the file is kept; left out: {parts}.")]
+
+    def _read_exif(self, image: Image.Image) -> bytes | None:
+        try:
+            if "exif" in image.info:
+                exif = bytes(image.info["exif"] or b"").removeprefix(EXIF_PREFIX)
+            else:
+                tags = exif_data.portable(image.getexif()) if image.format == "TIFF" else None
+                exif = tags.tobytes().removeprefix(EXIF_PREFIX) if tags else b""
+            if exif:
+                exif_data.orientation(exif)
+            return exif or None
+        except Exception:  # Pillow's readers raise anything when a file is damaged.
+            self.left_out.append("EXIF data, which are damaged")
+            return None
+
+    def _read_xmp(self, image: Image.Image) -> bytes | None:
+        xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
+        if isinstance(xmp, str):
+            xmp = xmp.encode()
+        return xmp if isinstance(xmp, bytes) and xmp else None
+
+    def _read_orientation(self, image: Image.Image) -> int:
+        """What EXIF says comes first."""
+        if image.format == "TIFF":
+            return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+        found = exif_data.orientation(self.exif) if self.exif else None
+        if found is None and self.xmp:
+            found = xmp_data.orientation(self.xmp)
+        return 1 if found is None else found
+
+    def _add_resolution(self, image: Image.Image) -> None:
+        """The number of dots per inch, or how much higher than wide a pixel is."""
+        if image.format == "TIFF":  # its tags are portable, and Pillow makes up those that lack
+            return
+        is_jpeg = image.format in ("JPEG", "MPO")
+        is_made_up = is_jpeg and not image.info.get("jfif_unit")  # or that of EXIF
+        unit, pair = 2, None if is_made_up else image.info.get("dpi")
+        if pair is None:
+            unit, pair = _RATIO_ONLY, image.info.get("aspect") or image.info.get("jfif_density")
+            if pair is None or pair[0] == pair[1]:
+                return
+        try:
+            across, down = float(pair[0]), float(pair[1])
+            if min(across, down) > 0:
+                self.exif = exif_data.with_resolution(self.exif, across, down, unit)
+        except (struct.error, KeyError, ValueError, OverflowError, TypeError):
+            self.left_out.append("the resolution, which makes no sense")
+
+    def _add_properties(self, extras: Extras) -> None:
+        """Those of XMP that come from elsewhere."""
+        properties, others = iptc.from_iptc(extras.iptc or b"")
+        from_text, other_texts = iptc.from_text(extras.text)
+        self.xmp, lost = xmp_data.with_properties(self.xmp, {**from_text, **properties})
+        self.left_out += [*others, *other_texts, *(f"another {name} than XMP's" for name in lost)]

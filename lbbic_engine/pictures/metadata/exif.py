@@ -1,0 +1,207 @@
+"""EXIF data, changed in place: what stays keeps its offset, which makers' notes rely on.
+
+EXIF here is a TIFF structure without the prefix of JPEG files. The functions raise struct.error or
+KeyError where it is damaged.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Iterator
+from fractions import Fraction
+
+from PIL import Image
+from PIL.ExifTags import IFD, Base
+
+_SHORT, _LONG, _RATIONAL = 3, 4, 5
+_FIRST = 4  # where the offset of the first directory stands
+_EMPTY = b"II*\0\x08\0\0\0" + bytes(6)
+_RELATED_WIDTH, _RELATED_HEIGHT = 0x1001, 0x1002  # of the interoperability directory
+_INTEROPERABILITY_INDEX = 0x0001
+_INCH, _CENTIMETRE = 2, 3
+_PER_INCH = {_INCH: 1.0, _CENTIMETRE: 2.54}
+_UNCALIBRATED, _ADOBE_RGB = 0xFFFF, 2  # of ColorSpace
+
+
+_PORTABLE_TAGS = (
+    *(Base.ImageDescription, Base.Make, Base.Model, Base.DocumentName, Base.PageName),
+    *(Base.XResolution, Base.YResolution, Base.ResolutionUnit, Base.Software, Base.DateTime),
+    *(Base.Artist, Base.HostComputer, Base.Copyright, Base.Rating, Base.RatingPercent),
+    *(Base.XPTitle, Base.XPComment, Base.XPAuthor, Base.XPKeywords, Base.XPSubject),
+)
+
+
+class _Tiff:
+    """A TIFF structure whose entries are read and overwritten where they are."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = bytearray(data)
+        self.order = {b"II": "<", b"MM": ">"}[data[:2]]
+
+    def read(self, form: str, at: int) -> tuple[int, ...]:
+        values: tuple[int, ...] = struct.unpack_from(self.order + form, self.data, at)
+        return values
+
+    def write(self, form: str, at: int, *values: int) -> None:
+        struct.pack_into(self.order + form, self.data, at, *values)
+
+    def entries(self, directory: int) -> dict[int, int]:
+        """Where the entry of each tag stands."""
+        (count,) = self.read("H", directory)
+        places = range(directory + 2, directory + 2 + 12 * count, 12)
+        return {self.read("H", place)[0]: place for place in places}
+
+    def following(self, directory: int) -> int:
+        """Where the offset of the next directory stands."""
+        return directory + 2 + 12 * self.read("H", directory)[0]
+
+    def number(self, entry: int) -> int:
+        """The value of a SHORT or LONG."""
+        (kind,) = self.read("H", entry + 2)
+        return self.read({_SHORT: "H", _LONG: "I"}[kind], entry + 8)[0]
+
+    def rational(self, entry: int) -> float:
+        numerator, denominator = self.read("II", self.read("I", entry + 8)[0])
+        return numerator / denominator if denominator else 0.0
+
+    def directories(self) -> Iterator[dict[int, int]]:
+        """The entries of the first directory, then of those for EXIF and interoperability.
+
+        Those that cannot be read are passed over: the first is what counts.
+        """
+        entries = self.entries(self.read("I", _FIRST)[0])
+        yield entries
+        for pointer in (IFD.Exif, IFD.Interop):
+            try:
+                entries = self.entries(self.number(entries[pointer]))
+            except (KeyError, struct.error):
+                return
+            yield entries
+
+
+def orientation(exif: bytes) -> int | None:
+    """1…8 or whatever else stands there; None if nothing does."""
+    tiff = _Tiff(exif)
+    entries = next(tiff.directories())
+    return tiff.number(entries[Base.Orientation]) if Base.Orientation in entries else None
+
+
+def is_adobe_rgb(exif: bytes) -> bool:
+    """Whether colours are those of Adobe RGB by the rule of cameras' file systems (DCF)."""
+    tiff = _Tiff(exif)
+    tags = {tag: place for entries in tiff.directories() for tag, place in entries.items()}
+    if Base.ColorSpace not in tags:
+        return False
+    space = tiff.number(tags[Base.ColorSpace])
+    index = tags.get(_INTEROPERABILITY_INDEX)
+    is_r03 = index is not None and tiff.data[index + 8 : index + 11] == b"R03"
+    return space == _ADOBE_RGB or (space == _UNCALIBRATED and is_r03)
+
+
+def resolution(exif: bytes) -> tuple[float, float] | None:
+    """Dots per inch, across and down; None if that is not said."""
+    tiff = _Tiff(exif)
+    entries = next(tiff.directories())
+    if Base.XResolution not in entries or Base.YResolution not in entries:
+        return None
+    unit = tiff.number(entries[Base.ResolutionUnit]) if Base.ResolutionUnit in entries else _INCH
+    across, down = (tiff.rational(entries[tag]) for tag in (Base.XResolution, Base.YResolution))
+    if unit not in _PER_INCH or min(across, down) <= 0:
+        return None
+    return across * _PER_INCH[unit], down * _PER_INCH[unit]
+
+
+def with_resolution(exif: bytes | None, across: float, down: float, unit: int = _INCH) -> bytes:
+    """With a resolution, unless there is one: in a new first directory behind all else.
+
+    ``unit`` 1: only the ratio counts, 2: per inch.
+    """
+    tiff = _Tiff(exif or _EMPTY)
+    (first,) = tiff.read("I", _FIRST)
+    entries = tiff.entries(first)
+    if Base.XResolution in entries or Base.YResolution in entries:
+        return bytes(tiff.data)
+    table = {tag: bytes(tiff.data[place : place + 12]) for tag, place in entries.items()}
+    link = tiff.following(first)
+    following = bytes(tiff.data[link : link + 4]).ljust(4, b"\0")
+    tiff.data[first : link + 4] = bytes(link + 4 - first)  # nothing points at it any more
+    start = len(tiff.data) + len(tiff.data) % 2
+    values = start + 2 + 12 * len(table.keys() | {Base.ResolutionUnit}) + 24 + 4
+    order = tiff.order
+    for index, tag in enumerate((Base.XResolution, Base.YResolution)):
+        table[tag] = struct.pack(order + "HHII", tag, _RATIONAL, 1, values + 8 * index)
+    tag = Base.ResolutionUnit
+    table[tag] = struct.pack(order + "HHIHH", tag, _SHORT, 1, unit, 0)
+    tiff.write("I", _FIRST, start)
+    tiff.data += bytes(start - len(tiff.data)) + struct.pack(order + "H", len(table))
+    tiff.data += b"".join(table[tag] for tag in sorted(table)) + following
+    for value in (across, down):
+        ratio = Fraction(round(value, 2)).limit_denominator(1000)
+        tiff.data += struct.pack(order + "II", ratio.numerator, ratio.denominator)
+    return bytes(tiff.data)
+
+
+def made_upright(exif: bytes, turn: Image.Transpose | None, width: int, height: int) -> bytes:
+    """What describes the picture, as it is once ``turn`` is applied: orientation, size, thumbnail.
+
+    ``width`` and ``height`` are those of the upright picture.
+    """
+    tiff = _Tiff(exif)
+    for entries in tiff.directories():
+        if Base.Orientation in entries:
+            tiff.write("HHIHH", entries[Base.Orientation], Base.Orientation, _SHORT, 1, 1, 0)
+        _set_size(tiff, entries, width, height)
+    if turn is not None:
+        _turn_thumbnail(tiff, turn)
+    return bytes(tiff.data)
+
+
+def portable(tags: Image.Exif) -> Image.Exif:
+    """The tags that mean the same in another file: those of a TIFF also describe its layout."""
+    kept = Image.Exif()
+    for tag in _PORTABLE_TAGS:
+        if tag in tags:
+            kept[tag] = tags[tag]
+    for directory in (IFD.Exif, IFD.GPSInfo):
+        if entries := tags.get_ifd(directory):
+            kept[directory] = entries
+    return kept
+
+
+def _set_size(tiff: _Tiff, entries: dict[int, int], width: int, height: int) -> None:
+    widths = (Base.ImageWidth, Base.ExifImageWidth, _RELATED_WIDTH)
+    heights = (Base.ImageLength, Base.ExifImageHeight, _RELATED_HEIGHT)
+    for tags, side in ((widths, width), (heights, height)):
+        for tag in entries.keys() & set(tags):
+            tiff.write("HHII", entries[tag], tag, _LONG, 1, side)
+
+
+def _turn_thumbnail(tiff: _Tiff, turn: Image.Transpose) -> None:
+    """Turned in its place; gone where that is impossible."""
+    try:
+        link = tiff.following(tiff.read("I", _FIRST)[0])
+        (second,) = tiff.read("I", link)
+    except struct.error:  # nothing follows the first directory, not even that there is no second
+        return
+    if not second:
+        return
+    try:
+        entries = tiff.entries(second)
+        start = tiff.number(entries[Base.JpegIFOffset])
+        length = tiff.number(entries[Base.JpegIFByteCount])
+        with Image.open(io.BytesIO(tiff.data[start : start + length]), formats=["JPEG"]) as image:
+            turned = image.transpose(turn)
+        file = io.BytesIO()
+        turned.save(file, "JPEG")
+        if len(file.getvalue()) > length:
+            raise ValueError("it needs more room")
+    except Exception:  # Pillow's readers raise anything when a file is damaged.
+        tiff.write("I", link, 0)
+        return
+    tiff.data[start : start + length] = file.getvalue().ljust(length, b"\0")
+    count = entries[Base.JpegIFByteCount]
+    tiff.write("HHII", count, Base.JpegIFByteCount, _LONG, 1, len(file.getvalue()))
+    _set_size(tiff, entries, *turned.size)
+    if Base.Orientation in entries:
+        tiff.write("HHIHH", entries[Base.Orientation], Base.Orientation, _SHORT, 1, 1, 0)

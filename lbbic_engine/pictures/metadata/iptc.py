@@ -1,0 +1,103 @@
+"""Captions, keywords and the like in other ways than XMP, as properties of XMP.
+
+IPTC datasets (IIM 4) as JPEG, TIFF and PSD hold them; the texts of PNG; comments of JPEG and GIF.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+Properties = dict[str, list[str]]  # values by the qualified name
+
+_RESOURCE = b"8BIM"
+_IPTC_RESOURCE = 0x0404
+_OF_DATASET = {
+    5: "dc:title",
+    10: "photoshop:Urgency",
+    15: "photoshop:Category",
+    20: "photoshop:SupplementalCategories",
+    25: "dc:subject",
+    40: "photoshop:Instructions",
+    55: "photoshop:DateCreated",
+    80: "dc:creator",
+    85: "photoshop:AuthorsPosition",
+    90: "photoshop:City",
+    92: "Iptc4xmpCore:Location",
+    95: "photoshop:State",
+    100: "Iptc4xmpCore:CountryCode",
+    101: "photoshop:Country",
+    103: "photoshop:TransmissionReference",
+    105: "photoshop:Headline",
+    110: "photoshop:Credit",
+    115: "photoshop:Source",
+    116: "dc:rights",
+    120: "dc:description",
+    122: "photoshop:CaptionWriter",
+}
+_WITHOUT_MEANING = {0}  # the record's version
+_OF_TEXT = {
+    "Title": "dc:title",
+    "Author": "dc:creator",
+    "Description": "dc:description",
+    "Copyright": "dc:rights",
+    "Software": "xmp:CreatorTool",
+    "Source": "photoshop:Source",
+    "Comment": "exif:UserComment",
+}
+
+
+def iptc_of(data: bytes) -> bytes | None:
+    """The datasets among Photoshop's resources, or ``data`` if they are datasets themselves."""
+    if data.startswith(b"\x1c"):
+        return data
+    return dict(resources(data)).get(_IPTC_RESOURCE)
+
+
+def resources(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Photoshop's resources, number and body, as far as they are intact."""
+    at = data.find(_RESOURCE)
+    while at >= 0 and data[at : at + 4] == _RESOURCE and at + 7 <= len(data):
+        (number,) = struct.unpack_from(">H", data, at + 4)
+        at += 6 + (data[at + 6] + 2) // 2 * 2  # a name, with its length an even number of bytes
+        if at + 4 > len(data):
+            return
+        (length,) = struct.unpack_from(">I", data, at)
+        yield number, data[at + 4 : at + 4 + length]
+        at += 4 + (length + 1) // 2 * 2
+
+
+def from_iptc(data: bytes) -> tuple[Properties, list[str]]:
+    """Properties, and what has none: the numbers of the datasets."""
+    found: Properties = {}
+    others = []
+    for record, number, value in _datasets(data):
+        if record != 2 or number in _WITHOUT_MEANING:
+            continue
+        if number in _OF_DATASET:
+            found.setdefault(_OF_DATASET[number], []).append(_decode(value))
+        else:
+            others.append(f"IPTC dataset {record}:{number}")
+    return found, others
+
+
+def from_text(text: dict[str, str]) -> tuple[Properties, list[str]]:
+    """Properties, and what has none: the keys of the texts."""
+    found = {_OF_TEXT[key]: [value] for key, value in text.items() if key in _OF_TEXT}
+    return found, [f"the text {key!r}" for key in text if key not in _OF_TEXT]
+
+
+def _datasets(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    at = 0
+    while data[at : at + 1] == b"\x1c" and at + 5 <= len(data):
+        record, number, length = struct.unpack_from(">BBH", data, at + 1)
+        yield record, number, data[at + 5 : at + 5 + length]
+        at += 5 + length
+
+
+def _decode(value: bytes) -> str:
+    """By what the bytes are: many programs write UTF-8 without saying so."""
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return value.decode("latin-1")

@@ -1,0 +1,91 @@
+"""XMP packets: properties are added to them, and what describes the picture is made to agree."""
+
+from __future__ import annotations
+
+import re
+from xml.sax.saxutils import escape
+
+from lbbic_engine.pictures.metadata.iptc import Properties
+
+_NAMESPACES = {
+    "dc": "http://purl.org/dc/elements/1.1/",
+    "exif": "http://ns.adobe.com/exif/1.0/",
+    "Iptc4xmpCore": "http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/",
+    "photoshop": "http://ns.adobe.com/photoshop/1.0/",
+    "rdf": "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
+    "xmp": "http://ns.adobe.com/xap/1.0/",
+}
+_LISTS = {
+    **dict.fromkeys(("dc:title", "dc:description", "dc:rights", "exif:UserComment"), "Alt"),
+    **dict.fromkeys(("dc:subject", "photoshop:SupplementalCategories"), "Bag"),
+    "dc:creator": "Seq",
+}
+_EMPTY = (
+    '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/">'
+    f'<rdf:RDF xmlns:rdf="{_NAMESPACES["rdf"]}"></rdf:RDF>'
+    '</x:xmpmeta><?xpacket end="w"?>'
+).encode()
+_END = re.compile(rb"</\w+:RDF\s*>")
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # in XML
+_ORIENTATION = re.compile(rb"""(tiff:Orientation(?:\s*=\s*["']|>)\s*)([0-9]+)""")
+_SIDES = (
+    re.compile(rb"""((?:tiff:ImageWidth|exif:PixelXDimension)(?:\s*=\s*["']|>)\s*)[0-9]+"""),
+    re.compile(rb"""((?:tiff:ImageLength|exif:PixelYDimension)(?:\s*=\s*["']|>)\s*)[0-9]+"""),
+)
+
+
+def orientation(xmp: bytes) -> int | None:
+    """The orientation that a packet says, if any."""
+    found = _ORIENTATION.search(xmp)
+    return int(found[2]) if found else None
+
+
+def made_upright(xmp: bytes, width: int, height: int) -> bytes:
+    """With orientation 1 and the size of the upright picture, where the packet says either."""
+    xmp = _ORIENTATION.sub(rb"\g<1>1", xmp)
+    for pattern, side in zip(_SIDES, (width, height), strict=True):
+        xmp = pattern.sub(rb"\g<1>" + str(side).encode(), xmp)
+    return xmp
+
+
+def with_properties(xmp: bytes | None, properties: Properties) -> tuple[bytes | None, list[str]]:
+    """The packet with those properties that it lacks, and the names of those it cannot take.
+
+    A property that is there already stays; another value of it is one that cannot be taken.
+    """
+    packet = xmp or _EMPTY
+    ends = list(_END.finditer(packet))
+    present = {name for name in properties if re.search(rb"\b" + name.encode() + rb"\b", packet)}
+    lost = [
+        name
+        for name in sorted(properties)
+        if (name in present or not ends)
+        and any(_escaped(value).encode() not in packet for value in properties[name])
+    ]
+    new = {name: values for name, values in properties.items() if name not in present}
+    if not new or not ends:
+        return xmp, lost
+    at = ends[-1].start()
+    return packet[:at] + _description(new).encode() + packet[at:], lost
+
+
+def _description(properties: Properties) -> str:
+    prefixes = sorted({"rdf"} | {name.partition(":")[0] for name in properties})
+    names = " ".join(f'xmlns:{prefix}="{_NAMESPACES[prefix]}"' for prefix in prefixes)
+    elements = "".join(f"<{name}>{_value(name, properties[name])}</{name}>" for name in properties)
+    return f'<rdf:Description rdf:about="" {names}>{elements}</rdf:Description>'
+
+
+def _value(name: str, values: list[str]) -> str:
+    kind = _LISTS.get(name)
+    if kind is None:
+        return _escaped(values[0])
+    language = ' xml:lang="x-default"' if kind == "Alt" else ""
+    entries = values[:1] if kind == "Alt" else values
+    items = "".join(f"<rdf:li{language}>{_escaped(value)}</rdf:li>" for value in entries)
+    return f"<rdf:{kind}>{items}</rdf:{kind}>"
+
+
+def _escaped(value: str) -> str:
+    return escape(_FORBIDDEN.sub("\ufffd", value))
