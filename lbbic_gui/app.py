@@ -9,17 +9,21 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import resources
 from lbbic_gui.desktop import integration
-from lbbic_gui.jobs.messages import Code, Job, Save, Saved, Source
+from lbbic_gui.jobs.messages import Source
+from lbbic_gui.jobs.requests import Code, Decode, Request, Save
 from lbbic_gui.state.samples import sample_source
 
 if TYPE_CHECKING:
     from PySide6.QtCore import QCoreApplication, QObject
 
     from lbbic_gui.shell.main_window import MainWindow
+
+
+A = TypeVar("A")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,17 +42,18 @@ def smoke() -> int:
     from lbbic_gui.jobs.tasks import Tasks
 
     tasks, sample = Tasks(), sample_source()
+
+    def do(request: Request[A]) -> A:
+        return tasks.do(request, lambda _: None, lambda: False)
+
     try:
         with TemporaryDirectory(prefix="lbbic-") as folder:
             target = Path(folder) / "sample.lbb"
-            first = tasks.do(Job(Code(sample, 4.0, "cpu")), lambda _: None)
-            data = first.point.data  # type: ignore[attr-defined]
-            saved = tasks.do(
-                Job(Save(sample, target, 4.0, "cpu", "rename", data=data)), lambda _: None
-            )
-            assert isinstance(saved, Saved)
-            again = tasks.do(Job(Code(Source(target.name, saved.path), 4.0, "cpu")), lambda _: None)
-        same = (first.picture.canvas == again.picture.canvas).all()  # type: ignore[attr-defined]
+            first = do(Code(sample, 4.0, "cpu"))
+            data = first.point.data
+            saved = do(Save(sample, target, 4.0, "cpu", "rename", data=data))
+            again = do(Decode(Source(target.name, saved.path), "cpu"))
+        same = (first.picture.canvas == again.picture.canvas).all()
     except Exception as error:
         print(f"lbbic-gui: {error}", file=sys.stderr)
         return 1
@@ -95,12 +100,12 @@ def hand_over_files(application: QCoreApplication, window: MainWindow) -> QObjec
     from lbbic_gui.desktop.file_events import FileEvents
 
     events = FileEvents(window)
-    events.opened.connect(window.session.intake.open)
+    events.opened.connect(window.session.adder.open)
     application.installEventFilter(events)
     return events
 
 
-def prepare(application: object) -> None:
+def prepare(application: QCoreApplication | None) -> None:
     """What the application needs to know before its first window."""
     from PySide6.QtGui import QIcon
     from PySide6.QtWidgets import QApplication

@@ -86,7 +86,7 @@ def animate(folder: Path) -> None:
 
 def film(window: MainWindow, turn: Callable[[], None]) -> list[tuple[Image.Image, int]]:
     """Frames and how long each is shown in milliseconds."""
-    session, canvas = window.session, window.stage.canvas
+    session, canvas = window.session, window.viewer.canvas
     frames: list[tuple[Image.Image, int]] = []
     count = 0
 
@@ -96,12 +96,12 @@ def film(window: MainWindow, turn: Callable[[], None]) -> list[tuple[Image.Image
         if count % FRONTS_PER_FRAME == 0:
             frames.append((photograph(window), FRAME_MS))
 
-    session.warm_up()
+    session.networks.load()
     (sample,) = (Path(str(item)) for item in resources.sample_pictures() if "coffee" in item.name)
-    session.intake.open([sample])
+    session.adder.open([sample])
     wait(turn, lambda: session.original is not None)
     canvas.show_side(0.0)
-    session.front.connect(on_front)
+    session.coder.front.connect(on_front)
     wait(turn, lambda: session.result is not None)
     for _ in range(20):
         turn()

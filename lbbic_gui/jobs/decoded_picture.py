@@ -38,7 +38,7 @@ def halvings(canvas: Pixels) -> tuple[Pixels, ...]:
     return tuple(levels)
 
 
-class Growing:
+class DecodedPicture:
     """A picture that is decoded block by block: (rows·B, columns·B, 4), with maps of its blocks.
 
     ``order`` (rows, columns) is the number of a block's front, −1 before it comes; ``bits`` its
@@ -110,17 +110,17 @@ class Growing:
             means[row] = np.add.reduceat(columns, edges) / (3 * len(error) * widths)
         return means
 
-    def until(self, front: int) -> Prefix:
+    def until(self, front: int) -> DecodingFrame:
         """A copy that shows the fronts before ``front`` and can be moved to others."""
-        return Prefix(self, front)
+        return DecodingFrame(self, front)
 
 
-class Prefix:
+class DecodingFrame:
     """The state of a decoded picture after some of its fronts; ``image`` is a view of it."""
 
-    def __init__(self, whole: Growing, front: int) -> None:
+    def __init__(self, whole: DecodedPicture, front: int) -> None:
         self._whole = whole
-        self._shown = Growing(whole.width, whole.height, whole.size)
+        self._shown = DecodedPicture(whole.width, whole.height, whole.size)
         self._front = 0
         self.image, self.pixels = self._shown.image(), self._shown.picture()
         self.seek(front)

@@ -1,63 +1,94 @@
 """Jobs on their way to two threads: one owns the model, the other does all that needs none.
 
-What a job does is in ``tasks``, ``worker`` runs it. Jobs wait on the window's side and are handed
-over one at a time: those that wait can be put in order or dropped without a lock.
+What a job does is in ``tasks``. Jobs wait on the window's side and are handed over one at a time:
+those that wait can be dropped without a lock. Whatever a worker says goes to who asked, by a call
+that is made in the window's thread.
 """
 
 from __future__ import annotations
 
+import heapq
+import itertools
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from queue import SimpleQueue
+from typing import Any, Generic, TypeVar
 
-from PySide6.QtCore import QObject, Qt, QThread, Signal, Slot
+from PySide6.QtCore import QObject, Qt, Signal
 
-from lbbic_gui.jobs.messages import (
-    BATCH,
-    VIEW,
-    CompareAtSize,
-    Find,
-    FindModels,
-    Job,
-    Open,
-    Stopped,
-    Thumbnail,
-)
-from lbbic_gui.jobs.worker import Worker
+from lbbic_engine.errors import Cancelled
+from lbbic_gui.jobs.error_messages import explain
+from lbbic_gui.jobs.messages import VIEW, Problem, Report, Stopped
+from lbbic_gui.jobs.requests import Request
+from lbbic_gui.jobs.tasks import Tasks
 
-_WITHOUT_MODEL = (Find, FindModels, Open, Thumbnail, CompareAtSize)
+A = TypeVar("A")
+OnReport = Callable[[Report], None]
+_numbers = itertools.count()
+
+
+@dataclass(eq=False)
+class Job(Generic[A]):
+    """A request on its way, and to whom its answer goes. It stops once ``cancelled`` is set."""
+
+    request: Request[A]
+    on_answer: Callable[[A | Problem | Stopped], None]
+    on_report: OnReport
+    priority: int
+    number: int = field(default_factory=lambda: next(_numbers))
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    is_answered: bool = False
+
+    def answer(self, answer: A | Problem | Stopped) -> None:
+        """Tell who asked."""
+        self.is_answered = True
+        self.on_answer(answer)
+
+    def __lt__(self, other: Job[Any]) -> bool:
+        """Whether it goes first."""
+        return (self.priority, self.number) < (other.priority, other.number)
+
+
+def _ignore(_: Report) -> None:
+    """For those who wait for the answer alone."""
 
 
 class Jobs(QObject):
-    """Hands jobs to the two workers. ``reported`` and ``finished`` arrive in the window's thread.
-
-    ``finished`` fires once for every job that was submitted, cancelled ones too.
-    """
-
-    reported = Signal(object, object)
-    finished = Signal(object, object)
+    """Hands jobs to the two workers."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._reading = _Lane(self)
-        self._coding = _Lane(self)
+        self._coding, self._reading = _Lane(self), _Lane(self)
 
-    def submit(self, request: object, row: int = -1, priority: int = VIEW) -> Job:
-        """Queue a request; returns what to cancel it by."""
-        job = Job(request, row, priority)
-        self._lane(job).submit(job)
+    def submit(
+        self,
+        request: Request[A],
+        on_answer: Callable[[A | Problem | Stopped], None],
+        on_report: OnReport = _ignore,
+        *,
+        priority: int = VIEW,
+    ) -> Job[A]:
+        """Queue a request; returns what to cancel it by.
+
+        ``on_answer`` is called once, for a cancelled job with ``Stopped``; ``on_report`` before
+        that and never once the job is cancelled. Both in the window's thread.
+        """
+        job = Job(request, on_answer, on_report, priority)
+        (self._coding if request.needs_model else self._reading).submit(job)
         return job
 
-    def cancel(self, job: Job) -> None:
-        """Stop a job at its next front, or at once if it has not begun."""
-        job.cancelled.set()
-        self._lane(job).drop_cancelled()
+    def cancel(self, *jobs: Job[Any]) -> None:
+        """Stop jobs at their next front; those that have not begun are answered at once."""
+        for job in jobs:
+            job.cancelled.set()
+        for lane in (self._coding, self._reading):
+            lane.drop_cancelled()
 
-    def reorder(self, rows: Sequence[int]) -> None:
-        """Batch jobs that wait take the order of these rows."""
-        self._coding.reorder({row: place for place, row in enumerate(rows)})
-
-    def active(self) -> list[Job]:
-        """All jobs that have not finished, those that run first."""
+    def active(self) -> list[Job[Any]]:
+        """All jobs that are not answered, those that run first."""
         return [*self._coding.jobs(), *self._reading.jobs()]
 
     def stop(self, seconds: float = 2.0) -> bool:
@@ -68,71 +99,79 @@ class Jobs(QObject):
         ended = [lane.stop(deadline) for lane in (self._reading, self._coding)]
         return all(ended)
 
-    def _lane(self, job: Job) -> _Lane:
-        return self._reading if isinstance(job.request, _WITHOUT_MODEL) else self._coding
-
 
 class _Lane(QObject):
-    """One thread with one worker, and the jobs that wait for it."""
+    """One thread, and the jobs that wait for it."""
 
-    begin = Signal(object)
+    _said = Signal(object)  # a call, from the thread to the window's
 
-    def __init__(self, jobs: Jobs) -> None:
-        super().__init__(jobs)
-        self._jobs = jobs
-        self._waiting: list[Job] = []
-        self._running: Job | None = None
-        self._thread = QThread()
-        self._worker = Worker()
-        self._worker.moveToThread(self._thread)
-        self.begin.connect(self._worker.run, Qt.ConnectionType.QueuedConnection)
-        self._worker.reported.connect(self._on_report)
-        self._worker.finished.connect(self._on_finish)
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        self._waiting: list[Job[Any]] = []  # a heap
+        self._running: Job[Any] | None = None
+        self._handed_over: SimpleQueue[Job[Any] | None] = SimpleQueue()
+        self._said.connect(self._make, Qt.ConnectionType.QueuedConnection)
+        self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
 
-    def jobs(self) -> list[Job]:
-        return ([self._running] if self._running else []) + self._waiting
+    # --- in the window's thread -----------------------------------------------------------------
 
-    def submit(self, job: Job) -> None:
-        self._waiting.append(job)
-        self._waiting.sort(key=_turn)
+    def jobs(self) -> list[Job[Any]]:
+        return ([self._running] if self._running else []) + sorted(self._waiting)
+
+    def submit(self, job: Job[Any]) -> None:
+        heapq.heappush(self._waiting, job)
         self._next()
-
-    def reorder(self, places: dict[int, int]) -> None:
-        batch = [job for job in self._waiting if job.priority == BATCH and job.row in places]
-        numbers = sorted(job.number for job in batch)
-        batch.sort(key=lambda job: places[job.row])
-        for job, number in zip(batch, numbers, strict=True):
-            job.number = number
-        self._waiting.sort(key=_turn)
 
     def drop_cancelled(self) -> None:
         dropped = [job for job in self._waiting if job.cancelled.is_set()]
         self._waiting = [job for job in self._waiting if not job.cancelled.is_set()]
+        heapq.heapify(self._waiting)
         for job in dropped:
-            self._jobs.finished.emit(job, Stopped())
+            job.answer(Stopped())
 
     def stop(self, deadline: float) -> bool:
         self._waiting.clear()
-        self._thread.quit()
-        return self._thread.wait(max(1, int(1000 * (deadline - time.monotonic()))))
+        self._handed_over.put(None)
+        self._thread.join(max(0.0, deadline - time.monotonic()))
+        return not self._thread.is_alive()
 
     def _next(self) -> None:
         if self._running is None and self._waiting:
-            self._running = self._waiting.pop(0)
-            self.begin.emit(self._running)
+            self._running = heapq.heappop(self._waiting)
+            self._handed_over.put(self._running)
 
-    @Slot(object, object)
-    def _on_report(self, job: Job, report: object) -> None:
+    def _make(self, call: Callable[[], None]) -> None:
+        call()
+
+    def _report(self, job: Job[Any], report: Report) -> None:
         if not job.cancelled.is_set():
-            self._jobs.reported.emit(job, report)
+            job.on_report(report)
 
-    @Slot(object, object)
-    def _on_finish(self, job: Job, answer: object) -> None:
+    def _finish(self, job: Job[A], answer: A | Problem | Stopped) -> None:
         self._running = None
-        self._jobs.finished.emit(job, answer)
+        job.answer(answer)
         self._next()
 
+    # --- in the worker's thread -----------------------------------------------------------------
 
-def _turn(job: Job) -> tuple[int, int]:
-    return job.priority, job.number
+    def _work(self) -> None:
+        tasks = Tasks()
+        while (job := self._handed_over.get()) is not None:
+            self._do(tasks, job)
+            del job  # with its picture; the next one may be long in coming
+
+    def _do(self, tasks: Tasks, job: Job[A]) -> None:
+        """Do a job and answer it, whatever happens."""
+
+        def report(report: Report) -> None:
+            self._said.emit(partial(self._report, job, report))
+
+        answer: A | Problem | Stopped
+        try:
+            answer = tasks.do(job.request, report, job.cancelled.is_set)
+        except Cancelled:
+            answer = Stopped()
+        except Exception as error:
+            answer = explain(error, job.request.name)
+        self._said.emit(partial(self._finish, job, answer))

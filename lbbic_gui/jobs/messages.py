@@ -1,9 +1,7 @@
-"""What the window and its workers say to each other: frozen values, no engine, no widgets."""
+"""What workers say to the window, and the values in it: frozen, no engine, no widgets."""
 
 from __future__ import annotations
 
-import itertools
-import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,30 +9,27 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtGui import QImage
 
-from lbbic_gui.jobs.decoded_picture import Growing
+from lbbic_gui.jobs.decoded_picture import DecodedPicture
 
 Pixels = NDArray[np.uint8]
 
 METADATA = frozenset({"exif", "icc", "xmp"})
 CODECS = {"jpeg": "JPEG", "webp": "WebP", "avif": "AVIF"}  # to compare with
 VIEW, THUMBNAIL, BATCH, BACKGROUND = range(4)  # priorities, the first goes first
-_numbers = itertools.count()
-
-
-@dataclass(eq=False)
-class Job:
-    """A request on its way; ``row`` is whom it concerns. It stops once ``cancelled`` is set."""
-
-    request: object
-    row: int = -1
-    priority: int = VIEW
-    number: int = field(default_factory=lambda: next(_numbers))
-    cancelled: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass(frozen=True)
 class Stopped:
     """The answer to a job that was cancelled."""
+
+
+@dataclass(frozen=True)
+class FileVersion:
+    """Tells a file from what it was before it was edited or replaced."""
+
+    file_bytes: int
+    mtime_ns: int
+    inode: int
 
 
 @dataclass(frozen=True)
@@ -48,6 +43,14 @@ class Source:
     @property
     def is_lbb(self) -> bool:
         return self.path is not None and self.path.suffix.lower() == ".lbb"
+
+    def version(self) -> FileVersion | None:
+        """Of the file as it is now; None where there is none."""
+        try:
+            found = self.path.stat() if self.path is not None else None
+        except OSError:
+            return None
+        return found and FileVersion(found.st_size, found.st_mtime_ns, found.st_ino)
 
 
 @dataclass(frozen=True)
@@ -77,74 +80,12 @@ class Model:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class EncodeOptions:
     """What a file depends on beside its picture and quality: model, effort, the metadata kept."""
 
     model: str = ""
     effort: str = "fast"
     keep: frozenset[str] = METADATA
-
-
-# --- requests -----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class WarmUp:
-    """Import torch and load the model; ``Models``, ``Ready``."""
-
-    device: str
-    model: str = ""
-
-
-@dataclass(frozen=True)
-class FindModels:
-    """Look for models again; answered by ``Models``."""
-
-
-@dataclass(frozen=True)
-class Thumbnail:
-    """Answered by ``Thumb``."""
-
-    source: Source
-
-
-@dataclass(frozen=True)
-class Find:
-    """Look for pictures in files and folders; answered by ``Found``."""
-
-    paths: tuple[Path, ...]
-
-
-@dataclass(frozen=True)
-class Open:
-    """Answered by ``Opened``."""
-
-    source: Source
-
-
-@dataclass(frozen=True)
-class Code:
-    """Compress a picture and decode the result; ``Step``, ``Fresh`` and ``Front``, ``Coded``.
-
-    Where ``data`` is given it is decoded at once. ``partial``: what is left of a damaged file.
-    """
-
-    source: Source
-    quality: float
-    device: str
-    recipe: Recipe = Recipe()
-    data: bytes | None = None
-    partial: bool = False
-
-
-@dataclass(frozen=True)
-class Probe:
-    """Compress for a point of the rate–distortion plot; answered by ``Point``."""
-
-    source: Source
-    quality: float
-    device: str
-    recipe: Recipe = Recipe()
 
 
 @dataclass(frozen=True)
@@ -155,50 +96,14 @@ class Target:
     value: float
 
 
-@dataclass(frozen=True)
-class Reach:
-    """Find the quality that just reaches a target; answered by ``Point``."""
-
-    source: Source
-    target: Target
-    device: str
-    recipe: Recipe = Recipe()
-
-
-@dataclass(frozen=True)
-class Save:
-    """Write an .lbb file, compressing first where ``data`` is missing; answered by ``Saved``."""
-
-    source: Source
-    target: Path
-    quality: float
-    device: str
-    policy: str  # rename, replace or skip
-    recipe: Recipe = Recipe()
-    data: bytes | None = None
-
-
-@dataclass(frozen=True)
-class Export:
-    """Decode ``data`` and write a picture; answered by ``Saved``."""
-
-    data: bytes
-    target: Path
-    device: str
-    policy: str
-    partial: bool = False
-
-
-@dataclass(frozen=True)
-class CompareAtSize:
-    """Code by another codec with at most ``max_bytes``; answered by ``Rival``."""
-
-    source: Source
-    codec: str
-    max_bytes: int
-
-
 # --- reports while a job runs -------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class InstalledModels:
+    """What is installed, the model that comes with the app first."""
+
+    installed: tuple[Model, ...]
 
 
 @dataclass(frozen=True)
@@ -206,23 +111,24 @@ class Step:
     """Blocks ``done`` of all ``blocks`` of a stage, which is the job from ``begin`` to ``end``."""
 
     stage: str
-    done: int
-    blocks: int
+    done: int = 0
+    blocks: int = 0  # 0: this stage is not counted
     begin: float = 0.0
     end: float = 1.0
 
     @property
     def share(self) -> float:
         """Of the whole job, 0 to 1."""
-        return self.begin + (self.end - self.begin) * (self.done / self.blocks)
+        return self.begin + (self.end - self.begin) * (self.done / max(self.blocks, 1))
 
 
 @dataclass(frozen=True)
-class Fresh:
-    """Decoding begins; ``growing`` is for the window alone, which may not wait for its memory."""
+class DecodingStarted:
+    """``picture`` is for the window alone, which may not wait for its memory."""
 
-    growing: Growing = field(repr=False)
-    veil: QImage | None = None
+    picture: DecodedPicture = field(repr=False)
+    veil: QImage | None
+    file_bytes: int  # of the file that is decoded
 
 
 @dataclass(frozen=True)
@@ -235,14 +141,10 @@ class Front:
     step: Step
 
 
+Report = InstalledModels | Step | DecodingStarted | Front
+
+
 # --- answers ------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Models:
-    """What is installed, the model that comes with the app first."""
-
-    installed: tuple[Model, ...]
 
 
 @dataclass(frozen=True)
@@ -293,13 +195,14 @@ class Opened:
 
 @dataclass(frozen=True)
 class Point:
-    """A place on the rate–distortion plot. ``psnr`` and ``ms_ssim`` None: not known."""
+    """A file that was made, a place on the rate–distortion plot."""
 
     quality: float
-    data: bytes = field(repr=False)
+    data: bytes = field(repr=False)  # empty where it was not kept
     bpp: float
-    psnr: float | None
-    ms_ssim: float | None
+    psnr: float | None  # None where there is no original
+    ms_ssim: float | None  # None as well where the picture is too small
+    version: FileVersion | None = None  # of what it was made of
 
 
 @dataclass(frozen=True)
@@ -310,7 +213,7 @@ class Coded:
     """
 
     point: Point
-    picture: Growing = field(repr=False)
+    picture: DecodedPicture = field(repr=False)
     levels: tuple[Pixels, ...] = field(repr=False)
     errors: NDArray[np.float32] | None = field(repr=False)
     payload_bytes: int
@@ -332,7 +235,7 @@ class Saved:
 
 
 @dataclass(frozen=True)
-class Rival:
+class Baseline:
     """What another codec makes of the picture; ``canvas`` None where it cannot be so small."""
 
     codec: str
@@ -341,3 +244,6 @@ class Rival:
     psnr: float
     canvas: Pixels | None = field(repr=False)
     levels: tuple[Pixels, ...] = field(default=(), repr=False)
+
+
+Answer = InstalledModels | Ready | Found | Thumb | Opened | Point | Coded | Saved | Baseline

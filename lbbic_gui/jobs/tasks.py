@@ -6,23 +6,39 @@ before torch is.
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from lbbic_gui.jobs import conversion, messages
-from lbbic_gui.jobs.decoded_picture import Growing, halvings
-from lbbic_gui.jobs.messages import Coded, Job, Pixels, Point, Recipe, Saved, Source, Step
+from lbbic_gui.jobs import conversion, messages, models, requests
+from lbbic_gui.jobs.decoded_picture import halvings
+from lbbic_gui.jobs.decoding import (
+    MEASURING,
+    IsCancelled,
+    OnReport,
+    ReadPicture,
+    decode,
+    decode_file,
+    measure,
+    reporter,
+)
+from lbbic_gui.jobs.messages import (
+    Coded,
+    EncodeOptions,
+    Point,
+    Saved,
+    Source,
+    Step,
+)
 from lbbic_gui.jobs.naming import free_name
-from lbbic_gui.jobs.torch_import import quiet_import
+from lbbic_gui.jobs.requests import Request
 from lbbic_gui.style.text import tr
 
 if TYPE_CHECKING:
-    from lbbic_engine.codec import Compressed, Progress
-    from lbbic_engine.pictures.picture import Notice, Picture
+    from lbbic_engine.codec import Compressed
+    from lbbic_engine.pictures.picture import Notice
 
-Report = Callable[[object], None]
+A = TypeVar("A")
 
 _ENCODING = {"fast": 0.6, "thorough": 0.95}  # of the time of coding a picture and decoding it
 
@@ -31,133 +47,148 @@ class Tasks:
     """Every kind of job as a function of its request; remembers the picture it read last."""
 
     def __init__(self) -> None:
-        self._read: tuple[object, Picture, int] | None = None
+        self._last: ReadPicture | None = None
 
-    def do(self, job: Job, report: Report) -> object:
-        """The answer to a job; raises what the engine raises, Cancelled included."""
-        match job.request:
-            case messages.WarmUp():
-                return _warm_up(job.request, report)
-            case messages.FindModels():
-                return _models()
-            case messages.Find(paths):
+    def do(self, request: Request[A], report: OnReport, cancelled: IsCancelled) -> A:
+        """The answer to a request; raises what the engine raises, Cancelled included."""
+        return cast("A", self._do(request, report, cancelled))
+
+    def _do(
+        self, request: Request[Any], report: OnReport, cancelled: IsCancelled
+    ) -> messages.Answer:
+        match request:
+            case requests.WarmUp():
+                return models.warm_up(request, report)
+            case requests.FindModels():
+                return models.installed()
+            case requests.Find(paths):
                 return conversion.find(paths)
-            case messages.Thumbnail(source):
+            case requests.Thumbnail(source):
                 return conversion.thumbnail(source)
-            case messages.Open(source):
+            case requests.Open(source):
                 return self._open(source)
-            case messages.Code():
-                return self._code(job.request, job, report)
-            case messages.Probe():
-                return self._probe(job.request, job, report)
-            case messages.Reach():
-                return self._reach(job.request, job, report)
-            case messages.Save():
-                return self._save(job.request, job, report)
-            case messages.Export():
-                return _export(job.request, job, report)
-            case messages.CompareAtSize():
-                return self._compare(job.request, job)
-        raise TypeError(f"no such request: {job.request}")
+            case requests.Code():
+                return self._code(request, report, cancelled)
+            case requests.Decode():
+                return decode_file(request, report, cancelled)
+            case requests.CompressOnly():
+                return self._compress_only(request, report, cancelled)
+            case requests.FindTarget():
+                return self._find_target(request, report, cancelled)
+            case requests.Save():
+                return self._save(request, report, cancelled)
+            case requests.Export():
+                return _export(request, report, cancelled)
+            case requests.CompareAtSize():
+                return self._compare(request, cancelled)
+        raise TypeError(f"no such request: {request}")
 
     def _open(self, source: Source) -> messages.Opened:
-        picture, file_bytes = self._picture(source)
-        colours = conversion.Colours(picture.icc, picture.grey)
+        read = self._picture(source)
+        picture, colours = read.picture, conversion.Colours(read.picture.icc, read.picture.grey)
         canvas = conversion.to_canvas(colours.on_screen(picture.pixels))
         return messages.Opened(
             canvas,
             halvings(canvas),
             conversion.veil(picture.alpha),
-            file_bytes,
+            read.file_bytes,
             (*_texts(picture.notices), *colours.notices),
         )
 
-    def _picture(self, source: Source) -> tuple[Picture, int]:
-        """The picture and its file's bytes, read again only if the file has changed."""
+    def _picture(self, source: Source) -> ReadPicture:
+        """The picture, read again only if its file has changed."""
         from lbbic_engine.pictures.read import load_picture
 
-        stamp = (source, source.path.stat().st_mtime_ns if source.path else source.name)
-        if self._read is None or self._read[0] != stamp:
+        version, last = source.version(), self._last
+        if last is None or (last.source, last.version) != (source, version):
             if source.path is not None:
-                picture, file_bytes = load_picture(source.path), source.path.stat().st_size
+                file_bytes = source.path.stat().st_size  # says why, where there is no file
+                picture = load_picture(source.path)
             else:
                 assert source.image is not None
                 image, file_bytes = conversion.to_pillow(source.image)
                 picture = load_picture(image)
-            self._read = (stamp, picture, file_bytes)
-        return self._read[1], self._read[2]
+            self._last = last = ReadPicture(source, version, picture, file_bytes)
+        return last
 
-    def _kept(self, source: Source, recipe: Recipe) -> Picture:
+    def _kept(self, source: Source, options: EncodeOptions) -> ReadPicture:
         """The picture with only the metadata that the user keeps, its colours as they were."""
-        picture, _ = self._picture(source)
-        keep = recipe.keep
+        read, keep = self._picture(source), options.keep
+        picture = read.picture
         if "icc" not in keep:
             srgb = conversion.Colours(picture.icc, picture.grey).on_screen(picture.pixels)
-            picture = dataclasses.replace(picture, pixels=srgb)
-        return dataclasses.replace(picture, **dict.fromkeys(messages.METADATA - keep))  # type: ignore[arg-type]
+            picture = replace(picture, pixels=srgb, icc=None)
+        if "exif" not in keep:
+            picture = replace(picture, exif=None)
+        if "xmp" not in keep:
+            picture = replace(picture, xmp=None)
+        return replace(read, picture=picture)
 
-    def _code(self, request: messages.Code, job: Job, report: Report) -> Coded:
-        if request.source.is_lbb:
-            assert request.source.path is not None
-            data = request.data or request.source.path.read_bytes()
-            return _decode(request, data, None, job, report)
-        picture = self._kept(request.source, request.recipe)
-        if request.data is not None:
-            return _decode(request, request.data, picture, job, report)
-        encoding = _ENCODING[request.recipe.effort]
-        data = _compress(request, picture, job, _reporter(report, "Encoding", encoding)).data
-        return _decode(request, data, picture, job, report, encoding)
+    def _code(self, request: requests.Code, report: OnReport, cancelled: IsCancelled) -> Coded:
+        read, data, begin = self._kept(request.source, request.options), request.data, 0.0
+        if data is None:
+            begin = _ENCODING[request.options.effort]
+            data = _compress(request, read, report, cancelled, end=begin).data
+        return decode(data, read, request.device, report, cancelled, begin=begin)
 
-    def _probe(self, request: messages.Probe, job: Job, report: Report) -> Point:
-        picture = self._kept(request.source, request.recipe)
-        compressed = _compress(request, picture, job, _reporter(report, "Encoding"))
-        return _point(request.quality, compressed.data, picture.pixels, compressed.reconstruction)
+    def _compress_only(
+        self, request: requests.CompressOnly, report: OnReport, cancelled: IsCancelled
+    ) -> Point:
+        read = self._kept(request.source, request.options)
+        compressed = _compress(request, read, report, cancelled, end=MEASURING)
+        report(Step(tr("Measuring"), begin=MEASURING))
+        return measure(request.quality, compressed.data, read, compressed.reconstruction)
 
-    def _reach(self, request: messages.Reach, job: Job, report: Report) -> Point:
+    def _find_target(
+        self, request: requests.FindTarget, report: OnReport, cancelled: IsCancelled
+    ) -> Point:
         from lbbic_engine.measure import target_search
 
-        picture, target = self._kept(request.source, request.recipe), request.target
+        read, target = self._kept(request.source, request.options), request.target
         max_bytes = int(target.value)
         if target.unit == "bpp":
-            max_bytes = target_search.bytes_for_bpp(picture, target.value)
+            max_bytes = target_search.bytes_for_bpp(read.picture, target.value)
         quality, compressed = target_search.search_quality(
-            picture,
+            read.picture,
             max_bytes=None if target.unit == "dB" else max_bytes,
             min_psnr=target.value if target.unit == "dB" else None,
             device=request.device,
-            weights=_weights(request.recipe.model),
-            effort=request.recipe.effort,
-            progress=_reporter(report, "Searching"),
-            cancelled=job.cancelled.is_set,
+            weights=models.weights_name(request.options.model),
+            effort=request.options.effort,
+            progress=reporter(report, tr("Searching")),
+            cancelled=cancelled,
         )
-        return _point(quality, compressed.data, picture.pixels, compressed.reconstruction)
+        return measure(quality, compressed.data, read, compressed.reconstruction)
 
-    def _save(self, request: messages.Save, job: Job, report: Report) -> Saved:
+    def _save(self, request: requests.Save, report: OnReport, cancelled: IsCancelled) -> Saved:
         if request.policy == "skip" and request.target.exists():
             return Saved(request.target, None, request.target.stat().st_size, skipped=True)
-        point = None
-        data = request.data
-        if data is None and request.source.is_lbb:
-            assert request.source.path is not None
-            data = request.source.path.read_bytes()
+        point, data, source = None, request.data, request.source
+        if data is None and source.is_lbb:
+            assert source.path is not None
+            data = source.path.read_bytes()
         elif data is None:
-            probe = messages.Probe(request.source, request.quality, request.device, request.recipe)
-            point = self._probe(probe, job, report)
+            compress = requests.CompressOnly(
+                source, request.quality, request.device, request.options
+            )
+            point = self._compress_only(compress, report, cancelled)
             data = point.data
         return Saved(_write(data, request.target, request.policy), point, len(data))
 
-    def _compare(self, request: messages.CompareAtSize, job: Job) -> messages.Rival:
+    def _compare(
+        self, request: requests.CompareAtSize, cancelled: IsCancelled
+    ) -> messages.Baseline:
         from lbbic_engine.measure import baseline_process, metrics
 
-        picture, _ = self._picture(request.source)
+        picture = self._picture(request.source).picture
         result = baseline_process.encode_at_size(
-            picture.pixels, request.codec, request.max_bytes, job.cancelled.is_set
+            picture.pixels, request.codec, request.max_bytes, cancelled
         )
         if result is None:
-            return messages.Rival(request.codec, 0, 0, 0.0, None)
+            return messages.Baseline(request.codec, 0, 0, 0.0, None)
         colours = conversion.Colours(picture.icc, picture.grey)
         canvas = conversion.to_canvas(colours.on_screen(result.reconstruction))
-        return messages.Rival(
+        return messages.Baseline(
             request.codec,
             result.quality,
             len(result.data),
@@ -167,128 +198,33 @@ class Tasks:
         )
 
 
-def _warm_up(request: messages.WarmUp, report: Report) -> messages.Ready:
-    with quiet_import():
-        import torch
-
-        from lbbic_engine.measure import evaluate
-
-        found = _models()
-        report(found)
-        is_there = any(model.name == request.model for model in found.installed)
-        evaluate.warm_up(request.device, _weights(request.model if is_there else ""))
-    use_cuda = request.device == "cuda" and torch.cuda.is_available()
-    return messages.Ready("cuda" if use_cuda else "cpu", torch.__version__)
-
-
-def _models() -> messages.Models:
-    """The models that are installed; of those of one name the one that the engine takes."""
-    from lbbic_engine.config import QUALITY_COUNT
-    from lbbic_engine.networks import weights
-
-    found: dict[str, messages.Model] = {}
-    for description in weights.installed():
-        config, title = description.config, description.name
-        name = "" if title == weights.DEFAULT else title
-        has_all = all(map(config.offers, range(QUALITY_COUNT)))
-        quality = None if has_all else config.default_quality
-        found.setdefault(name, messages.Model(name, title, description.id.hex(), quality))
-    return messages.Models(tuple(sorted(found.values(), key=lambda model: model.name)))
-
-
-def _weights(model: str) -> str:
-    """The engine's name of a model of the settings."""
-    from lbbic_engine.networks import weights
-
-    return model or weights.DEFAULT
-
-
 def _compress(
-    request: messages.Code | messages.Probe,
-    picture: Picture,
-    job: Job,
-    progress: Callable[[Progress], None],
+    request: requests.Code | requests.CompressOnly,
+    read: ReadPicture,
+    report: OnReport,
+    cancelled: IsCancelled,
+    *,
+    end: float,
 ) -> Compressed:
+    """Compress a picture, which takes the job to ``end``."""
     from lbbic_engine import codec
 
     return codec.compress(
-        picture,
+        read.picture,
         request.quality,
         device=request.device,
-        weights=_weights(request.recipe.model),
-        effort=request.recipe.effort,
-        progress=progress,
-        cancelled=job.cancelled.is_set,
+        weights=models.weights_name(request.options.model),
+        effort=request.options.effort,
+        progress=reporter(report, tr("Encoding"), end),
+        cancelled=cancelled,
     )
-
-
-def _reporter(report: Report, stage: str, end: float = 1.0) -> Callable[[Progress], None]:
-    """Reports an engine's progress, which takes the job to ``end``."""
-    return lambda progress: report(Step(stage, progress.done, progress.total, end=end))
-
-
-def _decode(
-    request: messages.Code,
-    data: bytes,
-    original: Picture | None,
-    job: Job,
-    report: Report,
-    begin: float = 0.0,
-) -> Coded:
-    """Decode front by front as any receiver would, reporting each; the job is at ``begin``."""
-    from lbbic_engine import codec
-    from lbbic_engine.bitstream.container import parse_container
-    from lbbic_engine.errors import Cancelled, CorruptDataError
-
-    info, container = codec.read_info(data), parse_container(data, partial=True)
-    colours = conversion.Colours(container.icc, container.grey)
-    growing: Growing | None = None
-    for front in codec.decode_progressively(data, device=request.device, partial=request.partial):
-        if job.cancelled.is_set():
-            raise Cancelled
-        if growing is None:
-            size = front.blocks.shape[1]
-            growing = Growing(info.width, info.height, size)
-            veil = conversion.veil(container.alpha) if original is None else None
-            report(messages.Fresh(Growing(info.width, info.height, size), veil))
-        growing.add(front.rows, front.columns, front.blocks, front.bits, front.context)
-        step = Step("Decoding", growing.done, growing.total, begin)
-        blocks = colours.on_screen(front.blocks)
-        report(messages.Front(front.rows, front.columns, blocks, step))
-    if growing is None:
-        raise CorruptDataError("Nothing is left", "Not one block of this file can be decoded.")
-    pixels = original.pixels if original else None
-    point = _point(info.quality, data, pixels, growing.picture()[..., 2::-1])
-    errors = None if pixels is None else growing.errors(pixels)
-    growing.recolour(colours.on_screen)
-    notices = (*_missing(growing), *colours.notices)
-    levels = halvings(growing.picture())
-    return Coded(point, growing, levels, errors, info.payload_bytes, notices)
 
 
 def _texts(notices: tuple[Notice, ...]) -> tuple[str, ...]:
     return tuple(notice.text for notice in notices)
 
 
-def _missing(growing: Growing) -> tuple[str, ...]:
-    if growing.done == growing.total:
-        return ()
-    share = 100 * growing.done // growing.total
-    return (tr("The file is incomplete: {} % of the picture could be decoded.").format(share),)
-
-
-def _point(quality: float, data: bytes, original: Pixels | None, reconstruction: Pixels) -> Point:
-    from lbbic_engine.measure import metrics
-
-    height, width, _ = reconstruction.shape
-    bpp = 8 * len(data) / (width * height)
-    if original is None:
-        return Point(quality, data, bpp, None, None)
-    psnr = metrics.psnr(original, reconstruction)
-    return Point(quality, data, bpp, psnr, metrics.ms_ssim(original, reconstruction))
-
-
-def _export(request: messages.Export, job: Job, report: Report) -> Saved:
+def _export(request: requests.Export, report: OnReport, cancelled: IsCancelled) -> Saved:
     from lbbic_engine import codec
     from lbbic_engine.pictures import formats, write
 
@@ -300,8 +236,8 @@ def _export(request: messages.Export, job: Job, report: Report) -> Saved:
         request.data,
         device=request.device,
         partial=request.partial,
-        progress=_reporter(report, "Decoding"),
-        cancelled=job.cancelled.is_set,
+        progress=reporter(report, tr("Decoding")),
+        cancelled=cancelled,
     )
     target = free_name(request.target) if request.policy == "rename" else request.target
     notices = write.save_image(picture, target, overwrite=request.policy == "replace")

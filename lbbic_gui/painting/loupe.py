@@ -27,10 +27,10 @@ def paint_loupe(painter: QPainter, canvas: Shown) -> None:
     painter.drawRoundedRect(QRectF(x, y, width, height), 8, 8)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
     painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, False)
-    look = canvas.look
+    options = canvas.options
     names = (
-        ("original", look.rival or tr("Original")),
-        ("result", look.ours or tr("Compressed")),
+        ("original", options.baseline or tr("Original")),
+        ("result", options.ours or tr("Compressed")),
     )
     for place, (name, title) in enumerate(names):
         image = canvas.image(name)

@@ -27,7 +27,7 @@ def paint(painter: QPainter, canvas: Shown, dirty: QRect) -> None:
     painter.fillRect(dirty, theme.colour("canvas"))
     if canvas.image("original") is None and canvas.image("result") is None:
         return
-    match Mode.FLIP if canvas.look.peeking else canvas.look.mode:
+    match Mode.FLIP if canvas.options.peeking else canvas.options.mode:
         case Mode.SIDE:
             _paint_side_by_side(painter, canvas)
         case Mode.SPLIT:
@@ -36,9 +36,9 @@ def paint(painter: QPainter, canvas: Shown, dirty: QRect) -> None:
             _paint_flip(painter, canvas)
         case Mode.DIFFERENCE:
             _paint_difference(painter, canvas)
-    if canvas.look.badge:
+    if canvas.options.badge:
         _paint_badge(painter, canvas)
-    if canvas.look.loupe and canvas.cursor_at is not None:
+    if canvas.options.loupe and canvas.cursor_at is not None:
         paint_loupe(painter, canvas)
 
 
@@ -82,8 +82,8 @@ def _paint_split(painter: QPainter, canvas: Shown) -> None:
 
 
 def _paint_flip(painter: QPainter, canvas: Shown) -> None:
-    look = canvas.look
-    name = "original" if look.flipped or look.peeking else "result"
+    options = canvas.options
+    name = "original" if options.flipped or options.peeking else "result"
     if canvas.image(name) is None:
         name = "result" if name == "original" else "original"
     _paint_picture(painter, canvas, name)
@@ -107,20 +107,20 @@ def _paint_difference(painter: QPainter, canvas: Shown) -> None:
     if left >= right or top >= bottom:
         return
     part = (slice(top, bottom, step), slice(left, right, step))
-    colours = overlays.difference(original[part], result[part], canvas.look.gain)
+    colours = overlays.difference(original[part], result[part], canvas.options.gain)
     painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, view.zoom < SQUARES_FROM)
     covered = QRectF(left, top, colours.shape[1] * step, colours.shape[0] * step)
     painter.drawImage(view.area(covered), as_image(colours))
     _paint_marks(painter, canvas, has_map=False)  # two maps at once cannot be told apart
-    _paint_label(painter, tr("Difference × {}").format(canvas.look.gain), 12, 12)
-    top_value = f"≥ {255 / canvas.look.gain:.3g}"
+    _paint_label(painter, tr("Difference × {}").format(canvas.options.gain), 12, 12)
+    top_value = f"≥ {255 / canvas.options.gain:.3g}"
     _paint_scale(painter, canvas, "0", top_value, tr("levels of 255"))
 
 
 def _label(canvas: Shown, name: str) -> str:
     if name == "result":
-        return canvas.look.ours or tr("Compressed")
-    return canvas.look.rival or tr("Original")
+        return canvas.options.ours or tr("Compressed")
+    return canvas.options.baseline or tr("Original")
 
 
 def _paint_picture(painter: QPainter, canvas: Shown, name: str) -> None:
@@ -138,21 +138,21 @@ def _paint_picture(painter: QPainter, canvas: Shown, name: str) -> None:
 
 def _paint_marks(painter: QPainter, canvas: Shown, *, has_map: bool = True) -> None:
     """Overlay, grid and pinned block."""
-    look, view = canvas.look, canvas.viewport
-    if look.map is not None and has_map:
+    options, view = canvas.options, canvas.viewport
+    if options.map is not None and has_map:
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, False)
         painter.setClipRect(view.area(), Qt.ClipOperation.IntersectClip)
-        painter.setOpacity(look.opacity)
+        painter.setOpacity(options.opacity)
         size = canvas.block_size
-        image = look.map.image
+        image = options.map.image
         covered = QRectF(0, 0, image.width() * size, image.height() * size)
         painter.drawImage(view.area(covered), image)
         painter.restore()
-    if look.overlay is Overlay.GRID:
+    if options.overlay is Overlay.GRID:
         _paint_grid(painter, canvas)
-    if look.pinned is not None:
-        _paint_pinned(painter, canvas, *look.pinned)
+    if options.pinned is not None:
+        _paint_pinned(painter, canvas, *options.pinned)
 
 
 def _paint_grid(painter: QPainter, canvas: Shown) -> None:
@@ -161,7 +161,7 @@ def _paint_grid(painter: QPainter, canvas: Shown) -> None:
     while pitch * view.scale < GRID_FROM_PX:
         pitch *= 2
     area = view.area()
-    colour = QColor(255, 255, 255, round(255 * canvas.look.opacity))
+    colour = QColor(255, 255, 255, round(255 * canvas.options.opacity))
     painter.setPen(QPen(colour, 0))
     painter.setCompositionMode(QPainter.CompositionMode.CompositionMode_Difference)
     for x in range(0, int(view.picture.width()) + 1, pitch):
@@ -241,21 +241,21 @@ def _paint_badge(painter: QPainter, canvas: Shown) -> None:
     font.setPixelSize(12)
     font.setWeight(QFont.Weight.DemiBold)
     painter.setFont(font)
-    width = painter.fontMetrics().horizontalAdvance(canvas.look.badge) + 20
+    width = painter.fontMetrics().horizontalAdvance(canvas.options.badge) + 20
     place = QRectF(canvas.width() - width - 12, 44, width, 24)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(QColor(0xE8, 0xB0, 0x4A))
     painter.drawRoundedRect(place, 6, 6)
     painter.setPen(QColor(0x1B, 0x1F, 0x24))
-    painter.drawText(place, Qt.AlignmentFlag.AlignCenter, canvas.look.badge)
+    painter.drawText(place, Qt.AlignmentFlag.AlignCenter, canvas.options.badge)
 
 
 def _paint_legend(painter: QPainter, canvas: Shown) -> None:
-    look = canvas.look
-    if look.map is not None:
-        _paint_scale(painter, canvas, look.map.low, look.map.high, look.map.unit)
-    elif look.overlay is Overlay.GRID:
+    options = canvas.options
+    if options.map is not None:
+        _paint_scale(painter, canvas, options.map.low, options.map.high, options.map.unit)
+    elif options.overlay is Overlay.GRID:
         words = tr("Grid of {0} × {0} pixels").format(canvas.block_size)
         _paint_label(painter, words, 12, canvas.height() - 36)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, TypedDict
 
 from PySide6.QtCore import QPoint, QPointF
 from PySide6.QtGui import QImage
@@ -24,7 +24,7 @@ class Mode(Enum):
 
 
 @dataclass(frozen=True)
-class Look:
+class ViewOptions:
     """All that decides how the pictures are painted, but the pictures and the viewport."""
 
     mode: Mode = Mode.SPLIT
@@ -38,14 +38,32 @@ class Look:
     pinned: tuple[int, int] | None = None
     loupe: bool = False
     badge: str = ""
-    rival: str = ""  # what lies in place of the original
+    baseline: str = ""  # what lies in place of the original
     ours: str = ""  # what it is compared with then
+
+
+class ViewChanges(TypedDict, total=False):
+    """Some of the view options."""
+
+    mode: Mode
+    split: float
+    flipped: bool
+    peeking: bool
+    gain: int
+    overlay: Overlay
+    opacity: float
+    map: Map | None
+    pinned: tuple[int, int] | None
+    loupe: bool
+    badge: str
+    baseline: str
+    ours: str
 
 
 class Shown(Protocol):
     """What painting may ask the canvas."""
 
-    look: Look
+    options: ViewOptions
     viewport: Viewport
     original: Pixels | None
     result: Pixels | None

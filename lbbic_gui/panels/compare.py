@@ -8,18 +8,22 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from lbbic_gui.jobs.messages import CODECS, Coded, Rival
+from lbbic_gui.jobs.messages import CODECS, Baseline, Coded
+from lbbic_gui.session.picture_tools import PictureTools
+from lbbic_gui.session.session import Session
 from lbbic_gui.style import text
 
 
 class ComparePanel(QWidget):
-    """``wanted``: search them all; ``rival_chosen``: show this one, or None for the original."""
+    """Searches them all by one click."""
 
-    wanted = Signal()
-    rival_chosen = Signal(object)
+    chosen = Signal(Baseline)  # this one is to be shown; None: the original
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, session: Session, tools: PictureTools, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
+        self._session, self._tools = session, tools
         self.button = QPushButton(self.tr("JPEG, WebP and AVIF"))
         self.button.setToolTip(
             self.tr("The best of each that is not larger than our file; click one to see it")
@@ -27,9 +31,12 @@ class ComparePanel(QWidget):
         self.button.clicked.connect(self._on_wanted)
         self.names = {codec: QPushButton(name) for codec, name in CODECS.items()}
         self.cells = {codec: (_figure(), _figure()) for codec in (*CODECS, "lbbic")}
-        self._rivals: dict[str, Rival] = {}
+        self._baselines: dict[str, Baseline] = {}
         self._lay_out()
         self.reset()
+        session.coded.connect(self._on_coded)
+        tools.compared.connect(self._show_baseline)
+        tools.not_compared.connect(self._show_failure)
 
     def _lay_out(self) -> None:
         ours = QLabel("LBBIC")
@@ -60,7 +67,7 @@ class ComparePanel(QWidget):
 
     def reset(self) -> None:
         """Nothing is compared with."""
-        self._rivals.clear()
+        self._baselines.clear()
         self.button.setEnabled(True)
         self._table.hide()
         for codec, name in self.names.items():
@@ -68,21 +75,29 @@ class ComparePanel(QWidget):
             name.setEnabled(False)
             self._say(codec, "…", "")
 
-    def show_rival(self, rival: Rival, ours: Coded) -> None:
-        """Say what another codec made of the same bytes; the first of them is put on view."""
-        self._say("lbbic", text.size(len(ours.point.data)), text.decibels(ours.point.psnr))
-        if rival.canvas is None:
-            limit = text.size(len(ours.point.data))
-            self._say(rival.codec, self.tr("not below {}").format(limit), "")
-            return
-        is_first = not self._rivals
-        self._rivals[rival.codec] = rival
-        self.names[rival.codec].setEnabled(True)
-        self._say(rival.codec, text.size(rival.file_bytes), text.decibels(rival.psnr))
-        if is_first:
-            self._choose(rival.codec)
+    def _on_coded(self, coded: Coded | None) -> None:
+        row = self._session.row
+        self.setEnabled(coded is not None and row is not None and not row.source.is_lbb)
+        self.reset()
 
-    def show_failure(self, codec: str, reason: str) -> None:
+    def _show_baseline(self, baseline: Baseline) -> None:
+        """Say what another codec made of the same bytes; the first of them is put on view."""
+        result = self._session.result
+        if result is None:
+            return
+        limit = text.size(len(result.point.data))
+        self._say("lbbic", limit, text.decibels(result.point.psnr))
+        if baseline.canvas is None:
+            self._say(baseline.codec, self.tr("not below {}").format(limit), "")
+            return
+        is_first = not self._baselines
+        self._baselines[baseline.codec] = baseline
+        self.names[baseline.codec].setEnabled(True)
+        self._say(baseline.codec, text.size(baseline.file_bytes), text.decibels(baseline.psnr))
+        if is_first:
+            self._choose(baseline.codec)
+
+    def _show_failure(self, codec: str, reason: str) -> None:
         """Say why a codec has no picture; it can be asked for again."""
         self.button.setEnabled(True)
         self._say(codec, reason, "")
@@ -96,12 +111,12 @@ class ComparePanel(QWidget):
         self.reset()
         self.button.setEnabled(False)
         self._table.show()
-        self.wanted.emit()
+        self._tools.compare()
 
     def _choose(self, codec: str) -> None:
         for key, name in self.names.items():
             name.setChecked(key == codec)
-        self.rival_chosen.emit(self._rivals.get(codec))
+        self.chosen.emit(self._baselines.get(codec))
 
 
 def _figure() -> QLabel:

@@ -54,7 +54,7 @@ class ModelPanel(QWidget):
 class OverlayPanel(QWidget):
     """Which map lies on the picture, and how strongly."""
 
-    chosen = Signal(object)
+    chosen = Signal(Overlay)
     opacity_changed = Signal(float)
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -135,7 +135,7 @@ class BlockPanel(QWidget):
 class TargetPanel(QWidget):
     """A size not to be exceeded, or a PSNR to be reached."""
 
-    wanted = Signal(object)  # Target
+    wanted = Signal(Target)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)

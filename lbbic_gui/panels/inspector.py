@@ -1,6 +1,6 @@
 """The panel on the right: the result in figures, the quality, and what an expert asks for.
 
-Shows what it is told and emits what the user wants; decides nothing.
+It shows what the session says; what the user wants and can take back is left to the window.
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from lbbic_gui.jobs.messages import Coded, Model
+from lbbic_gui.jobs.messages import Coded, DecodingStarted
 from lbbic_gui.panels.compare import ComparePanel
 from lbbic_gui.panels.controls import BlockPanel, ModelPanel, OverlayPanel, TargetPanel
 from lbbic_gui.panels.quality_slider import QualitySlider
 from lbbic_gui.panels.rate_plot import RATE_POINTS, RatePlot
+from lbbic_gui.session.picture_tools import PictureTools
+from lbbic_gui.session.session import Session
 from lbbic_gui.state.queue_model import Row
 from lbbic_gui.style import text
 from lbbic_gui.style.elided_label import ElidedLabel
@@ -38,8 +40,11 @@ class Inspector(QWidget):
     save_wanted = Signal()
     export_wanted = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, session: Session, tools: PictureTools, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
+        self._session = session
         self.setObjectName("panel")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setMinimumWidth(WIDTH)
@@ -61,14 +66,16 @@ class Inspector(QWidget):
         self.overlay = OverlayPanel()
         self.block = BlockPanel()
         self.target = TargetPanel()
-        self.compare = ComparePanel()
+        self.compare = ComparePanel(session, tools)
         self.save = QPushButton(self.tr("Save .lbb…"))
         self.save.setProperty("primary", True)
         self.export = QPushButton(self.tr("Export…"))
         self.export.setToolTip(self.tr("Write the decoded picture as PNG, JPEG, WebP or AVIF"))
         self._lay_out()
         self._connect()
-        self.show_row(None, 4.0)
+        self._follow(session, tools)
+        self._show_models()
+        self._show_row(None)
 
     def _lay_out(self) -> None:
         content = QWidget()
@@ -168,20 +175,35 @@ class Inspector(QWidget):
         self.save.clicked.connect(self.save_wanted)
         self.export.clicked.connect(self.export_wanted)
 
-    def show_row(self, row: Row | None, quality: float) -> None:
-        """Show a picture's name and quality; its result comes by ``show_result``."""
+    def _follow(self, session: Session, tools: PictureTools) -> None:
+        session.current_changed.connect(self._show_row)
+        session.opened.connect(lambda opened: self._show_facts(opened.notices))
+        session.coder.decoding_started.connect(self._on_decoding_started)
+        session.coded.connect(self._show_result)
+        session.stale.connect(self._show_stale)
+        session.points_changed.connect(self._show_points)
+        session.quality_changed.connect(self._show_quality)
+        session.settings.changed.connect(self._show_models)
+        session.networks.changed.connect(self._show_models)
+        self.plot.wanted.connect(tools.compress_only)
+        self.target.wanted.connect(tools.find_target)
+
+    def _show_row(self, row: Row | None) -> None:
         self._is_picture = row is not None and not row.source.is_lbb
         self._allow()
         self.name.setText(row.source.name if row else self.tr("No picture"))
-        self.show_facts(row)
-        self.show_quality(row, quality)
-        self.show_result(row, None)
+        self._show_facts()
+        self._show_quality()
+        self._show_result(None)
 
-    def show_models(self, installed: tuple[Model, ...], chosen: Model | None) -> None:
+    def _show_models(self) -> None:
         """List the models; one of a single quality leaves nothing to set."""
+        networks = self._session.networks
+        chosen = networks.chosen()
         self._has_single = chosen is not None and chosen.quality is not None
-        self.model.show_models(installed, chosen)
+        self.model.show_models(networks.installed, chosen)
         self._allow()
+        self._show_quality()
 
     def _allow(self) -> None:
         for widget in (self.slider, self.target):
@@ -191,38 +213,39 @@ class Inspector(QWidget):
         self.only_this.setVisible(not self._has_single)
         self.single.setVisible(self._has_single and self._is_picture)
 
-    def show_facts(self, row: Row | None, notices: tuple[str, ...] = ()) -> None:
+    def _show_facts(self, notices: tuple[str, ...] = ()) -> None:
         """Say how large a picture is, and what loading it changed."""
-        words = ""
+        row, words = self._session.row, ""
         if row is not None and row.width:
             words = self.tr("{} × {} pixels").format(row.width, row.height)
         if row is not None and row.file_bytes:
             words += f"  ·  {text.size(row.file_bytes)}"
         self.facts.setText("\n".join((words, *notices)))
 
-    def show_quality(self, row: Row | None, quality: float) -> None:
+    def _show_quality(self) -> None:
         """Set the slider to the quality of the row."""
+        row, quality = self._session.row, self._session.quality()
         self.slider.show_quality(quality)
         self.only_this.setChecked(row is not None and row.override is not None)
         self._name_level(quality)
-        self.show_points(row, quality)
+        self._show_points()
 
-    def show_points(self, row: Row | None, quality: float) -> None:
+    def _show_points(self) -> None:
         """Mark what is coded already."""
+        row, quality = self._session.row, self._session.quality()
         points = row.points if row else {}
         self.slider.show_coded(frozenset(points))
         rates = (quality,) if self._has_single else RATE_POINTS
         self.plot.show_points(points, quality, rates)
 
-    def show_result(self, row: Row | None, coded: Coded | None) -> None:
+    def _show_result(self, coded: Coded | None) -> None:
         """Say what came out, or that nothing has yet."""
+        row = self._session.row
         self.block.show_block(None, None)
         has_result = row is not None and coded is not None
         for widget in (self.save, self.export):
             widget.setEnabled(has_result)
         self.overlay.show_available(coded)
-        has_original = has_result and row is not None and not row.source.is_lbb
-        self.compare.setEnabled(has_original)
         self.warning.hide()
         self.psnr.setEnabled(True)
         self.ms_ssim.setEnabled(True)
@@ -237,12 +260,18 @@ class Inspector(QWidget):
             return
         self._say_result(row, coded)
 
+    def _on_decoding_started(self, started: DecodingStarted) -> None:
+        """The size is known before the picture is decoded."""
+        self._show_facts()
+        if self._session.row is not None:
+            self._say_size(self._session.row, started.file_bytes)
+
     def reveal_block(self) -> None:
         """Scroll to what is known of the pinned block."""
         if self.block.isVisibleTo(self):
             QTimer.singleShot(0, lambda: self.scroll_area.ensureWidgetVisible(self.block, 0, 12))
 
-    def show_stale(self, stale: bool) -> None:
+    def _show_stale(self, stale: bool) -> None:
         """Say that the figures are those of the previous quality."""
         if stale and not self.line.text().startswith(self.tr("Previous")):
             self.line.setText(self.tr("Previous: {}").format(self.line.text()))
@@ -250,16 +279,20 @@ class Inspector(QWidget):
                 figure.setEnabled(False)
 
     def _say_result(self, row: Row, coded: Coded) -> None:
+        self._say_size(row, len(coded.point.data))
+        if row.source.is_lbb:
+            self._show_quality()
+            self._show_facts(coded.notices)
+
+    def _say_size(self, row: Row, after: int) -> None:
         self.figure.show()
         self.line.show()
         self.figure.setEnabled(True)
         set_role(self.figure, "figure")
-        after, bpp = len(coded.point.data), f"{coded.point.bpp:.2f} bpp"
+        bpp = f"{8 * after / max(row.width * row.height, 1):.2f} bpp"
         if row.source.is_lbb:
             self.figure.setText(text.size(after))
             self.line.setText(bpp)
-            self.show_quality(row, coded.point.quality)
-            self.show_facts(row, coded.notices)
             return
         self.figure.setText(text.saving(row.file_bytes, after))
         set_role(self.figure, "grown" if after > row.file_bytes else "figure")

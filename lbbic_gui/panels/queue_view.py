@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import (
     QModelIndex,
     QPersistentModelIndex,
@@ -28,11 +30,11 @@ from PySide6.QtWidgets import (
 )
 
 from lbbic_gui.session.batch import Total
-from lbbic_gui.state.queue_model import ROW, QueueModel, Row, State
+from lbbic_gui.session.session import Session
+from lbbic_gui.state.queue_model import BUSY, ROW, Index, Row, State
 from lbbic_gui.style import text, theme
 
 ROW_HEIGHT, THUMBNAIL = 72, 48
-_BUSY = (State.WAITING, State.WORKING)
 
 
 class RowDelegate(QStyledItemDelegate):
@@ -60,7 +62,7 @@ class RowDelegate(QStyledItemDelegate):
         _paint_thumbnail(painter, picture, row)
         words = area.adjusted(16 + THUMBNAIL + 12, 14, -16, -14)
         _paint_words(painter, words, row, option.font)
-        if row.state in _BUSY:
+        if row.state in BUSY:
             _paint_progress(painter, words, row.progress)
         painter.restore()
 
@@ -129,7 +131,7 @@ def _paint_words(painter: QPainter, place: QRect, row: Row, font: QFont) -> None
         status = row.status(short=True)
     status = metrics.elidedText(status, Qt.TextElideMode.ElideRight, place.width())
     bottom = QRect(place.left(), place.top() + half, place.width(), half)
-    if row.state in _BUSY:
+    if row.state in BUSY:
         bottom.translate(0, -3)
     painter.drawText(bottom, Qt.AlignmentFlag.AlignVCenter, status)
 
@@ -151,21 +153,19 @@ def _paint_progress(painter: QPainter, words: QRect, share: float) -> None:
 
 
 class QueueView(QWidget):
-    """The list with its total below. ``picked`` names the row that is on view now."""
+    """The list with its total below; the row that is chosen is on view."""
 
-    picked = Signal(object)
-    removal_wanted = Signal(object)
-    compress_all_wanted = Signal()
+    removal_wanted = Signal(Row)
     cancel_wanted = Signal()
 
-    def __init__(self, model: QueueModel, parent: QWidget | None = None) -> None:
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._session, self._queue = session, session.queue
         self.setObjectName("panel")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setMinimumWidth(232)
-        self._model = model
         self.list = _List(self)
-        self.list.setModel(model)
+        self.list.setModel(self._queue)
         self.list.setAccessibleName(self.tr("Pictures"))
         self.list.setItemDelegate(RowDelegate(self.list))
         self.list.removal_wanted.connect(self._want_removal)
@@ -178,11 +178,12 @@ class QueueView(QWidget):
         self.bar.setAccessibleName(self.tr("Progress of all pictures"))
         self.button = QPushButton(self.tr("Compress all"))
         self.button.setProperty("primary", True)
-        self.button.clicked.connect(self.compress_all_wanted)
+        self.button.clicked.connect(session.batch.compress_all)
         self.cancel = QPushButton(self.tr("Cancel"))
         self.cancel.clicked.connect(self.cancel_wanted)
         self._lay_out()
-        self.show_total(Total(0, 0, 0, 0, 0.0, False))
+        session.batch.changed.connect(self._show_total)
+        session.batch.tell()
 
     def _lay_out(self) -> None:
         buttons = QHBoxLayout()
@@ -205,26 +206,28 @@ class QueueView(QWidget):
         return row if isinstance(row, Row) else None
 
     def select(self, row: Row) -> None:
-        self.list.setCurrentIndex(self._model.index(self._model.rows.index(row)))
+        self.list.setCurrentIndex(self._queue.index(self._queue.place(row)))
 
-    def show_total(self, total: Total) -> None:
+    def _show_total(self, total: Total) -> None:
         """Say how many of the pictures are saved, and what that saved."""
-        words = self.tr("{} of {} saved").format(total.done, total.count) if total.count else ""
+        words = self.tr("{} of {} saved").format(total.saved, total.count) if total.count else ""
+        if total.failed:
+            words += "  ·  " + self.tr("{} failed").format(total.failed)
         if total.seconds_left is not None:
             words += f"  ·  {text.duration(total.seconds_left)}"
-        if total.done and total.before:
+        if total.saved and total.before:
             words += f"\n{text.saved(total.before, total.after)}"
         self.total.setText(words)
         self.bar.setVisible(total.busy)
         self.bar.setRange(0, 1000)
         self.bar.setValue(int(1000 * total.share))
         self.cancel.setVisible(total.busy)
-        self.button.setEnabled(total.count > total.done and not total.busy)
+        self.button.setEnabled(total.count > total.saved and not total.busy)
 
     def _on_current(self, index: QModelIndex) -> None:
         row = index.data(ROW)
         if isinstance(row, Row):
-            self.picked.emit(row)
+            self._session.select(row)
 
     def _want_removal(self) -> None:
         if (row := self.current()) is not None:
@@ -242,6 +245,10 @@ class _List(QListView):
         self.setDragDropMode(QAbstractItemView.DragDropMode.InternalMove)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+
+    def dataChanged(self, top: Index, bottom: Index, roles: Sequence[int] = ()) -> None:
+        """Paint again; a list would lay all its rows out again, and they are all of one size."""
+        QAbstractItemView.dataChanged(self, top, bottom, roles)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace):

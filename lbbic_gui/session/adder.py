@@ -1,86 +1,154 @@
-"""Pictures on their way into the queue: files, folders, pasted ones; and their thumbnails."""
+"""Pictures on their way into the queue: files, folders, pasted ones; and their thumbnails.
+
+Both go on in the background: rows are added a few at a time, and files looked at one after the
+other, those that are on view first.
+"""
 
 from __future__ import annotations
 
+import itertools
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QModelIndex, QObject, QTimer, Signal
 from PySide6.QtGui import QImage
 
-from lbbic_gui.jobs import messages
-from lbbic_gui.jobs.lanes import Jobs
-from lbbic_gui.jobs.messages import THUMBNAIL, Job, Source
-from lbbic_gui.state.queue_model import QueueModel, Row
+from lbbic_gui.jobs.lanes import Job, Jobs
+from lbbic_gui.jobs.messages import THUMBNAIL, Found, Problem, Source, Stopped, Thumb
+from lbbic_gui.jobs.requests import Find, Thumbnail
+from lbbic_gui.state.queue_model import QueueModel, Row, State
 from lbbic_gui.style import text
 from lbbic_gui.style.text import tr
 
+ROWS_AT_ONCE = 200  # more would let the window stand still
 
-class Intake(QObject):
-    """``added`` carries new rows, ``noticed`` says what was added and what was not."""
 
-    added = Signal(object)
+@dataclass
+class _Addition:
+    """What is being added, and what has become of it so far."""
+
+    sources: deque[tuple[Path | None, Source]]
+    found: Found
+    rows: list[Row] = field(default_factory=list)
+    doubles: int = 0
+
+
+class Adder(QObject):
+    """``added`` carries the first of new rows, ``noticed`` says what was added and what was not."""
+
+    added = Signal(Row, bool)  # whether it is the only one
     noticed = Signal(str)
 
-    def __init__(self, model: QueueModel, jobs: Jobs, parent: QObject | None = None) -> None:
+    def __init__(self, queue: QueueModel, jobs: Jobs, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._model, self._jobs = model, jobs
+        self._queue, self._jobs = queue, jobs
         self._pasted = 0
-        jobs.finished.connect(self._on_finish)
+        self._additions: deque[_Addition] = deque()
+        self._timer = QTimer(self, interval=0)
+        self._timer.timeout.connect(self._add_some)
+        self._unseen: OrderedDict[Row, None] = OrderedDict()  # to be looked at
+        self._looking: Job[Thumb] | None = None
+        queue.rowsInserted.connect(self._on_inserted)
+        queue.removing.connect(self._on_removing)
 
     def open(self, paths: list[Path]) -> None:
         """Add files, and what is found in folders."""
-        self._jobs.submit(messages.Find(tuple(paths)))
+        self._jobs.submit(Find(tuple(paths)), self._on_found)
 
     def paste(self, image: QImage) -> None:
         """Add a picture that has no file."""
         self._pasted += 1
-        self._add([Source(tr("Pasted picture {}").format(self._pasted), image=image.copy())])
+        source = Source(tr("Pasted picture {}").format(self._pasted), image=image.copy())
+        self._add(_Addition(deque([(None, source)]), Found(())))
 
-    def _on_found(self, found: messages.Found) -> None:
-        doubles = 0
-        rows: list[Row] = []
-        for base, sources in found.sources:
-            fresh, known = self._model.add(list(sources), base)
-            rows += fresh
-            doubles += known
-        self._announce(rows, doubles, found)
+    def look_again(self, row: Row) -> None:
+        """The file of a row has changed."""
+        self._unseen[row] = None
+        self.hurry(row)
+        self._look()
 
-    def _add(self, sources: list[Source]) -> None:
-        rows, doubles = self._model.add(sources)
-        self._announce(rows, doubles, messages.Found(()))
+    def hurry(self, row: Row) -> None:
+        """A row that is on view goes first, if it waits to be looked at."""
+        if row in self._unseen:
+            self._unseen.move_to_end(row, last=False)
 
-    def _announce(self, rows: list[Row], doubles: int, found: messages.Found) -> None:
-        for row in rows:
-            self._jobs.submit(messages.Thumbnail(row.source), row.number, THUMBNAIL)
-        parts = []
-        if rows:
-            parts.append(text.count(len(rows), tr("1 picture added"), tr("{} pictures added")))
-        if doubles:
-            parts.append(tr("{} already in the list").format(doubles))
+    def _on_found(self, answer: Found | Problem | Stopped) -> None:
+        match answer:
+            case Found(sources):
+                pairs = ((base, source) for base, among in sources for source in among)
+                self._add(_Addition(deque(pairs), answer))
+            case Problem(title, detail):
+                self.noticed.emit(f"{title}: {detail}")
+
+    def _add(self, addition: _Addition) -> None:
+        self._additions.append(addition)
+        if len(self._additions) == 1:
+            self._add_some()
+
+    def _add_some(self) -> None:
+        addition = self._additions[0]
+        count = min(ROWS_AT_ONCE, len(addition.sources))
+        some = [addition.sources.popleft() for _ in range(count)]
+        is_first = not addition.rows
+        for base, pairs in itertools.groupby(some, lambda pair: pair[0]):
+            rows, doubles = self._queue.add([source for _, source in pairs], base)
+            addition.rows += rows
+            addition.doubles += doubles
+        if is_first and addition.rows:
+            self.added.emit(addition.rows[0], len(addition.rows) == 1)
+        if not addition.sources:
+            self._additions.popleft()
+            self._announce(addition, addition.found)
+        if self._additions:
+            self._timer.start()
+        else:
+            self._timer.stop()
+
+    def _announce(self, addition: _Addition, found: Found) -> None:
+        parts, count = [], len(addition.rows)
+        if count:
+            parts.append(text.count(count, tr("1 picture added"), tr("{} pictures added")))
+        if addition.doubles:
+            parts.append(tr("{} already in the list").format(addition.doubles))
         if found.unsupported:
             parts.append(tr("not supported: {}").format(_first(found.unsupported)))
         if found.unreadable:
             parts.append(tr("cannot be read: {}").format(_first(found.unreadable)))
         if found.others:
             parts.append(tr("not taken: {}").format(found.others))
-        if not rows and not doubles:
+        if not count and not addition.doubles:
             parts.insert(0, tr("No pictures there"))
         self.noticed.emit("  ·  ".join(parts))
-        if rows:
-            self.added.emit(rows)
 
-    def _on_finish(self, job: Job, answer: object) -> None:
+    def _look(self) -> None:
+        if self._looking is None and self._unseen:
+            row, _ = self._unseen.popitem(last=False)
+            self._looking = self._jobs.submit(
+                Thumbnail(row.source), partial(self._on_thumb, row), priority=THUMBNAIL
+            )
+
+    def _on_thumb(self, row: Row, answer: Thumb | Problem | Stopped) -> None:
+        self._looking = None
         match answer:
-            case messages.Found():
-                self._on_found(answer)
-            case messages.Thumb():
-                self._on_thumb(self._model.find(job.row), answer)
+            case Thumb():
+                row.thumbnail, row.file_bytes = answer.image, answer.file_bytes or row.file_bytes
+                row.width, row.height = answer.width or row.width, answer.height or row.height
+                self._queue.touch(row)
+            case Problem() if row.state is State.NEW:
+                row.state, row.problem = State.FAILED, answer
+                self._queue.touch(row)
+        self._look()
 
-    def _on_thumb(self, row: Row | None, thumb: messages.Thumb) -> None:
-        if row is not None:
-            row.thumbnail, row.file_bytes = thumb.image, thumb.file_bytes or row.file_bytes
-            row.width, row.height = thumb.width or row.width, thumb.height or row.height
-            self._model.touch(row)
+    def _on_inserted(self, _: QModelIndex, first: int, last: int) -> None:
+        for row in self._queue.rows[first : last + 1]:
+            if row.thumbnail is None:
+                self._unseen[row] = None
+        self._look()
+
+    def _on_removing(self, row: Row) -> None:
+        self._unseen.pop(row, None)
 
 
 def _first(names: tuple[str, ...]) -> str:

@@ -1,23 +1,29 @@
-"""Saving many pictures: one job each, their total, and where the results go."""
+"""Saving many pictures, one after the other: their total, and where the results go.
+
+Pictures wait here and not with the workers: each is asked for when the one before it is done, with
+what is known of it then. So nothing is coded twice, and to stop or to put in order costs little.
+"""
 
 from __future__ import annotations
 
-import dataclasses
 import time
-from dataclasses import dataclass
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Qt, Signal
 
 from lbbic_gui.desktop.file_dialogs import place_of
-from lbbic_gui.jobs import messages
-from lbbic_gui.jobs.lanes import Jobs
-from lbbic_gui.jobs.messages import BATCH, VIEW, Job, Problem, Saved, Step, Stopped
+from lbbic_gui.jobs import requests
+from lbbic_gui.jobs.lanes import Job, Jobs
+from lbbic_gui.jobs.messages import BATCH, VIEW, Problem, Report, Saved, Step, Stopped
 from lbbic_gui.jobs.naming import fill, output_path
-from lbbic_gui.state.networks import Models
+from lbbic_gui.session.totals import Totals
+from lbbic_gui.state.networks import Networks
 from lbbic_gui.state.queue_model import QueueModel, Row, State
 from lbbic_gui.state.settings import Settings
-from lbbic_gui.style.text import tr
 
 _USUAL_PIXELS = 4_000_000
 _TELLING_SHARE, _TELLING_SECONDS = 0.02, 2.0  # before that the time left is a guess
@@ -25,190 +31,253 @@ _TELLING_SHARE, _TELLING_SECONDS = 0.02, 2.0  # before that the time left is a g
 
 @dataclass(frozen=True)
 class Total:
-    """Pictures ``done`` of ``count``, bytes ``before`` and ``after``, ``share`` of the work.
+    """Where the pictures of the queue stand."""
 
-    ``seconds_left`` None: nothing runs, or too little is done to tell.
-    """
-
-    done: int
+    saved: int
+    failed: int
     count: int
-    before: int
+    before: int  # bytes of what is saved
     after: int
-    share: float
+    share: float  # of the work that was asked for
     busy: bool
-    seconds_left: float | None = None
+    seconds_left: float | None = None  # None: nothing runs, or too little is done to tell
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """How a picture is to be saved. ``target`` None: as the settings say, when its turn comes."""
+
+    target: Path | None
+    policy: str
+    priority: int
 
 
 class Batch(QObject):
-    """Saves rows and follows them; ``changed`` carries the total, ``saved`` a file."""
+    """Saves rows and follows them. ``is_coding``: a row's result is on its way, for the view."""
 
-    changed = Signal(object)
-    saved = Signal(object)
-    problem = Signal(object)
+    changed = Signal(Total)
+    saved = Signal(Saved)
+    row_failed = Signal(Row)
 
     def __init__(
         self,
-        model: QueueModel,
+        queue: QueueModel,
         jobs: Jobs,
         settings: Settings,
-        models: Models,
+        networks: Networks,
+        is_coding: Callable[[Row], bool],
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._model = model
-        self._jobs = jobs
-        self._settings = settings
-        self._models = models
-        self._running: dict[Job, Row] = {}
-        self._asked: list[Row] = []  # since nothing ran last
+        self._queue, self._jobs, self._is_coding = queue, jobs, is_coding
+        self._settings, self._networks = settings, networks
+        self._totals = Totals(queue, self._is_saved)
+        self._waiting: OrderedDict[Row, _Wish] = OrderedDict()
+        self._running: dict[Row, Job[Saved]] = {}
+        self._taken: set[str] = set()  # a.png and a.jpg must not share a.lbb, whatever the policy
+        self._work: dict[Row, int] = {}  # of all that was asked for since nothing ran last
+        self._asked = self._done = 0  # sums of it
         self._began = 0.0
-        jobs.reported.connect(self._on_report)
-        jobs.finished.connect(self._on_finish)
-        model.rowsMoved.connect(lambda *_: jobs.reorder([row.number for row in model.rows]))
-        settings.changed.connect(self.tell)
-        models.changed.connect(self.tell)
+        queue.rowsMoved.connect(self._on_moved)
+        queue.removing.connect(self._on_removing)
+        for signal in (queue.rowsInserted, queue.rowsRemoved):
+            signal.connect(self.tell)
+        settings.changed.connect(self._recount)
+        networks.changed.connect(self._recount)
 
     @property
     def is_busy(self) -> bool:
-        return bool(self._running)
+        return bool(self._running or self._waiting)
+
+    def holds(self, row: Row) -> bool:
+        """Whether a row is to be saved."""
+        return row in self._running or row in self._waiting
 
     def compress_all(self) -> None:
         """Save every picture that is not saved yet as it is to be."""
-        if not self._models.installed:  # what a model can do has to be known
+        if not self._networks.installed:  # what a model can do has to be known
             once = Qt.ConnectionType.SingleShotConnection
-            self._models.changed.connect(self.compress_all, once)
+            self._networks.changed.connect(self.compress_all, once)
             return
-        values = self._settings.values
-        folder = Path(values.output_folder) if values.output_folder else None
-        busy = {row.number for row in self._running.values()}
-        taken: set[str] = set()  # a.png and a.jpg must not share a.lbb, whatever the policy
-        for row in self._model.rows:
-            if row.source.is_lbb or self._is_done(row) or row.number in busy:
-                continue
-            quality = self._models.quality(row)
-            base = row.base if values.keep_structure else None
-            source = place_of(row.source, values.last_folder)
-            name = fill(values.pattern, source.stem, quality) + ".lbb"
-            target = output_path(source, folder, base, name)
-            point = row.points.get(quality)
-            data = point.data if point and point.data else None
-            key = str(target).casefold()
-            self.save(
-                row, target, "rename" if key in taken else values.policy, data, quality, BATCH
-            )
-            taken.add(key)
-        self.tell()
+        wish = _Wish(None, self._settings.values.policy, BATCH)
+        for row in self._queue.rows:
+            if not (row.source.is_lbb or self.holds(row) or self._is_saved(row)):
+                self._ask(row, wish)
+        self._next()
 
-    def save(
-        self,
-        row: Row,
-        target: Path,
-        policy: str,
-        data: bytes | None,
-        quality: float,
-        priority: int = VIEW,
-    ) -> None:
-        """Save one row, coding it first where ``data`` is missing."""
-        values = self._settings.values
-        request = messages.Save(
-            row.source, target, quality, values.device, policy, values.recipe, data
-        )
-        if row.state is not State.WORKING:
-            row.state, row.progress, row.problem = State.WAITING, 0.0, None
-        if not self._running:
-            self._began = time.monotonic()
-        self._asked.append(row)
-        self._running[self._jobs.submit(request, row.number, priority)] = row
-        self._model.touch(row)
-        self.tell()
+    def save(self, row: Row, target: Path) -> None:
+        """Save one row; the user has agreed to replace ``target``."""
+        self._ask(row, _Wish(target, "replace", VIEW))
+        self._waiting.move_to_end(row, last=False)
+        self._next()
 
     def stop(self) -> None:
         """Cancel all that is not saved yet."""
-        for job in list(self._running):
-            self._jobs.cancel(job)
+        waiting, self._waiting = self._waiting, OrderedDict()
+        for row in waiting:
+            if row.state is State.WAITING:
+                self._rest(row)
+        self._jobs.cancel(*self._running.values())
+        self._end_of_row()
+
+    def resume(self) -> None:
+        """A row that was waited for is coded, or will not be."""
+        self._next()
 
     def tell(self) -> None:
         """Emit the total as it is now."""
-        pictures = [row for row in self._model.rows if not row.source.is_lbb]
-        saved = [row for row in pictures if self._is_done(row)]
-        known = [row for row in saved if row.file_bytes and row.result_bytes]
-        share = self._share()
-        total = Total(
-            len(saved),
-            len(pictures),
-            sum(row.file_bytes for row in known),
-            sum(row.result_bytes for row in known),
-            share,
-            bool(self._running),
-            self._seconds_left(share),
+        self._queue.flush()
+        sums, share = self._totals.sums, self._share()
+        left = self._seconds_left(share)
+        self.changed.emit(
+            Total(
+                sums.saved,
+                sums.failed,
+                sums.pictures,
+                sums.before,
+                sums.after,
+                share,
+                self.is_busy,
+                left,
+            )
         )
-        self.changed.emit(total)
+
+    def _ask(self, row: Row, wish: _Wish) -> None:
+        if not self.is_busy:
+            self._began = time.monotonic()
+        if row not in self._waiting:
+            self._work[row] = _work(row)
+            self._asked += self._work[row]
+        self._waiting[row] = wish
+        if row.state is not State.WORKING:
+            row.state, row.progress = State.WAITING, 0.0
+        self._queue.touch(row)
+
+    def _next(self) -> None:
+        """Begin with the first row that waits, unless one is being saved."""
+        ready = (row for row in self._waiting if not self._is_coding(row))
+        row = None if self._running else next(ready, None)
+        if row is not None:
+            self._begin(row, self._waiting.pop(row))
+        self.tell()
+
+    def _begin(self, row: Row, wish: _Wish) -> None:
+        row.follow_file()
+        row.problem = None
+        values, quality = self._settings.values, self._networks.quality(row)
+        point = row.points.get(quality)
+        target, policy = wish.target, wish.policy
+        if target is None:
+            target = self._target(row, quality)
+            policy = "rename" if str(target).casefold() in self._taken else policy
+            self._taken.add(str(target).casefold())
+        request = requests.Save(
+            row.source,
+            target,
+            quality,
+            values.device,
+            policy,
+            values.options,
+            (point.data or None) if point else None,
+        )
+        self._running[row] = self._jobs.submit(
+            request,
+            partial(self._on_answer, row, request),
+            partial(self._on_report, row),
+            priority=wish.priority,
+        )
+
+    def _target(self, row: Row, quality: float) -> Path:
+        values = self._settings.values
+        folder = Path(values.output_folder) if values.output_folder else None
+        source = place_of(row.source, values.last_folder)
+        name = fill(values.pattern, source.stem, quality) + ".lbb"
+        return output_path(source, folder, row.base if values.keep_structure else None, name)
 
     def _share(self) -> float:
         """How much of what was asked for is done, in pixels."""
-        asked = sum(_work(row) for row in self._asked)
-        left = sum(_work(row) * (1 - row.progress) for row in self._running.values())
-        return 1 - left / asked if asked else 0.0
+        running = sum(self._work[row] * row.progress for row in self._running)
+        return (self._done + running) / self._asked if self._asked else 0.0
 
     def _seconds_left(self, share: float) -> float | None:
         elapsed = time.monotonic() - self._began
-        if not self._running or share < _TELLING_SHARE or elapsed < _TELLING_SECONDS:
+        if not self.is_busy or share < _TELLING_SHARE or elapsed < _TELLING_SECONDS:
             return None
         return elapsed * (1 - share) / share
 
-    def _is_done(self, row: Row) -> bool:
-        """Whether a row is saved at the quality and by the recipe of now."""
-        return row.saved_as == (self._models.quality(row), self._settings.values.recipe)
+    def _is_saved(self, row: Row) -> bool:
+        """Whether a row is saved at the quality and by the options of now."""
+        return row.saved_as == (self._networks.quality(row), self._settings.values.options)
 
-    def _on_report(self, job: Job, report: object) -> None:
-        row = self._running.get(job)
-        if row is not None and isinstance(report, Step):
-            share = min(report.share, 0.99)  # 100 % is for what is saved
-            if share - row.progress < 0.01 and row.state is State.WORKING:
-                return
-            row.state, row.stage = State.WORKING, tr(report.stage)
-            row.progress = max(row.progress, share)
-            self._model.touch(row)
-            self.tell()
+    def _rest(self, row: Row, *, stopped: bool = False) -> None:
+        row.rest(self._networks.quality(row), self._settings.values.options, stopped=stopped)
+        self._queue.touch(row)
 
-    def _on_finish(self, job: Job, answer: object) -> None:
-        row = self._running.pop(job, None)
-        if row is None:
-            return
-        match answer:
-            case Saved():
-                self._note(job, row, answer)
-            case Stopped():
-                row.state, row.progress = _stopped(row), 0.0
-            case Problem():
-                row.state, row.problem, row.progress = State.FAILED, answer, 0.0
-                self.problem.emit(row)
-        self._model.touch(row)
-        if not self._running:
-            self._asked.clear()
+    def _recount(self) -> None:
+        self._totals.recount()
         self.tell()
 
-    def _note(self, job: Job, row: Row, answer: Saved) -> None:
-        request = job.request
-        assert isinstance(request, messages.Save)
-        row.state = State.SKIPPED if answer.skipped else State.SAVED
-        row.skipped = answer.skipped
-        row.progress, row.saved_path = 1.0, answer.path
-        row.saved_as = (request.quality, request.recipe)
+    # --- what the worker says -------------------------------------------------------------------
+
+    def _on_report(self, row: Row, report: Report) -> None:
+        if isinstance(report, Step):
+            share = min(report.share, 0.99)  # 100 % is for what is saved
+            is_new = row.state is not State.WORKING or row.stage != report.stage
+            if is_new or share - row.progress >= 0.01:
+                row.state, row.stage = State.WORKING, report.stage
+                row.progress = max(row.progress, share)
+                self._queue.touch(row)
+                self.tell()
+
+    def _on_answer(
+        self, row: Row, request: requests.Save, answer: Saved | Problem | Stopped
+    ) -> None:
+        del self._running[row]
+        match answer:
+            case Saved():
+                self._done += self._work[row]
+                self._note(row, request, answer)
+                self.saved.emit(answer)
+            case Stopped() if row.state in (State.WAITING, State.WORKING):
+                self._rest(row, stopped=row.state is State.WORKING)
+            case Problem():
+                self._asked -= self._work[row]  # it took no time that others will take
+                row.state, row.problem, row.progress = State.FAILED, answer, 0.0
+                self._queue.touch(row)
+                self.row_failed.emit(row)
+        self._end_of_row()
+
+    def _note(self, row: Row, request: requests.Save, answer: Saved) -> None:
+        if answer.point is not None and request.options == self._settings.values.options:
+            known = row.points.get(answer.point.quality)
+            # without the file's bytes, of which there may be hundreds
+            if known is None or not known.data:
+                row.note(replace(answer.point, data=b""))
+        row.skipped, row.saved_path = answer.skipped, answer.path
+        row.saved_as = (request.quality, request.options)
         row.result_bytes = answer.file_bytes
-        is_of_now = request.recipe == self._settings.values.recipe
-        if (
-            answer.point is not None and is_of_now
-        ):  # without the file's bytes, of which there may be hundreds
-            row.points.setdefault(answer.point.quality, dataclasses.replace(answer.point, data=b""))
-        self.saved.emit(answer)
+        self._rest(row)
 
+    def _end_of_row(self) -> None:
+        if not self.is_busy:
+            self._work.clear()
+            self._taken.clear()
+            self._asked = self._done = 0
+        self._next()
 
-def _stopped(row: Row) -> State:
-    """What a row is whose saving was cancelled: as before, if it had not begun."""
-    if row.state is not State.WAITING:
-        return State.STOPPED
-    return State.CODED if row.result_bytes else State.NEW
+    # --- what happens to the queue --------------------------------------------------------------
+
+    def _on_moved(self) -> None:
+        """Those that wait take the order of the rows."""
+        waiting = [row for row in self._queue.rows if row in self._waiting]
+        self._waiting = OrderedDict((row, self._waiting[row]) for row in waiting)
+
+    def _on_removing(self, row: Row) -> None:
+        if self._waiting.pop(row, None) is not None:
+            self._asked -= self._work[row]
+            self._rest(row)
+        if row in self._running:
+            self._jobs.cancel(self._running[row])
 
 
 def _work(row: Row) -> int:

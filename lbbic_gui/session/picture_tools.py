@@ -1,85 +1,96 @@
-"""Work on the picture on view beside coding it: other points, a size, other codecs, files."""
+"""Work on the picture on view beside coding it: other points, a target, other codecs, files."""
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
 from lbbic_gui.desktop.file_dialogs import place_of
-from lbbic_gui.jobs import messages
+from lbbic_gui.jobs.lanes import Job
 from lbbic_gui.jobs.messages import (
     BACKGROUND,
     CODECS,
-    VIEW,
-    Job,
+    Baseline,
+    EncodeOptions,
     Point,
     Problem,
-    Rival,
+    Report,
     Saved,
     Step,
     Stopped,
     Target,
 )
 from lbbic_gui.jobs.naming import fill, free_name, output_path
+from lbbic_gui.jobs.requests import CompareAtSize, CompressOnly, Export, FindTarget
 from lbbic_gui.session.session import Session
+from lbbic_gui.state.queue_model import Row
 from lbbic_gui.style import text
 from lbbic_gui.style.text import tr
 
 
-class SideJobs(QObject):
+class PictureTools(QObject):
     """They leave the row's state alone; what fails is told by ``failed``."""
 
-    rivalled = Signal(object)  # Rival
-    unrivalled = Signal(str, str)  # codec, why it has no picture
-    saved = Signal(object)  # Saved
-    failed = Signal(object)  # Problem
+    compared = Signal(Baseline)
+    not_compared = Signal(str, str)  # codec, why it has no picture
+    target_found = Signal(Row, float)  # the quality that reaches it
+    saved = Signal(Saved)
+    progressed = Signal(str, float)  # empty when nothing runs
+    failed = Signal(Problem)
+    noticed = Signal(str)
 
     def __init__(self, session: Session, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._session = session
-        self._running: list[Job] = []
-        session.jobs.reported.connect(self._on_report)
-        session.jobs.finished.connect(self._on_finish)
+        self._jobs: list[Job[Any]] = []
+        self._comparisons: list[Job[Baseline]] = []
+        session.coded.connect(self.stop_comparing)
+        session.stale.connect(lambda stale: self.stop_comparing() if stale else None)
 
-    def probe(self, quality: float) -> None:
+    def compress_only(self, quality: float) -> None:
         """Code at another quality in the background, for the plot."""
         row, values = self._session.row, self._session.settings.values
         if row is not None:
-            request = messages.Probe(row.source, quality, values.device, values.recipe)
-            self._submit(request, BACKGROUND)
+            request = CompressOnly(row.source, quality, values.device, values.options)
+            take = partial(self._on_point, row, values.options)
+            self._keep(self._session.jobs.submit(request, take, priority=BACKGROUND))
 
-    def reach(self, target: Target) -> None:
+    def find_target(self, target: Target) -> None:
         """Find and set the quality that just reaches a size or a PSNR."""
         row, values = self._session.row, self._session.settings.values
         if row is not None:
-            request = messages.Reach(row.source, target, values.device, values.recipe)
-            self._submit(request)
+            request = FindTarget(row.source, target, values.device, values.options)
+            take = partial(self._on_target, row, values.options)
+            self._keep(self._session.jobs.submit(request, take, self._on_report))
 
     def compare(self) -> None:
         """Code by the other codecs, at no more bytes than ours."""
         row, result = self._session.row, self._session.result
         if row is not None and result is not None:
+            self.stop_comparing()
             for codec in CODECS:
-                request = messages.CompareAtSize(row.source, codec, len(result.point.data))
-                self._submit(request, BACKGROUND)
+                request = CompareAtSize(row.source, codec, len(result.point.data))
+                take = partial(self._on_baseline, row, codec)
+                job = self._session.jobs.submit(request, take, priority=BACKGROUND)
+                self._comparisons.append(job)
 
     def save(self, target: Path) -> None:
         """Write the .lbb file; the user has agreed to replace ``target``."""
-        session = self._session
-        if session.row is not None:
-            session.batch.save(session.row, target, "replace", self._data(), session.quality())
+        if self._session.row is not None:
+            self._session.batch.save(self._session.row, target)
 
     def export(self, target: Path) -> None:
         """Write the decoded picture in the format that the name's ending says."""
-        data = self._data()
-        if data is None:
-            self._session.noticed.emit(tr("Not compressed yet at this quality"))
-        else:
-            device = self._session.settings.values.device
-            row = self._session.row
-            is_partial = row is not None and row.partial
-            self._submit(messages.Export(data, target, device, "replace", is_partial))
+        row, data = self._session.row, self._data()
+        if row is None or data is None:
+            self.noticed.emit(tr("Not compressed yet at this quality"))
+            return
+        device = self._session.settings.values.device
+        request = Export(data, target, device, "replace", row.partial)
+        self._keep(self._session.jobs.submit(request, self._on_exported, self._on_report))
 
     def proposal(self, suffix: str) -> Path:
         """A free name: beside the picture, or in the folder of the settings."""
@@ -90,16 +101,20 @@ class SideJobs(QObject):
         name = fill(values.pattern, path.stem, self._session.quality()) + suffix
         return free_name(output_path(path, folder, None, name))
 
-    def on_stale(self, stale: bool) -> None:
-        """What another quality is on its way to needs no comparison."""
-        if stale:
-            self.stop(messages.CompareAtSize)
+    def stop(self) -> None:
+        """Cancel all of them."""
+        self.stop_comparing()
+        jobs, self._jobs = self._jobs, []
+        self._session.jobs.cancel(*jobs)
 
-    def stop(self, kind: type = object) -> None:
-        """Cancel all of them, or those of one kind."""
-        for job in list(self._running):
-            if isinstance(job.request, kind):
-                self._session.jobs.cancel(job)
+    def stop_comparing(self) -> None:
+        """What another quality is on its way to needs no comparison."""
+        jobs, self._comparisons = self._comparisons, []
+        self._session.jobs.cancel(*jobs)
+
+    def _keep(self, job: Job[Any]) -> None:
+        """Remember a job for as long as there is something to stop."""
+        self._jobs = [job for job in self._jobs if not job.is_answered] + [job]
 
     def _data(self) -> bytes | None:
         """The file of the picture on view at the quality that is set."""
@@ -109,45 +124,45 @@ class SideJobs(QObject):
         is_current = row.source.is_lbb or result.point.quality == self._session.quality()
         return result.point.data if is_current else None
 
-    def _submit(self, request: object, priority: int = VIEW) -> None:
-        row = self._session.row
-        assert row is not None
-        self._running.append(self._session.jobs.submit(request, row.number, priority))
+    def _on_report(self, report: Report) -> None:
+        if isinstance(report, Step):
+            words = text.progress(report.stage, report.done, report.blocks)
+            self.progressed.emit(words, report.share)
 
-    def _on_report(self, job: Job, report: object) -> None:
-        follows = isinstance(job.request, (messages.Reach, messages.Export))
-        if job in self._running and follows and isinstance(report, Step):
-            words = text.progress(tr(report.stage), report.done, report.blocks)
-            is_search = isinstance(job.request, messages.Reach)  # of unknown length
-            self._session.progressed.emit(words, 0.0 if is_search else report.share)
-
-    def _on_finish(self, job: Job, answer: object) -> None:
-        if job not in self._running:
-            return
-        self._running.remove(job)
-        if isinstance(job.request, (messages.Reach, messages.Export)):
-            self._session.progressed.emit("", 1.0)
-        row = self._session.row
-        is_current = row is not None and row.number == job.row
-        if isinstance(job.request, messages.CompareAtSize):
-            if is_current:
-                self._on_rival(job.request.codec, answer)
-            return
+    def _on_point(
+        self, row: Row, options: EncodeOptions, answer: Point | Problem | Stopped
+    ) -> None:
         match answer:
-            case Point() if is_current and isinstance(job.request, messages.Reach):
-                self._session.set_quality(answer.quality, only_this=True)
-                found = f"{text.size(len(answer.data))}, {text.decibels(answer.psnr)}"
-                self._session.noticed.emit(tr("Found: {}").format(found))
+            case Point():
+                self._session.note_point(row, answer, options)
+            case Problem():
+                self.failed.emit(answer)
+
+    def _on_target(
+        self, row: Row, options: EncodeOptions, answer: Point | Problem | Stopped
+    ) -> None:
+        self.progressed.emit("", 1.0)
+        self._on_point(row, options, answer)
+        if isinstance(answer, Point):
+            self.target_found.emit(row, answer.quality)
+            found = f"{text.size(len(answer.data))}, {text.decibels(answer.psnr)}"
+            self.noticed.emit(tr("Found: {}").format(found))
+
+    def _on_exported(self, answer: Saved | Problem | Stopped) -> None:
+        self.progressed.emit("", 1.0)
+        match answer:
             case Saved():
                 self.saved.emit(answer)
             case Problem():
                 self.failed.emit(answer)
 
-    def _on_rival(self, codec: str, answer: object) -> None:
+    def _on_baseline(self, row: Row, codec: str, answer: Baseline | Problem | Stopped) -> None:
+        if row is not self._session.row:
+            return
         match answer:
-            case Rival():
-                self.rivalled.emit(answer)
-            case Problem():
-                self.unrivalled.emit(codec, answer.title)
+            case Baseline():
+                self.compared.emit(answer)
+            case Problem(title):
+                self.not_compared.emit(codec, title)
             case Stopped():
-                self.unrivalled.emit(codec, tr("stopped"))
+                self.not_compared.emit(codec, tr("stopped"))

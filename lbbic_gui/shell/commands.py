@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QMimeData, QObject, Signal
@@ -11,30 +12,36 @@ from PySide6.QtWidgets import QWidget
 from lbbic_gui.desktop import file_dialogs, transfer
 from lbbic_gui.painting.overlays import Overlay
 from lbbic_gui.painting.view_options import Mode
-from lbbic_gui.session.picture_tools import SideJobs
+from lbbic_gui.session.picture_tools import PictureTools
 from lbbic_gui.session.session import Session
-from lbbic_gui.shell.undo import Change
+from lbbic_gui.shell.undo import Change, Removal
+from lbbic_gui.state.queue_model import Row
 from lbbic_gui.state.samples import sample_source
-from lbbic_gui.viewer.viewer import Stage
+from lbbic_gui.viewer.viewer import Viewer
+
+Qualities = tuple[float | None, float]  # of one picture, and of all others
 
 
 class Commands(QObject):
-    """Verbs of the window; those that change how a picture looks can be undone."""
+    """Verbs of the window; choices and removals can be undone."""
 
-    moved = Signal(object)  # Row
-    quality_changed = Signal()
-    overlay_changed = Signal(object)  # Overlay
+    row_wanted = Signal(Row)  # on view
+    overlay_changed = Signal(Overlay)
+    noticed = Signal(str)
 
-    def __init__(self, session: Session, side: SideJobs, stage: Stage, window: QWidget) -> None:
+    def __init__(
+        self, session: Session, tools: PictureTools, viewer: Viewer, window: QWidget
+    ) -> None:
         super().__init__(window)
         self.session = session
         self.settings = session.settings
         self.undo = QUndoStack(self)
-        self._side, self._stage, self._window = side, stage, window
+        self._tools, self._viewer, self._window = tools, viewer, window
+        tools.target_found.connect(self._on_target_found)
 
     def stop(self) -> None:
         """Cancel everything that runs."""
-        self._side.stop()
+        self._tools.stop()
         self.session.stop()
 
     def open(self) -> None:
@@ -50,12 +57,12 @@ class Commands(QObject):
         if paths:
             folder = paths[0] if paths[0].is_dir() else paths[0].parent
             self.settings.change(last_folder=str(folder))
-            self.session.intake.open(paths)
+            self.session.adder.open(paths)
 
     def try_sample(self) -> None:
         source = sample_source()
         assert source.path is not None
-        self.session.intake.open([source.path])
+        self.session.adder.open([source.path])
 
     def paste(self) -> None:
         self.take(QGuiApplication.clipboard().mimeData())
@@ -66,23 +73,34 @@ class Commands(QObject):
         if found.paths:
             self.open_paths(list(found.paths))
         elif found.image is not None:
-            self.session.intake.paste(found.image)
+            self.session.adder.paste(found.image)
         else:
-            self.session.noticed.emit(found.refusal)
+            self.noticed.emit(found.refusal)
 
     def choose_quality(self, quality: float, only_this: bool) -> None:
-        row = self.session.row
-        had_own = row is not None and row.override is not None
-        before, after = (self.session.quality(), had_own), (quality, only_this)
+        """For the picture on view alone, or for all."""
+        row, common = self.session.row, self.settings.values.quality
+        before = (row.override if row else None, common)
+        if row is not None and only_this:
+            self._change_quality(row, before, (quality, common))
+        else:
+            self._change_quality(row, before, (None, quality))
+
+    def _on_target_found(self, row: Row, quality: float) -> None:
+        common = self.settings.values.quality
+        self._change_quality(row, (row.override, common), (quality, common))
+
+    def _change_quality(self, row: Row | None, before: Qualities, after: Qualities) -> None:
         if before == after:
             self.session.code_again()
             return
-        self.undo.push(Change(self.tr("quality"), self._set_quality, before, after))
+        words = self.tr("quality")
+        if row is not None:
+            words = self.tr("quality of {}").format(row.source.name)
+        self.undo.push(Change(words, partial(self._set_quality, row), before, after))
 
-    def _set_quality(self, choice: tuple[float, bool]) -> None:
-        quality, only_this = choice
-        self.session.set_quality(quality, only_this=only_this)
-        self.quality_changed.emit()
+    def _set_quality(self, row: Row | None, qualities: Qualities) -> None:
+        self.session.set_quality(row, *qualities)
 
     def choose_model(self, name: str) -> None:
         before = self.settings.values.model
@@ -93,42 +111,46 @@ class Commands(QObject):
         self.settings.change(model=name)
 
     def choose_mode(self, mode: Mode) -> None:
-        canvas = self._stage.canvas
-        if mode is not canvas.look.mode:
+        canvas = self._viewer.canvas
+        if mode is not canvas.options.mode:
             words = self.tr("comparison")
-            self.undo.push(Change(words, canvas.set_mode, canvas.look.mode, mode))
+            self.undo.push(Change(words, canvas.set_mode, canvas.options.mode, mode))
 
     def choose_overlay(self, overlay: Overlay) -> None:
-        before = self._stage.canvas.look.overlay
+        before = self._viewer.canvas.options.overlay
         if overlay is not before:
             self.undo.push(Change(self.tr("overlay"), self._set_overlay, before, overlay))
 
     def _set_overlay(self, overlay: Overlay) -> None:
-        self._stage.set_overlay(overlay)
+        self._viewer.set_overlay(overlay)
         self.overlay_changed.emit(overlay)
-
-    def save(self) -> None:
-        if self.session.result is not None:
-            target = file_dialogs.choose_target(self._window, self._side.proposal(".lbb"))
-            if target is not None:
-                self._side.save(target)
-
-    def export(self) -> None:
-        if self.session.result is not None:
-            target = file_dialogs.choose_export(self._window, self._side.proposal(".png"))
-            if target is not None:
-                self._side.export(target)
-
-    def move(self, step: int) -> None:
-        row = self.session.row
-        if row is not None and self.session.model.move(row, step):
-            self.moved.emit(row)
-
-    def remove(self) -> None:
-        if self.session.row is not None:
-            self.session.remove(self.session.row)
 
     def next_overlay(self) -> None:
         overlays = list(Overlay)
-        place = overlays.index(self._stage.canvas.look.overlay)
+        place = overlays.index(self._viewer.canvas.options.overlay)
         self.choose_overlay(overlays[(place + 1) % len(overlays)])
+
+    def save(self) -> None:
+        if self.session.result is not None:
+            target = file_dialogs.choose_target(self._window, self._tools.proposal(".lbb"))
+            if target is not None:
+                self._tools.save(target)
+
+    def export(self) -> None:
+        if self.session.result is not None:
+            target = file_dialogs.choose_export(self._window, self._tools.proposal(".png"))
+            if target is not None:
+                self._tools.export(target)
+
+    def move(self, step: int) -> None:
+        row = self.session.row
+        if row is not None and self.session.queue.move(row, step):
+            self.row_wanted.emit(row)
+
+    def remove(self) -> None:
+        if self.session.row is not None:
+            self.remove_row(self.session.row)
+
+    def remove_row(self, row: Row) -> None:
+        words = self.tr("removal of {}").format(row.source.name)
+        self.undo.push(Removal(words, self.session.queue, row, self.row_wanted.emit))

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QDialog, QDialogButtonBox, QGridLayout, QLabel, QV
 
 from lbbic_gui.jobs.messages import Model, Ready
 from lbbic_gui.shell.actions import Entry, entries, mouse_help
+from lbbic_gui.state.networks import Networks
 from lbbic_gui.style.text import tr
 
 
@@ -57,9 +58,7 @@ def _ways(entry: Entry) -> str:
 class AboutDialog(QDialog):
     """Versions, weights, device and licences, to be copied into a report."""
 
-    def __init__(
-        self, ready: Ready | None, model: Model | None, parent: QWidget | None = None
-    ) -> None:
+    def __init__(self, networks: Networks, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle(self.tr("About LBBIC"))
         title = QLabel("LBBIC")
@@ -68,7 +67,7 @@ class AboutDialog(QDialog):
             self.tr("A learned block-based image codec: small files, the same pixels everywhere.")
         )
         words.setWordWrap(True)
-        info = QLabel(system_info(ready, model))
+        info = QLabel(system_info(networks.ready, networks.chosen()))
         info.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         licences = QLabel(
             self.tr(

@@ -117,7 +117,7 @@ class SettingsDialog(QDialog):
                 lambda _, name=name, box=box: self._settings.change(**{name: box.currentData()})
             )
         for name, switch in self._switches.items():
-            switch.clicked.connect(lambda on, name=name: self._settings.change(**{name: bool(on)}))
+            switch.clicked.connect(lambda on, name=name: self._settings.change(**{name: on}))
         self.pattern.textEdited.connect(self._try_pattern)
         self._settings.changed.connect(self._show)
 

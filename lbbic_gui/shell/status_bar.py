@@ -5,6 +5,9 @@ from __future__ import annotations
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QLabel, QSizePolicy, QStatusBar, QWidget
 
+from lbbic_gui.jobs.messages import Problem, Ready, Saved
+from lbbic_gui.session.picture_tools import PictureTools
+from lbbic_gui.session.session import Session
 from lbbic_gui.style.elided_label import ElidedLabel
 
 _NOTICE_MS = 8000
@@ -13,8 +16,11 @@ _NOTICE_MS = 8000
 class StatusBar(QStatusBar):
     """Notices go after eight seconds; the rest stays."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, session: Session, tools: PictureTools, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
+        self._session = session
         self.notice = ElidedLabel()
         self.notice.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.place = QLabel()
@@ -26,16 +32,31 @@ class StatusBar(QStatusBar):
         self.addWidget(self.notice, 1)
         self.addPermanentWidget(self.place)
         self.addPermanentWidget(self.device)
+        for teller in (session.networks, session.adder, tools):
+            teller.noticed.connect(self.notify)
+        for saver in (session.batch, tools):
+            saver.saved.connect(self._on_saved)
+        for worker in (session.networks, tools):
+            worker.failed.connect(self._on_failed)
+        session.networks.loaded.connect(self._show_device)
 
     def notify(self, words: str) -> None:
         """Say what has happened."""
         self.notice.setText(words)
         self._notice_end.start()
 
-    def show_device(self, device: str, *, wants_gpu: bool) -> None:
+    def _show_device(self, ready: Ready) -> None:
         """Say where the model runs; without a GPU, that there is none."""
+        wants_gpu = self._session.settings.values.device == "cuda"
         cpu = self.tr("CPU (no CUDA device)") if wants_gpu else self.tr("CPU")
-        self.device.setText(cpu if device == "cpu" else self.tr("GPU (CUDA)"))
+        self.device.setText(cpu if ready.device == "cpu" else self.tr("GPU (CUDA)"))
 
-    def show_no_model(self, reason: str) -> None:
-        self.device.setText(self.tr("No model: {}").format(reason))
+    def _on_saved(self, saved: Saved) -> None:
+        words = self.tr("Skipped, it exists: {}") if saved.skipped else self.tr("Saved as {}")
+        self.notify(" ".join((words.format(saved.path), *saved.notices)))
+
+    def _on_failed(self, problem: Problem) -> None:
+        if not self._session.queue.rows:  # there is no picture on view to show it above
+            self.notify(f"{problem.title}: {problem.detail}")
+        if self._session.networks.ready is None:
+            self.device.setText(self.tr("No model: {}").format(problem.detail))

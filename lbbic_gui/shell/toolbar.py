@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QAction, QResizeEvent
 from PySide6.QtWidgets import QComboBox, QLineEdit, QSizePolicy, QToolBar, QWidget
 
-from lbbic_gui.painting.view_options import Look, Mode
+from lbbic_gui.painting.view_options import Mode, ViewOptions
 from lbbic_gui.painting.viewport import STEPS
 from lbbic_gui.style import icons
 from lbbic_gui.style.numbers import parse_number
+from lbbic_gui.viewer.canvas import Canvas
 
 GAINS = (1, 2, 4, 8, 16, 32)
 ZOOMS = (25, 50, 100, 200, 400, 800)
 
 
 class Toolbar(QToolBar):
-    """Made of the window's actions, an editable zoom, and the gain of the difference."""
+    """Made of the window's actions, the canvas's zoom, and the gain of the difference."""
 
-    zoom_chosen = Signal(float)
-    gain_chosen = Signal(int)
-
-    def __init__(self, actions: dict[str, QAction], parent: QWidget | None = None) -> None:
+    def __init__(
+        self, actions: dict[str, QAction], canvas: Canvas, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
+        self._canvas = canvas
         self.setObjectName("toolbar")
         self.setWindowTitle(self.tr("Toolbar"))
         self.setMovable(False)
@@ -38,10 +39,10 @@ class Toolbar(QToolBar):
         self.gain = QComboBox()
         for gain in GAINS:
             self.gain.addItem(f"× {gain}", gain)
-        self.gain.setCurrentIndex(GAINS.index(Look().gain))
+        self.gain.setCurrentIndex(GAINS.index(canvas.options.gain))
         self.gain.setAccessibleName(self.tr("Gain of the difference"))
         self.gain.setToolTip(self.tr("How much differences are amplified"))
-        self.gain.activated.connect(lambda: self.gain_chosen.emit(self.gain.currentData()))
+        self.gain.activated.connect(lambda: canvas.set_options(gain=self.gain.currentData()))
         self._gain_action = self.addWidget(self.gain)
         self._gain_action.setVisible(False)
         self.addAction(actions["loupe"])
@@ -64,8 +65,10 @@ class Toolbar(QToolBar):
         self._zoom_action = self.addWidget(self.zoom)
         self.addSeparator()
         self.addAction(actions["inspector"])
-        self.show_look(Look())
+        self.show_options(canvas.options)
         self.show_zoom(1.0)
+        canvas.zoomed.connect(self.show_zoom)
+        canvas.options_changed.connect(self.show_options)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -85,15 +88,15 @@ class Toolbar(QToolBar):
     def show_zoom(self, zoom: float) -> None:
         self.zoom.setEditText(f"{100 * zoom:.{0 if zoom >= 0.1 else 1}f} %")
 
-    def show_look(self, look: Look) -> None:
+    def show_options(self, options: ViewOptions) -> None:
         """Check what is on."""
         for action, mode in zip(self._modes, Mode, strict=True):
-            action.setChecked(mode is look.mode)
-        self._gain_action.setVisible(look.mode is Mode.DIFFERENCE)
-        self._loupe.setChecked(look.loupe)
+            action.setChecked(mode is options.mode)
+        self._gain_action.setVisible(options.mode is Mode.DIFFERENCE)
+        self._loupe.setChecked(options.loupe)
         self._fit_words()
 
     def _on_zoom(self) -> None:
         per_cent = parse_number(self.zoom.currentText().replace("%", ""), 100 * STEPS[-1])
         if per_cent is not None:
-            self.zoom_chosen.emit(per_cent / 100)
+            self._canvas.zoom_to(per_cent / 100)

@@ -1,4 +1,4 @@
-"""What can be taken back: the choice of a quality, of a comparison, of an overlay."""
+"""What can be taken back: choices, and the removal of a picture. The menu says which."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from PySide6.QtGui import QUndoCommand
+
+from lbbic_gui.state.queue_model import QueueModel, Row
 
 T = TypeVar("T")
 
@@ -22,3 +24,23 @@ class Change(QUndoCommand, Generic[T]):
 
     def undo(self) -> None:
         self._apply(self._before)
+
+
+class Removal(QUndoCommand):
+    """A picture leaves the queue, and comes back to its place with all that was made of it."""
+
+    def __init__(
+        self, words: str, queue: QueueModel, row: Row, restored: Callable[[Row], None]
+    ) -> None:
+        super().__init__(words)
+        self._queue, self._row, self._restored = queue, row, restored
+        self._place = 0
+
+    def redo(self) -> None:
+        self._place = self._queue.place(self._row)
+        if self._place >= 0:
+            self._queue.remove(self._row)
+
+    def undo(self) -> None:
+        if self._queue.restore(self._place, self._row):
+            self._restored(self._row)

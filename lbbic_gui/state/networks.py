@@ -4,22 +4,39 @@ from __future__ import annotations
 
 from PySide6.QtCore import QObject, Signal
 
-from lbbic_gui.jobs.messages import Model
+from lbbic_gui.jobs.lanes import Jobs
+from lbbic_gui.jobs.messages import InstalledModels, Model, Problem, Ready, Report, Stopped
+from lbbic_gui.jobs.requests import FindModels, WarmUp
 from lbbic_gui.state.queue_model import Row
-from lbbic_gui.state.settings import Settings
+from lbbic_gui.state.settings import Preferences, Settings
 from lbbic_gui.style.text import tr
 
 
-class Models(QObject):
+class Networks(QObject):
     """The choice is one of the settings. ``installed`` is empty until a worker has looked."""
 
     changed = Signal()
+    loaded = Signal(Ready)
+    failed = Signal(Problem)
     noticed = Signal(str)
 
-    def __init__(self, settings: Settings, parent: QObject | None = None) -> None:
+    def __init__(self, settings: Settings, jobs: Jobs, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._settings = settings
+        self._settings, self._jobs = settings, jobs
+        self._wanted = _wanted(settings.values)
         self.installed: tuple[Model, ...] = ()
+        self.ready: Ready | None = None  # once the first model is loaded
+        settings.changed.connect(self._on_settings)
+
+    def load(self) -> None:
+        """Import torch and load the model; answered by ``loaded`` or ``failed``."""
+        device, model = self._wanted
+        self._jobs.submit(WarmUp(device, model), self._on_ready, self._on_report)
+
+    def look(self) -> None:
+        """ViewOptions whether models have come or gone since."""
+        if self.ready is not None:  # before that a worker is about to
+            self._jobs.submit(FindModels(), self._on_found)
 
     def chosen(self) -> Model | None:
         """The model that codes."""
@@ -35,7 +52,31 @@ class Models(QObject):
             return row.override
         return self._settings.values.quality
 
-    def take(self, installed: tuple[Model, ...]) -> None:
+    def _on_settings(self, values: Preferences) -> None:
+        if _wanted(values) != self._wanted:
+            self._wanted = _wanted(values)
+            self.load()
+
+    def _on_ready(self, answer: Ready | Problem | Stopped) -> None:
+        match answer:
+            case Ready():
+                self.ready = answer
+                self.loaded.emit(answer)
+            case Problem():
+                self.failed.emit(answer)
+
+    def _on_report(self, report: Report) -> None:
+        if isinstance(report, InstalledModels):
+            self._take(report.installed)
+
+    def _on_found(self, answer: InstalledModels | Problem | Stopped) -> None:
+        match answer:
+            case InstalledModels(installed):
+                self._take(installed)
+            case Problem():
+                self.failed.emit(answer)
+
+    def _take(self, installed: tuple[Model, ...]) -> None:
         """Note what is installed; the app's own model takes the place of one that is gone."""
         has_changed = installed != self.installed
         self.installed = installed
@@ -46,3 +87,7 @@ class Models(QObject):
             self.noticed.emit(words.format(name))
         if has_changed:
             self.changed.emit()
+
+
+def _wanted(values: Preferences) -> tuple[str, str]:
+    return values.device, values.model

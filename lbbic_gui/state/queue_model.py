@@ -8,16 +8,24 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
-from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, Qt
+from PySide6.QtCore import (
+    QAbstractListModel,
+    QModelIndex,
+    QObject,
+    QPersistentModelIndex,
+    Qt,
+    QTimer,
+    Signal,
+)
 from PySide6.QtGui import QImage
 
-from lbbic_gui.jobs.messages import Point, Problem, Recipe, Source
+from lbbic_gui.jobs.messages import EncodeOptions, FileVersion, Point, Problem, Source
 from lbbic_gui.style import text
 from lbbic_gui.style.text import tr
 
 ROW = int(Qt.ItemDataRole.UserRole)
 _NO_INDEX = QModelIndex()
-_numbers = itertools.count()
+_REPAINT_MS = 40  # the views hear of changes no more often
 Index = QModelIndex | QPersistentModelIndex
 
 
@@ -34,19 +42,15 @@ class State(Enum):
     FAILED = "failed"
 
 
+BUSY = (State.WAITING, State.WORKING)
+
+
 @dataclass(eq=False)
 class Row:
-    """A picture of the queue; its pixels live elsewhere, and only while it is on view.
-
-    ``points`` are the files made of it by the recipe of now, by quality; ``override`` its own
-    quality, if it has one; ``base`` the folder it was found below; ``saved_as`` quality and recipe
-    of the file that is saved, or that was there and let the row be ``skipped``; ``partial``: what
-    is left of a damaged file is shown.
-    """
+    """A picture of the queue; its pixels live elsewhere, and only while it is on view."""
 
     source: Source
-    base: Path | None = None
-    number: int = field(default_factory=lambda: next(_numbers))
+    base: Path | None = None  # the folder it was found below
     state: State = State.NEW
     stage: str = ""
     progress: float = 0.0
@@ -54,14 +58,43 @@ class Row:
     file_bytes: int = 0
     width: int = 0
     height: int = 0
-    override: float | None = None
-    points: dict[float, Point] = field(default_factory=dict)
+    override: float | None = None  # a quality of its own
+    version: FileVersion | None = None  # of the file that the points were made of
+    points: dict[float, Point] = field(default_factory=dict)  # by the options of now, by quality
     result_bytes: int = 0
     saved_path: Path | None = None
-    saved_as: tuple[float, Recipe] | None = None
+    saved_as: tuple[float, EncodeOptions] | None = None  # what is saved, or was there already
     skipped: bool = False
     problem: Problem | None = None
-    partial: bool = False
+    partial: bool = False  # what is left of a damaged file is shown
+
+    def note(self, point: Point) -> None:
+        """Keep a file that was made of the picture; those of another version of it go."""
+        if point.version != self.version:
+            self.points.clear()
+            self.version = point.version
+        self.points[point.quality] = point
+
+    def follow_file(self) -> bool:
+        """Forget what was made of a file that is another one now; returns whether it is."""
+        version = self.source.version()
+        if self.version is None or version in (None, self.version):
+            return False
+        self.points.clear()
+        self.version, self.saved_as, self.result_bytes = None, None, 0
+        return True
+
+    def rest(self, quality: float, options: EncodeOptions, *, stopped: bool = False) -> None:
+        """Nothing is done for it any more: be what it is without, at the quality that is set."""
+        self.progress = 0.0
+        if self.problem is not None:
+            self.state = State.FAILED
+        elif self.saved_as == (quality, options):
+            self.state = State.SKIPPED if self.skipped else State.SAVED
+        elif quality in self.points or (self.source.is_lbb and self.points):
+            self.state = State.CODED
+        else:
+            self.state = State.STOPPED if stopped else State.NEW
 
     def status(self, *, short: bool = False) -> str:
         """The state in a few words, or in fewer."""
@@ -96,9 +129,16 @@ class Row:
 class QueueModel(QAbstractListModel):
     """The rows; ``rowsInserted``, ``rowsRemoved`` and ``dataChanged`` tell the views."""
 
+    removing = Signal(Row)  # before anything is changed
+
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.rows: list[Row] = []
+        self._sources: set[Source] = set()
+        self._places: dict[Row, int] = {}  # empty where rows have moved since
+        self._touched: set[Row] = set()
+        self._timer = QTimer(self, singleShot=True, interval=_REPAINT_MS)
+        self._timer.timeout.connect(self.flush)
 
     def rowCount(self, parent: Index = _NO_INDEX) -> int:
         return 0 if parent.isValid() else len(self.rows)
@@ -118,30 +158,46 @@ class QueueModel(QAbstractListModel):
 
     def add(self, sources: Sequence[Source], base: Path | None = None) -> tuple[list[Row], int]:
         """Append rows; returns them, and how many were there already."""
-        known = {row.source for row in self.rows}
-        fresh = [Row(source, base) for source in dict.fromkeys(sources) if source not in known]
+        fresh = [
+            Row(source, base) for source in dict.fromkeys(sources) if source not in self._sources
+        ]
         if fresh:
-            first = len(self.rows)
-            self.beginInsertRows(_NO_INDEX, first, first + len(fresh) - 1)
-            self.rows += fresh
-            self.endInsertRows()
+            self._insert(len(self.rows), fresh)
         return fresh, len(sources) - len(fresh)
 
     def remove(self, row: Row) -> None:
-        place = self.rows.index(row)
+        self.removing.emit(row)
+        place = self.place(row)
         self.beginRemoveRows(_NO_INDEX, place, place)
         del self.rows[place]
+        self._places.clear()
+        self._touched.discard(row)
+        self._sources.discard(row.source)
         self.endRemoveRows()
 
-    def insert(self, place: int, row: Row) -> None:
-        """Put a row back where it was."""
-        self.beginInsertRows(_NO_INDEX, place, place)
-        self.rows.insert(place, row)
+    def restore(self, place: int, row: Row) -> bool:
+        """Put a row back where it was; False if its file has been added again meanwhile."""
+        if row.source in self._sources:
+            return False
+        self._insert(min(place, len(self.rows)), [row])
+        return True
+
+    def place(self, row: Row) -> int:
+        """Of a row in the list, −1 if it is not in it."""
+        if len(self._places) != len(self.rows):
+            self._places = {row: place for place, row in enumerate(self.rows)}
+        return self._places.get(row, -1)
+
+    def _insert(self, place: int, rows: list[Row]) -> None:
+        self.beginInsertRows(_NO_INDEX, place, place + len(rows) - 1)
+        self.rows[place:place] = rows
+        self._places.clear()
+        self._sources.update(row.source for row in rows)
         self.endInsertRows()
 
     def move(self, row: Row, step: int) -> bool:
         """Move a row by one place up (−1) or down (+1); False at the end of the list."""
-        place = self.rows.index(row)
+        place = self.place(row)
         before = place + step + (1 if step > 0 else 0)
         return self.moveRows(_NO_INDEX, place, 1, _NO_INDEX, before)
 
@@ -158,6 +214,7 @@ class QueueModel(QAbstractListModel):
             if before < first
             else [*self.rows[:first], *self.rows[end:before], *moved, *self.rows[before:]]
         )
+        self._places.clear()
         self.endMoveRows()
         return True
 
@@ -173,13 +230,19 @@ class QueueModel(QAbstractListModel):
         return Qt.DropAction.MoveAction
 
     def touch(self, row: Row) -> None:
-        """Tell the views that a row has changed."""
-        if row in self.rows:
-            index = self.index(self.rows.index(row))
-            self.dataChanged.emit(index, index)
+        """Tell the views soon that a row has changed."""
+        self._touched.add(row)
+        if not self._timer.isActive():
+            self._timer.start()
 
-    def find(self, number: int) -> Row | None:
-        return next((row for row in self.rows if row.number == number), None)
+    def flush(self) -> None:
+        """Tell the views now what has changed, in as few signals as there are runs of rows."""
+        touched, self._touched = self._touched, set()
+        self._timer.stop()
+        places = sorted(place for place in map(self.place, touched) if place >= 0)
+        for _, run in itertools.groupby(enumerate(places), lambda pair: pair[1] - pair[0]):
+            among = [place for _, place in run]
+            self.dataChanged.emit(self.index(among[0]), self.index(among[-1]))
 
 
 def _tool_tip(row: Row) -> str:

@@ -6,10 +6,11 @@ import dataclasses
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypedDict, Unpack
 
 from PySide6.QtCore import QByteArray, QObject, QSettings, Signal
 
-from lbbic_gui.jobs.messages import Recipe
+from lbbic_gui.jobs.messages import EncodeOptions
 from lbbic_gui.jobs.naming import is_pattern
 
 FILE_VARIABLE = "LBBIC_SETTINGS"  # another file in place of the user's
@@ -21,6 +22,7 @@ _CHOICES = {
     "policy": ("rename", "replace", "skip"),
 }
 _RANGES = {"quality": (1.0, 8.0)}
+Value = str | float | bool
 
 
 @dataclass(frozen=True)
@@ -46,17 +48,36 @@ class Preferences:
     last_folder: str = ""
 
     @property
-    def recipe(self) -> Recipe:
+    def options(self) -> EncodeOptions:
         """By which model and effort files are made, and the metadata that goes into them."""
         kinds = {"exif": self.keep_exif, "icc": self.keep_icc, "xmp": self.keep_xmp}
         keep = frozenset(kind for kind, kept in kinds.items() if kept)
-        return Recipe(self.model, self.effort, keep)
+        return EncodeOptions(self.model, self.effort, keep)
+
+
+class Changes(TypedDict, total=False):
+    """Some of the preferences."""
+
+    theme: str
+    device: str
+    model: str
+    effort: str
+    quality: float
+    output_folder: str
+    keep_structure: bool
+    pattern: str
+    policy: str
+    keep_exif: bool
+    keep_icc: bool
+    keep_xmp: bool
+    reduce_motion: bool
+    last_folder: str
 
 
 class Settings(QObject):
     """The preferences of now, and the layout of the window. ``changed`` after every change."""
 
-    changed = Signal(object)
+    changed = Signal(Preferences)
 
     def __init__(self, path: Path | None = None, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -64,10 +85,10 @@ class Settings(QObject):
         self._store = QSettings(str(self.path), QSettings.Format.IniFormat)
         self.values = self._read()
 
-    def change(self, **values: object) -> None:
+    def change(self, **changes: Unpack[Changes]) -> None:
         """Change preferences and write them down."""
-        self.values = dataclasses.replace(self.values, **values)  # type: ignore[arg-type]
-        for name, value in values.items():
+        self.values = dataclasses.replace(self.values, **changes)
+        for name, value in changes.items():
             self._store.setValue(f"preferences/{name}", value)
         self._store.sync()
         self.changed.emit(self.values)
@@ -90,13 +111,13 @@ class Settings(QObject):
         self._store.sync()
 
     def _read(self) -> Preferences:
-        found = {}
-        for field in dataclasses.fields(Preferences):
-            raw = self._store.value(f"preferences/{field.name}")
-            value = None if raw is None else _parse(str(raw), field.default)
-            if value is not None and _is_allowed(field.name, value):
-                found[field.name] = value
-        return Preferences(**found)  # type: ignore[arg-type]
+        found: dict[str, Any] = {}  # of the types of Preferences, which _parse sees to
+        for name, default in dataclasses.asdict(Preferences()).items():
+            raw = self._store.value(f"preferences/{name}")
+            value = None if raw is None else _parse(str(raw), default)
+            if value is not None and _is_allowed(name, value):
+                found[name] = value
+        return Preferences(**found)
 
 
 def settings_path() -> Path:
@@ -108,7 +129,7 @@ def settings_path() -> Path:
     return user_config_path("lbbic", appauthor=False) / "settings.ini"
 
 
-def _parse(raw: str, default: object) -> object | None:
+def _parse(raw: str, default: Value) -> Value | None:
     """The value in the default's type, None where the text is no such value."""
     if isinstance(default, bool):
         return {"true": True, "false": False}.get(raw.lower())
@@ -120,7 +141,7 @@ def _parse(raw: str, default: object) -> object | None:
     return raw
 
 
-def _is_allowed(name: str, value: object) -> bool:
+def _is_allowed(name: str, value: Value) -> bool:
     if name in _CHOICES:
         return value in _CHOICES[name]
     if name == "pattern":

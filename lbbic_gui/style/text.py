@@ -65,8 +65,8 @@ def similarity(value: float | None) -> str:
 
 
 def progress(stage: str, done: int, blocks: int) -> str:
-    """Encoding  1200 of 4096 blocks."""
-    return tr("{}  {} of {} blocks").format(stage, done, blocks)
+    """Encoding  1200 of 4096 blocks; the stage alone where there are no blocks to count."""
+    return stage if not blocks else tr("{}  {} of {} blocks").format(stage, done, blocks)
 
 
 def duration(seconds: float) -> str:

@@ -7,9 +7,11 @@ copying. Only the window's thread writes them. What is painted how is in ``paint
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Unpack
 
-from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, QSizeF, Qt, Signal
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, QRectF, QSizeF, Qt, Signal
 from PySide6.QtGui import (
+    QFocusEvent,
     QImage,
     QKeyEvent,
     QMouseEvent,
@@ -20,10 +22,10 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from lbbic_gui.jobs.decoded_picture import Growing, Prefix, as_image
+from lbbic_gui.jobs.decoded_picture import DecodedPicture, DecodingFrame, as_image
 from lbbic_gui.jobs.messages import Front, Pixels
 from lbbic_gui.painting import painting
-from lbbic_gui.painting.view_options import Look, Mode
+from lbbic_gui.painting.view_options import Mode, ViewChanges, ViewOptions
 from lbbic_gui.painting.viewport import Viewport
 
 HANDLE_REACH = 12
@@ -40,9 +42,9 @@ class Canvas(QWidget):
     """Shows two pictures under one transform."""
 
     zoomed = Signal(float)
-    pinned = Signal(object)  # (row, column) of a block, or None
-    hovered = Signal(object)  # QPoint of the picture, or None
-    looked = Signal(object)  # the Look after every change by the user
+    pinned = Signal(tuple)  # (row, column) of a block, or None
+    hovered = Signal(QPoint)  # of the picture, or None
+    options_changed = Signal(ViewOptions)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -52,7 +54,7 @@ class Canvas(QWidget):
         self.setMinimumSize(400, 200)  # what floats above it has room
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setAccessibleName(self.tr("Picture, original and compressed"))
-        self.look = Look()
+        self.options = ViewOptions()
         self.viewport = Viewport(QSizeF(), QSizeF())
         self.original: Pixels | None = None
         self.result: Pixels | None = None
@@ -61,7 +63,7 @@ class Canvas(QWidget):
         self.cursor_at: QPointF | None = None
         self._images: dict[str, QImage] = {}
         self._levels: dict[str, tuple[QImage, ...]] = {}  # halvings of the images
-        self._growing: Growing | None = None
+        self._decoded: DecodedPicture | None = None
         self._pressed: QPointF | None = None
         self._dragging = ""  # split, pan or nothing yet
 
@@ -69,11 +71,11 @@ class Canvas(QWidget):
 
     def clear(self) -> None:
         """Show nothing."""
-        self.original = self.result = self._growing = self.veil = None
+        self.original = self.result = self._decoded = self.veil = None
         self._images.clear()
         self._levels.clear()
         self.viewport = replace(self.viewport, picture=QSizeF())
-        self.set_look(pinned=None, map=None, badge="", rival="", ours="")
+        self.set_options(pinned=None, map=None, badge="", baseline="", ours="")
 
     def show_original(
         self, canvas: Pixels, levels: tuple[Pixels, ...], veil: QImage | None
@@ -84,18 +86,18 @@ class Canvas(QWidget):
         self._levels["original"] = tuple(map(as_image, levels))
         self._use_size(QSizeF(canvas.shape[1], canvas.shape[0]))
 
-    def show_result(self, growing: Growing, levels: tuple[Pixels, ...] = ()) -> None:
+    def show_result(self, decoded: DecodedPicture, levels: tuple[Pixels, ...] = ()) -> None:
         """Put a decoded picture, or one that is being decoded, on the other side."""
-        self._growing = growing
-        self.result = growing.picture()
-        if self.look.pinned is not None and growing.size != self.block_size:
-            self.set_look(pinned=_repinned(self.look.pinned, self.block_size, growing))
-        self.block_size = growing.size
-        self._images["result"] = growing.image()
+        self._decoded = decoded
+        self.result = decoded.picture()
+        if self.options.pinned is not None and decoded.size != self.block_size:
+            self.set_options(pinned=_repinned(self.options.pinned, self.block_size, decoded))
+        self.block_size = decoded.size
+        self._images["result"] = decoded.image()
         self._levels["result"] = tuple(map(as_image, levels))
-        self._use_size(QSizeF(growing.width, growing.height))
+        self._use_size(QSizeF(decoded.width, decoded.height))
 
-    def show_prefix(self, prefix: Prefix) -> None:
+    def show_prefix(self, prefix: DecodingFrame) -> None:
         """Show a state of the decoding in place of the result."""
         self._images["result"], self.result = prefix.image, prefix.pixels
         self._levels["result"] = ()
@@ -103,10 +105,10 @@ class Canvas(QWidget):
 
     def add_front(self, front: Front) -> None:
         """Put decoded blocks in their place and paint just them."""
-        if self._growing is None:
+        if self._decoded is None:
             return
-        self._growing.add(front.rows, front.columns, front.blocks)
-        size = self._growing.size
+        self._decoded.add(front.rows, front.columns, front.blocks)
+        size = self._decoded.size
         left, right = int(front.columns.min()), int(front.columns.max()) + 1
         top, bottom = int(front.rows.min()), int(front.rows.max()) + 1
         part = QRectF(left * size, top * size, (right - left) * size, (bottom - top) * size)
@@ -125,18 +127,18 @@ class Canvas(QWidget):
             found = level
         return found
 
-    def set_look(self, **changes: object) -> None:
+    def set_options(self, **changes: Unpack[ViewChanges]) -> None:
         """Change how things are painted."""
-        self.look = replace(self.look, **changes)  # type: ignore[arg-type]
+        self.options = replace(self.options, **changes)
         self.update()
-        self.looked.emit(self.look)
+        self.options_changed.emit(self.options)
 
     def _use_size(self, picture: QSizeF) -> None:
         self._move(self.viewport.of_picture(picture))
 
     def _dirty(self, part: QRectF) -> QRect:
         area = self.viewport.area(part).toAlignedRect().adjusted(-2, -2, 2, 2)
-        return self.rect() if self.look.mode is Mode.SIDE else area
+        return self.rect() if self.options.mode is Mode.SIDE else area
 
     # --- the view -------------------------------------------------------------------------------
 
@@ -158,11 +160,11 @@ class Canvas(QWidget):
 
     def pane(self) -> QSizeF:
         """The size of one picture's view: half of the widget when they lie side by side."""
-        halves = 2 if self.look.mode is Mode.SIDE else 1
+        halves = 2 if self.options.mode is Mode.SIDE else 1
         return QSizeF(self.width() / halves, self.height())
 
     def split_x(self) -> float:
-        return self.look.split * self.width()
+        return self.options.split * self.width()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         self._fit_pane()
@@ -172,15 +174,15 @@ class Canvas(QWidget):
 
     def set_mode(self, mode: Mode) -> None:
         """Compare in another way; zoom and place stay, unless the picture is fitted."""
-        self.set_look(mode=mode)
+        self.set_options(mode=mode)
         self._fit_pane()
 
     def show_side(self, split: float) -> None:
         """1 original, 0.5 half and half, 0 compressed; where nothing is split, one of the two."""
-        if self.look.mode is Mode.FLIP:
-            self.set_look(flipped=split >= 0.5)
+        if self.options.mode is Mode.FLIP:
+            self.set_options(flipped=split >= 0.5)
             return
-        self.set_look(split=split)
+        self.set_options(split=split)
         self.set_mode(Mode.SPLIT)
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -206,7 +208,7 @@ class Canvas(QWidget):
         at = event.position()
         before, self.cursor_at = self.cursor_at, at
         if self._dragging == "split":
-            self.set_look(split=min(max(at.x() / max(self.width(), 1), 0.0), 1.0))
+            self.set_options(split=min(max(at.x() / max(self.width(), 1), 0.0), 1.0))
         elif self._pressed is not None:
             if not self._dragging and (at - self._pressed).manhattanLength() < 4:
                 return
@@ -218,7 +220,7 @@ class Canvas(QWidget):
             shape = Qt.CursorShape.SplitHCursor if on_handle else Qt.CursorShape.ArrowCursor
             self.setCursor(shape)
         self.hovered.emit(self.pixel_at(at))
-        if self.look.loupe:
+        if self.options.loupe:
             self.update()
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
@@ -229,9 +231,9 @@ class Canvas(QWidget):
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         if self._is_on_handle(event.position()):
-            self.set_look(split=0.5)
+            self.set_options(split=0.5)
 
-    def leaveEvent(self, event: object) -> None:
+    def leaveEvent(self, event: QEvent) -> None:
         self.cursor_at = None
         self.hovered.emit(None)
         self.update()
@@ -239,7 +241,7 @@ class Canvas(QWidget):
     def keyPressEvent(self, event: QKeyEvent) -> None:
         key, shifted = Qt.Key(event.key()), Qt.KeyboardModifier.ShiftModifier
         if key == Qt.Key.Key_Space and not event.isAutoRepeat():
-            self.set_look(peeking=True)
+            self.set_options(peeking=True)
         elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             self.pin(self.block_at(QRectF(QPointF(), self.pane()).center()))
         elif key in _ARROWS and event.modifiers() & shifted:
@@ -251,16 +253,16 @@ class Canvas(QWidget):
 
     def keyReleaseEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Space and not event.isAutoRepeat():
-            self.set_look(peeking=False)
+            self.set_options(peeking=False)
 
-    def focusOutEvent(self, event: object) -> None:
-        if self.look.peeking:
-            self.set_look(peeking=False)
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        if self.options.peeking:
+            self.set_options(peeking=False)
 
     def pin(self, block: tuple[int, int] | None) -> None:
         """Mark a block; the one marked already is let go."""
-        block = None if block == self.look.pinned else block
-        self.set_look(pinned=block)
+        block = None if block == self.options.pinned else block
+        self.set_options(pinned=block)
         self.pinned.emit(block)
 
     def pixel_at(self, at: QPointF) -> QPoint | None:
@@ -283,21 +285,21 @@ class Canvas(QWidget):
 
     def context_of(self, row: int, column: int) -> list[tuple[int, int]]:
         """The blocks that a block of the result was predicted from, as far as that is known."""
-        if self._growing is None:
+        if self._decoded is None:
             return []
-        found = self._growing.context[row, column]
-        return [divmod(int(index), self._growing.columns) for index in found if index >= 0]
+        found = self._decoded.context[row, column]
+        return [divmod(int(index), self._decoded.columns) for index in found if index >= 0]
 
     def _in_pane(self, at: QPointF) -> QPointF:
         width = self.pane().width()
-        return QPointF(at.x() % width, at.y()) if self.look.mode is Mode.SIDE else at
+        return QPointF(at.x() % width, at.y()) if self.options.mode is Mode.SIDE else at
 
     def _is_on_handle(self, at: QPointF) -> bool:
-        is_split = self.look.mode is Mode.SPLIT and self.original is not None
+        is_split = self.options.mode is Mode.SPLIT and self.original is not None
         return is_split and self.result is not None and abs(at.x() - self.split_x()) < HANDLE_REACH
 
 
-def _repinned(block: tuple[int, int], size: int, growing: Growing) -> tuple[int, int]:
+def _repinned(block: tuple[int, int], size: int, decoded: DecodedPicture) -> tuple[int, int]:
     """The block, of another size, where the middle of ``block`` was."""
-    row, column = (int((place + 0.5) * size) // growing.size for place in block)
-    return min(row, growing.rows - 1), min(column, growing.columns - 1)
+    row, column = (int((place + 0.5) * size) // decoded.size for place in block)
+    return min(row, decoded.rows - 1), min(column, decoded.columns - 1)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QPoint, Qt, Signal
-from PySide6.QtGui import QImage, QKeyEvent
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
-from lbbic_gui.jobs.decoded_picture import Growing, Prefix
-from lbbic_gui.jobs.messages import CODECS, Coded, Opened, Rival
+from lbbic_gui.jobs.decoded_picture import DecodingFrame
+from lbbic_gui.jobs.messages import CODECS, Baseline, Coded, DecodingStarted, Opened, Problem
 from lbbic_gui.painting.overlays import Overlay, make_map
+from lbbic_gui.session.picture_tools import PictureTools
 from lbbic_gui.session.session import Session
 from lbbic_gui.state.queue_model import Row
 from lbbic_gui.style import text
@@ -17,18 +18,20 @@ from lbbic_gui.viewer.notices import ProblemBanner, ProgressPill
 from lbbic_gui.viewer.timeline import Timeline
 
 
-class Stage(QWidget):
-    """Shows what the session says of the picture on view. ``told``: what is below the cursor."""
+class Viewer(QWidget):
+    """Shows what the session says of the picture on view."""
 
-    told = Signal(str)
-    pinned = Signal(object, object)  # (row, column) or None, Coded or None
+    hover_text = Signal(str)  # what is below the cursor
+    pinned = Signal(tuple, Coded)  # (row, column) or None, or None
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, session: Session, tools: PictureTools, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
-        self._session = session
+        self._session, self._tools = session, tools
         self._coded: Coded | None = None
         self._opened: Opened | None = None
-        self._prefix: Prefix | None = None
+        self._prefix: DecodingFrame | None = None
         self.canvas = Canvas()
         self.timeline = Timeline()
         self.pill = ProgressPill(self.canvas)
@@ -47,13 +50,16 @@ class Stage(QWidget):
     def _connect(self) -> None:
         session = self._session
         session.current_changed.connect(self._on_current)
-        session.troubled.connect(self._on_trouble)
+        session.row_failed.connect(self._on_trouble)
         session.opened.connect(self._on_opened)
-        session.begun.connect(self._on_begun)
-        session.front.connect(self.canvas.add_front)
+        session.coder.decoding_started.connect(self._on_decoding_started)
+        session.coder.front.connect(self.canvas.add_front)
         session.coded.connect(self._on_coded)
         session.stale.connect(self._on_stale)
-        session.progressed.connect(self.pill.show_progress)
+        for teller in (session, session.coder, self._tools):
+            teller.progressed.connect(self.pill.show_progress)
+        for worker in (session.networks, self._tools):
+            worker.failed.connect(self._on_problem)
         self.banner.retry_wanted.connect(session.retry)
         self.banner.cpu_wanted.connect(lambda: session.retry("cpu"))
         self.banner.rest_wanted.connect(lambda: session.retry(partial=True))
@@ -71,7 +77,7 @@ class Stage(QWidget):
     def set_overlay(self, overlay: Overlay) -> None:
         """Lay another map on the picture."""
         found = make_map(overlay, self._coded) if self._coded else None
-        self.canvas.set_look(overlay=overlay, map=found)
+        self.canvas.set_options(overlay=overlay, map=found)
         self._on_hover(self.canvas.pixel_below())
 
     def show_original(self) -> None:
@@ -79,7 +85,7 @@ class Stage(QWidget):
         if self._opened is not None:
             opened = self._opened
             self.canvas.show_original(opened.canvas, opened.levels, opened.veil)
-            self.canvas.set_look(rival="", ours="")
+            self.canvas.set_options(baseline="", ours="")
 
     def show_drop(self, visible: bool) -> None:
         """Say that what is dragged over the window can be dropped."""
@@ -102,14 +108,18 @@ class Stage(QWidget):
         self._opened = opened
         self.canvas.show_original(opened.canvas, opened.levels, opened.veil)
 
-    def _on_begun(self, growing: Growing, veil: QImage | None) -> None:
+    def _on_problem(self, problem: Problem) -> None:
+        """Show what concerns no row."""
+        self.banner.show_problem("", problem, can_retry=False)
+
+    def _on_decoding_started(self, started: DecodingStarted) -> None:
         self._coded = None
         self.show_original()
         self.timeline.show_fronts(0)
-        self.canvas.set_look(map=None)
-        if veil is not None:
-            self.canvas.veil = veil
-        self.canvas.show_result(growing)
+        self.canvas.set_options(map=None, badge="")
+        if started.veil is not None:
+            self.canvas.veil = started.veil
+        self.canvas.show_result(started.picture)
 
     def _on_coded(self, coded: Coded | None) -> None:
         self._coded, self._prefix = coded, None
@@ -118,21 +128,22 @@ class Stage(QWidget):
         self.show_original()
         self.canvas.show_result(coded.picture, coded.levels)
         self.timeline.show_fronts(coded.picture.front_count)
-        self.set_overlay(self.canvas.look.overlay)
-        self.pinned.emit(self.canvas.look.pinned, coded)
+        self.set_overlay(self.canvas.options.overlay)
+        self.pinned.emit(self.canvas.options.pinned, coded)
 
     def _on_stale(self, stale: bool) -> None:
-        self.canvas.set_look(badge=self.tr("Previous result") if stale else "")
+        self.canvas.set_options(badge=self.tr("Previous result") if stale else "")
 
-    def show_rival(self, rival: Rival | None) -> None:
+    def show_baseline(self, baseline: Baseline | None) -> None:
         """Put another codec's picture on the original's side; None: the original returns."""
-        if rival is None or rival.canvas is None or self._coded is None:
+        if baseline is None or baseline.canvas is None or self._coded is None:
             self.show_original()
         else:
-            words = f"{CODECS[rival.codec]} {rival.quality}  ·  {text.size(rival.file_bytes)}"
-            self.canvas.show_original(rival.canvas, rival.levels, self.canvas.veil)
+            name, size = CODECS[baseline.codec], text.size(baseline.file_bytes)
+            words = f"{name} {baseline.quality}  ·  {size}"
+            self.canvas.show_original(baseline.canvas, baseline.levels, self.canvas.veil)
             ours = f"LBBIC  ·  {text.size(len(self._coded.point.data))}"
-            self.canvas.set_look(rival=words, ours=ours)
+            self.canvas.set_options(baseline=words, ours=ours)
 
     def _on_sought(self, front: int) -> None:
         if self._coded is None:
@@ -148,11 +159,11 @@ class Stage(QWidget):
 
     def _on_hover(self, pixel: QPoint | None) -> None:
         if pixel is None:
-            self.told.emit("")
+            self.hover_text.emit("")
             return
         words = f"x {pixel.x()}  y {pixel.y()}"
-        found = self.canvas.look.map
+        found = self.canvas.options.map
         if found is not None:
             size = self.canvas.block_size
             words += f"  ·  {found.value_at(pixel.y() // size, pixel.x() // size)}"
-        self.told.emit(words)
+        self.hover_text.emit(words)

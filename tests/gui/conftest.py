@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -45,17 +46,20 @@ def answers(tiny: None, qtbot: Any) -> Iterator[Any]:
     class Answers:
         def __init__(self) -> None:
             self.jobs = jobs
-            self.reports: list[object] = []
-            self.finished: dict[Any, object] = {}
-            jobs.reported.connect(lambda _, report: self.reports.append(report))
-            jobs.finished.connect(self.finished.__setitem__)
+            self.reports: list[Any] = []
+            self._answers: dict[Any, Any] = {}
 
-        def ask(self, request: object) -> Any:
-            return self.wait(jobs.submit(request))
+        def submit(self, request: Any) -> Any:
+            take = partial(self._answers.__setitem__, id(request))
+            return jobs.submit(request, take, self.reports.append)
+
+        def ask(self, request: Any) -> Any:
+            return self.wait(self.submit(request))
 
         def wait(self, job: Any) -> Any:
-            qtbot.waitUntil(lambda: job in self.finished, timeout=1000 * PATIENCE_S)
-            return self.finished[job]
+            """The answer to a job, which has come or will."""
+            qtbot.waitUntil(lambda: job.is_answered, timeout=1000 * PATIENCE_S)
+            return self._answers[id(job.request)]
 
     yield Answers()
     assert jobs.stop(PATIENCE_S)
@@ -91,7 +95,7 @@ class User:
         QApplication.sendEvent(
             self.window, QDragEnterEvent(QPoint(400, 300), action, data, button, none)
         )
-        assert self.window.stage.drop.isVisibleTo(self.window.stage)
+        assert self.window.viewer.drop.isVisibleTo(self.window.viewer)
         QApplication.sendEvent(
             self.window, QDropEvent(QPointF(400, 300), action, data, button, none)
         )
@@ -113,12 +117,12 @@ class User:
         from PySide6.QtCore import Qt
 
         none = Qt.KeyboardModifier.NoModifier
-        target = widget if widget is not None else self.window.stage.canvas
+        target = widget if widget is not None else self.window.viewer.canvas
         self.bot.keyClick(target, key, modifier if modifier is not None else none)
 
     @property
     def rows(self) -> Any:
-        return self.window.session.model.rows
+        return self.window.session.queue.rows
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
     python tests/gui/screenshots.py FOLDER
 
-Each state is reached as a user reaches it. Look at the pictures before a release.
+Each state is reached as a user reaches it. ViewOptions at the pictures before a release.
 """
 
 from __future__ import annotations
@@ -95,15 +95,15 @@ def photograph(folder: Path, theme: str, scale: str, workshop: Path) -> None:
 
     camera = Photographer(folder, theme, scale, workshop)
     window, session = camera.window, camera.window.session
-    canvas = window.stage.canvas
+    canvas = window.viewer.canvas
     camera.shoot("empty")
     window._light(True)
     camera.shoot("drag-over")
     window._light(False)
-    session.warm_up()
+    session.networks.load()
     window.empty.sample.click()
     fronts: list[object] = []
-    session.front.connect(fronts.append)
+    session.coder.front.connect(fronts.append)
     camera.wait(lambda: len(fronts) > 70)
     camera.shoot("decoding")
     camera.wait(lambda: session.result)
@@ -126,12 +126,12 @@ def photograph(folder: Path, theme: str, scale: str, workshop: Path) -> None:
     canvas.pin((26, 37))
     canvas.zoom_to(4)
     canvas.cursor_at = QPointF(0.62 * canvas.width(), 0.5 * canvas.height())
-    canvas.set_look(loupe=True)
+    canvas.set_options(loupe=True)
     camera.shoot("loupe")
-    canvas.set_look(loupe=False, mode=Mode.SPLIT)
+    canvas.set_options(loupe=False, mode=Mode.SPLIT)
     canvas.fit()
     for quality in (1.0, 2.0, 6.0, 8.0):
-        window.side.probe(quality)
+        window.tools.compress_only(quality)
     compare = window.inspector.compare
     compare.button.click()
     camera.wait(lambda: len(session.row.points) == 5)
@@ -154,7 +154,7 @@ def photograph(folder: Path, theme: str, scale: str, workshop: Path) -> None:
     canvas.pin(None)
     window.resize(*USUAL)
     window.commands.choose_quality(3.0, False)
-    camera.wait(lambda: canvas.look.badge and not window.stage.pill.isHidden())
+    camera.wait(lambda: canvas.options.badge and not window.viewer.pill.isHidden())
     camera.shoot("previous")
     window.commands.choose_quality(4.0, False)
     camera.shoot_modal("save", window.commands.save)
@@ -165,22 +165,22 @@ def photograph(folder: Path, theme: str, scale: str, workshop: Path) -> None:
     Image.new("RGB", (16, 16), "teal").save(tiny)
     checks = workshop / "checks.png"
     Image.fromarray(np.indices((160, 240)).sum(axis=0) % 2 == 1).save(checks)
-    session.intake.open([*(Path(str(item)) for item in _samples()), checks, tiny, bad])
-    camera.wait(lambda: len(session.model.rows) == 6)
+    session.adder.open([*(Path(str(item)) for item in _samples()), checks, tiny, bad])
+    camera.wait(lambda: len(session.queue.rows) == 6)
     window.actions_["compress_all"].trigger()
-    camera.wait(lambda: any(row.progress > 0.3 for row in session.model.rows[1:]))
+    camera.wait(lambda: any(row.progress > 0.3 for row in session.queue.rows[1:]))
     camera.shoot("batch")
     camera.shoot_modal("quit", window._confirm_close)
     camera.wait(lambda: not session.batch.is_busy)
     camera.shoot("batch-done")
-    window.queue.select(session.model.rows[-1])
+    window.queue.select(session.queue.rows[-1])
     camera.shoot("unreadable")
     gpu = explain(GpuError("Out of memory", "It does not fit into the GPU's memory."), "")
     window.resize(*SMALL)
-    window.stage.banner.show_problem(f"{'a very long name ' * 6}.png", gpu)
+    window.viewer.banner.show_problem(f"{'a very long name ' * 6}.png", gpu)
     camera.shoot("small-out-of-memory")
     window.resize(*USUAL)
-    for name, row in zip(("grown", "tiny"), session.model.rows[-3:-1], strict=True):
+    for name, row in zip(("grown", "tiny"), session.queue.rows[-3:-1], strict=True):
         window.queue.select(row)
         camera.wait(lambda: session.result)
         camera.shoot(name)
@@ -188,7 +188,7 @@ def photograph(folder: Path, theme: str, scale: str, workshop: Path) -> None:
     dialogs = {
         "settings": SettingsDialog(untouched, window),
         "keys": KeysDialog(window),
-        "about": AboutDialog(window._ready, session.models.chosen(), window),
+        "about": AboutDialog(session.networks, window),
     }
     for name, dialog in dialogs.items():
         dialog.show()

@@ -38,7 +38,7 @@ def main() -> None:
         Image.fromarray(noise).resize((1024, 1024)).save(megapixel)
 
         ready: list[object] = []
-        window.session.ready.connect(ready.append)
+        window.session.networks.loaded.connect(ready.append)
         window.begin([])
         print_stall("while torch is imported", application, lambda: ready)
         window.begin([megapixel])

@@ -70,11 +70,11 @@ def _watch(window: Any) -> list[Any]:
     states: list[Any] = []
 
     def note(front: Any) -> None:
-        growing = window.stage.canvas._growing
+        decoded = window.viewer.canvas._decoded
         if front.step.share < 1:
-            states.append(growing.order >= 0)
+            states.append(decoded.order >= 0)
 
-    window.session.front.connect(note)
+    window.session.coder.front.connect(note)
     return states
 
 

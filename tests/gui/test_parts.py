@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QPointF, QSizeF
 
-from lbbic_gui.jobs.decoded_picture import Growing
-from lbbic_gui.jobs.messages import Recipe, Source
+from lbbic_gui.jobs.decoded_picture import DecodedPicture
+from lbbic_gui.jobs.messages import EncodeOptions, Source
 from lbbic_gui.jobs.naming import fill, free_name, is_pattern, output_path
 from lbbic_gui.painting import overlays
 from lbbic_gui.painting.viewport import Viewport
@@ -25,7 +25,7 @@ def test_settings_persist(settings_file: Path) -> None:
     Settings().change(effort="thorough")
     values = Settings().values
     assert (values.theme, values.quality, values.last_folder) == ("dark", 6.0, "/größe 图")
-    assert values.recipe == Recipe(effort="thorough", keep=frozenset({"icc", "xmp"}))
+    assert values.options == EncodeOptions(effort="thorough", keep=frozenset({"icc", "xmp"}))
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_one_to_one_is_in_screen_pixels() -> None:
 
 
 def test_a_growing_picture_shows_any_state_again() -> None:
-    growing = Growing(20, 12, 8)
+    growing = DecodedPicture(20, 12, 8)
     rng = np.random.default_rng(0)
     for rows, columns in (([0], [0]), ([0], [1]), ([0, 1], [2, 0]), ([1], [1]), ([1], [2])):
         blocks = rng.integers(0, 256, (len(rows), 8, 8, 3), dtype=np.uint8)
@@ -106,7 +106,7 @@ def test_a_growing_picture_shows_any_state_again() -> None:
 
 
 def test_the_errors_of_blocks_are_those_inside_the_picture() -> None:
-    growing = Growing(10, 9, 8)
+    growing = DecodedPicture(10, 9, 8)
     original = np.zeros((9, 10, 3), np.uint8)
     growing.canvas[..., :3] = 2
     assert np.array_equal(growing.errors(original), np.full((2, 2), 4, np.float32))

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from lbbic_gui.jobs import messages
+from lbbic_gui.jobs import requests
 from lbbic_gui.jobs.messages import Source
 
 _WINDOW = """
@@ -50,7 +50,7 @@ class Watcher:
 
 looked = []
 sys.meta_path.insert(0, Watcher())
-window.session.ready.connect(application.quit)
+window.session.networks.loaded.connect(application.quit)
 window.begin([])
 application.exec()
 assert "torch" in sys.modules
@@ -119,5 +119,5 @@ def test_other_codecs_run_in_another_process(
     """They do not let go of the interpreter's lock."""
     monkeypatch.setattr("lbbic_engine.measure.baselines.encode_at_size", None)
     path = draw("picture.png", 92, 60)
-    rival = answers.ask(messages.CompareAtSize(Source(path.name, path), "webp", 4000))
-    assert 0 < rival.file_bytes <= 4000
+    baseline = answers.ask(requests.CompareAtSize(Source(path.name, path), "webp", 4000))
+    assert 0 < baseline.file_bytes <= 4000

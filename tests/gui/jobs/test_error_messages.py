@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lbbic_engine import errors
-from lbbic_gui.jobs import messages
+from lbbic_gui.jobs import requests
 from lbbic_gui.jobs.error_messages import explain
 from lbbic_gui.jobs.messages import Source
 
@@ -50,6 +50,6 @@ def test_a_full_disk_leaves_nothing_behind(
     path = draw("in/a.png")
     monkeypatch.setattr("os.fsync", fail)
     target = path.with_suffix(".lbb")
-    request = messages.Save(Source(path.name, path), target, 4.0, "cpu", "rename")
+    request = requests.Save(Source(path.name, path), target, 4.0, "cpu", "rename")
     assert answers.ask(request).title == "Disk full"
     assert list(path.parent.iterdir()) == [path]

@@ -70,13 +70,13 @@ def test_nothing_is_cut_off(user: Any, draw: Callable[..., Path], size: tuple[in
     _check(window)
     user.drop(draw(LONG, 184, 120))
     user.wait_for_result()
-    window.stage.canvas.pin((3, 4))
+    window.viewer.canvas.pin((3, 4))
     window.inspector.compare.button.click()
     user.wait(lambda: all(name.isEnabled() for name in window.inspector.compare.names.values()))
     for mode in ("side", "split", "flip", "difference"):
         window.actions_[mode].trigger()
         _check(window)
-    window.inspector.compare.show_failure("webp", "WEBP cannot hold this picture")
+    window.tools.not_compared.emit("webp", "WEBP cannot hold this picture")
     window.session.progressed.emit("Decoding  123456 of 196608 blocks  ·  12 min left", 0.5)
     window.status.notify(f"Saved as /home/somebody/{LONG}")
     _check(window)
@@ -84,16 +84,19 @@ def test_nothing_is_cut_off(user: Any, draw: Callable[..., Path], size: tuple[in
     full = explain(OSError(28, "No space left on device"), LONG)
     damaged = replace(full, can_show_rest=True)
     for problem in (explain(RuntimeError("CUDA out of memory."), LONG), full, damaged):
-        window.stage.banner.show_problem(LONG, problem)
+        window.viewer.banner.show_problem(LONG, problem)
         _check(window)
     assert (window.width(), window.height()) == size
 
 
 def test_no_dialog_is_cut_off(user: Any) -> None:
+    networks = user.window.session.networks
+    user.wait(lambda: networks.ready)
+    networks.ready = Ready("cuda", "2.13.0+cu130")
     dialogs = (
         SettingsDialog(user.window.settings, user.window),
         KeysDialog(user.window),
-        AboutDialog(Ready("cuda", "2.13.0+cu130"), user.window.session.models.chosen()),
+        AboutDialog(networks),
     )
     for dialog in dialogs:
         dialog.show()

@@ -49,14 +49,14 @@ def test_a_notice_that_goes_passes_the_focus_to_the_picture(
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"no picture")
     user.drop(bad)
-    banner, canvas = user.window.stage.banner, user.window.stage.canvas
+    banner, canvas = user.window.viewer.banner, user.window.viewer.canvas
     user.wait(banner.isVisible)
     press_space(user, banner.retry)
     assert focus(user) is canvas
     user.wait(banner.isVisible)
     draw("bad.png", 800, 600)
     press_space(user, banner.retry)
-    pill = user.window.stage.pill
+    pill = user.window.viewer.pill
     user.wait(pill.isVisible)
     press_space(user, pill.cancel)
     assert pill.isHidden()

@@ -39,7 +39,7 @@ def test_a_sample_is_not_saved_beside_the_program(user: Any, tmp_path: Path) -> 
     user.window.settings.change(last_folder=str(tmp_path))
     user.press(Qt.Key.Key_T, CTRL, widget=user.window)
     user.wait_for_result()
-    assert user.window.side.proposal(".lbb") == tmp_path / "astronaut.lbb"
+    assert user.window.tools.proposal(".lbb") == tmp_path / "astronaut.lbb"
     user.press(Qt.Key.Key_Return, CTRL)
     user.wait(lambda: user.rows[0].state is State.SAVED)
     assert user.rows[0].saved_path == tmp_path / "astronaut.lbb"
@@ -48,15 +48,15 @@ def test_a_sample_is_not_saved_beside_the_program(user: Any, tmp_path: Path) -> 
 
 def test_a_dropped_picture_appears_front_by_front(user: Any, draw: Draw) -> None:
     shares = []
-    user.window.session.front.connect(lambda front: shares.append(front.step.share))
+    user.window.session.coder.front.connect(lambda front: shares.append(front.step.share))
     user.drop(draw("a.png", 92, 60))
     coded = user.wait_for_result()
     assert len(shares) > 3
     assert shares == sorted(shares)
     assert user.rows[0].state is State.CODED
-    assert user.window.stage.canvas.result is not None
-    assert np.array_equal(user.window.stage.canvas.result, coded.picture.picture())
-    assert user.window.stage.pill.isHidden()
+    assert user.window.viewer.canvas.result is not None
+    assert np.array_equal(user.window.viewer.canvas.result, coded.picture.picture())
+    assert user.window.viewer.pill.isHidden()
 
 
 def test_a_mixed_drop_is_sorted_out_without_a_dialog(user: Any, draw: Draw) -> None:
@@ -94,13 +94,13 @@ def test_bad_files_among_good_ones_become_states_of_their_rows(
     user.drop(bad, draw("good.png"), cut)
     user.wait(lambda: len(user.rows) == 3)
     user.wait(lambda: user.rows[0].state is State.FAILED)
-    assert user.window.stage.banner.isVisible()
-    assert "bad.png" in user.window.stage.banner.title.text()
+    assert user.window.viewer.banner.isVisible()
+    assert "bad.png" in user.window.viewer.banner.title.text()
     user.window.queue.select(user.rows[2])
     user.wait(lambda: user.rows[2].state is State.FAILED)
     user.window.queue.select(user.rows[1])
     user.wait_for_result()
-    assert not user.window.stage.banner.isVisible()
+    assert not user.window.viewer.banner.isVisible()
 
 
 def test_the_slider_codes_on_release_and_a_known_quality_comes_back_at_once(
@@ -114,10 +114,10 @@ def test_the_slider_codes_on_release_and_a_known_quality_comes_back_at_once(
     assert "Best" in user.window.inspector.level.text()
     assert user.window.session.quality() == 4.0
     user.bot.mouseRelease(slider, LEFT, pos=right)
-    assert user.window.stage.canvas.look.badge
+    assert user.window.viewer.canvas.options.badge
     best = user.wait_for_result(8.0)
     assert len(best.point.data) > len(first.point.data)
-    assert not user.window.stage.canvas.look.badge
+    assert not user.window.viewer.canvas.options.badge
     user.window.commands.choose_quality(4.0, False)
     assert user.window.session.result is first
 
@@ -142,11 +142,11 @@ def test_a_quality_of_its_own_is_marked_and_kept(user: Any, draw: Draw) -> None:
 
 def test_escape_stops_and_what_is_decoded_stays(user: Any, draw: Draw) -> None:
     user.drop(draw("large.png", 800, 600))
-    user.wait(lambda: user.window.stage.canvas.result is not None)
+    user.wait(lambda: user.window.viewer.canvas.result is not None)
     user.press(Qt.Key.Key_Escape)
     user.wait(lambda: user.rows[0].state is State.STOPPED)
-    assert user.window.stage.canvas.result is not None
-    assert user.window.stage.pill.isHidden()
+    assert user.window.viewer.canvas.result is not None
+    assert user.window.viewer.pill.isHidden()
 
 
 def test_saving_opening_again_and_the_command_line_agree(
@@ -236,7 +236,7 @@ def test_a_folder_that_cannot_be_written_is_told(user: Any, draw: Draw, tmp_path
     user.wait_for_result()
     user.press(Qt.Key.Key_Return, CTRL)
     user.wait(lambda: user.rows[0].state is State.FAILED)
-    assert user.window.stage.banner.isVisible()
+    assert user.window.viewer.banner.isVisible()
     assert user.rows[0].problem.hint
 
 
@@ -252,13 +252,13 @@ def test_pasting_a_picture(user: Any) -> None:
 def test_keys_compare_zoom_and_overlay(user: Any, draw: Draw) -> None:
     user.drop(draw("a.png", 92, 60))
     user.wait_for_result()
-    canvas = user.window.stage.canvas
+    canvas = user.window.viewer.canvas
     for key, split in ((Qt.Key.Key_1, 1.0), (Qt.Key.Key_2, 0.5), (Qt.Key.Key_3, 0.0)):
         user.press(key)
-        assert canvas.look.split == split
+        assert canvas.options.split == split
     for key, mode in zip("1234", Mode, strict=True):
         user.press(key, CTRL)
-        assert canvas.look.mode is mode
+        assert canvas.options.mode is mode
         canvas.grab()
     user.press(Qt.Key.Key_Plus, CTRL)
     assert canvas.viewport.zoom == 1.5
@@ -268,34 +268,34 @@ def test_keys_compare_zoom_and_overlay(user: Any, draw: Draw) -> None:
     assert canvas.viewport.is_fitted
     for overlay in (*list(Overlay)[1:], Overlay.NONE):
         user.press(Qt.Key.Key_G)
-        assert canvas.look.overlay is overlay
+        assert canvas.options.overlay is overlay
         canvas.grab()
     before = canvas.viewport
     user.bot.keyPress(canvas, Qt.Key.Key_Space)
-    assert canvas.look.peeking
+    assert canvas.options.peeking
     user.bot.keyRelease(canvas, Qt.Key.Key_Space)
-    assert not canvas.look.peeking
+    assert not canvas.options.peeking
     assert canvas.viewport == before
 
 
 def test_the_split_handle_is_dragged_and_a_double_click_centres_it(user: Any, draw: Draw) -> None:
     user.drop(draw("a.png", 92, 60))
     user.wait_for_result()
-    canvas = user.window.stage.canvas
+    canvas = user.window.viewer.canvas
     middle, quarter = canvas.rect().center(), QPoint(canvas.width() // 4, 20)
     user.bot.mousePress(canvas, LEFT, pos=middle)
     user.bot.mouseMove(canvas, quarter)
     user.bot.mouseRelease(canvas, LEFT, pos=quarter)
-    assert canvas.look.split == pytest.approx(0.25, abs=0.01)
+    assert canvas.options.split == pytest.approx(0.25, abs=0.01)
     user.bot.mouseDClick(canvas, LEFT, pos=quarter)
-    assert canvas.look.split == 0.5
-    assert canvas.look.pinned is None
+    assert canvas.options.split == 0.5
+    assert canvas.options.pinned is None
 
 
 def test_the_picture_is_moved_and_a_block_pinned_by_keys(user: Any, draw: Draw) -> None:
     user.drop(draw("a.png", 400, 300))
     user.wait_for_result()
-    canvas = user.window.stage.canvas
+    canvas = user.window.viewer.canvas
     canvas.zoom_to(8.0)
     before = canvas.viewport.centre
     for key in (Qt.Key.Key_Right, Qt.Key.Key_Down):
@@ -304,9 +304,9 @@ def test_the_picture_is_moved_and_a_block_pinned_by_keys(user: Any, draw: Draw) 
     assert after.x() > before.x()
     assert after.y() > before.y()
     user.press(Qt.Key.Key_Return)
-    assert canvas.look.pinned == (int(after.y()) // 8, int(after.x()) // 8)
+    assert canvas.options.pinned == (int(after.y()) // 8, int(after.x()) // 8)
     user.press(Qt.Key.Key_Return)
-    assert canvas.look.pinned is None
+    assert canvas.options.pinned is None
 
 
 def test_the_inspector_comes_and_goes(user: Any, draw: Draw) -> None:
@@ -321,7 +321,7 @@ def test_the_inspector_comes_and_goes(user: Any, draw: Draw) -> None:
 def test_the_timeline_scrubs_what_was_decoded(user: Any, draw: Draw) -> None:
     user.drop(draw("a.png", 92, 60))
     coded = user.wait_for_result()
-    timeline, canvas = user.window.stage.timeline, user.window.stage.canvas
+    timeline, canvas = user.window.viewer.timeline, user.window.viewer.canvas
     user.press(Qt.Key.Key_Home, widget=timeline.slider)
     assert (canvas.result[..., :3] == canvas.result[0, 0, :3]).all()
     user.press(Qt.Key.Key_Right, widget=timeline.slider)
@@ -344,9 +344,9 @@ def test_the_timeline_scrubs_what_was_decoded(user: Any, draw: Draw) -> None:
 def test_a_click_pins_a_block_and_tells_its_cost(user: Any, draw: Draw) -> None:
     user.drop(draw("a.png", 92, 60))
     coded = user.wait_for_result()
-    canvas = user.window.stage.canvas
+    canvas = user.window.viewer.canvas
     user.bot.mouseClick(canvas, LEFT, pos=canvas.rect().center() + QPoint(40, 0))
-    row, column = canvas.look.pinned
+    row, column = canvas.options.pinned
     panel = user.window.inspector.block
     assert panel.isVisibleTo(user.window)
     assert f"{coded.picture.bits[row, column]:.1f} bits" in panel.values["bits"].text()
@@ -357,7 +357,7 @@ def test_a_click_pins_a_block_and_tells_its_cost(user: Any, draw: Draw) -> None:
     assert canvas.context_of(row, column) == context
     user.window.commands.choose_quality(8.0, False)
     again = user.wait_for_result(8.0)
-    assert canvas.look.pinned == (row, column)
+    assert canvas.options.pinned == (row, column)
     assert f"{again.picture.bits[row, column]:.1f} bits" in panel.values["bits"].text()
 
 
@@ -386,8 +386,8 @@ def test_a_target_size_sets_the_quality_or_says_what_is_possible(user: Any, draw
     target.unit.setCurrentText("bpp")
     target.value.setValue(0.01)
     user.bot.mouseClick(target.button, LEFT)
-    user.wait(user.window.stage.banner.isVisible)
-    assert "smallest possible" in user.window.stage.banner.detail.text()
+    user.wait(user.window.viewer.banner.isVisible)
+    assert "smallest possible" in user.window.viewer.banner.detail.text()
 
 
 def test_one_click_compares_with_the_other_codecs_at_the_same_size(user: Any, draw: Draw) -> None:
@@ -395,19 +395,19 @@ def test_one_click_compares_with_the_other_codecs_at_the_same_size(user: Any, dr
     user.wait_for_result(4.0)
     user.window.commands.choose_quality(8.0, False)
     coded = user.wait_for_result(8.0)
-    panel, canvas = user.window.inspector.compare, user.window.stage.canvas
+    panel, canvas = user.window.inspector.compare, user.window.viewer.canvas
     user.bot.mouseClick(panel.button, LEFT)
     user.wait(lambda: all(name.isEnabled() for name in panel.names.values()))
-    assert canvas.look.rival.startswith("JPEG")
+    assert canvas.options.baseline.startswith("JPEG")
     for cells in panel.cells.values():
         assert "kB" in cells[0].text()
         assert "dB" in cells[1].text()
     user.bot.mouseClick(panel.names["avif"], LEFT)
-    assert canvas.look.rival.startswith("AVIF")
-    assert canvas.look.ours == f"LBBIC  ·  {text.size(len(coded.point.data))}"
+    assert canvas.options.baseline.startswith("AVIF")
+    assert canvas.options.ours == f"LBBIC  ·  {text.size(len(coded.point.data))}"
     assert coded is user.window.session.result
     user.bot.mouseClick(panel.names["avif"], LEFT)
-    assert not canvas.look.rival
+    assert not canvas.options.baseline
     user.window.commands.choose_quality(4.0, False)
     assert not any(name.isEnabled() for name in panel.names.values())
 
@@ -419,7 +419,7 @@ def test_a_codec_that_cannot_be_so_small_says_so(user: Any, draw: Draw) -> None:
     user.bot.mouseClick(panel.button, LEFT)
     limit = f"not below {text.size(len(coded.point.data))}"
     user.wait(lambda: panel.cells["jpeg"][0].text() == limit)
-    assert not user.window.stage.canvas.look.rival.startswith("JPEG")
+    assert not user.window.viewer.canvas.options.baseline.startswith("JPEG")
 
 
 def test_closing_while_busy_asks_once(
@@ -458,7 +458,7 @@ def test_every_action_has_words_and_every_control_a_name(user: Any) -> None:
 def test_choices_are_undone_and_redone(user: Any, draw: Draw) -> None:
     user.drop(draw("a.png", 92, 60))
     user.wait_for_result(4.0)
-    canvas = user.window.stage.canvas
+    canvas = user.window.viewer.canvas
     user.press(Qt.Key.Key_4, CTRL)
     user.press(Qt.Key.Key_G)
     user.window.commands.choose_quality(2.0, False)
@@ -466,13 +466,13 @@ def test_choices_are_undone_and_redone(user: Any, draw: Draw) -> None:
     user.press(Qt.Key.Key_Z, CTRL)
     assert user.window.session.result.point.quality == 4.0
     user.press(Qt.Key.Key_Z, CTRL)
-    assert canvas.look.overlay is Overlay.NONE
+    assert canvas.options.overlay is Overlay.NONE
     user.press(Qt.Key.Key_Z, CTRL)
-    assert canvas.look.mode is Mode.SPLIT
+    assert canvas.options.mode is Mode.SPLIT
     for _ in range(3):
         user.press(Qt.Key.Key_Y, CTRL)
     user.wait_for_result(2.0)
-    assert (canvas.look.mode, canvas.look.overlay) == (Mode.DIFFERENCE, Overlay.GRID)
+    assert (canvas.options.mode, canvas.options.overlay) == (Mode.DIFFERENCE, Overlay.GRID)
 
 
 def test_other_metadata_make_another_file(user: Any, tmp_path: Path) -> None:
@@ -521,7 +521,7 @@ def test_the_batch_takes_the_order_of_the_rows_and_tells_what_is_left(
     )
     user.press(Qt.Key.Key_Return, CTRL)
     user.window.queue.select(user.rows[4])
-    model, top = user.window.session.model, user.window.session.model.index(-1)
+    model, top = user.window.session.queue, user.window.session.queue.index(-1)
     assert model.moveRows(top, 4, 1, top, 1)  # what the list does when a row is dropped there
     user.wait(lambda: not user.window.session.batch.is_busy)
     assert saved.index("3") < saved.index("2")
@@ -539,13 +539,13 @@ def test_what_is_left_of_a_damaged_file_is_a_click_away(
     data = compress(load_picture(draw("a.png", 200, 120))).data
     cut.write_bytes(data[: len(data) // 2])
     user.drop(cut)
-    banner = user.window.stage.banner
+    banner = user.window.viewer.banner
     user.wait(lambda: banner.isVisible() and banner.rest.isVisible())
     user.bot.mouseClick(banner.rest, LEFT)
     coded = user.wait_for_result()
     assert not banner.isVisible()
     assert "incomplete" in user.window.inspector.facts.text()
-    timeline = user.window.stage.timeline.slider
+    timeline = user.window.viewer.timeline.slider
     assert timeline.maximum() == coded.picture.front_count
 
 
@@ -614,16 +614,16 @@ def test_two_hundred_pictures_keep_no_pixels(user: Any, draw: Draw, tmp_path: Pa
     assert len(list((tmp_path / "out").iterdir())) == 200
     kept = sum(len(point.data) for row in user.rows for point in row.points.values())
     assert kept < 5000
-    assert len(user.window.session._cache) <= 2
+    assert len(user.window.session.coder._cache) <= 2
 
 
 def test_closing_does_not_wait_for_a_picture_that_is_being_decoded(user: Any, draw: Draw) -> None:
     user.drop(draw("large.png", 1600, 1200))
-    canvas = user.window.stage.canvas
+    canvas = user.window.viewer.canvas
     user.wait(lambda: canvas.result is not None)
     assert user.window.close()
     user.wait(lambda: not user.window.session.jobs.active())
-    assert 0 <= canvas._growing.done < canvas._growing.total
+    assert 0 <= canvas._decoded.done < canvas._decoded.total
 
 
 def test_a_retry_on_the_cpu_is_offered_when_the_gpu_is_full(user: Any, draw: Draw) -> None:
@@ -633,7 +633,7 @@ def test_a_retry_on_the_cpu_is_offered_when_the_gpu_is_full(user: Any, draw: Dra
         raise RuntimeError("CUDA out of memory. Tried to allocate 9 GiB.")
     user.drop(draw("a.png"))
     user.wait_for_result()
-    banner = user.window.stage.banner
+    banner = user.window.viewer.banner
     banner.show_problem("a.png", explain(full.value, "a.png"))
     user.bot.mouseClick(banner.copy, LEFT)
     assert "a.png" in QApplication.clipboard().text()

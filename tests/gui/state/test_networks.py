@@ -69,7 +69,7 @@ def test_another_model_codes_saves_and_its_file_is_opened_again(
     usual = user.wait_for_result(6.0)
     assert window.inspector.slider.isEnabled()
     choose(user, "paper")
-    assert window.stage.canvas.look.badge
+    assert window.viewer.canvas.options.badge
     coded = user.wait_for_result(4.0)
     assert coded.point.data == compress(load_picture(path), weights="paper").data
     assert not window.inspector.slider.isEnabled()
@@ -111,7 +111,7 @@ def test_everything_works_with_a_single_quality(
     user.wait(lambda: all(row.state is State.SAVED for row in user.rows))
     assert (tmp_path / "out" / "a.lbb").read_bytes() == coded.point.data
     assert "2 of 2 saved" in window.queue.total.text()
-    canvas = window.stage.canvas
+    canvas = window.viewer.canvas
     user.bot.mouseClick(canvas, LEFT, pos=canvas.rect().center() + QPoint(40, 0))
     assert "bits" in window.inspector.block.values["bits"].text()
     user.bot.mouseClick(window.inspector.plot, LEFT, pos=window.inspector.plot.rect().center())
@@ -119,12 +119,12 @@ def test_everything_works_with_a_single_quality(
     panel = window.inspector.compare
     user.bot.mouseClick(panel.button, LEFT)
     user.wait(lambda: all(cells[0].text() for cells in panel.cells.values()))
-    pinned, size = canvas.look.pinned, coded.picture.size
+    pinned, size = canvas.options.pinned, coded.picture.size
     choose(user, "photo")
     other = user.wait_for_result(6.0).picture
     assert other.size != size  # so the block below the same place is another one
     middle = [int((place + 0.5) * size) // other.size for place in pinned]
-    assert list(canvas.look.pinned) == middle
+    assert list(canvas.options.pinned) == middle
     assert "0 of 2 saved" in window.queue.total.text()
 
 
@@ -140,7 +140,7 @@ def test_a_model_that_is_gone_gives_way_with_a_notice(
 ) -> None:
     user, window = shipped_user, shipped_user.window
     notices: list[str] = []
-    window.session.noticed.connect(notices.append)
+    window.session.networks.noticed.connect(notices.append)
     window.settings.change(model="lost")
     user.drop(draw("a.png"))
     user.wait_for_result(4.0)
@@ -176,7 +176,7 @@ def test_a_damaged_model_is_told_and_another_can_be_chosen(
     user.drop(draw("a.png"))
     choose(user, "paper")
     user.wait(lambda: user.rows[0].state is State.FAILED)
-    assert "checksum" in window.stage.banner.detail.text()
+    assert "checksum" in window.viewer.banner.detail.text()
     choose(user, "photo")
     user.wait_for_result()
-    assert not window.stage.banner.isVisible()
+    assert not window.viewer.banner.isVisible()

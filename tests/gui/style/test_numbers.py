@@ -89,12 +89,12 @@ def test_a_zoom_is_what_was_typed(
     user: Any, draw: Callable[..., Path], typed: str, zoom: float
 ) -> None:
     user.drop(draw("a.png", 900, 600))
-    user.wait(lambda: user.window.stage.canvas.original is not None)
+    user.wait(lambda: user.window.viewer.canvas.original is not None)
     box = user.window.toolbar.zoom
     box.lineEdit().selectAll()
     user.bot.keyClicks(box, typed)
     user.press(Qt.Key.Key_Return, widget=box)
-    assert user.window.stage.canvas.viewport.zoom == zoom
+    assert user.window.viewer.canvas.viewport.zoom == zoom
 
 
 def test_beyond_the_bounds_the_bound_is_meant(user: Any, draw: Callable[..., Path]) -> None:

@@ -38,7 +38,7 @@ def test_the_wheel_changes_no_field_that_is_not_in_use(
     user.wait_for_result()
     user.press(Qt.Key.Key_4, Qt.KeyboardModifier.ControlModifier)  # with the gain's box
     user.window.inspector.overlay.box.setCurrentIndex(1)  # and the opacity's slider
-    user.window.stage.canvas.setFocus()
+    user.window.viewer.canvas.setFocus()
     dialog = SettingsDialog(user.window.settings, user.window)
     user.bot.addWidget(dialog)
     dialog.show()

@@ -1,0 +1,108 @@
+"""Decoding a file block by block for the window to watch, and measuring what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from lbbic_gui.jobs import conversion, messages, requests
+from lbbic_gui.jobs.decoded_picture import DecodedPicture, halvings
+from lbbic_gui.jobs.messages import Coded, FileVersion, Pixels, Point, Report, Source, Step
+from lbbic_gui.style.text import tr
+
+if TYPE_CHECKING:
+    from lbbic_engine.codec import Progress
+    from lbbic_engine.pictures.picture import Picture
+
+OnReport = Callable[[Report], None]
+IsCancelled = Callable[[], bool]
+
+MEASURING = 0.97  # of a job's time when the measuring begins
+
+
+@dataclass(frozen=True)
+class ReadPicture:
+    """A picture as it was read, and of which file."""
+
+    source: Source
+    version: FileVersion | None
+    picture: Picture
+    file_bytes: int
+
+
+def reporter(report: OnReport, stage: str, end: float = 1.0) -> Callable[[Progress], None]:
+    """Reports an engine's progress, which takes the job to ``end``."""
+    return lambda progress: report(Step(stage, progress.done, progress.total, end=end))
+
+
+def decode_file(request: requests.Decode, report: OnReport, cancelled: IsCancelled) -> Coded:
+    path, version = request.source.path, request.source.version()
+    assert path is not None
+    coded = decode(
+        path.read_bytes(), None, request.device, report, cancelled, partial=request.partial
+    )
+    return replace(coded, point=replace(coded.point, version=version))
+
+
+def decode(
+    data: bytes,
+    original: ReadPicture | None,
+    device: str,
+    report: OnReport,
+    cancelled: IsCancelled,
+    *,
+    begin: float = 0.0,
+    partial: bool = False,
+) -> Coded:
+    """Decode front by front as any receiver would, reporting each; the job is at ``begin``."""
+    from lbbic_engine import codec
+    from lbbic_engine.bitstream.container import parse_container
+    from lbbic_engine.errors import Cancelled, CorruptDataError
+
+    info, container = codec.read_info(data), parse_container(data, partial=True)
+    colours = conversion.Colours(container.icc, container.grey)
+    picture: DecodedPicture | None = None
+    for front in codec.decode_progressively(data, device=device, partial=partial):
+        if cancelled():
+            raise Cancelled
+        if picture is None:
+            size = front.blocks.shape[1]
+            picture = DecodedPicture(info.width, info.height, size)
+            veil = conversion.veil(container.alpha) if original is None else None
+            shown = DecodedPicture(info.width, info.height, size)
+            report(messages.DecodingStarted(shown, veil, len(data)))
+        picture.add(front.rows, front.columns, front.blocks, front.bits, front.context)
+        step = Step(tr("Decoding"), picture.done, picture.total, begin, MEASURING)
+        blocks = colours.on_screen(front.blocks)
+        report(messages.Front(front.rows, front.columns, blocks, step))
+    if picture is None:
+        raise CorruptDataError("Nothing is left", "Not one block of this file can be decoded.")
+    report(Step(tr("Measuring"), begin=MEASURING))
+    point = measure(info.quality, data, original, picture.picture()[..., 2::-1])
+    errors = None if original is None else picture.errors(original.picture.pixels)
+    picture.recolour(colours.on_screen)
+    notices = (*_missing(picture), *colours.notices)
+    levels = halvings(picture.picture())
+    return Coded(point, picture, levels, errors, info.payload_bytes, notices)
+
+
+def _missing(picture: DecodedPicture) -> tuple[str, ...]:
+    if picture.done == picture.total:
+        return ()
+    share = 100 * picture.done // picture.total
+    return (tr("The file is incomplete: {} % of the picture could be decoded.").format(share),)
+
+
+def measure(
+    quality: float, data: bytes, original: ReadPicture | None, reconstruction: Pixels
+) -> Point:
+    from lbbic_engine.measure import metrics
+
+    height, width, _ = reconstruction.shape
+    bpp = 8 * len(data) / (width * height)
+    if original is None:
+        return Point(quality, data, bpp, None, None)
+    pixels = original.picture.pixels
+    psnr, ms_ssim = metrics.psnr(pixels, reconstruction), metrics.ms_ssim(pixels, reconstruction)
+    return Point(quality, data, bpp, psnr, ms_ssim, original.version)

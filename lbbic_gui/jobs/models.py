@@ -1,0 +1,43 @@
+"""Which models are installed, and loading one."""
+
+from __future__ import annotations
+
+from lbbic_gui.jobs import messages, requests
+from lbbic_gui.jobs.decoding import OnReport
+from lbbic_gui.jobs.torch_import import quiet_import
+
+
+def warm_up(request: requests.WarmUp, report: OnReport) -> messages.Ready:
+    with quiet_import():
+        import torch
+
+        from lbbic_engine.measure import evaluate
+
+        found = installed()
+        report(found)
+        is_there = any(model.name == request.model for model in found.installed)
+        evaluate.warm_up(request.device, weights_name(request.model if is_there else ""))
+    use_cuda = request.device == "cuda" and torch.cuda.is_available()
+    return messages.Ready("cuda" if use_cuda else "cpu", torch.__version__)
+
+
+def installed() -> messages.InstalledModels:
+    """The models that are installed; of those of one name the one that the engine takes."""
+    from lbbic_engine.config import QUALITY_COUNT
+    from lbbic_engine.networks import weights
+
+    found: dict[str, messages.Model] = {}
+    for description in weights.installed():
+        config, title = description.config, description.name
+        name = "" if title == weights.DEFAULT else title
+        has_all = all(map(config.offers, range(QUALITY_COUNT)))
+        quality = None if has_all else config.default_quality
+        found.setdefault(name, messages.Model(name, title, description.id.hex(), quality))
+    return messages.InstalledModels(tuple(sorted(found.values(), key=lambda model: model.name)))
+
+
+def weights_name(model: str) -> str:
+    """The engine's name of a model of the settings."""
+    from lbbic_engine.networks import weights
+
+    return model or weights.DEFAULT

@@ -1,0 +1,159 @@
+"""What the window can ask its workers for, each request with the type of its answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, Generic, TypeVar
+
+from lbbic_gui.jobs.messages import (
+    Baseline,
+    Coded,
+    EncodeOptions,
+    Found,
+    InstalledModels,
+    Opened,
+    Point,
+    Ready,
+    Saved,
+    Source,
+    Target,
+    Thumb,
+)
+
+A = TypeVar("A")
+_USUAL = EncodeOptions()
+
+
+class Request(Generic[A]):
+    """Answered by an ``A``."""
+
+    needs_model: ClassVar[bool] = True  # the thread that owns the model does it, else the other
+
+    @property
+    def name(self) -> str:
+        """Of the file that it is about, for the log."""
+        return ""
+
+
+@dataclass(frozen=True)
+class OfPicture(Request[A]):
+    """About one picture."""
+
+    source: Source
+
+    @property
+    def name(self) -> str:
+        return self.source.name
+
+
+@dataclass(frozen=True)
+class WarmUp(Request[Ready]):
+    """Import torch and load the model; reports ``InstalledModels``."""
+
+    device: str
+    model: str = ""
+
+
+@dataclass(frozen=True)
+class FindModels(Request[InstalledModels]):
+    """Look for models again."""
+
+    needs_model = False
+
+
+@dataclass(frozen=True)
+class Thumbnail(OfPicture[Thumb]):
+    """Look at a file: how large it is, and a small picture of it."""
+
+    needs_model = False
+
+
+@dataclass(frozen=True)
+class Find(Request[Found]):
+    """Look for pictures in files and folders."""
+
+    needs_model = False
+    paths: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class Open(OfPicture[Opened]):
+    """Read a picture for the canvas."""
+
+    needs_model = False
+
+
+@dataclass(frozen=True)
+class Code(OfPicture[Coded]):
+    """Compress a picture and decode the result; reports ``Step``, ``DecodingStarted``, ``Front``.
+
+    ``data``: the file, where it is known; it is then decoded at once.
+    """
+
+    quality: float
+    device: str
+    options: EncodeOptions = _USUAL
+    data: bytes | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Decode(OfPicture[Coded]):
+    """Decode an .lbb file; reports like ``Code``. ``partial``: what is left of a damaged file."""
+
+    device: str
+    partial: bool = False
+
+
+@dataclass(frozen=True)
+class CompressOnly(OfPicture[Point]):
+    """Compress for a point of the rate–distortion plot; reports ``Step``."""
+
+    quality: float
+    device: str
+    options: EncodeOptions = _USUAL
+
+
+@dataclass(frozen=True)
+class FindTarget(OfPicture[Point]):
+    """Find the quality that just reaches a target; reports ``Step``."""
+
+    target: Target
+    device: str
+    options: EncodeOptions = _USUAL
+
+
+@dataclass(frozen=True)
+class Save(OfPicture[Saved]):
+    """Write an .lbb file, compressing first where ``data`` is missing; reports ``Step``."""
+
+    target: Path
+    quality: float
+    device: str
+    policy: str  # rename, replace or skip
+    options: EncodeOptions = _USUAL
+    data: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Export(Request[Saved]):
+    """Decode ``data`` and write a picture; reports ``Step``."""
+
+    data: bytes = field(repr=False)
+    target: Path
+    device: str
+    policy: str
+    partial: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.target.name
+
+
+@dataclass(frozen=True)
+class CompareAtSize(OfPicture[Baseline]):
+    """Code by another codec with at most ``max_bytes``."""
+
+    needs_model = False
+    codec: str
+    max_bytes: int

@@ -1,0 +1,66 @@
+"""What the pictures of the queue come to: kept up row by row, never counted anew for one row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from PySide6.QtCore import QModelIndex
+
+from lbbic_gui.state.queue_model import QueueModel, Row, State
+
+
+class Sums(NamedTuple):
+    """Pictures, those of them that are saved and that failed; bytes of what is saved."""
+
+    pictures: int = 0
+    saved: int = 0
+    failed: int = 0
+    before: int = 0
+    after: int = 0
+
+
+class Totals:
+    """The sums over all pictures of a queue, followed by what the queue says of its rows."""
+
+    def __init__(self, queue: QueueModel, is_saved: Callable[[Row], bool]) -> None:
+        self._queue, self._is_saved = queue, is_saved
+        self._parts: dict[Row, Sums] = {}
+        self.sums = Sums()
+        queue.rowsInserted.connect(self._on_inserted)
+        queue.removing.connect(self._on_removing)
+        queue.dataChanged.connect(self._on_changed)
+
+    def recount(self) -> None:
+        """What counts as saved is another thing now."""
+        self._follow(self._queue.rows)
+
+    def _on_inserted(self, _: QModelIndex, first: int, last: int) -> None:
+        self._follow(self._queue.rows[first : last + 1])
+
+    def _on_changed(self, top: QModelIndex, bottom: QModelIndex) -> None:
+        self._follow(self._queue.rows[top.row() : bottom.row() + 1])
+
+    def _on_removing(self, row: Row) -> None:
+        self._put(row, Sums())
+        del self._parts[row]
+
+    def _follow(self, rows: Iterable[Row]) -> None:
+        for row in rows:
+            self._put(row, self._part(row))
+
+    def _put(self, row: Row, part: Sums) -> None:
+        before = self._parts.get(row, Sums())
+        if part != before:
+            triples = zip(self.sums, before, part, strict=True)
+            self.sums = Sums(*(total - old + new for total, old, new in triples))
+        self._parts[row] = part
+
+    def _part(self, row: Row) -> Sums:
+        if row.source.is_lbb:
+            return Sums()
+        if not self._is_saved(row):
+            return Sums(1, 0, int(row.state is State.FAILED))
+        if not (row.file_bytes and row.result_bytes):
+            return Sums(1, 1)
+        return Sums(1, 1, 0, row.file_bytes, row.result_bytes)

@@ -1,0 +1,100 @@
+"""Connects the actions, and what panels ask for, to the verbs that do it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from PySide6.QtCore import QObject
+from PySide6.QtGui import QAction, QUndoStack
+
+from lbbic_gui.painting.view_options import Mode
+from lbbic_gui.panels.inspector import Inspector
+from lbbic_gui.panels.queue_view import QueueView
+from lbbic_gui.shell.commands import Commands
+from lbbic_gui.viewer.viewer import Viewer
+
+Actions = Mapping[str, QAction]
+
+_MODES = {"side": Mode.SIDE, "split": Mode.SPLIT, "flip": Mode.FLIP, "difference": Mode.DIFFERENCE}
+
+
+def connect_actions(
+    actions: Actions, commands: Commands, viewer: Viewer, others: Mapping[str, Callable[[], object]]
+) -> None:
+    """Let every action do what it says; ``others`` are those that the window itself does."""
+    canvas, session = viewer.canvas, commands.session
+    slots: dict[str, Callable[[], object]] = {
+        "open": commands.open,
+        "open_folder": commands.open_folder,
+        "sample": commands.try_sample,
+        "save": commands.save,
+        "export": commands.export,
+        "compress_all": session.batch.compress_all,
+        "undo": commands.undo.undo,
+        "redo": commands.undo.redo,
+        "paste": commands.paste,
+        "cancel": commands.stop,
+        "move_up": lambda: commands.move(-1),
+        "move_down": lambda: commands.move(1),
+        "remove": commands.remove,
+        "retry": session.retry,
+        "zoom_in": lambda: canvas.zoom_by(1),
+        "zoom_out": lambda: canvas.zoom_by(-1),
+        "actual": lambda: canvas.zoom_to(1.0),
+        "fit": canvas.fit,
+        "overlay": commands.next_overlay,
+        "play": viewer.timeline.toggle,
+        "original": lambda: canvas.show_side(1.0),
+        "half": lambda: canvas.show_side(0.5),
+        "compressed": lambda: canvas.show_side(0.0),
+        **others,
+    }
+    for name, slot in slots.items():
+        actions[name].triggered.connect(lambda _, slot=slot: slot())
+    for name, mode in _MODES.items():
+        actions[name].triggered.connect(lambda _, mode=mode: commands.choose_mode(mode))
+    actions["loupe"].triggered.connect(lambda on: canvas.set_options(loupe=on))
+    _connect_undo(actions, commands.undo)
+
+
+class _Name(QObject):
+    """Lets an action say what it undoes or does again, for as long as there is the action."""
+
+    def __init__(self, action: QAction) -> None:
+        super().__init__(action)
+        self._action, self._words = action, action.text()
+
+    def say(self, what: str) -> None:
+        self._action.setText(f"{self._words} {what}".strip())
+
+
+def _connect_undo(actions: Actions, stack: QUndoStack) -> None:
+    for action, can, text in (
+        (actions["undo"], stack.canUndoChanged, stack.undoTextChanged),
+        (actions["redo"], stack.canRedoChanged, stack.redoTextChanged),
+    ):
+        action.setEnabled(False)
+        can.connect(action.setEnabled)
+        text.connect(_Name(action).say)
+
+
+def connect_panels(
+    inspector: Inspector, queue: QueueView, viewer: Viewer, commands: Commands
+) -> None:
+    """What panels ask for and only the window can do, and what one panel tells another."""
+    inspector.quality_chosen.connect(commands.choose_quality)
+    inspector.model.chosen.connect(commands.choose_model)
+    inspector.save_wanted.connect(commands.save)
+    inspector.export_wanted.connect(commands.export)
+    inspector.overlay.chosen.connect(commands.choose_overlay)
+    inspector.overlay.opacity_changed.connect(
+        lambda opacity: viewer.canvas.set_options(opacity=opacity)
+    )
+    inspector.compare.chosen.connect(viewer.show_baseline)
+    commands.overlay_changed.connect(inspector.overlay.show_overlay)
+    commands.row_wanted.connect(queue.select)
+    queue.removal_wanted.connect(commands.remove_row)
+    queue.cancel_wanted.connect(commands.stop)
+    viewer.pill.cancel_wanted.connect(commands.stop)
+    viewer.pinned.connect(inspector.block.show_block)
+    viewer.canvas.pinned.connect(inspector.reveal_block)
