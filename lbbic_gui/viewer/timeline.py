@@ -1,7 +1,8 @@
 """The decoding of a picture in time: scrub through its fronts, or play them.
 
 The fronts are those the decoder delivered; nothing is decoded again. At 1× a picture takes four
-seconds.
+seconds. Where motion is to be reduced, playing shows the end at once, and from the end on a few
+stills from the start.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSlid
 
 SECONDS = 4.0
 SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+STILLS = 4  # before the end, where motion is reduced
 _FRAME_MS = 16
 
 
@@ -74,11 +76,11 @@ class Timeline(QWidget):
             return
         if not self.slider.maximum():
             return
-        if self.reduce_motion:
-            self.slider.setValue(self.slider.maximum())
-            return
         if self.slider.value() == self.slider.maximum():
             self.slider.setValue(0)
+        elif self.reduce_motion:
+            self.slider.setValue(self.slider.maximum())
+            return
         self._timer.start()
         self._begin()
         self.play.setText(self.tr("Pause"))
@@ -96,11 +98,13 @@ class Timeline(QWidget):
         self._began = (time.monotonic(), self.slider.value())
 
     def _advance(self) -> None:
-        began, first = self._began
-        per_second = self.slider.maximum() / SECONDS * float(self.speed.currentData())
-        front = first + int((time.monotonic() - began) * per_second)
-        self.slider.setValue(min(front, self.slider.maximum()))
-        if front >= self.slider.maximum():
+        (began, first), last = self._began, self.slider.maximum()
+        per_second = last / SECONDS * float(self.speed.currentData())
+        front = min(first + int((time.monotonic() - began) * per_second), last)
+        if self.reduce_motion:
+            front = last * (STILLS * front // last) // STILLS
+        self.slider.setValue(front)
+        if front == last:
             self.pause()
 
     def _on_value(self, front: int) -> None:

@@ -19,6 +19,7 @@ from lbbic_gui.painting.overlays import Overlay
 from lbbic_gui.painting.view_options import Mode
 from lbbic_gui.state.queue_model import State
 from lbbic_gui.style import text, theme
+from lbbic_gui.viewer.timeline import STILLS
 
 Draw = Callable[..., Path]
 CTRL = Qt.KeyboardModifier.ControlModifier
@@ -339,6 +340,12 @@ def test_the_timeline_scrubs_what_was_decoded(user: Any, draw: Draw) -> None:
     timeline.slider.setValue(1)
     user.press(Qt.Key.Key_P)
     assert timeline.slider.value() == timeline.slider.maximum()
+    shown: list[int] = []
+    timeline.sought.connect(shown.append)
+    user.press(Qt.Key.Key_P)  # at the end: again from the start, in stills
+    user.wait(lambda: shown[-1:] == [timeline.slider.maximum()])
+    assert shown[0] == 0
+    assert len(shown) <= 1 + STILLS
 
 
 def test_a_click_pins_a_block_and_tells_its_cost(user: Any, draw: Draw) -> None:
