@@ -12,6 +12,7 @@ from lbbic_gui.jobs.messages import CODECS, Baseline, Coded
 from lbbic_gui.session.picture_tools import PictureTools
 from lbbic_gui.session.session import Session
 from lbbic_gui.style import text
+from lbbic_gui.style.spoken import Figure
 
 
 class ComparePanel(QWidget):
@@ -30,7 +31,8 @@ class ComparePanel(QWidget):
         )
         self.button.clicked.connect(self._on_wanted)
         self.names = {codec: QPushButton(name) for codec, name in CODECS.items()}
-        self.cells = {codec: (_figure(), _figure()) for codec in (*CODECS, "lbbic")}
+        names = {**CODECS, "lbbic": "LBBIC"}
+        self.cells = {codec: (_figure(name), _figure(name)) for codec, name in names.items()}
         self._baselines: dict[str, Baseline] = {}
         self._lay_out()
         self.reset()
@@ -105,7 +107,6 @@ class ComparePanel(QWidget):
     def _say(self, codec: str, *words: str) -> None:
         for cell, word in zip(self.cells[codec], words, strict=True):
             cell.setText(word)
-            cell.setAccessibleName(CODECS.get(codec, "LBBIC"))
 
     def _on_wanted(self) -> None:
         self.reset()
@@ -119,7 +120,7 @@ class ComparePanel(QWidget):
         self.chosen.emit(self._baselines.get(codec))
 
 
-def _figure() -> QLabel:
-    label = QLabel()
+def _figure(title: str) -> Figure:
+    label = Figure(title)
     label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
     return label

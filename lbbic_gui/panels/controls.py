@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
-    QComboBox,
     QFormLayout,
     QHBoxLayout,
     QLabel,
@@ -16,6 +15,7 @@ from PySide6.QtWidgets import (
 from lbbic_gui.jobs.messages import Coded, Model, Target
 from lbbic_gui.painting.overlays import Overlay
 from lbbic_gui.style.numbers import NumberBox
+from lbbic_gui.style.spoken import Choice, Figure
 
 # unit: least, most, usual value, decimals
 _UNITS = {"kB": (1, 1e6, 100, 1), "bpp": (0.01, 24, 0.5, 2), "dB": (10, 60, 35, 1)}
@@ -28,8 +28,7 @@ class ModelPanel(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.box = QComboBox()
-        self.box.setAccessibleName(self.tr("Model"))
+        self.box = Choice(self.tr("Model"))
         self.box.setToolTip(self.tr("The network that compresses. Files are opened by their own."))
         self.box.activated.connect(lambda: self.chosen.emit(self.box.currentData()))
         title = QLabel(self.tr("Model"))
@@ -59,8 +58,7 @@ class OverlayPanel(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.box = QComboBox()
-        self.box.setAccessibleName(self.tr("Overlay"))
+        self.box = Choice(self.tr("Overlay"))
         self.box.setToolTip(self.tr("What lies on the picture (G for the next)"))
         for overlay in Overlay:
             self.box.addItem(overlay.title(), overlay)
@@ -96,13 +94,13 @@ class BlockPanel(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.values = {key: QLabel() for key in ("place", "order", "bits", "error")}
         titles = {
             "place": self.tr("Block"),
             "order": self.tr("Decoded in front"),
             "bits": self.tr("Cost"),
             "error": self.tr("MSE"),
         }
+        self.values = {key: Figure(title) for key, title in titles.items()}
         form = QFormLayout(self)
         form.setContentsMargins(0, 8, 0, 0)
         form.setVerticalSpacing(4)
@@ -141,8 +139,7 @@ class TargetPanel(QWidget):
         super().__init__(parent)
         self.value = NumberBox(self.tr("Target"))
         self.value.lineEdit().setTextMargins(8, 0, 8, 0)
-        self.unit = QComboBox()
-        self.unit.setAccessibleName(self.tr("Unit of the target"))
+        self.unit = Choice(self.tr("Unit of the target"))
         self.unit.setFixedWidth(72)
         for unit in _UNITS:
             self.unit.addItem(unit)

@@ -28,6 +28,7 @@ from lbbic_gui.session.session import Session
 from lbbic_gui.state.queue_model import Row
 from lbbic_gui.style import text
 from lbbic_gui.style.elided_label import ElidedLabel
+from lbbic_gui.style.spoken import Figure
 from lbbic_gui.style.theme import set_role
 
 WIDTH = 304
@@ -61,7 +62,7 @@ class Inspector(QWidget):
         self.single = _label("faint", self.tr("This model has a single quality."), wrap=True)
         self._has_single = False
         self._is_picture = False
-        self.psnr, self.ms_ssim = _label("heading"), _label("heading")
+        self.psnr, self.ms_ssim = Figure(self.tr("PSNR")), Figure(self.tr("MS-SSIM"))
         self.plot = RatePlot()
         self.overlay = OverlayPanel()
         self.block = BlockPanel()
@@ -153,11 +154,11 @@ class Inspector(QWidget):
         pairs = ((self.tr("PSNR"), self.psnr), (self.tr("MS-SSIM"), self.ms_ssim))
         for row, ((name, value), tip) in enumerate(zip(pairs, tips, strict=True)):
             title = _label("faint", name)
+            value.setProperty("role", "heading")
             for column, widget in enumerate((title, value)):
                 widget.setToolTip(tip)
                 grid.addWidget(widget, row, column)
             value.setAlignment(Qt.AlignmentFlag.AlignRight)
-            value.setAccessibleName(name)
         grid.setColumnStretch(1, 1)
         return grid
 

@@ -31,11 +31,11 @@ class QualitySlider(QSlider):
         self.setSingleStep(1)
         self.setPageStep(STEP)
         self.setMinimumHeight(32)
-        self.setAccessibleName(self.tr("Quality"))
         self._coded: frozenset[float] = frozenset()
         self._timer = QTimer(self, singleShot=True, interval=_PAUSE_MS)
         self._timer.timeout.connect(self._choose)
         self.valueChanged.connect(self._on_value)
+        self._describe()
 
     def quality(self) -> float:
         return self.value() / STEP
@@ -63,8 +63,10 @@ class QualitySlider(QSlider):
             self._timer.start()
 
     def _describe(self) -> None:
+        """In the name, since the value that Qt speaks counts eighths."""
         quality = self.quality()
-        self.setAccessibleDescription(f"{quality_name(quality)}, {quality:g}")
+        words = f"{quality_name(quality)}, {quality:g}"
+        self.setAccessibleName(self.tr("Quality: {}").format(words))
 
     def _choose(self) -> None:
         self._timer.stop()

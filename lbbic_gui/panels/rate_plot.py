@@ -1,15 +1,27 @@
 """The rate–distortion plot of one picture: a click on a point picks its quality.
 
-Filled points are coded; hollow ones are estimates from those, and coded when clicked.
+Filled points are coded; hollow ones are estimates from those, and coded when clicked. The arrow
+keys go from point to point, each of them spoken, and Enter is a click.
 """
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections.abc import Mapping
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QFont, QHelpEvent, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import (
+    QAccessible,
+    QAccessibleAnnouncementEvent,
+    QFont,
+    QHelpEvent,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+)
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from lbbic_gui.jobs.messages import Point
@@ -20,6 +32,9 @@ RATE_POINTS = tuple(map(float, range(1, LEVELS + 1)))
 REACH = 14
 _LEFT, _TOP, _RIGHT, _BOTTOM = 32, 8, 4, 20
 _RATE_PER_STEP, _DB_PER_STEP = 1.3, 1.8  # of a usual photograph, until two points are known
+
+_MOVES = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1, Qt.Key.Key_Home: -99, Qt.Key.Key_End: 99}
+_CHOOSE = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space)
 
 Place = tuple[float, float]  # bpp, dB
 
@@ -48,10 +63,12 @@ class RatePlot(QWidget):
         super().__init__(parent)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setMouseTracking(True)
-        self.setAccessibleName(self.tr("Rate and distortion of this picture"))
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._known: dict[float, Place] = {}
         self._current = 0.0
         self._rates = RATE_POINTS
+        self._at_key = 0.0  # the quality of the point that the keys are at
+        self._speak()
 
     def sizeHint(self) -> QSize:
         return QSize(200, 148)
@@ -69,11 +86,14 @@ class RatePlot(QWidget):
             for quality, (bpp, psnr) in known.items()
             if psnr is not None and math.isfinite(psnr)
         }
+        if current != self._current:
+            self._at_key = current
         self._current, self._rates = current, rates
         words = [
             f"{quality:g}: {bpp:.2f} bpp, {db:.2f} dB" for quality, (bpp, db) in self._sorted()
         ]
         self.setAccessibleDescription("; ".join(words))
+        self._speak()
         self.update()
 
     def places(self) -> dict[float, QPointF]:
@@ -114,10 +134,34 @@ class RatePlot(QWidget):
         distance, quality = min(near, default=(math.inf, 0.0))
         return quality if distance <= REACH else None
 
-    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        quality = self._at(event.position())
+    def _choose(self, quality: float | None) -> None:
         if quality is not None:
             (self.picked if quality in self._known else self.wanted).emit(quality)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        self._choose(self._at(event.position()))
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        points = sorted(self._everything())
+        if points and event.key() in _MOVES:
+            place = bisect.bisect_left(points, self._at_key)
+            step = _MOVES[Qt.Key(event.key())]
+            self._at_key = points[min(max(place + step, 0), len(points) - 1)]
+            self._speak()
+            words = QAccessibleAnnouncementEvent(self, self._words(self._at_key))
+            QAccessible.updateAccessibility(words)
+            self.update()
+        elif self._at_key in points and event.key() in _CHOOSE:
+            self._choose(self._at_key)
+        else:
+            event.ignore()
+
+    def _speak(self) -> None:
+        """Make the point that the keys are at a part of the name."""
+        is_there = self._at_key in self._everything()
+        words = self._words(self._at_key) if is_there else self.tr("nothing coded yet")
+        title = self.tr("Rate and distortion of this picture")
+        self.setAccessibleName(f"{title}: {words}")
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         on_point = self._at(event.position()) is not None
@@ -137,7 +181,7 @@ class RatePlot(QWidget):
         name = f"{quality_name(quality)} ({quality:g})"
         if quality in self._known:
             return f"{name}: {bpp:.2f} bpp, {psnr:.2f} dB"
-        return tr("{}: about {:.2f} bpp, click to code it").format(name, bpp)
+        return tr("{}: about {:.2f} bpp, a click or Enter codes it").format(name, bpp)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
@@ -191,6 +235,10 @@ class RatePlot(QWidget):
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.setPen(QPen(theme.colour("accent"), 1.5))
             painter.drawEllipse(place, 8, 8)
+        if quality == self._at_key and self.hasFocus():
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.setPen(QPen(theme.colour("text"), 1, Qt.PenStyle.DotLine))
+            painter.drawEllipse(place, 11, 11)
 
 
 def _share(value: float, low: float, high: float) -> float:

@@ -102,4 +102,5 @@ def mouse_help() -> tuple[tuple[str, str], ...]:
         (tr("Delete, in the list"), tr("Remove the picture")),
         (tr("Home, End, ←, →, on the timeline"), tr("Step through the decoding")),
         (tr("←, →, on the quality"), tr("Finer steps between the rate points")),
+        (tr("←, →, Enter, on the plot"), tr("Go through its points, choose one")),
     )

@@ -55,6 +55,7 @@ class SettingsDialog(QDialog):
         }
         self.folder = QLineEdit()
         self.folder.setReadOnly(True)
+        self.folder.setAccessibleName(self.tr("Save in"))
         self.folder.setPlaceholderText(self.tr("Beside the pictures"))
         self.pattern = QLineEdit()
         self.pattern.setAccessibleName(self.tr("Name of new files"))

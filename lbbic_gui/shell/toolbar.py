@@ -10,6 +10,7 @@ from lbbic_gui.painting.view_options import Mode, ViewOptions
 from lbbic_gui.painting.viewport import STEPS
 from lbbic_gui.style import icons
 from lbbic_gui.style.numbers import parse_number
+from lbbic_gui.style.spoken import Choice
 from lbbic_gui.viewer.canvas import Canvas
 
 GAINS = (1, 2, 4, 8, 16, 32)
@@ -36,11 +37,10 @@ class Toolbar(QToolBar):
         self._separator = self.addSeparator()
         for action in self._modes:
             self.addAction(action)
-        self.gain = QComboBox()
+        self.gain = Choice(self.tr("Gain of the difference"))
         for gain in GAINS:
             self.gain.addItem(f"× {gain}", gain)
         self.gain.setCurrentIndex(GAINS.index(canvas.options.gain))
-        self.gain.setAccessibleName(self.tr("Gain of the difference"))
         self.gain.setToolTip(self.tr("How much differences are amplified"))
         self.gain.activated.connect(lambda: canvas.set_options(gain=self.gain.currentData()))
         self._gain_action = self.addWidget(self.gain)
@@ -51,11 +51,10 @@ class Toolbar(QToolBar):
         self.addWidget(spacer)
         self.addAction(actions["fit"])
         self.addAction(actions["actual"])
-        self.zoom = QComboBox()
+        self.zoom = Choice(self.tr("Zoom"))
         self.zoom.setEditable(True)
         self.zoom.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
         self.zoom.setFixedWidth(96)
-        self.zoom.setAccessibleName(self.tr("Zoom"))
         for per_cent in ZOOMS:
             self.zoom.addItem(f"{per_cent} %")
         self._line = QLineEdit()

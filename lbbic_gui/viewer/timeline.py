@@ -11,7 +11,9 @@ import time
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSlider, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSlider, QWidget
+
+from lbbic_gui.style.spoken import Choice
 
 SECONDS = 4.0
 SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
@@ -43,8 +45,7 @@ class Timeline(QWidget):
         self.label.setProperty("role", "faint")
         self.label.setMinimumWidth(72)
         self.label.setToolTip(self.tr("Fronts decoded; a front is all blocks decoded together"))
-        self.speed = QComboBox()
-        self.speed.setAccessibleName(self.tr("Speed"))
+        self.speed = Choice(self.tr("Speed"))
         self.speed.setToolTip(self.tr("Speed; at 1× the whole picture takes four seconds"))
         for factor in SPEEDS:
             self.speed.addItem(f"{factor:g}×", factor)

@@ -1,0 +1,39 @@
+"""Figures and choices that screen readers read whole: what it is, and what it says."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent
+from PySide6.QtWidgets import QComboBox, QLabel, QWidget
+
+
+class Figure(QLabel):
+    """A value that stands beside its title; it is spoken with it."""
+
+    def __init__(self, title: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._title = title
+        self.setText("")
+
+    def setText(self, words: str) -> None:
+        super().setText(words)
+        self.setAccessibleName(f"{self._title}: {words}" if words else self._title)
+
+
+class Choice(QComboBox):
+    """A combo box with a name.
+
+    The surprise: on Linux and macOS Qt speaks what is chosen in place of the name, and looks for
+    the name in a label beside the box: here is one, never seen.
+    """
+
+    def __init__(self, name: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setAccessibleName(name)
+        self._label = QLabel(name, parent)
+        self._label.setBuddy(self)
+        self._label.hide()
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.ParentChange:
+            self._label.setParent(self.parentWidget())  # which hides it
+        return super().event(event)

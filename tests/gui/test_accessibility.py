@@ -1,0 +1,92 @@
+"""What a screen reader is told: names, values, and the way to every one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QAccessible
+from PySide6.QtWidgets import QApplication, QComboBox, QLineEdit, QWidget
+
+from lbbic_gui.shell.settings_dialog import SettingsDialog
+from lbbic_gui.style import text
+
+Draw = Callable[..., Path]
+
+
+def spoken(widget: QWidget) -> str:
+    """What is read when a reader comes to a widget."""
+    return QAccessible.queryAccessibleInterface(widget).text(QAccessible.Text.Name)
+
+
+def labels(widget: QWidget) -> Iterator[str]:
+    """The names of what labels a widget, where readers look for them."""
+    for other, relation in QAccessible.queryAccessibleInterface(widget).relations():
+        if relation & QAccessible.RelationFlag.Label:
+            yield other.text(QAccessible.Text.Name)
+
+
+def test_figures_are_read_with_their_titles(user: Any, draw: Draw) -> None:
+    user.drop(draw("a.png", 184, 184))
+    point = user.wait_for_result().point
+    inspector = user.window.inspector
+    assert spoken(inspector.psnr) == f"PSNR: {text.decibels(point.psnr)}"
+    assert spoken(inspector.ms_ssim) == f"MS-SSIM: {text.similarity(point.ms_ssim)}"
+    user.bot.mouseClick(inspector.compare.button, Qt.MouseButton.LeftButton)
+    user.wait(lambda: all(name.isEnabled() for name in inspector.compare.names.values()))
+    for codec, name in (("lbbic", "LBBIC"), ("webp", "WebP")):
+        size, quality = inspector.compare.cells[codec]
+        assert spoken(size) == f"{name}: {size.text()}"
+        assert "kB" in spoken(size)
+        assert spoken(quality) == f"{name}: {quality.text()}"
+    user.window.viewer.canvas.pin((1, 2))
+    assert spoken(inspector.block.values["place"]) == "Block: row 2, column 3"
+
+
+def test_every_box_has_a_name_beside_its_value(user: Any, draw: Draw) -> None:
+    user.drop(draw("a.png", 92, 60))
+    user.wait_for_result()
+    user.press(Qt.Key.Key_4, Qt.KeyboardModifier.ControlModifier)  # with the gain's box
+    dialog = SettingsDialog(user.window.settings, user.window)
+    user.bot.addWidget(dialog)
+    dialog.show()
+    boxes = [box for window in (user.window, dialog) for box in window.findChildren(QComboBox)]
+    assert len(boxes) >= 10
+    for box in boxes:
+        (name,) = labels(box)
+        assert name
+        assert name != box.currentText()
+    for line in dialog.findChildren(QLineEdit):
+        assert spoken(line)
+
+
+def test_the_quality_is_read_in_its_own_unit(user: Any, draw: Draw) -> None:
+    user.drop(draw("a.png", 92, 60))
+    user.wait_for_result(4.0)
+    slider = user.window.inspector.slider
+    assert spoken(slider) == "Quality: Balanced, 4"
+    user.press(Qt.Key.Key_Right, widget=slider)
+    assert spoken(slider) == "Quality: Balanced, 4.125"
+
+
+def test_the_plot_is_reached_and_read_by_keys(user: Any, draw: Draw) -> None:
+    plot = user.window.inspector.plot
+    assert "nothing coded yet" in spoken(plot)
+    user.drop(draw("a.png", 92, 60))
+    coded = user.wait_for_result(4.0)
+    user.window.inspector.only_this.setFocus()
+    user.press(Qt.Key.Key_Tab, widget=QApplication.focusWidget() or user.window)
+    assert user.window.focusWidget() is plot
+    assert f"Balanced (4): {coded.point.bpp:.2f} bpp, {coded.point.psnr:.2f} dB" in spoken(plot)
+    user.press(Qt.Key.Key_Left, widget=plot)
+    assert "Small (3): about" in spoken(plot)
+    user.press(Qt.Key.Key_End, widget=plot)
+    assert "Best (8): about" in spoken(plot)
+    user.press(Qt.Key.Key_Return, widget=plot)
+    user.wait(lambda: 8.0 in user.rows[0].points)
+    assert f"Best (8): {user.rows[0].points[8.0].bpp:.2f} bpp" in spoken(plot)
+    assert user.window.session.quality() == 4.0
+    user.press(Qt.Key.Key_Return, widget=plot)
+    user.wait_for_result(8.0)
