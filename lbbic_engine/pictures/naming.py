@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import count
 from pathlib import Path
 
 
@@ -18,33 +19,31 @@ def name_key(path: Path) -> str:
     return unicodedata.normalize("NFC", composed.casefold())
 
 
-def name_apart(wanted: Sequence[Path], taken: Iterable[Path] = ()) -> list[Path]:
-    """Return ``wanted`` with numbers behind names, so that all differ, from ``taken`` too.
+def numbered(path: Path) -> Iterator[Path]:
+    """Yield ``path``, then with 2, 3 and so on behind its name."""
+    yield path
+    for number in count(2):
+        yield path.with_name(f"{path.stem} ({number}){path.suffix}")
 
-    The first to want a name gets it; a number is none that another one wants.
+
+def name_apart(wanted: Sequence[Path]) -> list[Path]:
+    """Return ``wanted`` with numbers behind names, so that all differ.
+
+    The first to want a name gets it; a numbered name is none that another one wants.
     """
-    given = {name_key(path) for path in taken}
-    avoided = given | {name_key(path) for path in wanted}
+    all_wanted = {name_key(path) for path in wanted}
+    given: set[str] = set()
     names = []
     for path in wanted:
-        number, name = 2, path
-        key = name_key(path)
-        while key in given or (name != path and key in avoided):
-            name, number = _numbered(path, number), number + 1
+        for name in numbered(path):
             key = name_key(name)
+            if key not in given and (name == path or key not in all_wanted):
+                break
         given.add(key)
-        avoided.add(key)
         names.append(name)
     return names
 
 
 def free_name(path: Path) -> Path:
     """Return ``path``, or with the first number behind its name that nothing has."""
-    number, free = 2, path
-    while os.path.lexists(free):
-        free, number = _numbered(path, number), number + 1
-    return free
-
-
-def _numbered(path: Path, number: int) -> Path:
-    return path.with_name(f"{path.stem} ({number}){path.suffix}")
+    return next(name for name in numbered(path) if not os.path.lexists(name))

@@ -13,7 +13,7 @@ from lbbic_gui.jobs.decoded_picture import DecodedPicture
 
 Pixels = NDArray[np.uint8]
 
-METADATA = frozenset({"exif", "icc", "xmp"})
+METADATA = frozenset({"exif", "gps", "icc", "xmp"})  # as the engine calls them
 CODECS = {"jpeg": "JPEG", "webp": "WebP", "avif": "AVIF"}  # to compare with
 VIEW, THUMBNAIL, BATCH, BACKGROUND = range(4)  # priorities, the first goes first
 
@@ -31,6 +31,15 @@ class FileVersion:
     mtime_ns: int
     inode: int
 
+    @classmethod
+    def of(cls, path: Path) -> FileVersion | None:
+        """Of the file as it is now; None where there is none."""
+        try:
+            found = path.stat()
+        except OSError:
+            return None
+        return cls(found.st_size, found.st_mtime_ns, found.st_ino)
+
 
 @dataclass(frozen=True)
 class Source:
@@ -46,11 +55,7 @@ class Source:
 
     def version(self) -> FileVersion | None:
         """Of the file as it is now; None where there is none."""
-        try:
-            found = self.path.stat() if self.path is not None else None
-        except OSError:
-            return None
-        return found and FileVersion(found.st_size, found.st_mtime_ns, found.st_ino)
+        return FileVersion.of(self.path) if self.path is not None else None
 
 
 @dataclass(frozen=True)
@@ -222,7 +227,7 @@ class Coded:
 
 @dataclass(frozen=True)
 class Saved:
-    """A file was written; ``skipped``: one of that name was there already and was kept.
+    """A file was written, or was not and ``skipped`` says why.
 
     ``notices``: what its format could not hold.
     """
@@ -230,7 +235,9 @@ class Saved:
     path: Path
     point: Point | None
     file_bytes: int
-    skipped: bool = False
+    skipped: str = ""  # "exists": what is there is kept, "larger": the original is
+    version: FileVersion | None = None  # of what was written
+    is_again: bool = False  # in place of the picture's earlier result
     notices: tuple[str, ...] = ()
 
 

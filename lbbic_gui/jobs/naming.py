@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+# Names only, no torch: the one place that tells names apart, for the command line, too.
+from lbbic_engine.pictures.naming import free_name, name_key, numbered
 
-def free_name(path: Path) -> Path:
-    """``path``, or with the first number behind its name that makes it free."""
-    number, free = 2, path
-    while free.exists():
-        free = path.with_name(f"{path.stem} ({number}){path.suffix}")
-        number += 1
-    return free
+__all__ = ["fill", "free_name", "is_pattern", "name_key", "numbered", "output_path"]
 
 
 def is_pattern(pattern: str) -> bool:

@@ -10,6 +10,7 @@ from lbbic_gui.jobs.messages import (
     Baseline,
     Coded,
     EncodeOptions,
+    FileVersion,
     Found,
     InstalledModels,
     Opened,
@@ -133,6 +134,9 @@ class Save(OfPicture[Saved]):
     policy: str  # rename, replace or skip
     options: EncodeOptions = _USUAL
     data: bytes | None = field(default=None, repr=False)
+    own: FileVersion | None = None  # of the picture's earlier result there, to be replaced
+    keep_date: bool = True
+    skip_larger: bool = False  # write nothing that is not smaller than the picture's file
 
 
 @dataclass(frozen=True)
@@ -144,6 +148,8 @@ class Export(Request[Saved]):
     device: str
     policy: str
     partial: bool = False
+    like: Path | None = None  # the file it is made of, for its permissions and its date
+    keep_date: bool = True
 
     @property
     def name(self) -> str:

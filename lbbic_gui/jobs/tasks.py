@@ -6,6 +6,7 @@ before torch is.
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -23,8 +24,10 @@ from lbbic_gui.jobs.decoding import (
     reporter,
 )
 from lbbic_gui.jobs.messages import (
+    METADATA,
     Coded,
     EncodeOptions,
+    FileVersion,
     Point,
     Saved,
     Source,
@@ -113,16 +116,10 @@ class Tasks:
 
     def _kept(self, source: Source, options: EncodeOptions) -> ReadPicture:
         """The picture with only the metadata that the user keeps, its colours as they were."""
-        read, keep = self._picture(source), options.keep
-        picture = read.picture
-        if "icc" not in keep:
-            srgb = conversion.Colours(picture.icc, picture.grey).on_screen(picture.pixels)
-            picture = replace(picture, pixels=srgb, icc=None)
-        if "exif" not in keep:
-            picture = replace(picture, exif=None)
-        if "xmp" not in keep:
-            picture = replace(picture, xmp=None)
-        return replace(read, picture=picture)
+        from lbbic_engine.pictures.strip import strip
+
+        read = self._picture(source)
+        return replace(read, picture=strip(read.picture, METADATA - options.keep))
 
     def _code(self, request: requests.Code, report: OnReport, cancelled: IsCancelled) -> Coded:
         read, data, begin = self._kept(request.source, request.options), request.data, 0.0
@@ -161,8 +158,8 @@ class Tasks:
         return measure(quality, compressed.data, read, compressed.reconstruction)
 
     def _save(self, request: requests.Save, report: OnReport, cancelled: IsCancelled) -> Saved:
-        if request.policy == "skip" and request.target.exists():
-            return Saved(request.target, None, request.target.stat().st_size, skipped=True)
+        if request.policy == "skip" and os.path.lexists(request.target) and not _is_own(request):
+            return _skipped(request.target)
         point, data, source = None, request.data, request.source
         if data is None and source.is_lbb:
             assert source.path is not None
@@ -173,7 +170,13 @@ class Tasks:
             )
             point = self._compress_only(compress, report, cancelled)
             data = point.data
-        return Saved(_write(data, request.target, request.policy), point, len(data))
+        like = _facts(source.path)
+        if request.skip_larger and source.path and like and len(data) >= like.st_size:
+            return Saved(source.path, point, like.st_size, skipped="larger")
+        is_again = _is_own(request)
+        policy = "replace" if is_again else request.policy
+        path = _write(data, request.target, policy, like, keep_date=request.keep_date)
+        return Saved(path, point, len(data), version=FileVersion.of(path), is_again=is_again)
 
     def _compare(
         self, request: requests.CompareAtSize, cancelled: IsCancelled
@@ -228,8 +231,8 @@ def _export(request: requests.Export, report: OnReport, cancelled: IsCancelled) 
     from lbbic_engine import codec
     from lbbic_engine.pictures import formats, write
 
-    if request.policy == "skip" and request.target.exists():
-        return Saved(request.target, None, request.target.stat().st_size, skipped=True)
+    if request.policy == "skip" and os.path.lexists(request.target):
+        return _skipped(request.target)
     info = codec.read_info(request.data)
     formats.format_for(request.target, info.width, info.height)  # before work is spent on it
     picture = codec.decompress(
@@ -240,11 +243,37 @@ def _export(request: requests.Export, report: OnReport, cancelled: IsCancelled) 
         cancelled=cancelled,
     )
     target = free_name(request.target) if request.policy == "rename" else request.target
-    notices = write.save_image(picture, target, overwrite=request.policy == "replace")
+    notices = write.save_image(
+        picture,
+        target,
+        overwrite=request.policy == "replace",
+        like=_facts(request.like),
+        keep_date=request.keep_date,
+    )
     return Saved(target, None, target.stat().st_size, notices=_texts(notices))
 
 
-def _write(data: bytes, target: Path, policy: str) -> Path:
+def _is_own(request: requests.Save) -> bool:
+    """Whether the target is the picture's earlier result, which nobody has touched since."""
+    return request.own is not None and FileVersion.of(request.target) == request.own
+
+
+def _skipped(target: Path) -> Saved:
+    version = FileVersion.of(target)
+    return Saved(target, None, version.file_bytes if version else 0, skipped="exists")
+
+
+def _facts(path: Path | None) -> os.stat_result | None:
+    """Permissions and dates of what a file is made of, while that is there."""
+    try:
+        return path.stat() if path is not None else None
+    except OSError:
+        return None
+
+
+def _write(
+    data: bytes, target: Path, policy: str, like: os.stat_result | None, *, keep_date: bool
+) -> Path:
     """Write aside and rename; another program's file of the same name is never touched."""
     from lbbic_engine.pictures.atomic import write_atomically
 
@@ -252,7 +281,8 @@ def _write(data: bytes, target: Path, policy: str) -> Path:
     while True:
         path = free_name(target) if policy == "rename" else target
         try:
-            write_atomically(path, data, overwrite=policy == "replace")
+            overwrite = policy == "replace"
+            write_atomically(path, data, overwrite=overwrite, like=like, keep_date=keep_date)
             return path
         except FileExistsError:
             if policy != "rename":

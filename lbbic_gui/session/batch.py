@@ -20,6 +20,7 @@ from lbbic_gui.jobs import requests
 from lbbic_gui.jobs.lanes import Job, Jobs
 from lbbic_gui.jobs.messages import BATCH, VIEW, Problem, Report, Saved, Step, Stopped
 from lbbic_gui.jobs.naming import fill, output_path
+from lbbic_gui.session.outputs import Outputs
 from lbbic_gui.session.totals import Totals
 from lbbic_gui.state.networks import Networks
 from lbbic_gui.state.queue_model import QueueModel, Row, State
@@ -74,7 +75,7 @@ class Batch(QObject):
         self._totals = Totals(queue, self._is_saved)
         self._waiting: OrderedDict[Row, _Wish] = OrderedDict()
         self._running: dict[Row, Job[Saved]] = {}
-        self._taken: set[str] = set()  # a.png and a.jpg must not share a.lbb, whatever the policy
+        self.outputs = Outputs()
         self._work: dict[Row, int] = {}  # of all that was asked for since nothing ran last
         self._asked = self._done = 0  # sums of it
         self._began = 0.0
@@ -166,32 +167,34 @@ class Batch(QObject):
         row.problem = None
         values, quality = self._settings.values, self._networks.quality(row)
         point = row.points.get(quality)
-        target, policy = wish.target, wish.policy
-        if target is None:
-            target = self._target(row, quality)
-            policy = "rename" if str(target).casefold() in self._taken else policy
-            self._taken.add(str(target).casefold())
+        wanted = wish.target or self.wanted(row, quality, ".lbb")
+        earlier = None if wish.target else self.outputs.earlier(row.source, wanted)
+        target = wish.target or (earlier.path if earlier else self.outputs.name(row.source, wanted))
         request = requests.Save(
             row.source,
             target,
             quality,
             values.device,
-            policy,
+            wish.policy,
             values.options,
             (point.data or None) if point else None,
+            earlier.version if earlier else None,
+            values.keep_dates,
+            values.skip_larger and wish.target is None,
         )
         self._running[row] = self._jobs.submit(
             request,
-            partial(self._on_answer, row, request),
+            partial(self._on_answer, row, request, wanted),
             partial(self._on_report, row),
             priority=wish.priority,
         )
 
-    def _target(self, row: Row, quality: float) -> Path:
+    def wanted(self, row: Row, quality: float, suffix: str) -> Path:
+        """What a result is to be called by the settings, wherever that leaves it."""
         values = self._settings.values
         folder = Path(values.output_folder) if values.output_folder else None
         source = place_of(row.source, values.last_folder)
-        name = fill(values.pattern, source.stem, quality) + ".lbb"
+        name = fill(values.pattern, source.stem, quality) + suffix
         return output_path(source, folder, row.base if values.keep_structure else None, name)
 
     def _share(self) -> float:
@@ -206,8 +209,10 @@ class Batch(QObject):
         return elapsed * (1 - share) / share
 
     def _is_saved(self, row: Row) -> bool:
-        """Whether a row is saved at the quality and by the options of now."""
-        return row.saved_as == (self._networks.quality(row), self._settings.values.options)
+        """Whether a row is saved, or need not be, at the quality and by the options of now."""
+        values = self._settings.values
+        is_wanted = row.skipped == "larger" and not values.skip_larger
+        return row.saved_as == (self._networks.quality(row), values.options) and not is_wanted
 
     def _rest(self, row: Row, *, stopped: bool = False) -> None:
         row.rest(self._networks.quality(row), self._settings.values.options, stopped=stopped)
@@ -230,13 +235,15 @@ class Batch(QObject):
                 self.tell()
 
     def _on_answer(
-        self, row: Row, request: requests.Save, answer: Saved | Problem | Stopped
+        self, row: Row, request: requests.Save, wanted: Path, answer: Saved | Problem | Stopped
     ) -> None:
         del self._running[row]
         match answer:
             case Saved():
                 self._done += self._work[row]
                 self._note(row, request, answer)
+                if not answer.skipped:
+                    self.outputs.note(row.source, wanted, answer.path, answer.version)
                 self.saved.emit(answer)
             case Stopped() if row.state in (State.WAITING, State.WORKING):
                 self._rest(row, stopped=row.state is State.WORKING)
@@ -253,7 +260,8 @@ class Batch(QObject):
             # without the file's bytes, of which there may be hundreds
             if known is None or not known.data:
                 row.note(replace(answer.point, data=b""))
-        row.skipped, row.saved_path = answer.skipped, answer.path
+        row.skipped = answer.skipped
+        row.saved_path = None if answer.skipped == "larger" else answer.path
         row.saved_as = (request.quality, request.options)
         row.result_bytes = answer.file_bytes
         self._rest(row)
@@ -261,7 +269,6 @@ class Batch(QObject):
     def _end_of_row(self) -> None:
         if not self.is_busy:
             self._work.clear()
-            self._taken.clear()
             self._asked = self._done = 0
         self._next()
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
-from lbbic_gui.desktop.file_dialogs import place_of
 from lbbic_gui.jobs.lanes import Job
 from lbbic_gui.jobs.messages import (
     BACKGROUND,
@@ -23,7 +22,7 @@ from lbbic_gui.jobs.messages import (
     Stopped,
     Target,
 )
-from lbbic_gui.jobs.naming import fill, free_name, output_path
+from lbbic_gui.jobs.naming import free_name
 from lbbic_gui.jobs.requests import CompareAtSize, CompressOnly, Export, FindTarget
 from lbbic_gui.session.session import Session
 from lbbic_gui.state.queue_model import Row
@@ -88,18 +87,25 @@ class PictureTools(QObject):
         if row is None or data is None:
             self.noticed.emit(tr("Not compressed yet at this quality"))
             return
-        device = self._session.settings.values.device
-        request = Export(data, target, device, "replace", row.partial)
+        values = self._session.settings.values
+        request = Export(
+            data,
+            target,
+            values.device,
+            "replace",
+            row.partial,
+            row.source.path,
+            values.keep_dates,
+        )
         self._keep(self._session.jobs.submit(request, self._on_exported, self._on_report))
 
     def proposal(self, suffix: str) -> Path:
-        """A free name: beside the picture, or in the folder of the settings."""
-        row, values = self._session.row, self._session.settings.values
+        """A free name, or that of the picture's earlier result if nobody has touched it since."""
+        row, batch = self._session.row, self._session.batch
         assert row is not None
-        path = place_of(row.source, values.last_folder)
-        folder = Path(values.output_folder) if values.output_folder else None
-        name = fill(values.pattern, path.stem, self._session.quality()) + suffix
-        return free_name(output_path(path, folder, None, name))
+        wanted = batch.wanted(row, self._session.quality(), suffix)
+        earlier = batch.outputs.earlier(row.source, wanted)
+        return earlier.path if earlier and earlier.is_untouched() else free_name(wanted)
 
     def stop(self) -> None:
         """Cancel all of them."""

@@ -48,9 +48,12 @@ class SettingsDialog(QDialog):
         }
         self._switches = {
             "keep_structure": QCheckBox(self.tr("Keep the structure of added folders")),
-            "keep_exif": QCheckBox(self.tr("EXIF (camera, date, place)")),
+            "skip_larger": QCheckBox(self.tr("Save nothing that is larger than its picture")),
+            "keep_exif": QCheckBox(self.tr("EXIF (camera, date)")),
+            "keep_location": QCheckBox(self.tr("Where it was taken")),
             "keep_icc": QCheckBox(self.tr("Colour profile")),
             "keep_xmp": QCheckBox(self.tr("XMP (titles, ratings, edits)")),
+            "keep_dates": QCheckBox(self.tr("The date of the picture's file")),
             "reduce_motion": QCheckBox(self.tr("Reduce motion")),
         }
         self.folder = QLineEdit()
@@ -94,9 +97,10 @@ class SettingsDialog(QDialog):
         form.addRow(self.tr("Named"), self.pattern)
         form.addRow("", self.example)
         form.addRow(self.tr("If a file exists"), self._choices["policy"])
+        form.addRow("", self._switches["skip_larger"])
         form.addRow(self.tr("Keep in files"), self._switches["keep_exif"])
-        form.addRow("", self._switches["keep_icc"])
-        form.addRow("", self._switches["keep_xmp"])
+        for kept in ("keep_location", "keep_icc", "keep_xmp", "keep_dates"):
+            form.addRow("", self._switches[kept])
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.rejected.connect(self.reject)
         self.reset = buttons.addButton(self.tr("Reset all"), QDialogButtonBox.ButtonRole.ResetRole)

@@ -52,7 +52,12 @@ class StatusBar(QStatusBar):
         self.device.setText(cpu if ready.device == "cpu" else self.tr("GPU (CUDA)"))
 
     def _on_saved(self, saved: Saved) -> None:
-        words = self.tr("Skipped, it exists: {}") if saved.skipped else self.tr("Saved as {}")
+        words = {
+            "exists": self.tr("Skipped, it exists: {}"),
+            "larger": self.tr("Original kept, it is smaller: {}"),
+        }.get(saved.skipped, self.tr("Saved as {}"))
+        if saved.is_again:
+            words = self.tr("Saved in place of the earlier result: {}")
         self.notify(" ".join((words.format(saved.path), *saved.notices)))
 
     def _on_failed(self, problem: Problem) -> None:

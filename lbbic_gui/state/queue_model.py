@@ -64,7 +64,7 @@ class Row:
     result_bytes: int = 0
     saved_path: Path | None = None
     saved_as: tuple[float, EncodeOptions] | None = None  # what is saved, or was there already
-    skipped: bool = False
+    skipped: str = ""  # why nothing was written, as ``Saved`` has it
     problem: Problem | None = None
     partial: bool = False  # what is left of a damaged file is shown
 
@@ -108,6 +108,8 @@ class Row:
             case State.STOPPED:
                 return tr("Stopped")
             case State.SKIPPED:
+                if self.skipped == "larger":
+                    return tr("Original kept: it is smaller")
                 return tr("Skipped: the file exists")
             case State.SAVED | State.CODED if self.result_bytes:
                 return self._result(short=short)

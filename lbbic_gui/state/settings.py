@@ -41,7 +41,10 @@ class Preferences:
     keep_structure: bool = True
     pattern: str = "{name}"
     policy: str = "rename"
+    skip_larger: bool = False
+    keep_dates: bool = True
     keep_exif: bool = True
+    keep_location: bool = True
     keep_icc: bool = True
     keep_xmp: bool = True
     reduce_motion: bool = False
@@ -50,7 +53,12 @@ class Preferences:
     @property
     def options(self) -> EncodeOptions:
         """By which model and effort files are made, and the metadata that goes into them."""
-        kinds = {"exif": self.keep_exif, "icc": self.keep_icc, "xmp": self.keep_xmp}
+        kinds = {
+            "exif": self.keep_exif,
+            "gps": self.keep_location,
+            "icc": self.keep_icc,
+            "xmp": self.keep_xmp,
+        }
         keep = frozenset(kind for kind, kept in kinds.items() if kept)
         return EncodeOptions(self.model, self.effort, keep)
 
@@ -67,7 +75,10 @@ class Changes(TypedDict, total=False):
     keep_structure: bool
     pattern: str
     policy: str
+    skip_larger: bool
+    keep_dates: bool
     keep_exif: bool
+    keep_location: bool
     keep_icc: bool
     keep_xmp: bool
     reduce_motion: bool

@@ -25,7 +25,7 @@ def test_settings_persist(settings_file: Path) -> None:
     Settings().change(effort="thorough")
     values = Settings().values
     assert (values.theme, values.quality, values.last_folder) == ("dark", 6.0, "/größe 图")
-    assert values.options == EncodeOptions(effort="thorough", keep=frozenset({"icc", "xmp"}))
+    assert values.options == EncodeOptions(effort="thorough", keep=frozenset({"gps", "icc", "xmp"}))
 
 
 @pytest.mark.parametrize(

@@ -649,17 +649,6 @@ def test_a_retry_on_the_cpu_is_offered_when_the_gpu_is_full(user: Any, draw: Dra
     user.wait_for_result()
 
 
-@pytest.mark.parametrize("policy", ["rename", "replace", "skip"])
-def test_two_pictures_of_one_name_keep_a_file_each(user: Any, draw: Draw, policy: str) -> None:
-    draw("in/a.jpg", seed=2)
-    user.window.settings.change(policy=policy)
-    user.drop(draw("in/a.png").parent)
-    user.wait(lambda: len(user.rows) == 2)
-    user.press(Qt.Key.Key_Return, CTRL)
-    user.wait(lambda: all(row.state is State.SAVED for row in user.rows))
-    assert len({row.saved_path for row in user.rows}) == 2
-
-
 def test_the_layout_is_kept(user: Any, draw: Draw) -> None:
     from lbbic_gui.shell.main_window import MainWindow
     from lbbic_gui.state.settings import Settings

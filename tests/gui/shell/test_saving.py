@@ -1,0 +1,144 @@
+"""What is saved where: names that are told apart, earlier results, dates, permissions, growth."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import ExifTags, Image
+from PySide6.QtCore import Qt
+
+from lbbic_engine.codec import read_info
+from lbbic_engine.pictures.read import load_picture
+from lbbic_gui.desktop import file_dialogs
+from lbbic_gui.state.queue_model import State
+
+Draw = Callable[..., Path]
+CTRL = Qt.KeyboardModifier.ControlModifier
+
+
+def compress_all(user: Any, *, expected: State = State.SAVED) -> None:
+    """All that is in the list, at the quality that is set."""
+    user.wait(lambda: bool(user.rows))
+    user.press(Qt.Key.Key_Return, CTRL)
+    user.wait(lambda: not user.window.session.batch.is_busy)
+    assert {row.state for row in user.rows} == {expected}
+
+
+def results(folder: Path) -> set[str]:
+    return {path.name for path in folder.glob("*.lbb")}
+
+
+@pytest.mark.parametrize("policy", ["rename", "replace", "skip"])
+def test_pictures_that_want_one_name_keep_a_file_each(user: Any, draw: Draw, policy: str) -> None:
+    folder = draw("in/a (2).jpg", 40, 16).parent
+    draw("in/a.jpg", 24, 16)
+    user.window.settings.change(policy=policy)
+    user.drop(folder)
+    user.wait(lambda: len(user.rows) == 2)
+    compress_all(user)
+    user.drop(draw("in/a.png", 32, 16), draw("in/A.bmp", 48, 16))  # once the others are saved
+    user.wait(lambda: len(user.rows) == 4)
+    for quality in (5.0, 6.0):  # again, over what this window wrote
+        compress_all(user)
+        widths = {row.saved_path.name: row.width for row in user.rows}
+        assert widths == {"a (2).lbb": 40, "a.lbb": 24, "a (3).lbb": 32, "A (4).lbb": 48}
+        assert results(folder) == widths.keys()
+        for name, width in widths.items():
+            assert read_info((folder / name).read_bytes()).width == width
+        user.window.settings.change(quality=quality)
+
+
+def test_an_earlier_result_is_replaced_unless_somebody_changed_it(user: Any, draw: Draw) -> None:
+    path = draw("a.png")
+    path.with_suffix(".lbb").write_bytes(b"mine")
+    user.drop(path)
+    compress_all(user)
+    user.window.settings.change(quality=5.0)
+    compress_all(user)
+    assert results(path.parent) == {"a.lbb", "a (2).lbb"}
+    assert read_info((path.parent / "a (2).lbb").read_bytes()).quality == 5
+    assert "in place of the earlier" in user.window.status.notice.text()
+    with (path.parent / "a (2).lbb").open("ab") as file:
+        file.write(b"changed")
+    user.window.settings.change(quality=6.0)
+    compress_all(user)
+    assert results(path.parent) == {"a.lbb", "a (2).lbb", "a (2) (2).lbb"}
+    assert (path.parent / "a.lbb").read_bytes() == b"mine"
+    assert (path.parent / "a (2).lbb").read_bytes().endswith(b"changed")
+
+
+def test_the_dialog_proposes_the_earlier_result(
+    user: Any, draw: Draw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proposals: list[Path] = []
+    path = draw("a.png")
+    user.drop(path)
+    compress_all(user)
+    monkeypatch.setattr(
+        file_dialogs, "choose_target", lambda _, proposal: proposals.append(proposal)
+    )
+    user.wait_for_result()
+    user.press(Qt.Key.Key_S, CTRL)
+    path.with_suffix(".lbb").write_bytes(b"somebody's")
+    user.press(Qt.Key.Key_S, CTRL)
+    assert [each.name for each in proposals] == ["a.lbb", "a (2).lbb"]
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_permissions_go_along_and_the_date_if_wanted(
+    user: Any, draw: Draw, monkeypatch: pytest.MonkeyPatch, keep: bool
+) -> None:
+    path = draw("a.png")
+    path.chmod(0o600)
+    os.utime(path, ns=(1, 1_000_000_000_123_456_789))
+    exported = path.with_name("b.png")
+    monkeypatch.setattr(file_dialogs, "choose_export", lambda *_: exported)
+    if not keep:
+        user.window.settings.change(keep_dates=False)
+    user.drop(path)
+    user.wait_for_result()
+    compress_all(user)
+    user.press(Qt.Key.Key_E, CTRL)
+    user.wait(exported.exists)
+    for result in (path.with_suffix(".lbb"), exported):
+        facts = result.stat()
+        assert facts.st_mode & 0o777 == 0o600
+        assert (facts.st_mtime_ns == path.stat().st_mtime_ns) is keep
+
+
+def test_an_original_that_is_smaller_is_kept_when_asked(user: Any, tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.new("RGB", (16, 16), "teal").save(path)
+    user.window.settings.change(skip_larger=True)
+    user.drop(path)
+    compress_all(user, expected=State.SKIPPED)
+    assert user.rows[0].status() == "Original kept: it is smaller"
+    assert "Original kept" in user.window.status.notice.text()
+    assert results(tmp_path) == set()
+    assert user.window.queue.total.text().startswith("1 of 1")
+    user.window.settings.change(skip_larger=False)
+    compress_all(user)
+    assert results(tmp_path) == {"a.lbb"}
+
+
+def test_the_place_is_left_out_when_asked(user: Any, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Make] = "maker"
+    exif.get_ifd(ExifTags.IFD.GPSInfo)[2] = (48.0, 51.0, 29.0)
+    Image.new("RGB", (40, 24), "teal").save(tmp_path / "a.jpg", exif=exif)
+    user.window.settings.change(keep_location=False)
+    user.drop(tmp_path / "a.jpg")
+    compress_all(user)
+    from lbbic_engine import decompress
+
+    original = load_picture(tmp_path / "a.jpg").exif
+    stored = decompress((tmp_path / "a.lbb").read_bytes()).exif
+    for data, has_place in ((original, True), (stored, False)):
+        tags = Image.Exif()
+        tags.load(data or b"")
+        assert tags[ExifTags.Base.Make] == "maker"
+        assert bool(tags.get_ifd(ExifTags.IFD.GPSInfo)) is has_place
