@@ -99,6 +99,11 @@ class PictureTools(QObject):
         )
         self._keep(self._session.jobs.submit(request, self._on_exported, self._on_report))
 
+    @property
+    def is_exporting(self) -> bool:
+        """Whether a picture is being written, or is to be."""
+        return any(isinstance(job.request, Export) and not job.is_answered for job in self._jobs)
+
     def proposal(self, suffix: str) -> Path:
         """A free name, or that of the picture's earlier result if nobody has touched it since."""
         row, batch = self._session.row, self._session.batch

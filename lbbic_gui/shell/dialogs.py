@@ -1,4 +1,4 @@
-"""Keyboard help and About."""
+"""Keyboard help, About, and the question before quitting."""
 
 from __future__ import annotations
 
@@ -8,7 +8,15 @@ from importlib import metadata
 from PySide6 import __version__ as pyside_version
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication, QKeySequence
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QGridLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QDialog,
+    QDialogButtonBox,
+    QGridLayout,
+    QLabel,
+    QMessageBox,
+    QVBoxLayout,
+    QWidget,
+)
 
 from lbbic_gui.jobs.messages import Model, Ready
 from lbbic_gui.shell.actions import Entry, entries, mouse_help
@@ -102,6 +110,20 @@ def system_info(ready: Ready | None, model: Model | None) -> str:
         *loaded,
     ]
     return "\n".join(lines)
+
+
+def confirm_stop(window: QWidget) -> bool:
+    """Ask whether to quit although files are being written."""
+    box = QMessageBox(QMessageBox.Icon.Question, tr("Stop and quit?"), "", parent=window)
+    box.setText(tr("Files are still being written."))
+    box.setInformativeText(tr("What is saved already is kept, what is not is left out."))
+    # Of one role, so that they stay in this order on every desktop
+    go_on = box.addButton(tr("Go on"), QMessageBox.ButtonRole.ActionRole)
+    stop = box.addButton(tr("Stop and quit"), QMessageBox.ButtonRole.ActionRole)
+    box.setDefaultButton(go_on)
+    box.setEscapeButton(go_on)
+    box.exec()
+    return box.clickedButton() is stop
 
 
 def _close_button(dialog: QDialog) -> QDialogButtonBox:

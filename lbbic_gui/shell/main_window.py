@@ -15,7 +15,6 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import (
     QApplication,
     QMainWindow,
-    QMessageBox,
     QSplitter,
     QStackedWidget,
     QWidget,
@@ -29,7 +28,7 @@ from lbbic_gui.session.session import Session
 from lbbic_gui.shell import actions
 from lbbic_gui.shell.commands import Commands
 from lbbic_gui.shell.connections import connect_actions, connect_panels
-from lbbic_gui.shell.dialogs import AboutDialog, KeysDialog
+from lbbic_gui.shell.dialogs import AboutDialog, KeysDialog, confirm_stop
 from lbbic_gui.shell.empty_state import EmptyState
 from lbbic_gui.shell.settings_dialog import SettingsDialog
 from lbbic_gui.shell.status_bar import StatusBar
@@ -188,23 +187,13 @@ class MainWindow(QMainWindow):
         self.viewer.show_drop(lit)
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        if self.session.batch.is_busy and not self._confirm_close():
+        is_writing = self.session.batch.is_busy or self.tools.is_exporting
+        if is_writing and not confirm_stop(self):
             event.ignore()
             return
         self.settings.keep_layout(geometry=self.saveGeometry(), splitter=self.splitter.saveState())
         self.session.jobs.stop()
         event.accept()
-
-    def _confirm_close(self) -> bool:
-        answer = QMessageBox.question(
-            self,
-            self.tr("Stop and quit?"),
-            self.tr(
-                "Pictures are still being compressed. What is saved already is kept.\n\n"
-                "Stop and quit?"
-            ),
-        )
-        return answer == QMessageBox.StandardButton.Yes
 
 
 def _can_be_used(widget: QWidget) -> bool:

@@ -89,7 +89,7 @@ def photograph(folder: Path, theme: str, scale: str, workshop: Path) -> None:
     from lbbic_gui.jobs.error_messages import explain
     from lbbic_gui.painting.overlays import Overlay
     from lbbic_gui.painting.view_options import Mode
-    from lbbic_gui.shell.dialogs import AboutDialog, KeysDialog
+    from lbbic_gui.shell.dialogs import AboutDialog, KeysDialog, confirm_stop
     from lbbic_gui.shell.settings_dialog import SettingsDialog
     from lbbic_gui.state.settings import Settings
 
@@ -170,7 +170,7 @@ def photograph(folder: Path, theme: str, scale: str, workshop: Path) -> None:
     window.actions_["compress_all"].trigger()
     camera.wait(lambda: any(row.progress > 0.3 for row in session.queue.rows[1:]))
     camera.shoot("batch")
-    camera.shoot_modal("quit", window._confirm_close)
+    camera.shoot_modal("quit", lambda: confirm_stop(window))
     camera.wait(lambda: not session.batch.is_busy)
     camera.shoot("batch-done")
     window.queue.select(session.queue.rows[-1])

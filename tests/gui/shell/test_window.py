@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QPoint, Qt, QTimer
 from PySide6.QtGui import QImage
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QMessageBox
 
+from lbbic_engine import codec
 from lbbic_engine.devices import device_failures
-from lbbic_engine.errors import GpuError
+from lbbic_engine.errors import Cancelled, GpuError
 from lbbic_gui.desktop import file_dialogs
 from lbbic_gui.painting.overlays import Overlay
 from lbbic_gui.painting.view_options import Mode
@@ -429,22 +431,72 @@ def test_a_codec_that_cannot_be_so_small_says_so(user: Any, draw: Draw) -> None:
     assert not user.window.viewer.canvas.options.baseline.startswith("JPEG")
 
 
-def test_closing_while_busy_asks_once(
-    user: Any, draw: Draw, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def answered(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[list[str]]]:
+    """Answers the questions of the app by Return, then Escape, then the second button.
+
+    Yields the buttons of each question so far, from left to right.
+    """
+    questions: list[list[str]] = []
+
+    def answer() -> None:
+        box = QApplication.activeModalWidget()
+        if isinstance(box, QMessageBox) and box.isVisible():
+            buttons = sorted(box.buttons(), key=lambda button: button.x())
+            questions.append([button.text() for button in buttons])
+            keys = {1: Qt.Key.Key_Return, 2: Qt.Key.Key_Escape}
+            if (key := keys.get(len(questions))) is not None:
+                QTest.keyClick(box, key)
+            else:
+                QTest.mouseClick(buttons[1], LEFT)
+
+    timer = QTimer(interval=0)
+    timer.timeout.connect(answer)
+    timer.start()
+    yield questions
+    timer.stop()
+
+
+def work_until_cancelled(*_: object, cancelled: Any, **__: object) -> None:
+    cancelled.__self__.wait()
+    raise Cancelled
+
+
+@pytest.mark.parametrize("work", ["batch", "export"])
+def test_quitting_while_files_are_written_asks(
+    user: Any,
+    draw: Draw,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    answered: list[list[str]],
+    work: str,
 ) -> None:
-    asked = []
-    answers = [QMessageBox.StandardButton.No, QMessageBox.StandardButton.Yes]
-    monkeypatch.setattr(
-        QMessageBox, "question", lambda *_: asked.append(1) or answers[len(asked) - 1]
-    )
-    user.drop(draw("a.png", 800, 600))
+    monkeypatch.setattr(file_dialogs, "choose_export", lambda *_: tmp_path / "out.png")
+    user.drop(draw("a.png"))
     user.wait_for_result()
-    user.window.settings.change(quality=5.0)
-    user.press(Qt.Key.Key_Return, CTRL)
-    assert not user.window.close()
+    for name in ("compress", "decompress"):
+        monkeypatch.setattr(codec, name, work_until_cancelled)
+    if work == "batch":
+        user.window.settings.change(quality=5.0)
+        user.press(Qt.Key.Key_Return, CTRL)
+    else:
+        user.press(Qt.Key.Key_E, CTRL)
+    for _ in range(2):
+        assert not user.window.close()
+    assert user.window.isVisible()
     assert user.window.close()
-    assert len(asked) == 2
+    assert answered == [["Go on", "Stop and quit"]] * 3
     assert not user.window.isVisible()
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_quitting_asks_nothing_while_nothing_is_written(
+    user: Any, draw: Draw, answered: list[list[str]]
+) -> None:
+    user.drop(draw("a.png", 800, 600))
+    user.wait(lambda: user.window.viewer.canvas.result is not None)
+    assert user.window.close()
+    assert not answered
 
 
 def test_every_action_has_words_and_every_control_a_name(user: Any) -> None:
