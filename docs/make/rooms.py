@@ -7,6 +7,7 @@ is a folder, or single modules that lie at the top of their package.
 ROOMS = {
     "lbbic_engine": {
         "ground": ("config", "devices", "errors"),
+        "parallel": (),
         "layout": (),
         "bitstream": (),
         "pictures": (),
@@ -14,6 +15,7 @@ ROOMS = {
         "coding": (),
         "face": ("codec", "pillow_plugin"),
         "measure": (),
+        "batch": (),
         "bench": (),
         "cli": (),
     },

@@ -6,7 +6,6 @@ import os
 import sys
 from argparse import Namespace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from lbbic_engine.errors import LbbicError
@@ -67,10 +66,8 @@ def write_picture(
     from lbbic_engine.pictures import write
 
     if path is None:
-        with TemporaryDirectory(prefix="lbbic-") as folder:
-            file = Path(folder, "picture.png")
-            notices = write.save_image(picture, file)
-            _to_standard_output(file.read_bytes())
+        data, notices = write.encode_image(picture, "picture.png")
+        _to_standard_output(data)
         return notices
     make_folder(path.parent)
     return write.save_image(

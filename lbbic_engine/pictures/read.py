@@ -83,6 +83,12 @@ def load_preview(source: Source, side: int) -> Preview:
     return Preview(np.dstack((shown.pixels, pixels[..., 3])), width, height)
 
 
+def picture_size(source: Source) -> tuple[int, int]:
+    """Width and height as the file says, before orientation; UnsupportedImageError."""
+    with _in_our_words(source), open_image(source) as (image, _):
+        return image.size
+
+
 # --- reading; a ValueError here is a reason to refuse the picture -------------------------------
 
 

@@ -39,12 +39,21 @@ def save_image(
     like: os.stat_result | None = None,
     keep_date: bool = False,
 ) -> tuple[Notice, ...]:
-    """Write a picture in the format that the extension names; what that changed is returned.
+    """Write a picture as ``encode_image`` makes it, by ``write_atomically`` with its options."""
+    data, notices = encode_image(picture, path)
+    write_atomically(path, data, overwrite=overwrite, like=like, keep_date=keep_date)
+    return notices
+
+
+def encode_image(
+    picture: Picture, path: str | os.PathLike[str]
+) -> tuple[bytes, tuple[Notice, ...]]:
+    """The file of a picture in the format that the extension of ``path`` names; what that changed.
 
     JPEG and AVIF at high quality with full colour resolution, the others without loss. Metadata
     goes along where the format holds it; where it holds no alpha the picture is laid on white, and
-    where it holds no colour profile the picture becomes sRGB. The other options are those of
-    ``write_atomically``. UnwritableImageError if the format cannot hold it; OSError as there.
+    where it holds no colour profile the picture becomes sRGB. UnwritableImageError if the format
+    cannot hold it.
     """
     height, width, _ = picture.pixels.shape
     format_ = format_for(path, width, height)
@@ -58,8 +67,7 @@ def save_image(
     except Exception as error:  # Pillow's writers raise anything for what their format cannot hold.
         title = f"Cannot write {Path(path).name} as {format_.name}"
         raise UnwritableImageError(title, reason(error)) from error
-    write_atomically(path, file.getvalue(), overwrite=overwrite, like=like, keep_date=keep_date)
-    return notices
+    return file.getvalue(), notices
 
 
 def _fit(picture: Picture, format_: FileFormat) -> tuple[Picture, tuple[Notice, ...]]:

@@ -1,0 +1,236 @@
+"""The two directions that files are coded in: what a worker does with a group of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, BinaryIO
+
+from lbbic_engine.config import DEFAULT_WEIGHTS, EFFORTS
+
+if TYPE_CHECKING:
+    from lbbic_engine.codec import Compressed, ReportProgress
+    from lbbic_engine.pictures.picture import Notice, Picture
+
+# Of one core for a megapixel; a thorough sender and a search for a target take some ten times it.
+ENCODE_SECONDS, DECODE_SECONDS, SLOW = 1.0, 0.7, 10
+
+Content = Path | bytes
+
+
+@dataclass(frozen=True)
+class CodedFile:
+    """What coding a file gave.
+
+    ``seconds`` are the coder's alone, of pictures coded together each one's share.
+    """
+
+    data: bytes  # of the file, where it is not written to a place
+    input_bytes: int
+    output_bytes: int
+    width: int
+    height: int
+    seconds: float
+    notices: tuple[Notice, ...]
+    quality: float | None = None  # these two of compressed files
+    psnr: float | None = None  # dB
+    is_kept: bool = False  # the original is, since the .lbb file would not be smaller
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """Pictures to .lbb files, as ``codec.compress``, or for a target as ``search_quality``.
+
+    ``strip`` are kinds of metadata to leave out; ``skip_larger`` writes no file that would not be
+    smaller than its picture.
+    """
+
+    quality: float | None = None
+    max_bytes: int | None = None
+    max_bpp: float | None = None
+    min_psnr: float | None = None
+    weights: str = DEFAULT_WEIGHTS
+    effort: str = EFFORTS[0]
+    refine: bool = True
+    device: str = "auto"
+    strip: tuple[str, ...] = ()
+    skip_larger: bool = False
+
+    @property
+    def gains_by_groups(self) -> bool:
+        return not self._has_target and self.effort == EFFORTS[0]
+
+    @property
+    def seconds_per_megapixel(self) -> float:
+        return ENCODE_SECONDS if self.gains_by_groups else SLOW * ENCODE_SECONDS
+
+    @property
+    def _has_target(self) -> bool:
+        return (self.max_bytes, self.max_bpp, self.min_psnr) != (None, None, None)
+
+    def count_pixels(self, content: Content) -> int:
+        """Of a picture, by its header."""
+        from lbbic_engine.pictures.read import picture_size
+
+        width, height = picture_size(_source(content))
+        return width * height
+
+    def code(
+        self, files: Sequence[tuple[Content, Path | None]], progress: ReportProgress | None
+    ) -> list[CodedFile]:
+        """Raises as ``codec.compress`` and ``load_picture``, for the first file that fails."""
+        from lbbic_engine.pictures.read import load_picture
+        from lbbic_engine.pictures.strip import strip
+
+        pictures = [strip(load_picture(_source(content)), self.strip) for content, _ in files]
+        started = perf_counter()
+        coded = self._compress(pictures, progress)
+        shares = _shares(perf_counter() - started, pictures)
+        return [
+            self._made(content, picture, compressed, seconds)
+            for (content, _), picture, compressed, seconds in zip(
+                files, pictures, coded, shares, strict=True
+            )
+        ]
+
+    def _made(
+        self, content: Content, picture: Picture, compressed: Compressed, seconds: float
+    ) -> CodedFile:
+        from lbbic_engine.measure import metrics
+
+        input_bytes, output_bytes = _size(content), len(compressed.data)
+        is_kept = self.skip_larger and output_bytes >= input_bytes
+        return CodedFile(
+            data=b"" if is_kept else compressed.data,
+            input_bytes=input_bytes,
+            output_bytes=output_bytes,
+            width=picture.pixels.shape[1],
+            height=picture.pixels.shape[0],
+            seconds=seconds,
+            notices=picture.notices,
+            quality=compressed.quality,
+            psnr=metrics.psnr(picture.pixels, compressed.reconstruction),
+            is_kept=is_kept,
+        )
+
+    def _compress(
+        self, pictures: Sequence[Picture], progress: ReportProgress | None
+    ) -> list[Compressed]:
+        from lbbic_engine import codec
+
+        if self._has_target:
+            return [self._search(picture, progress) for picture in pictures]
+        return codec.compress_batch(
+            pictures,
+            self.quality,
+            device=self.device,
+            weights=self.weights,
+            effort=self.effort,
+            refine=self.refine,
+            progress=progress,
+        )
+
+    def _search(self, picture: Picture, progress: ReportProgress | None) -> Compressed:
+        from lbbic_engine.measure.target_search import bytes_for_bpp, search_quality
+
+        max_bytes = self.max_bytes
+        if self.max_bpp is not None:
+            max_bytes = bytes_for_bpp(picture, self.max_bpp)
+        _, compressed = search_quality(
+            picture,
+            max_bytes=max_bytes,
+            min_psnr=self.min_psnr,
+            device=self.device,
+            weights=self.weights,
+            effort=self.effort,
+            refine=self.refine,
+            progress=progress,
+        )
+        return compressed
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """.lbb files to pictures, as ``codec.decompress``, in formats that their outputs' names say.
+
+    Those that have no name become PNG files.
+    """
+
+    partial: bool = False
+    device: str = "auto"
+
+    @property
+    def gains_by_groups(self) -> bool:
+        return not self.partial
+
+    @property
+    def seconds_per_megapixel(self) -> float:
+        return DECODE_SECONDS
+
+    def count_pixels(self, content: Content) -> int:
+        """Of an .lbb file, by its header."""
+        from lbbic_engine.bitstream.container import parse_container
+
+        container = parse_container(_read(content), partial=True)
+        return container.width * container.height
+
+    def code(
+        self, files: Sequence[tuple[Content, Path | None]], progress: ReportProgress | None
+    ) -> list[CodedFile]:
+        """Raises as ``codec.decompress`` and ``encode_image``, for the first file that fails."""
+        from lbbic_engine import codec
+        from lbbic_engine.bitstream.container import parse_container
+        from lbbic_engine.pictures.formats import format_for
+
+        contents = [_read(content) for content, _ in files]
+        outputs = [output or Path("picture.png") for _, output in files]
+        for data, output in zip(contents, outputs, strict=True):  # before work is spent on it
+            container = parse_container(data, partial=self.partial)
+            format_for(output, container.width, container.height)
+        started = perf_counter()
+        pictures = codec.decompress_batch(
+            contents, device=self.device, partial=self.partial, progress=progress
+        )
+        shares = _shares(perf_counter() - started, pictures)
+        return [
+            _made_of(data, picture, output, seconds)
+            for data, picture, output, seconds in zip(
+                contents, pictures, outputs, shares, strict=True
+            )
+        ]
+
+
+def _made_of(data: bytes, picture: Picture, output: Path, seconds: float) -> CodedFile:
+    from lbbic_engine.pictures.write import encode_image
+
+    image, notices = encode_image(picture, output)
+    return CodedFile(
+        data=image,
+        input_bytes=len(data),
+        output_bytes=len(image),
+        width=picture.pixels.shape[1],
+        height=picture.pixels.shape[0],
+        seconds=seconds,
+        notices=(*picture.notices, *notices),
+    )
+
+
+def _source(content: Content) -> Path | BinaryIO:
+    return BytesIO(content) if isinstance(content, bytes) else content
+
+
+def _read(content: Content) -> bytes:
+    return content if isinstance(content, bytes) else content.read_bytes()
+
+
+def _size(content: Content) -> int:
+    return len(content) if isinstance(content, bytes) else content.stat().st_size
+
+
+def _shares(seconds: float, pictures: Sequence[Picture]) -> list[float]:
+    """What each picture took of the seconds for all, by its pixels."""
+    pixels = [picture.pixels.size for picture in pictures]
+    return [seconds * each / sum(pixels) for each in pixels]

@@ -1,0 +1,81 @@
+"""How much memory this process and its workers may still take."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+# Of control groups, both versions: limit, use, and the key of what the kernel would give back.
+_VERSION_1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+_VERSION_2 = ("memory.max", "memory.current", "inactive_file")
+
+
+def usable_memory(root: Path = Path("/")) -> int:
+    """Bytes that can be had without swapping, within the limits of the process's control groups.
+
+    ``root`` is where /proc and /sys are. Where the system says nothing of what is in use (macOS)
+    it is half of what there is.
+    """
+    with suppress(OSError, StopIteration, ValueError):
+        return min(_available(root), *_rooms_of_groups(root))
+    return _without_proc()
+
+
+def _available(root: Path) -> int:
+    lines = (root / "proc/meminfo").read_text().splitlines()
+    return 1024 * int(next(line.split()[1] for line in lines if line.startswith("MemAvailable")))
+
+
+def _rooms_of_groups(root: Path) -> Iterator[int]:
+    """What is left in each control group that the process is in, those above it included."""
+    yield sys.maxsize
+    for line in (root / "proc/self/cgroup").read_text().splitlines():
+        _, controllers, place = line.split(":", 2)
+        if "memory" in controllers.split(","):
+            base, files = root / "sys/fs/cgroup/memory", _VERSION_1
+        elif not controllers:
+            base, files = root / "sys/fs/cgroup", _VERSION_2
+        else:
+            continue
+        folder = base / place.lstrip("/")
+        for group in (folder, *folder.parents):
+            if group.is_relative_to(base):
+                with suppress(
+                    OSError, ValueError, KeyError
+                ):  # no limit, or the group lies out of view
+                    yield _room(group, *files)
+
+
+def _room(group: Path, limit: str, usage: str, reclaimable: str) -> int:
+    statistics = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+    used = int((group / usage).read_text()) - int(statistics[reclaimable])
+    return max(0, int((group / limit).read_text()) - used)
+
+
+def _without_proc() -> int:
+    if sys.platform == "win32":
+        return _available_on_windows()
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+
+
+if sys.platform == "win32":
+    import ctypes
+
+    class _MemoryStatus(ctypes.Structure):
+        """MEMORYSTATUSEX; the rest of its fields are of no use here."""
+
+        _fields_ = (
+            ("length", ctypes.c_ulong),
+            ("load_per_cent", ctypes.c_ulong),
+            ("total_physical", ctypes.c_ulonglong),
+            ("available_physical", ctypes.c_ulonglong),
+            ("others", ctypes.c_ulonglong * 5),
+        )
+
+    def _available_on_windows() -> int:
+        status = _MemoryStatus(length=ctypes.sizeof(_MemoryStatus))
+        ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status))
+        return int(status.available_physical)

@@ -1,0 +1,170 @@
+"""A pool of processes in which one that dies costs its own task alone, and which ends at once.
+
+When a process of ``concurrent.futures.ProcessPoolExecutor`` dies, everything that waits fails with
+it, and nobody can tell whose fault it was. Here each process belongs to a thread, which hands it
+one task after the other through a pipe: the pipe's end says who died, and the thread starts
+another. Processes are spawned, for a fork would share the locks of threads.
+"""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from threading import Lock, local
+from typing import Any
+
+from lbbic_engine.errors import LbbicError
+
+_SPAWN = multiprocessing.get_context("spawn")
+_GRACE_SECONDS = 0.3  # from a request to end to the end
+_REPORT_SECONDS = 0.05  # between two reports of a task, at least
+
+Report = Callable[[Any], None]
+
+
+class WorkerDied(LbbicError):
+    """The process of a task ended before the task did."""
+
+    def __init__(self) -> None:
+        super().__init__("The worker died", "It was killed from outside, or memory ran out.")
+
+
+class WorkerPool(ThreadPoolExecutor):
+    """An Executor of at most ``workers`` processes, each started when there is a task for it.
+
+    What is submitted must be importable by name, and a script that uses it guarded by
+    ``if __name__ == "__main__"``, as for any pool of processes. A future raises what its function
+    raised, or WorkerDied. Leaving it as a context ends what still runs.
+    """
+
+    def __init__(self, workers: int) -> None:
+        super().__init__(workers, "lbbic-worker", _leave_interrupts_to_the_main_thread)
+        self._own = local()
+        self._workers: set[_Worker] = set()
+        self._starting = Lock()
+        self._terminated = False
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        return super().submit(self._call, fn, args, kwargs, None)
+
+    def submit_reporting(
+        self, fn: Callable[[Any, Report], Any], task: Any, report: Report
+    ) -> Future[Any]:
+        """Submit ``fn(task, report)``; what it reports comes to ``report``, in some thread."""
+        return super().submit(self._call, fn, (task,), {}, report)
+
+    def terminate(self) -> None:
+        """End all processes: what runs raises WorkerDied, what waits is cancelled."""
+        with self._starting:
+            self._terminated = True
+        for worker in self._workers:
+            worker.process.terminate()
+        for worker in self._workers:
+            worker.process.join(_GRACE_SECONDS)
+            worker.process.kill()
+        self.shutdown(cancel_futures=True)
+        for worker in self._workers:
+            worker.close()
+
+    def __exit__(self, *_: object) -> None:
+        self.terminate()
+
+    def _call(
+        self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: Any, report: Report | None
+    ) -> Any:
+        return self._worker().call(fn, args, kwargs, report)
+
+    def _worker(self) -> _Worker:
+        """The process of this thread, or a new one if it has died."""
+        worker: _Worker | None = getattr(self._own, "worker", None)
+        if worker is not None and worker.process.is_alive():
+            return worker
+        with self._starting:
+            if self._terminated:
+                raise WorkerDied
+            if worker is not None:
+                self._workers.remove(worker)
+                worker.close()
+            self._own.worker = worker = _Worker()
+            self._workers.add(worker)
+        return worker
+
+
+class _Worker:
+    """A process and the pipe to it."""
+
+    def __init__(self) -> None:
+        self._pipe, end = _SPAWN.Pipe()
+        self.process = _SPAWN.Process(target=_serve, args=(end,), daemon=True)
+        self.process.start()
+        end.close()
+
+    def call(
+        self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: Any, report: Report | None
+    ) -> Any:
+        try:
+            self._pipe.send((fn, args, kwargs, report is not None))
+            kind, value = self._pipe.recv()
+            while kind == "report":
+                assert report is not None
+                report(value)
+                kind, value = self._pipe.recv()
+        except (EOFError, ConnectionError):
+            self.process.kill()  # its end of the pipe goes a moment before it is gone
+            self.process.join()
+            raise WorkerDied from None
+        if kind == "error":
+            raise value
+        return value
+
+    def close(self) -> None:
+        self._pipe.close()
+        self.process.join()
+        self.process.close()
+
+
+def _leave_interrupts_to_the_main_thread() -> None:
+    """For threads that start processes, too: those would print a traceback while they start."""
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+
+
+def _serve(pipe: Connection) -> None:
+    """What runs in a process: one task after the other, until the owner closes the pipe."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # by way of every finally clause
+    os.environ["OMP_NUM_THREADS"] = "1"  # for torch, and for code that asks whether it may use more
+    import torch
+
+    torch.set_num_threads(1)  # a script that starts a pool may have imported torch before
+    with suppress(EOFError, ConnectionError):
+        while True:
+            fn, args, kwargs, reporting = pipe.recv()
+            if reporting:
+                args = (*args, _reports_to(pipe))
+            try:
+                answer = ("result", fn(*args, **kwargs))
+            except Exception as error:
+                answer = ("error", error)
+            pipe.send(answer)
+
+
+def _reports_to(pipe: Connection) -> Report:
+    """Send what is reported, but no more often than anybody looks."""
+    last = -math.inf
+
+    def report(value: Any) -> None:
+        nonlocal last
+        if time.monotonic() - last >= _REPORT_SECONDS:
+            last = time.monotonic()
+            pipe.send(("report", value))
+
+    return report

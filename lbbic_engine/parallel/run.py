@@ -1,0 +1,194 @@
+"""Tasks through an Executor, or in this process where that is faster; outcomes as they come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from queue import Empty, SimpleQueue
+from typing import Any, Generic, TypeVar
+
+from lbbic_engine.devices import usable_cores
+from lbbic_engine.errors import Cancelled
+from lbbic_engine.parallel.memory import usable_memory
+from lbbic_engine.parallel.pool import Report, WorkerPool
+
+START_SECONDS = 1.0  # of a worker, most of it to import torch
+WORKER_BYTES = 450_000_000  # of a worker that codes tiles of two megapixels
+MOST_IN_FLIGHT = 1024  # tasks that an Executor of the caller's is given ahead of their results
+_ASK_SECONDS = 0.1  # from one question whether to stop to the next
+
+T = TypeVar("T")
+R = TypeVar("R")
+IsCancelled = Callable[[], bool]
+
+
+@dataclass(frozen=True)
+class Task(Generic[T]):
+    """Something to work on.
+
+    It takes about so many seconds of one core, and ``memory_bytes`` beside ``WORKER_BYTES``.
+    """
+
+    content: T
+    seconds: float
+    memory_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[T, R]):
+    """What became of a task; ``error`` is what its Executor raised, if it has no ``result``."""
+
+    content: T
+    result: R | None = None
+    error: Exception | None = None
+
+
+def run(
+    work: Callable[[T, Report], R],
+    tasks: Iterable[Task[T]],
+    *,
+    executor: Executor | None = None,
+    jobs: int | None = None,
+    report: Callable[[T, Any], None] | None = None,
+    cancelled: IsCancelled | None = None,
+) -> Iterator[Outcome[T, R]]:
+    """Yield what ``work(content, report)`` makes of each task, in the order in which they end.
+
+    ``executor`` None: a pool of processes of our own, at most ``jobs`` (None: as many as there are
+    cores), no more than there is memory for, and none where the work is not worth their start.
+    It is gone when the iterator ends or is closed; what its tasks report comes to ``report``. An
+    Executor of the caller's reports nothing, and finishes what it has begun.
+    ``work`` and contents are pickled. Cancelled, soon after ``cancelled`` returns True.
+    """
+    stop_if = partial(_stop_if, cancelled)
+    if executor is not None:
+        yield from _hand_out(work, tasks, executor, _Limits(MOST_IN_FLIGHT), report, stop_if)
+        return
+    memory = usable_memory()
+    workers, tasks = _plan(tasks, jobs or usable_cores(), memory)
+    if workers == 1:
+        yield from _run_here(work, tasks, report, stop_if)
+        return
+    limits = _Limits(2 * workers, memory - workers * WORKER_BYTES)
+    with WorkerPool(workers) as pool:
+        yield from _hand_out(work, tasks, pool, limits, report, stop_if)
+
+
+@dataclass(frozen=True)
+class _Limits:
+    """Of what an Executor has at a time."""
+
+    tasks: int
+    memory_bytes: float = float("inf")
+
+    def allow(self, task: Task[Any], others: Iterable[Task[Any]]) -> bool:
+        """Whether a task may join others; one alone always may."""
+        each = [other.memory_bytes for other in others]
+        return len(each) < self.tasks and (
+            not each or sum(each) + task.memory_bytes <= self.memory_bytes
+        )
+
+
+def _plan(tasks: Iterable[Task[T]], jobs: int, memory: int) -> tuple[int, Iterator[Task[T]]]:
+    """How many workers the tasks are worth, and all of the tasks; looks only as far as it must."""
+    most = max(1, min(jobs, memory // WORKER_BYTES))
+    tasks, seconds = iter(tasks), 0.0
+    seen: list[Task[T]] = []
+    while (len(seen) < most or seconds < most * START_SECONDS) and (task := next(tasks, None)):
+        seen.append(task)
+        seconds += task.seconds
+    worth = min(len(seen), int(seconds / START_SECONDS))
+    return max(1, min(most, worth)), chain(seen, tasks)
+
+
+def _run_here(
+    work: Callable[[T, Report], R],
+    tasks: Iterable[Task[T]],
+    report: Callable[[T, Any], None] | None,
+    stop_if: Callable[[], None],
+) -> Iterator[Outcome[T, R]]:
+    for task in tasks:
+
+        def tell(value: Any, content: T = task.content) -> None:
+            stop_if()
+            if report is not None:
+                report(content, value)
+
+        stop_if()
+        yield Outcome(task.content, work(task.content, tell))
+
+
+def _hand_out(
+    work: Callable[[T, Report], R],
+    tasks: Iterable[Task[T]],
+    executor: Executor,
+    limits: _Limits,
+    report: Callable[[T, Any], None] | None,
+    stop_if: Callable[[], None],
+) -> Iterator[Outcome[T, R]]:
+    """Keep an Executor busy; futures that are done, and reports, come in one queue."""
+    events: SimpleQueue[Future[R] | tuple[T, Any]] = SimpleQueue()
+    running: dict[Future[R], Task[T]] = {}
+    waiting, tasks = None, iter(tasks)
+    try:
+        while True:
+            while (waiting := waiting or next(tasks, None)) and limits.allow(
+                waiting, running.values()
+            ):
+                future = _submit(executor, work, waiting.content, events)
+                running[future], waiting = waiting, None
+                future.add_done_callback(events.put)
+            if not running:
+                return
+            event = _next_event(events, stop_if)
+            if isinstance(event, Future):
+                yield _outcome(running.pop(event).content, event)
+            elif report is not None:
+                report(*event)
+    finally:
+        for future in running:
+            future.cancel()
+
+
+def _submit(
+    executor: Executor,
+    work: Callable[[T, Report], R],
+    content: T,
+    events: SimpleQueue[Any],
+) -> Future[R]:
+    if isinstance(executor, WorkerPool):
+        return executor.submit_reporting(work, content, lambda value: events.put((content, value)))
+    try:
+        return executor.submit(work, content, _ignore)
+    except Exception as error:  # such as BrokenExecutor: the work goes on without this task
+        future: Future[R] = Future()
+        future.set_exception(error)
+        return future
+
+
+def _ignore(value: object) -> None:
+    """Where there is no way for reports."""
+
+
+def _next_event(events: SimpleQueue[T], stop_if: Callable[[], None]) -> T:
+    while True:
+        stop_if()
+        try:
+            return events.get(timeout=_ASK_SECONDS)
+        except Empty:
+            pass
+
+
+def _outcome(content: T, future: Future[R]) -> Outcome[T, R]:
+    try:
+        return Outcome(content, future.result())
+    except Exception as error:
+        return Outcome(content, error=error)
+
+
+def _stop_if(cancelled: IsCancelled | None) -> None:
+    if cancelled is not None and cancelled():
+        raise Cancelled

@@ -1,0 +1,182 @@
+"""Batches of real files in real processes, with the tiny network."""
+
+import multiprocessing
+import os
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import nullcontext
+from io import BytesIO
+from pathlib import Path
+from threading import Thread
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lbbic_engine import compress, load_picture
+from lbbic_engine.batch.directions import Decoding, Encoding
+from lbbic_engine.batch.files import FileResult, code_files
+from lbbic_engine.codec import Progress
+from lbbic_engine.errors import Cancelled, UnsupportedImageError
+from lbbic_engine.parallel import run
+from lbbic_engine.parallel.pool import WorkerDied
+
+pytestmark = pytest.mark.usefixtures("tiny")
+needs_fifo = pytest.mark.skipif(sys.platform == "win32", reason="it has no named pipes as files")
+
+SIZES = ((24, 16), (40, 56), (17, 33), (64, 64), (600, 500), (30, 30), (48, 20))
+
+
+@pytest.fixture
+def ready_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes are started however little there is to do."""
+    monkeypatch.setattr(run, "START_SECONDS", 1e-9)
+
+
+@pytest.fixture
+def pictures(draw: Callable[..., Path]) -> list[Path]:
+    return [draw(f"in/{n}.png", *size, seed=n) for n, size in enumerate(SIZES)]
+
+
+def pairs(inputs: list[Path], folder: str, suffix: str) -> list[tuple[Path, Path]]:
+    return [(path, path.parents[1] / folder / f"{path.stem}{suffix}") for path in inputs]
+
+
+def by_index(results: Iterator[FileResult]) -> list[FileResult]:
+    return sorted(results, key=lambda result: result.index)
+
+
+EXECUTORS: dict[str, Callable[[], Executor | nullcontext[None]]] = {
+    "own": nullcontext,
+    "threads": lambda: ThreadPoolExecutor(2),
+    "processes": lambda: ProcessPoolExecutor(2, multiprocessing.get_context("spawn")),
+}
+
+
+@pytest.mark.usefixtures("ready_workers")
+@pytest.mark.parametrize(
+    ("kind", "jobs"), [("own", 1), ("own", 2), ("threads", 0), ("processes", 0)]
+)
+def test_bytes_and_pixels_are_the_same_whoever_works(
+    pictures: list[Path], kind: str, jobs: int
+) -> None:
+    there = pairs(pictures, "coded", ".lbb")
+    back = [(output, None) for _, output in there]
+    with EXECUTORS[kind]() as executor:
+        coded = by_index(code_files(there, Encoding(quality=3), executor=executor, jobs=jobs))
+        decoded = by_index(code_files(back, Decoding(), executor=executor, jobs=jobs))
+    for path, (_, output), result, shown in zip(pictures, there, coded, decoded, strict=True):
+        alone = compress(load_picture(path), 3)
+        assert output.read_bytes() == alone.data
+        assert result.coded is not None
+        assert shown.coded is not None
+        with Image.open(BytesIO(shown.coded.data)) as image:
+            np.testing.assert_array_equal(image, alone.reconstruction)
+        assert (result.coded.width, result.coded.height) == SIZES[result.index]
+        assert (result.coded.input_bytes, shown.coded.input_bytes) == (
+            path.stat().st_size,
+            len(alone.data),
+        )
+        assert result.coded.quality == 3
+
+
+def test_a_file_that_fails_costs_itself_alone(pictures: list[Path]) -> None:
+    pictures[3].write_bytes(pictures[3].read_bytes()[:200])  # its header is as it was
+    files = pairs(pictures, "coded", ".lbb")
+    files[5][1].parent.mkdir()
+    files[5][1].write_bytes(b"mine")
+    results = by_index(code_files(files, Encoding()))
+    assert {result.index: type(result.error) for result in results if result.error} == {
+        3: UnsupportedImageError,
+        5: FileExistsError,
+    }
+    assert files[5][1].read_bytes() == b"mine"
+    assert [output.exists() for _, output in files] == [n != 3 for n in range(len(files))]
+
+
+@pytest.mark.usefixtures("ready_workers")
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_progress_of_a_large_picture_comes_while_it_is_coded(
+    pictures: list[Path], jobs: int
+) -> None:
+    reports: list[tuple[int, Progress]] = []
+    files = pairs(pictures, "coded", ".lbb")
+    list(code_files(files, Encoding(), jobs=jobs, progress=lambda *report: reports.append(report)))
+    large = [progress for index, progress in reports if index == 4]
+    assert [each.done for each in large] == sorted(each.done for each in large)
+    assert 0 < large[0].done < large[0].total
+
+
+def test_a_target_is_searched_for_each_picture(pictures: list[Path]) -> None:
+    files = pairs(pictures, "coded", ".lbb")
+    for result in code_files(files, Encoding(max_bpp=3.0)):
+        width, height = SIZES[result.index]
+        assert files[result.index][1].stat().st_size <= 3.0 * width * height / 8
+
+
+@pytest.mark.usefixtures("ready_workers")
+def test_never_more_workers_than_memory_holds(
+    pictures: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "usable_memory", lambda: 2.5 * run.WORKER_BYTES)
+    counts = [
+        len(multiprocessing.active_children())
+        for _ in code_files(pairs(pictures, "coded", ".lbb"), Encoding(effort="thorough"), jobs=5)
+    ]
+    assert max(counts) == 2
+
+
+@pytest.fixture
+def stuck(tmp_path: Path) -> Path:
+    """What a worker that reads it waits for."""
+    path = tmp_path / "in" / "stuck.lbb"
+    path.parent.mkdir(exist_ok=True)
+    os.mkfifo(path)
+    return path
+
+
+@pytest.fixture
+def coded(pictures: list[Path]) -> list[Path]:
+    files = pairs(pictures, "coded", ".lbb")
+    list(code_files(files, Encoding()))
+    return [output for _, output in files]
+
+
+@needs_fifo
+@pytest.mark.usefixtures("ready_workers")
+def test_a_worker_that_is_killed_costs_its_file_alone(coded: list[Path], stuck: Path) -> None:
+    def kill_readers() -> None:
+        for _ in range(2):  # it is tried again
+            with stuck.open("wb"):
+                for process in multiprocessing.active_children():
+                    process.kill()
+                    process.join()
+
+    killer = Thread(target=kill_readers)
+    killer.start()
+    files = pairs([*coded[:2], stuck, *coded[2:]], "back", ".png")
+    results = by_index(code_files(files, Decoding(), jobs=2))
+    killer.join()
+    assert [(result.index, type(result.error)) for result in results if result.error] == [
+        (2, WorkerDied)
+    ]
+    assert sorted(files[0][1].parent.iterdir()) == sorted(
+        output for source, output in files if source != stuck
+    )
+
+
+@needs_fifo
+@pytest.mark.usefixtures("ready_workers")
+def test_cancelling_ends_what_workers_do(coded: list[Path], stuck: Path) -> None:
+    finished: list[int] = []
+    results = code_files(
+        pairs([stuck, *coded], "back", ".png"),
+        Decoding(),
+        jobs=2,
+        cancelled=lambda: len(finished) == len(coded),
+    )
+    with pytest.raises(Cancelled):
+        finished.extend(result.index for result in results)
+    assert len(finished) == len(coded)
+    assert not multiprocessing.active_children()

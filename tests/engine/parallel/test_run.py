@@ -1,0 +1,129 @@
+"""Which tasks go where and when; what they do does not matter here."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+
+import pytest
+
+from lbbic_engine.errors import Cancelled
+from lbbic_engine.parallel import run as module
+from lbbic_engine.parallel.run import Outcome, Task, run
+
+MEMORY = 10 * module.WORKER_BYTES
+
+
+def square(value: int, report: object) -> int:
+    if value == 3:
+        raise ValueError("three")
+    return value * value
+
+
+def tasks(*values: int) -> Iterator[Task[int]]:
+    return (Task(value, seconds=0) for value in values)
+
+
+@pytest.mark.parametrize(
+    ("count", "seconds", "jobs", "memory", "workers"),
+    [
+        (9, 9.0, 4, MEMORY, 4),
+        (9, 9.0, 400, MEMORY, 9),  # never more than tasks
+        (9, 9.0, 4, 3 * module.WORKER_BYTES, 3),
+        (9, 9.0, 4, 0, 1),
+        (1, 99.0, 4, MEMORY, 1),  # one task alone stays here
+        (100, 0.01, 4, MEMORY, 1),  # as do some small ones
+        (9, 0.3, 4, MEMORY, 2),  # each worker gets as much to do as it takes to start one
+    ],
+)
+def test_workers_are_as_many_as_work_cores_and_memory_allow(
+    count: int, seconds: float, jobs: int, memory: int, workers: int
+) -> None:
+    given = [Task(n, seconds) for n in range(count)]
+    found, all_tasks = module._plan(given, jobs, memory)
+    assert (found, list(all_tasks)) == (workers, given)
+
+
+def test_planning_looks_no_further_than_it_must() -> None:
+    endless = (Task(n, seconds=1.0) for n in iter(int, 1))
+    workers, _ = module._plan(endless, 8, MEMORY)
+    assert workers == 8
+
+
+def test_an_executor_gets_no_more_than_its_memory_holds() -> None:
+    limits = module._Limits(tasks=3, memory_bytes=100)
+    large, small = Task(0, 1, memory_bytes=200), Task(0, 1, memory_bytes=50)
+    assert limits.allow(large, [])
+    assert not limits.allow(small, [large])
+    assert limits.allow(small, [small])
+    assert not limits.allow(small, [small, small])
+
+
+@pytest.mark.parametrize("executor", [None, ThreadPoolExecutor], ids=["here", "threads"])
+def test_every_task_has_its_outcome(executor: type[Executor] | None) -> None:
+    def halve(value: int, report: object) -> float:
+        return value / 2
+
+    outcomes = run(halve, tasks(1, 2, 3), executor=executor and executor())
+    assert sorted(outcomes, key=lambda each: each.content) == [
+        Outcome(1, 0.5),
+        Outcome(2, 1.0),
+        Outcome(3, 1.5),
+    ]
+
+
+def test_what_an_executor_raises_is_the_outcome_of_that_task() -> None:
+    with ThreadPoolExecutor(1) as threads:
+        one, three, four = run(square, tasks(1, 3, 4), executor=threads)
+    assert (one.result, four.result) == (1, 16)
+    assert isinstance(three.error, ValueError)
+
+
+def test_an_executor_that_takes_no_more_costs_those_tasks_alone() -> None:
+    broken = ProcessPoolExecutor(1)
+    broken.shutdown()
+    assert [type(each.error) for each in run(square, tasks(1, 2), executor=broken)] == [
+        RuntimeError,
+        RuntimeError,
+    ]
+
+
+@pytest.mark.parametrize("threads", [None, 1], ids=["here", "threads"])
+def test_it_stops_soon_after_it_is_cancelled(threads: int | None) -> None:
+    stop = threading.Event()
+    begun = []
+
+    def work(value: int, report: object) -> int:
+        begun.append(value)
+        return value
+
+    with ThreadPoolExecutor(threads) as executor:
+        outcomes = run(
+            work,
+            tasks(*range(10_000)),
+            executor=executor if threads else None,
+            cancelled=stop.is_set,
+        )
+        next(outcomes)
+        stop.set()
+        with pytest.raises(Cancelled):
+            list(outcomes)
+    assert len(begun) < 10_000
+
+
+def test_to_leave_off_cancels_what_waits() -> None:
+    hold, entered = threading.Event(), threading.Event()
+    begun = []
+
+    def work(value: int, report: object) -> None:
+        begun.append(value)
+        if value == 1:
+            entered.set()
+            hold.wait()
+
+    with ThreadPoolExecutor(1) as executor:
+        outcomes = run(work, tasks(0, 1, 2, 3), executor=executor)
+        next(outcomes)
+        entered.wait()
+        outcomes.close()  # type: ignore[attr-defined]
+        hold.set()
+    assert begun == [0, 1]
