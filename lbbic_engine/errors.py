@@ -30,6 +30,22 @@ class TooLargeError(UnsupportedImageError):
     """The picture has more pixels than can be coded."""
 
 
+class UnknownFormatError(UnsupportedImageError):
+    """The picture may be fine, but its format is not read here."""
+
+
+class UnfitPixelsError(UnsupportedImageError):
+    """The picture may be fine, but 8 bits per channel cannot hold it."""
+
+
+class Refusal(ValueError):
+    """Why a picture is not read, raised where its file's name is not known; ``kind`` tells all."""
+
+    def __init__(self, reason: str, kind: type[UnsupportedImageError]) -> None:
+        super().__init__(reason)
+        self.kind = kind
+
+
 class UnwritableImageError(UnsupportedImageError):
     """The picture cannot be stored in the format that is asked for."""
 

@@ -19,12 +19,10 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
 from lbbic_engine.bench import codecs
 from lbbic_engine.errors import LbbicError
 from lbbic_engine.measure import metrics
+from lbbic_engine.pictures.read import load_picture
 
 RESULTS = "results.jsonl"
 _SECONDS = 0.5  # a time is the median of at least so long
@@ -106,8 +104,7 @@ def _measure(name: str, path: Path) -> list[Result]:
     from torch.utils.benchmark import Timer
 
     codec = _codec(name)
-    with Image.open(path) as image:
-        pixels = np.asarray(image.convert("RGB"))
+    pixels = load_picture(path).pixels
     count = pixels.shape[0] * pixels.shape[1]
 
     def seconds(work: Callable[[], Any]) -> float:
@@ -230,9 +227,8 @@ def samples(results: Sequence[Result], pictures: Sequence[Path]) -> Iterator[tup
     Each at its quality nearest to half a bit per pixel.
     """
     first = pictures[0]
-    with Image.open(first) as image:
-        pixels = np.asarray(image.convert("RGB"))
-    yield f"{first.stem}, original", pixels
+    original = load_picture(first).pixels
+    yield f"{first.stem}, original", original
     for name in _names(results):
         rows = [r for r in results if r.codec == name and r.picture == first.stem]
         rows = [r for r in rows if r.psnr is not None]
@@ -240,7 +236,7 @@ def samples(results: Sequence[Result], pictures: Sequence[Path]) -> Iterator[tup
             continue
         best = min(rows, key=lambda r: abs(r.bpp - 0.5))
         codec = _codec(name)
-        coded, _ = codec.encode(pixels, best.quality)
+        coded, _ = codec.encode(original, best.quality)
         text = f"{name}, quality {best.quality:g}: {best.bpp:.3f} bpp, {best.psnr:.2f} dB"
         yield text, codec.decode(coded)
 

@@ -85,5 +85,5 @@ def _encode(picture: Picture, codec: str, quality: int) -> bytes:
 
 
 def _decode(data: bytes) -> Picture:
-    with Image.open(io.BytesIO(data)) as image:
+    with Image.open(io.BytesIO(data), formats=["JPEG", "WEBP", "AVIF"]) as image:
         return np.asarray(image.convert("RGB"))

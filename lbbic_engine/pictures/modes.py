@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from lbbic_engine.errors import Refusal, UnfitPixelsError
 from lbbic_engine.pictures.files.extras import Extras
 from lbbic_engine.pictures.picture import Notice, NoticeKind
 
@@ -40,12 +41,12 @@ def bits_per_channel(image: Any, extras: Extras) -> int:
 
 
 def to_plain(image: Image.Image, raw: str, low_bytes: Image.Image | None = None) -> Image.Image:
-    """A loaded image in mode L, LA, RGB or RGBA. ValueError for what 8 bits cannot hold.
+    """A loaded image in mode L, LA, RGB or RGBA. Refusal of what 8 bits cannot hold.
 
     ``low_bytes`` are the lower halves of 16-bit RGB, where a transparent colour is to be found.
     """
     if image.mode == "F":
-        raise ValueError("Its pixels are floating-point numbers.")
+        raise Refusal("Its pixels are floating-point numbers.", UnfitPixelsError)
     if image.mode.startswith("I"):
         return _narrow(image, 12 if raw == "I;12" else 16)
     if low_bytes is not None:
@@ -73,7 +74,7 @@ def _narrow(image: Any, bits: int) -> Image.Image:
     """Grey of up to 16 bits, rounded to 8."""
     values, limit = np.asarray(image), 2**bits - 1
     if values.min() < 0 or values.max() > limit:
-        raise ValueError("Its pixels have more than 16 bits.")
+        raise Refusal("Its pixels have more than 16 bits.", UnfitPixelsError)
     if image.format == "TIFF" and image.tag_v2.get(262) == 0:  # white is zero: Pillow forgets it
         values = limit - values
     grey = ((values.astype(np.int32) * 255 + limit // 2) // limit).astype(np.uint8)

@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from lbbic_engine.errors import Refusal, UnfitPixelsError
+
 UNSPECIFIED = 2
 
 Curve = tuple[float, ...]  # (g,) or (g, a, b, c, d): (a·x + b)^g from d on, c·x below
@@ -83,13 +85,11 @@ _HDR = {16: "PQ", 18: "HLG"}
 def from_code_points(primaries: int, transfer: int) -> Colours | None:
     """What two code points mean, unspecified ones as in sRGB; None if they mean nothing here.
 
-    ValueError for pictures of high dynamic range.
+    Refusal of pictures of high dynamic range.
     """
     if transfer in _HDR:
-        raise ValueError(
-            f"It is a picture of high dynamic range ({_HDR[transfer]}), which 8 bits per channel"
-            " cannot hold."
-        )
+        what = f"It is a picture of high dynamic range ({_HDR[transfer]})"
+        raise Refusal(f"{what}, which 8 bits per channel cannot hold.", UnfitPixelsError)
     known = _PRIMARIES.get(1 if primaries == UNSPECIFIED else primaries)
     curve = _CURVES.get(13 if transfer == UNSPECIFIED else transfer)
     if known is None or curve is None:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from lbbic_engine.errors import TooLargeError, UnsupportedImageError
+from lbbic_engine.errors import Refusal, UnsupportedImageError
 from lbbic_engine.pictures import modes, profile
 from lbbic_engine.pictures.colour import (
     UnfitProfileError,
@@ -27,7 +27,7 @@ from lbbic_engine.pictures.colour import (
     to_srgb,
 )
 from lbbic_engine.pictures.files.extras import Extras
-from lbbic_engine.pictures.files.opening import Source, TooManyPixels, open_image
+from lbbic_engine.pictures.files.opening import Source, open_image
 from lbbic_engine.pictures.metadata import exif as exif_data
 from lbbic_engine.pictures.metadata.collect import Metadata
 from lbbic_engine.pictures.picture import Notice, NoticeKind, Picture
@@ -129,7 +129,7 @@ def _profile(
     AVIF is the one format where a profile goes before code points.
     """
     icc = image.info.get("icc_profile")
-    if "icc_profile" in image.info and not icc and icc is not None:
+    if "icc_profile" in image.info and not icc:
         text = "Its colour profile is damaged and was left out; colours are taken for sRGB."
         notices.append(Notice(NoticeKind.PROFILE, text))
     if extras.has_unknown_colours and not icc:
@@ -215,8 +215,8 @@ def _widened(pixels: NDArray[np.uint8], notices: list[Notice]) -> NDArray[np.uin
 def _in_our_words(source: Source) -> Iterator[None]:
     try:
         yield
-    except TooManyPixels as error:
-        raise TooLargeError(f"Cannot read {_name(source)}", str(error)) from None
+    except Refusal as error:
+        raise error.kind(f"Cannot read {_name(source)}", str(error)) from None
     except Exception as error:  # Pillow's readers raise anything when a file is damaged.
         raise UnsupportedImageError(f"Cannot read {_name(source)}", reason(error)) from error
 

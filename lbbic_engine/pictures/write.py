@@ -24,7 +24,7 @@ from lbbic_engine.pictures.colour import (
 )
 from lbbic_engine.pictures.formats import ALL_METADATA, FileFormat, format_for
 from lbbic_engine.pictures.metadata import exif as exif_data
-from lbbic_engine.pictures.picture import EXIF_PREFIX, Notice, NoticeKind, Picture, to_image
+from lbbic_engine.pictures.picture import Notice, NoticeKind, Picture, to_image
 from lbbic_engine.pictures.read import reason
 
 _NAMES = {"icc": "the colour profile", "exif": "EXIF data", "xmp": "XMP data"}
@@ -63,7 +63,9 @@ def encode_image(
         image = to_image(fitting)
         if not format_.alpha:
             image = _on_white(image)
-        image.save(file, format_.pillow_name, **format_.options, **_options(image, format_))
+        image.save(
+            file, format_.pillow_name, **format_.options, **_options(image, format_, picture)
+        )
     except Exception as error:  # Pillow's writers raise anything for what their format cannot hold.
         title = f"Cannot write {Path(path).name} as {format_.name}"
         raise UnwritableImageError(title, reason(error)) from error
@@ -122,10 +124,10 @@ def _on_white(image: Image.Image) -> Image.Image:
     return opaque
 
 
-def _options(image: Image.Image, format_: FileFormat) -> dict[str, Any]:
+def _options(image: Image.Image, format_: FileFormat, picture: Picture) -> dict[str, Any]:
     """The arguments of ``Image.save`` that depend on the picture: its metadata and channels."""
     options: dict[str, Any] = {key: image.info[key] for key in _METADATA if key in image.info}
-    if format_.resolution and (dpi := _resolution(options.get("exif"))):
+    if format_.resolution and (dpi := _resolution(picture.exif)):
         options["dpi"] = dpi
     if format_.name == "AVIF":
         options["subsampling"] = "4:0:0" if image.mode == "L" else "4:4:4"
@@ -142,6 +144,6 @@ def _options(image: Image.Image, format_: FileFormat) -> dict[str, Any]:
 
 def _resolution(exif: bytes | None) -> tuple[float, float] | None:
     try:
-        return exif_data.resolution(exif.removeprefix(EXIF_PREFIX)) if exif else None
+        return exif_data.resolution(exif) if exif else None
     except (struct.error, KeyError):
         return None

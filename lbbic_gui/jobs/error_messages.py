@@ -38,9 +38,19 @@ _KINDS = (
     ),
     ("UnwritableImageError", "", "Choose another format."),
     (
-        "UnsupportedImageError",
+        "UnknownFormatError",
         "Cannot read this picture",
         "Convert it to PNG or JPEG with another program, then try again.",
+    ),
+    (
+        "UnfitPixelsError",
+        "Cannot read this picture",
+        "Convert it to 8 bits per channel with another program, then try again.",
+    ),
+    (
+        "UnsupportedImageError",
+        "Cannot read this picture",
+        "Get the file again from where it came from; a part may be missing or changed.",
     ),
     ("LbbicError", "", ""),
 )

@@ -31,14 +31,12 @@ def read_jpeg(image: JpegImagePlugin.JpegImageFile, file: BinaryIO) -> Extras:
     """What Pillow has found and does not pass on."""
     extras = Extras()
     heads = [body for _, body in image.applist]
-    pictures = _further_pictures(image)
-    for entry in pictures:
-        file.seek(image.info["mpoffset"] + entry["DataOffset"])
-        heads.append(file.read(_HEAD_BYTES))
+    types, more_heads = _further_pictures(image, file)
+    heads += more_heads
     signs = {word for sign, word in _SIGNS.items() if any(sign in head for head in heads)}
     extras.left_out += sorted(signs)
-    if not signs and any("Thumbnail" not in entry["Attribute"]["MPType"] for entry in pictures):
-        extras.frames = 1 + len(pictures)
+    if not signs and any("Thumbnail" not in each for each in types):
+        extras.frames = 1 + len(types)
     if any(name == "APP1" and body.startswith(_EXTENDED_XMP) for name, body in image.applist):
         extras.left_out.append("the extended part of the XMP data")
     if any(name == "APP11" and body.startswith(b"JP") for name, body in image.applist):
@@ -53,15 +51,22 @@ def read_jpeg(image: JpegImagePlugin.JpegImageFile, file: BinaryIO) -> Extras:
     return extras
 
 
-def _further_pictures(image: JpegImagePlugin.JpegImageFile) -> list[dict[str, Any]]:
-    """The entries of a multi-picture file but for the first."""
+def _further_pictures(
+    image: JpegImagePlugin.JpegImageFile, file: BinaryIO
+) -> tuple[list[str], list[bytes]]:
+    """What kinds of pictures follow the first one, and how each begins."""
     if "mp" not in image.info:
-        return []
+        return [], []
     try:
         index: Any = image._getmp()
-        return list(index[_PICTURES][1:])
+        entries = index[_PICTURES][1:]
+        heads = []
+        for entry in entries:
+            file.seek(image.info["mpoffset"] + entry["DataOffset"])
+            heads.append(file.read(_HEAD_BYTES))
+        return [entry["Attribute"]["MPType"] for entry in entries], heads
     except Exception:  # Pillow's readers raise anything when a file is damaged.
-        return []
+        return [], []
 
 
 def _decode(comment: bytes) -> str:

@@ -24,6 +24,7 @@ from PIL import (
 )
 
 from lbbic_engine.bitstream.container import MAX_PIXELS, MAX_SIDE
+from lbbic_engine.errors import Refusal, TooLargeError, UnknownFormatError
 from lbbic_engine.pictures.files import boxes, jpeg, png
 from lbbic_engine.pictures.files.extras import Extras
 from lbbic_engine.pictures.find import READABLE_FORMATS
@@ -44,15 +45,11 @@ _IPTC_RESOURCE, _EXIF_RESOURCE, _XMP_RESOURCE = 1028, 1058, 1060  # of PSD
 _RESOLUTION_RESOURCE = 1005
 
 
-class TooManyPixels(ValueError):
-    """More pixels than can be coded."""
-
-
 @contextmanager
 def open_image(source: Source) -> Iterator[tuple[Image.Image, Extras]]:
     """The image, not decoded yet, and what else its file holds. Of several frames the first.
 
-    Whatever Pillow raises if it cannot be opened; TooManyPixels.
+    Refusal, or whatever Pillow raises if it cannot be opened.
     """
     with ExitStack() as stack:
         if isinstance(source, Image.Image):
@@ -86,13 +83,16 @@ def _identify(file: BinaryIO) -> tuple[Image.Image, Extras]:
         try:
             if name == "WEBP":
                 return _open_webp(file)
+            if name == "JPEG":  # not Pillow's factory, which takes gain maps for further pages
+                factory = JpegImagePlugin.JpegImageFile
             image = factory(file, "")
         except (SyntaxError, IndexError, TypeError, struct.error):
             continue
         return image, _extras_of(image, file)
     for name, (at, signs) in _NOT_READ.items():
         if prefix[at:].startswith(signs):
-            raise ValueError(f"It is a file of the format {name}, which is not read here.")
+            text = f"It is a file of the format {name}, which is not read here."
+            raise Refusal(text, UnknownFormatError)
     raise UnidentifiedImageError
 
 
@@ -111,7 +111,8 @@ def _open_webp(file: BinaryIO) -> tuple[Image.Image, Extras]:
         mode = raw_mode.replace("X", "")
         image = Image.frombuffer(mode, size, pixels, "raw", raw_mode, 0, 1)
         chunks = {"icc_profile": "ICCP", "exif": "EXIF", "xmp": "XMP "}
-        image.info = {key: decoder.get_chunk(name) for key, name in chunks.items()}
+        bodies = {key: decoder.get_chunk(name) for key, name in chunks.items()}
+        image.info = {key: body for key, body in bodies.items() if body}
         return image, Extras(frames=frames)
 
 
@@ -120,9 +121,10 @@ def _check_size(width: int, height: int) -> None:
     size = f"{width} × {height}"
     if width * height > MAX_PIXELS:
         limit = MAX_PIXELS // 10**6
-        raise TooManyPixels(f"Its {size} pixels are more than the {limit} million allowed.")
+        text = f"Its {size} pixels are more than the {limit} million allowed."
+        raise Refusal(text, TooLargeError)
     if max(width, height) > MAX_SIDE:
-        raise TooManyPixels(f"It has {size} pixels; a side may have {MAX_SIDE}.")
+        raise Refusal(f"It has {size} pixels; a side may have {MAX_SIDE}.", TooLargeError)
     if width * height == 0:
         raise ValueError("It has no pixels.")
 

@@ -1,0 +1,412 @@
+"""What a file says beside its colours goes along where there is a place for it, or is named."""
+
+import io
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import ExifTags, Image, TiffImagePlugin
+
+from lbbic_engine.bitstream.container import MAX_METADATA_BYTES
+from lbbic_engine.pictures.files import boxes
+from lbbic_engine.pictures.metadata import exif as exif_data
+from lbbic_engine.pictures.metadata.xmp import with_properties
+from lbbic_engine.pictures.picture import NoticeKind, Picture, to_image
+from lbbic_engine.pictures.read import load_picture
+from lbbic_engine.pictures.write import save_image
+
+Make = Callable[[ModuleType], bytes]
+
+
+def load(data: bytes) -> Picture:
+    return load_picture(io.BytesIO(data))
+
+
+def left_out(picture: Picture) -> str:
+    """The one notice of what is lost, nothing if there is none."""
+    texts = [notice.text for notice in picture.notices if notice.kind is NoticeKind.LEFT_OUT]
+    assert len(texts) <= 1
+    return "".join(texts)
+
+
+# --- resolution ----------------------------------------------------------------------------------
+
+SAY_300_DPI: dict[str, Make] = {
+    "JFIF": lambda make: make.jpeg(dpi=(300, 300)),
+    "JFIF, per centimetre": lambda make: make.jpeg().replace(
+        b"JFIF\0\1\1\0\0\1\0\1", b"JFIF\0\1\1\2" + struct.pack(">HH", 118, 118)
+    ),
+    "PNG": lambda make: make.png(dpi=(300, 300)),
+    "BMP": lambda make: make.stored(Image.fromarray(make.colours()), "BMP", dpi=(300, 300)),
+    "TIFF": lambda make: make.stored(Image.fromarray(make.colours()), "TIFF", dpi=(300, 300)),
+    "EXIF": lambda make: make.png(exif=exif_of_300_dpi()),
+}
+
+
+def exif_of_300_dpi() -> Image.Exif:
+    exif = Image.Exif()
+    exif[ExifTags.Base.XResolution] = exif[ExifTags.Base.YResolution] = 300.0
+    exif[ExifTags.Base.ResolutionUnit] = 2
+    return exif
+
+
+@pytest.mark.parametrize("case", SAY_300_DPI)
+@pytest.mark.parametrize("extension", ["jpg", "png", "tiff", "bmp", "webp", "avif"])
+def test_dots_per_inch_come_in_and_go_out(
+    make: ModuleType, tmp_path: Path, case: str, extension: str
+) -> None:
+    picture = load(SAY_300_DPI[case](make))
+    assert picture.exif is not None
+    assert exif_data.resolution(picture.exif) == pytest.approx((300, 300), abs=0.3)
+    save_image(picture, tmp_path / f"a.{extension}")
+    with Image.open(tmp_path / f"a.{extension}") as image:
+        if extension in ("webp", "avif"):
+            assert image.getexif()[ExifTags.Base.XResolution] == pytest.approx(300, abs=0.3)
+        else:
+            assert image.info["dpi"] == pytest.approx((300, 300), abs=0.6)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda make: make.png(make.chunk(b"pHYs", struct.pack(">IIB", 2, 1, 0))),
+        lambda make: make.jpeg().replace(
+            b"JFIF\0\1\1\0\0\1\0\1", b"JFIF\0\1\1\0" + struct.pack(">HH", 2, 1)
+        ),
+    ],
+)
+def test_pixels_that_are_not_square_are_kept(make: ModuleType, build: Make) -> None:
+    tags = to_image(load(build(make))).getexif()
+    assert tags[ExifTags.Base.XResolution] == 2 * tags[ExifTags.Base.YResolution]
+    assert tags[ExifTags.Base.ResolutionUnit] == 1
+
+
+@pytest.mark.parametrize("exif", [None, exif_of_300_dpi().tobytes()])
+def test_no_resolution_is_made_up(make: ModuleType, exif: bytes | None) -> None:
+    own = Image.Exif()
+    own[ExifTags.Base.Make] = "Maker"
+    for options in ({}, {"exif": own}):
+        picture = load(make.jpeg(**options))
+        assert picture.exif is None or exif_data.resolution(picture.exif) is None
+    assert load(make.stored(Image.fromarray(make.colours()), "TIFF")).exif is None
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_resolution_is_added_without_moving_what_is_there(order: str) -> None:
+    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "IH", 8, 2)
+    model = struct.pack(order + "HHI4s", ExifTags.Base.Model, 2, 4, b"abc\0")
+    artist = struct.pack(order + "HHII", ExifTags.Base.Artist, 2, 6, 38)
+    before = head + model + artist + struct.pack(order + "I", 0) + b"name!\0"
+    after = exif_data.with_resolution(before, 300, 150)
+    assert after[38:44] == b"name!\0"
+    tags = Image.Exif()
+    tags.load(after)
+    assert dict(tags) == {
+        ExifTags.Base.Model: "abc",
+        ExifTags.Base.Artist: "name!",
+        ExifTags.Base.XResolution: 300,
+        ExifTags.Base.YResolution: 150,
+        ExifTags.Base.ResolutionUnit: 2,
+    }
+    assert exif_data.with_resolution(after, 72, 72) == after
+
+
+# --- what depends on the picture -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_agrees_with_the_upright_picture(make: ModuleType, orientation: int) -> None:
+    colours = Image.fromarray(make.colours())
+    thumbnail = make.stored(colours.resize((24, 16)), "JPEG", quality=100, subsampling=0)
+    note = b"a note of a maker"
+    exif = make.camera_exif(orientation, 48, 32, thumbnail, note)
+    picture = load(make.stored(colours, "PNG", exif=b"Exif\0\0" + exif))
+    height, width, _ = picture.pixels.shape
+    assert picture.exif is not None
+    assert picture.exif.index(note) == exif.index(note)
+    assert len(picture.exif) == len(exif)
+    tags = Image.Exif()
+    tags.load(picture.exif)
+    own = tags.get_ifd(ExifTags.IFD.Exif)
+    assert (own[ExifTags.Base.ExifImageWidth], own[ExifTags.Base.ExifImageHeight]) == (
+        width,
+        height,
+    )
+    assert (tags[ExifTags.Base.ImageWidth], tags[ExifTags.Base.Orientation]) == (width, 1)
+    second = tags.get_ifd(ExifTags.IFD.IFD1)
+    assert second[ExifTags.Base.Orientation] == (orientation if orientation == 1 else 1)
+    start = second[ExifTags.Base.JpegIFOffset]
+    small = picture.exif[start : start + second[ExifTags.Base.JpegIFByteCount]]
+    with Image.open(io.BytesIO(small)) as image:
+        expected = Image.fromarray(picture.pixels).resize(image.size)
+        assert (image.width > image.height) == (width > height)
+        assert np.abs(np.asarray(image).astype(int) - np.asarray(expected)).mean() < 6
+
+
+def test_a_thumbnail_that_cannot_be_turned_is_left_out(make: ModuleType) -> None:
+    exif = make.camera_exif(6, 48, 32, b"no JPEG at all", b"note")
+    picture = load(make.png(exif=b"Exif\0\0" + exif))
+    assert Image.Exif().load(picture.exif) is None
+    tags = to_image(picture).getexif()
+    assert tags.get_ifd(ExifTags.IFD.IFD1) == {}
+    assert tags[ExifTags.Base.ImageWidth] == 32
+
+
+def test_xmp_agrees_with_the_upright_picture(make: ModuleType) -> None:
+    xmp = (
+        b"<x:xmpmeta><rdf:RDF><r tiff:Orientation='8' exif:PixelXDimension=\"48\">"
+        b"<tiff:ImageLength>32</tiff:ImageLength></r></rdf:RDF></x:xmpmeta>"
+    )
+    image = Image.fromarray(make.colours())
+    picture = load(make.stored(image, "WEBP", lossless=True, xmp=xmp))
+    assert picture.pixels.shape == (48, 32, 3)
+    assert picture.xmp == xmp.replace(b"'8'", b"'1'").replace(b'"48"', b'"32"').replace(
+        b">32<", b">48<"
+    )
+
+
+# --- texts ---------------------------------------------------------------------------------------
+
+IPTC = [(120, "Grüße".encode()), (25, b"one"), (25, b"two"), (80, b"Somebody"), (90, b"Ulm")]
+IN_XMP = ["<dc:description>", ">Grüße<", "<rdf:li>one</rdf:li><rdf:li>two</rdf:li>", ">Somebody<"]
+
+
+def tiff_with_iptc(make: ModuleType) -> bytes:
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    tags[33723] = make.iptc(*IPTC)
+    tags.tagtype[33723] = 7
+    data: bytes = make.stored(Image.fromarray(make.colours()), "TIFF", tiffinfo=tags)
+    return data
+
+
+def raw_profile(kind: str, data: bytes) -> bytes:
+    return f"\n{kind}\n{len(data):8}\n{data.hex()}\n".encode()
+
+
+SAY_TEXTS: dict[str, tuple[Make, list[str]]] = {
+    "IPTC in JPEG": (
+        lambda make: make.jpeg((0xED, make.photoshop(0x0404, make.iptc(*IPTC)))),
+        [*IN_XMP, "<photoshop:City>Ulm</photoshop:City>"],
+    ),
+    "IPTC in TIFF": (tiff_with_iptc, IN_XMP),
+    "IPTC in PNG": (
+        lambda make: make.png(
+            make.text("Raw profile type iptc", raw_profile("iptc", make.iptc(*IPTC)))
+        ),
+        IN_XMP,
+    ),
+    "comment of JPEG": (
+        lambda make: make.jpeg((0xFE, b"one"), (0xFE, "zwölf".encode("latin-1"))),
+        ["<exif:UserComment>", ">one\nzwölf<"],
+    ),
+    "comment of GIF": (
+        lambda make: make.stored(Image.fromarray(make.greys()), "GIF", comment=b"hello"),
+        ["<exif:UserComment>", ">hello<"],
+    ),
+    "texts of PNG": (
+        lambda make: make.png(
+            make.text("Title", b"A <title>"),
+            make.text("Author", b"Somebody"),
+            make.text("Copyright", "© Nobody".encode("latin-1")),
+        ),
+        [">A &lt;title&gt;<", "<rdf:Seq><rdf:li>Somebody</rdf:li></rdf:Seq>", ">© Nobody<"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SAY_TEXTS)
+def test_texts_become_properties_of_xmp(make: ModuleType, tmp_path: Path, case: str) -> None:
+    build, expected = SAY_TEXTS[case]
+    picture = load(build(make))
+    assert left_out(picture) == ""
+    assert picture.xmp is not None
+    for part in expected:
+        assert part in picture.xmp.decode()
+    save_image(picture, tmp_path / "a.jpg")
+    with Image.open(tmp_path / "a.jpg") as image:
+        assert image.info["xmp"] == picture.xmp
+
+
+def test_properties_join_those_that_are_there() -> None:
+    packet, lost = with_properties(None, {"dc:title": ["One"]})
+    assert lost == []
+    assert packet is not None
+    more, lost = with_properties(packet, {"dc:title": ["Other"], "dc:subject": ["a"]})
+    assert lost == ["dc:title"]
+    assert more is not None
+    assert b">One<" in more
+    assert b"<rdf:li>a</rdf:li>" in more
+    assert with_properties(packet, {"dc:title": ["One"]}) == (packet, [])
+    assert with_properties(b"\xff\xfe unreadable", {"dc:title": ["One"]}) == (
+        b"\xff\xfe unreadable",
+        ["dc:title"],
+    )
+
+
+# --- what is lost is named, in one notice --------------------------------------------------------
+
+GAIN_MAP_XMP = (
+    b'http://ns.adobe.com/xap/1.0/\0<x:xmpmeta><rdf:RDF><r hdrgm:Version="1.0"/></rdf:RDF>'
+    b"</x:xmpmeta>"
+)
+
+
+def multi_picture(make: ModuleType, kind: int, second: bytes) -> bytes:
+    """A JPEG followed by another one, and an index of both (CIPA DC-007)."""
+    index_bytes = 4 + 2 + 8 + 2 + 12 * 3 + 4 + 32
+    first = len(make.jpeg()) + 4 + index_bytes
+    entries = struct.pack(">IIIHH", 0x030000, first, 0, 0, 0)
+    entries += struct.pack(">IIIHH", kind, len(second), first - 8 - 2, 0, 0)
+    index = b"MPF\0MM\0*" + struct.pack(">IH", 8, 3)
+    index += struct.pack(">HHI4s", 0xB000, 7, 4, b"0100")
+    index += struct.pack(">HHII", 0xB001, 4, 1, 2)
+    index += struct.pack(">HHII", 0xB002, 7, 32, 8 + 2 + 36 + 4)
+    index += struct.pack(">I", 0) + entries
+    data: bytes = make.jpeg((0xE2, index))
+    return data + second
+
+
+LOSE: dict[str, tuple[Make, list[str]]] = {
+    "a text": (lambda make: make.png(make.text("prompt", b"a cat")), ["'prompt'"]),
+    "a text of over a megabyte": (
+        lambda make: make.png(make.text("workflow", b"x" * 2_000_000)),
+        ["'workflow'"],
+    ),
+    "texts of over 64 megabytes": (
+        lambda make: make.png(*(make.text(f"t{n}", b"x" * 2**20) for n in range(70))),
+        ["'t69'"],
+    ),
+    "IPTC without a place in XMP": (
+        lambda make: make.jpeg((0xED, make.photoshop(0x0404, make.iptc((200, b"x"))))),
+        ["2:200"],
+    ),
+    "clipping paths": (lambda make: make.jpeg((0xED, make.photoshop(2000, b"x"))), ["paths"]),
+    "a gain map": (lambda make: make.jpeg((0xE1, GAIN_MAP_XMP)), ["HDR gain map"]),
+    "an ISO gain map": (
+        lambda make: make.jpeg((0xE2, b"urn:iso:std:iso:ts:21496:-1\0")),
+        ["HDR gain map"],
+    ),
+    "a gain map behind the picture": (
+        lambda make: multi_picture(make, 0, make.jpeg((0xE1, b"apdi HDRGainMap:"))),
+        ["HDR gain map"],
+    ),
+    "a motion photo": (
+        lambda make: make.jpeg((0xE1, GAIN_MAP_XMP.replace(b"hdrgm:V", b'MotionPhoto="1" v'))),
+        ["motion photo"],
+    ),
+    "extended XMP": (
+        lambda make: make.jpeg((0xE1, b"http://ns.adobe.com/xmp/extension/\0" + bytes(40))),
+        ["extended"],
+    ),
+    "content credentials": (lambda make: make.jpeg((0xEB, b"JP\0\1jumb")), ["C2PA"]),
+    "content credentials of PNG": (lambda make: make.png(make.chunk(b"caBX", b"jumb")), ["C2PA"]),
+    "much of it": (
+        lambda make: make.jpeg((0xE1, GAIN_MAP_XMP), (0xEB, b"JP\0\1jumb")),
+        ["HDR gain map", "C2PA"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", LOSE)
+def test_what_is_lost_is_named_in_one_notice(make: ModuleType, case: str) -> None:
+    build, names = LOSE[case]
+    picture = load(build(make))
+    for name in names:
+        assert name in left_out(picture)
+    assert picture.pixels.shape == (32, 48, 3)
+
+
+@pytest.mark.parametrize(("kind", "is_said"), [(0x010001, False), (0x020003, True)])
+def test_further_pictures_are_said_but_for_previews(
+    make: ModuleType, kind: int, is_said: bool
+) -> None:
+    picture = load(multi_picture(make, kind, make.jpeg()))
+    assert [notice.kind for notice in picture.notices] == [NoticeKind.FRAMES] * is_said
+
+
+def box(kind: bytes, *parts: bytes) -> bytes:
+    body = b"".join(parts)
+    return struct.pack(">I", len(body) + 8) + kind + body
+
+
+def full_box(kind: bytes, *parts: bytes) -> bytes:
+    return box(kind, bytes(4), *parts)
+
+
+@pytest.mark.parametrize(
+    ("auxiliary", "item", "named"),
+    [
+        (b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", b"av01", []),
+        (b"urn:mpeg:mpegB:cicp:systems:auxiliary:depth", b"av01", ["a depth map"]),
+        (b"urn:com:apple:photo:2020:aux:hdrgainmap", b"av01", ["an HDR gain map"]),
+        (b"urn:something:else", b"av01", ["an auxiliary picture"]),
+        (b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", b"tmap", ["an HDR gain map"]),
+    ],
+)
+def test_items_of_an_avif_are_read(auxiliary: bytes, item: bytes, named: list[str]) -> None:
+    properties = box(
+        b"ipco",
+        box(b"colr", b"nclx", struct.pack(">HHH", 9, 16, 9)),
+        full_box(b"pixi", b"\3", bytes([10] * 3)),
+        box(b"colr", b"nclx", struct.pack(">HHH", 12, 13, 6)),
+        full_box(b"auxC", auxiliary, b"\0"),
+    )
+    associations = struct.pack(">I", 2)
+    associations += struct.pack(">HBB", 1, 1, 1) + struct.pack(">HBBB", 2, 2, 2, 3)
+    meta = full_box(
+        b"meta",
+        full_box(b"pitm", struct.pack(">H", 2)),
+        full_box(b"iinf", struct.pack(">H", 1), full_box(b"infe", bytes(4), item, b"\0")),
+        box(b"iprp", properties, full_box(b"ipma", associations)),
+    )
+    data = box(b"ftyp", b"avif") + meta
+    extras = boxes.read_avif(io.BytesIO(data))
+    assert (extras.code_points, extras.bits, extras.left_out) == ((12, 13), 10, named)
+    for length in range(len(data)):
+        boxes.read_avif(io.BytesIO(data[:length]))
+
+
+def test_metadata_that_an_lbb_file_cannot_hold_are_left_out(
+    make: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lbbic_engine.pictures.metadata import collect
+
+    assert MAX_METADATA_BYTES == 2**26
+    monkeypatch.setattr(collect, "MAX_METADATA_BYTES", 10)
+    picture = load(make.png(exif=exif_of_300_dpi()))
+    assert picture.exif is None
+    assert "EXIF" in left_out(picture)
+
+
+# --- on the way out ------------------------------------------------------------------------------
+
+LARGE: dict[str, Any] = {"exif": b"II*\0\x08\0\0\0" + bytes(70_000), "xmp": b"<x/>"}
+
+
+@pytest.mark.parametrize(
+    ("extension", "lost"),
+    [
+        ("png", []),
+        ("webp", []),
+        ("avif", []),
+        ("jpg", ["EXIF"]),
+        ("jp2", ["EXIF", "XMP"]),
+        ("bmp", ["EXIF", "XMP"]),
+        ("tga", ["EXIF", "XMP"]),
+        ("ppm", ["EXIF", "XMP"]),
+    ],
+)
+def test_what_a_format_cannot_hold_is_returned_as_notices(
+    make: ModuleType, tmp_path: Path, extension: str, lost: list[str]
+) -> None:
+    alpha = np.zeros((32, 48), np.uint8)
+    notices = save_image(Picture(make.colours(), alpha, **LARGE), tmp_path / f"a.{extension}")
+    texts = {notice.kind: notice.text for notice in notices}
+    assert len(texts) == len(notices)
+    assert all(name in texts[NoticeKind.LEFT_OUT] for name in lost)
+    assert (NoticeKind.LEFT_OUT in texts) == bool(lost)
+    assert (NoticeKind.ALPHA in texts) == (extension in ("jpg", "bmp", "ppm"))
