@@ -87,7 +87,7 @@ class SettingsDialog(QDialog):
         folder.addWidget(beside)
         form = QFormLayout()
         form.setHorizontalSpacing(24)
-        form.setVerticalSpacing(10)
+        form.setVerticalSpacing(7)
         form.addRow(self.tr("Theme"), self._choices["theme"])
         form.addRow("", self._switches["reduce_motion"])
         form.addRow(self.tr("Device"), self._choices["device"])
