@@ -21,6 +21,7 @@ _RELATED_WIDTH, _RELATED_HEIGHT = 0x1001, 0x1002  # of the interoperability dire
 _INTEROPERABILITY_INDEX = 0x0001
 _INCH, _CENTIMETRE = 2, 3
 _PER_INCH = {_INCH: 1.0, _CENTIMETRE: 2.54}
+_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}  # of a type
 _UNCALIBRATED, _ADOBE_RGB = 0xFFFF, 2  # of ColorSpace
 
 
@@ -157,6 +158,20 @@ def made_upright(exif: bytes, turn: Image.Transpose | None, width: int, height: 
     return bytes(tiff.data)
 
 
+def without_gps(exif: bytes) -> bytes:
+    """With zeros in place of its GPS directories, and nothing that points at them."""
+    tiff = _Tiff(exif)
+    directories = [*tiff.read("I", _FIRST)]
+    for directory in directories:  # which grows meanwhile
+        _remove_gps(tiff, directory)
+        entries = tiff.entries(directory)
+        found = [*tiff.read("I", entries[IFD.Exif] + 8)] if IFD.Exif in entries else []
+        if tiff.following(directory) + 4 <= len(tiff.data):
+            found += tiff.read("I", tiff.following(directory))
+        directories += [place for place in found if place and place not in directories]
+    return bytes(tiff.data)
+
+
 def portable(tags: Image.Exif) -> Image.Exif:
     """The tags that mean the same in another file: those of a TIFF also describe its layout."""
     kept = Image.Exif()
@@ -167,6 +182,35 @@ def portable(tags: Image.Exif) -> Image.Exif:
         if entries := tags.get_ifd(directory):
             kept[directory] = entries
     return kept
+
+
+def _remove_gps(tiff: _Tiff, directory: int) -> None:
+    """Take GPS entries out of a directory; those behind them, and the next offset, move up."""
+    (count,) = tiff.read("H", directory)
+    for entry in reversed(range(directory + 2, directory + 2 + 12 * count, 12)):
+        tag, _, _, gps = tiff.read("HHII", entry)
+        if tag == IFD.GPSInfo:
+            _erase(tiff, gps)
+            end = directory + 2 + 12 * count + 4
+            tiff.data[entry:end] = tiff.data[entry + 12 : end] + bytes(12)
+            count -= 1
+    tiff.write("H", directory, count)
+
+
+def _erase(tiff: _Tiff, directory: int) -> None:
+    """Overwrite a directory and its values, as far as they are there."""
+    data = tiff.data
+    try:
+        (count,) = tiff.read("H", directory)
+        for entry in range(directory + 2, directory + 2 + 12 * count, 12):
+            _, kind, number, offset = tiff.read("HHII", entry)
+            size = number * _BYTES.get(kind, 0)
+            if size > 4 and offset + size <= len(data):
+                data[offset : offset + size] = bytes(size)
+            data[entry : entry + 12] = bytes(12)
+        tiff.write("H", directory, 0)
+    except struct.error:
+        return
 
 
 def _set_size(tiff: _Tiff, entries: dict[int, int], width: int, height: int) -> None:

@@ -29,6 +29,12 @@ _EMPTY = (
 _END = re.compile(rb"</\w+:RDF\s*>")
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # in XML
 _ORIENTATION = re.compile(rb"""(tiff:Orientation(?:\s*=\s*["']|>)\s*)([0-9]+)""")
+_PLACE = (
+    rb"[\w.-]+:G(?:PS|ps)\w*|photoshop:(?:City|State|Country)"
+    rb"|Iptc4xmpCore:(?:Location|CountryCode)|Iptc4xmpExt:Location(?:Created|Shown)"
+)
+_PLACE_ATTRIBUTE = re.compile(rb"""\s+(?:%s)\s*=\s*(?:"[^"]*"|'[^']*')""" % _PLACE)
+_PLACE_ELEMENT = re.compile(rb"<(%s)(?=[\s/>])[^>]*?(?:/>|>.*?</\1\s*>)" % _PLACE, re.DOTALL)
 _SIDES = (
     re.compile(rb"""((?:tiff:ImageWidth|exif:PixelXDimension)(?:\s*=\s*["']|>)\s*)[0-9]+"""),
     re.compile(rb"""((?:tiff:ImageLength|exif:PixelYDimension)(?:\s*=\s*["']|>)\s*)[0-9]+"""),
@@ -47,6 +53,13 @@ def made_upright(xmp: bytes, width: int, height: int) -> bytes:
     for pattern, side in zip(_SIDES, (width, height), strict=True):
         xmp = pattern.sub(rb"\g<1>" + str(side).encode(), xmp)
     return xmp
+
+
+def without_places(xmp: bytes) -> bytes:
+    """Without positions and names of places. ValueError if it is not UTF-8."""
+    if b"\0" in xmp:
+        raise ValueError("not UTF-8")
+    return _PLACE_ATTRIBUTE.sub(b"", _PLACE_ELEMENT.sub(b"", xmp))
 
 
 def with_properties(xmp: bytes | None, properties: Properties) -> tuple[bytes | None, list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -11,9 +12,11 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageCms
 
-from lbbic_engine.pictures.picture import Picture
+from lbbic_engine.pictures.metadata.exif import without_gps
+from lbbic_engine.pictures.metadata.xmp import without_places
+from lbbic_engine.pictures.picture import NoticeKind, Picture
 from lbbic_engine.pictures.read import load_picture
-from lbbic_engine.pictures.strip import exif_without_gps, strip, xmp_without_places
+from lbbic_engine.pictures.strip import strip
 
 POSITION = ((48.0, 51.0, 29.6), (2.0, 17.0, 40.2))
 PACKET = """<?xpacket begin=''?><x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf:RDF
@@ -58,8 +61,7 @@ def picture() -> Picture:
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_the_position_goes_and_all_else_stays_in_its_place(order: str) -> None:
     before = exif_with_gps(order)
-    after = exif_without_gps(before)
-    assert after is not None
+    after = without_gps(before)
     assert len(after) == len(before)
     assert after.index(b"notenote") == before.index(b"notenote")
     expected = entries(before)
@@ -75,21 +77,26 @@ def test_the_position_goes_and_all_else_stays_in_its_place(order: str) -> None:
         assert number + one not in after
 
 
-def test_nothing_is_trusted_of_damaged_exif() -> None:
-    exif = exif_with_gps()
-    assert exif_without_gps(exif[:20]) is None
-    assert exif_without_gps(b"no TIFF") is None
-    assert exif_without_gps(exif[:-8]) is not None  # a value of the position is missing
+def test_what_is_damaged_goes_as_a_whole_and_that_is_said(picture: Picture) -> None:
+    for exif, left_out in (
+        (exif_with_gps()[:20], True),
+        (b"no TIFF", True),
+        (exif_with_gps()[:-8], False),  # a value is missing, which does not matter
+    ):
+        stripped = strip(replace(picture, exif=exif), ["gps"])
+        assert (stripped.exif is None) is left_out
+        assert [notice.kind for notice in stripped.notices] == [NoticeKind.LEFT_OUT] * left_out
+    stripped = strip(replace(picture, xmp=PACKET.encode("utf-16")), ["gps"])
+    assert stripped.xmp is None
+    assert "XMP" in stripped.notices[0].text
 
 
 def test_places_go_from_xmp_in_every_spelling() -> None:
-    after = xmp_without_places(PACKET.encode())
-    assert after is not None
+    after = without_places(PACKET.encode())
     assert re.findall(rb"GPS\w+|Gps\w+|Paris|City|Location\w+", after) == []
     assert b'dc:title="GPS: a tale"' in after
     assert b"<dc:creator>somebody</dc:creator>" in after
     ElementTree.fromstring(after)  # which is XML still
-    assert xmp_without_places(PACKET.encode("utf-16")) is None
 
 
 @pytest.mark.parametrize(

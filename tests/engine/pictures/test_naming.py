@@ -1,0 +1,43 @@
+"""Names are told apart as any file system would tell them."""
+
+from __future__ import annotations
+
+import unicodedata
+from pathlib import Path
+
+import pytest
+
+from lbbic_engine.pictures.naming import free_name, name_apart
+
+
+@pytest.mark.parametrize(
+    ("wanted", "names"),
+    [
+        (["a", "b"], ["a", "b"]),
+        (["a", "a", "a"], ["a", "a (2)", "a (3)"]),
+        (["a", "a", "a (2)"], ["a", "a (3)", "a (2)"]),
+        (["a", "A", "a (2)", "a (3)"], ["a", "A (4)", "a (2)", "a (3)"]),
+        (["é", unicodedata.normalize("NFD", "É")], ["é", unicodedata.normalize("NFD", "É (2)")]),
+        (["a\udcff", "a\udcff"], ["a\udcff", "a\udcff (2)"]),  # bytes that are no UTF-8
+    ],
+)
+def test_a_number_is_none_that_another_one_wants(
+    tmp_path: Path, wanted: list[str], names: list[str]
+) -> None:
+    given = name_apart([tmp_path / f"{name}.lbb" for name in wanted])
+    assert given == [tmp_path / f"{name}.lbb" for name in names]
+
+
+def test_one_file_by_two_ways_is_one_name(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "out")
+    (tmp_path / "b.lbb").symlink_to(tmp_path / "out" / "a.lbb")
+    ways = [tmp_path / "out" / "a.lbb", tmp_path / "link" / "a.lbb", tmp_path / "b.lbb"]
+    assert [path.name for path in name_apart(ways)] == ["a.lbb", "a (2).lbb", "b (2).lbb"]
+
+
+def test_a_name_is_free_where_nothing_is_not_even_a_link(tmp_path: Path) -> None:
+    assert free_name(tmp_path / "a.lbb").name == "a.lbb"
+    (tmp_path / "a.lbb").symlink_to("nowhere")
+    (tmp_path / "a (2).lbb").touch()
+    assert free_name(tmp_path / "a.lbb").name == "a (3).lbb"
