@@ -11,7 +11,6 @@ Importing it is cheap: torch is imported when something is first coded.
 from __future__ import annotations
 
 import importlib
-import os
 from typing import TYPE_CHECKING, Any
 
 from lbbic_engine.errors import (
@@ -41,11 +40,6 @@ if TYPE_CHECKING:
     from lbbic_engine.pictures.picture import Picture, to_image
     from lbbic_engine.pictures.read import load_picture
     from lbbic_engine.pictures.write import save_image
-
-# A thread that waits for its part of a product spins for a fifth of a millisecond before it sleeps:
-# to wake it takes as long as most products do. On a busy machine longer spinning would slow others
-# down. torch reads this when it is imported.
-os.environ.setdefault("GOMP_SPINCOUNT", "50000")
 
 _HOMES = {
     "lbbic_engine.codec": (

@@ -39,7 +39,7 @@ from lbbic_engine.coding.latents import LatentReader, LatentWriter, SymbolWriter
 from lbbic_engine.coding.refine import STRENGTHS, Arrivals, refine_tile, squared_error
 from lbbic_engine.coding.symbol_search import WORK, SymbolSearch
 from lbbic_engine.config import EFFORTS, MIN_QUALITY, QUALITY_STEPS, quality_index
-from lbbic_engine.devices import choose_device, device_failures, few_threads
+from lbbic_engine.devices import CodingThread, choose_device, device_failures
 from lbbic_engine.errors import Cancelled, CorruptDataError, LbbicError, UnknownWeightsError
 from lbbic_engine.layout.blocks import merge_blocks, split_blocks
 from lbbic_engine.layout.tiles import GROUP_BLOCKS, MAX_TILE_BLOCKS, Tile, cut, group, tile_rows
@@ -151,7 +151,6 @@ def compress(
 
 
 @device_failures()
-@few_threads()
 def compress_batch(
     pictures: Sequence[Picture],
     quality: float | None = None,
@@ -164,27 +163,28 @@ def compress_batch(
     cancelled: IsCancelled | None = None,
 ) -> list[Compressed]:
     """Codes pictures in common fronts, which is faster for small ones; as ``compress``."""
-    if effort not in EFFORTS:
-        raise ValueError(f"effort is {' or '.join(EFFORTS)}, not {effort}")
-    index = None if quality is None else quality_index(quality)
-    network = _load(weights_files.by_name(weights), device)
-    config = network.description.config
-    if index is None:
-        index = quality_index(config.default_quality)
-    if not config.offers(index):
-        raise LbbicError(
-            "Quality not available",
-            f"The weights {weights} code at quality {config.default_quality:g} only.",
-        )
-    refinement = refinement_files.of_weights(network.description.id) if refine else None
-    jobs = [_Encoding(network, refinement, index, picture) for picture in pictures]
-    tiles = [tile for i, job in enumerate(jobs) for tile in job.tiles(i)]
-    search = effort == "thorough" and network.integer.at_quality(index).step_energy is not None
-    follow = _Follower("Encoding", tiles, progress, cancelled, work=1 + WORK if search else 1)
-    for part in group(tiles, GROUP_BLOCKS):
-        for work in _encode(network, index, jobs, part, search=search):
-            follow(work)
-    return [job.finish() for job in jobs]
+    with CodingThread() as thread:
+        if effort not in EFFORTS:
+            raise ValueError(f"effort is {' or '.join(EFFORTS)}, not {effort}")
+        index = None if quality is None else quality_index(quality)
+        network = _load(weights_files.by_name(weights), device)
+        config = network.description.config
+        if index is None:
+            index = quality_index(config.default_quality)
+        if not config.offers(index):
+            raise LbbicError(
+                "Quality not available",
+                f"The weights {weights} code at quality {config.default_quality:g} only.",
+            )
+        refinement = refinement_files.of_weights(network.description.id) if refine else None
+        jobs = [_Encoding(network, refinement, index, picture) for picture in pictures]
+        tiles = [tile for i, job in enumerate(jobs) for tile in job.tiles(i)]
+        search = effort == "thorough" and network.integer.at_quality(index).step_energy is not None
+        follow = _Follower("Encoding", tiles, progress, cancelled, work=1 + WORK if search else 1)
+        for part in group(tiles, GROUP_BLOCKS):
+            for work in thread.each(_encode(network, index, jobs, part, search=search)):
+                follow(work)
+        return [thread.run(job.finish) for job in jobs]
 
 
 def decompress(
@@ -207,7 +207,6 @@ def decompress(
 
 
 @device_failures()
-@few_threads()
 def decompress_batch(
     files: Sequence[bytes],
     *,
@@ -217,16 +216,17 @@ def decompress_batch(
     cancelled: IsCancelled | None = None,
 ) -> list[Picture]:
     """The pictures of files, those of one quality in common fronts; as ``decompress``."""
-    jobs = [_Decoding(parse_container(data, partial=partial), device, partial) for data in files]
-    tiles = [tile for i, job in enumerate(jobs) for tile in job.tiles(i)]
-    follow = _Follower("Decoding", tiles, progress, cancelled)
-    for front in _decode(jobs, tiles):
-        follow(len(front.indexes))
-    return [job.finish() for job in jobs]
+    containers = [parse_container(data, partial=partial) for data in files]
+    with CodingThread() as thread:
+        jobs = [_Decoding(container, device, partial) for container in containers]
+        tiles = [tile for i, job in enumerate(jobs) for tile in job.tiles(i)]
+        follow = _Follower("Decoding", tiles, progress, cancelled)
+        for front in thread.each(_decode(jobs, tiles)):
+            follow(len(front.indexes))
+        return [job.finish() for job in jobs]
 
 
 @device_failures()
-@few_threads()
 def decompress_region(
     data: bytes, left: int, top: int, width: int, height: int, *, device: str = "auto"
 ) -> Pixels:
@@ -235,20 +235,21 @@ def decompress_region(
     ValueError if it is not within the picture; else as ``decompress``, but for the checksum, which
     is that of the whole picture.
     """
-    job = _Decoding(parse_container(data), device, partial=False)
-    whole = job.container
+    whole = parse_container(data)
     if min(left, top) < 0 or min(width, height) < 1:
         raise ValueError("a region begins within the picture and is not empty")
     if left + width > whole.width or top + height > whole.height:
         raise ValueError(f"the region goes beyond {whole.width} × {whole.height} pixels")
-    size = job.block_size
-    tiles = [
-        tile
-        for tile in job.tiles(0)
-        if tile.pixel_rows(size).start < top + height and tile.pixel_rows(size).stop > top
-    ]
-    for _ in _decode([job], tiles):
-        pass
+    with CodingThread() as thread:
+        job = _Decoding(whole, device, partial=False)
+        size = job.block_size
+        tiles = [
+            tile
+            for tile in job.tiles(0)
+            if tile.pixel_rows(size).start < top + height and tile.pixel_rows(size).stop > top
+        ]
+        for _ in thread.each(_decode([job], tiles)):
+            pass
     return job.pixels[top : top + height, left : left + width].copy()
 
 
@@ -260,10 +261,11 @@ def decode_progressively(
     Blocks of a refined file come once their neighbours are there, in the fronts that this makes.
     The checksum of the pixels is checked after the last front.
     """
-    with device_failures(), few_threads():
-        job = _Decoding(parse_container(data, partial=partial), device, partial)
+    container = parse_container(data, partial=partial)
+    with device_failures(), CodingThread() as thread:
+        job = _Decoding(container, device, partial)
         fronts = _decoded_fronts(job)
-        yield from _refined_fronts(job, fronts) if job.container.strength else fronts
+        yield from thread.each(_refined_fronts(job, fronts) if container.strength else fronts)
         job.finish()
 
 

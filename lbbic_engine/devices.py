@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from threading import Lock
+from typing import ParamSpec, Self, TypeVar, cast
 
 from lbbic_engine.errors import GpuError, LbbicError
 
-if TYPE_CHECKING:
-    pass
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _OUT_OF_MEMORY = re.compile(
     r"out of memory|not enough memory|can.?t allocate memory|bad.?alloc|STATUS_ALLOC_FAILED"
@@ -40,23 +42,66 @@ def choose_device(wish: str) -> str:
     return wish
 
 
-@contextmanager
-def few_threads() -> Iterator[None]:
-    """Let torch use one thread, unless OMP_NUM_THREADS says otherwise; restores the number.
+class CodingThread:
+    """A thread to code in, so that the number of torch's threads is ours there and only there.
 
-    A front's products are small. On two idle cores a second thread saves a quarter of the time;
-    with other work on them it made decoding 12 times slower (4.5 s instead of 0.38 s).
-    ``SecondThread`` finds out which it is.
+    It has one, unless OMP_NUM_THREADS says otherwise. A front's products are small: on two idle
+    cores a second thread saves a quarter of the time, with other work on them it makes decoding
+    12 times slower. ``coding.adaptive_threads`` finds out which it is.
+    """
+
+    def __init__(self, torch_threads: int = 1) -> None:
+        import torch
+
+        with _SETTING:
+            torch.get_num_threads()  # the caller has its number from here on
+        self._pool = ThreadPoolExecutor(1, "lbbic", _set_threads, (torch_threads,))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown()
+
+    def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What the function returns or raises there."""
+        return self._pool.submit(function, *args, **kwargs).result()
+
+    def each(self, steps: Iterator[T]) -> Iterator[T]:
+        """The same steps, each taken there."""
+        end = object()
+        while (step := self.run(next, steps, end)) is not end:
+            yield cast(T, step)
+
+
+_SETTING = Lock()
+
+
+def _set_threads(number: int) -> None:
+    """Sets the number of torch's threads for the thread that calls, and for no other.
+
+    torch keeps a number for each thread; one that is new to it gets what was set last in any. So a
+    new thread sets that back. Nobody who takes the lock first is new in the meantime.
     """
     import torch
 
-    before = torch.get_num_threads()
-    if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    if "OMP_NUM_THREADS" in os.environ:
+        return
+    with _SETTING, ThreadPoolExecutor(1) as new:
+        for_new = new.submit(torch.get_num_threads).result()
+        torch.get_num_threads()  # or the thread would still be new
+        torch.set_num_threads(number)
+        new.submit(torch.set_num_threads, for_new).result()
+
+
+def wait_briefly() -> None:
+    """For a program, before torch is imported: its threads sleep sooner. No library should do this.
+
+    A thread that waits for its part of a product spins for a fifth of a millisecond before it
+    sleeps: to wake it takes as long as most products do. On a busy machine longer spinning would
+    slow others down.
+    """
+    os.environ.setdefault("GOMP_SPINCOUNT", "50000")
 
 
 def usable_cores() -> int:

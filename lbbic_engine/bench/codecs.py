@@ -108,7 +108,7 @@ def _reference() -> Codec:
 
     from lbbic_engine.bench import reference
     from lbbic_engine.config import ModelConfig
-    from lbbic_engine.devices import few_threads
+    from lbbic_engine.devices import CodingThread
     from lbbic_engine.networks import weights
 
     description = weights.by_name(weights.DEFAULT)
@@ -118,14 +118,15 @@ def _reference() -> Codec:
     network = reference.float_network(description.config, *parts)
     tables = weights.load(description, "cpu").tables
 
-    @few_threads()
     def encode(pixels: Pixels, quality: float) -> tuple[Any, int]:
-        stream = reference.Reference(network, tables, quality).encode(pixels)
+        with CodingThread() as thread:
+            stream = thread.run(reference.Reference(network, tables, quality).encode, pixels)
         return (quality, stream, pixels.shape), len(stream)
 
-    @few_threads()
     def decode(coded: Any) -> Pixels:
         quality, stream, (height, width, _) = coded
-        return reference.Reference(network, tables, quality).decode(stream, height, width)
+        decoder = reference.Reference(network, tables, quality)
+        with CodingThread() as thread:
+            return thread.run(decoder.decode, stream, height, width)
 
     return Codec((4,), encode, decode, "the float networks, block by block")

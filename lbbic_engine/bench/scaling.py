@@ -64,7 +64,6 @@ def measure(folder: Path, out: Path) -> list[Row]:
 
 def _in_process(case: str, size: float, threads: int, pictures: Sequence[Path]) -> Row:
     spawn = multiprocessing.get_context("spawn")
-    os.environ["OMP_NUM_THREADS"] = str(threads)
     others = [spawn.Process(target=_spin, daemon=True) for _ in range(_BUSY_PROCESSES)]
     try:
         if case == "busy":
@@ -73,7 +72,6 @@ def _in_process(case: str, size: float, threads: int, pictures: Sequence[Path]) 
         with ProcessPoolExecutor(1, mp_context=spawn) as pool:
             return pool.submit(_run, case, size, threads, pictures).result()
     finally:
-        del os.environ["OMP_NUM_THREADS"]
         for other in others:
             if other.is_alive():
                 other.terminate()
@@ -85,6 +83,7 @@ def _spin() -> None:
 
 
 def _run(case: str, size: float, threads: int, paths: Sequence[Path]) -> Row:
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # torch reads it when it is imported
     from lbbic_engine import codec
     from lbbic_engine.pictures.read import load_picture
 

@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 from lbbic_engine.cli import batch, commands
 from lbbic_engine.cli.console import FAILURES, complain, escaped, reason
 from lbbic_engine.config import DEFAULT_WEIGHTS, EFFORTS, METADATA
+from lbbic_engine.devices import wait_briefly
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,6 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    wait_briefly()
     args = _parser().parse_args(argv)
     try:
         code: int = args.command(args)

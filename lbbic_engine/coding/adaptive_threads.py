@@ -5,18 +5,19 @@ from __future__ import annotations
 import math
 import os
 import time
+from functools import cache, partial
 from statistics import median
 from typing import TYPE_CHECKING, Generic
 
-from lbbic_engine.devices import usable_cores
+from lbbic_engine.devices import CodingThread, usable_cores
 from lbbic_engine.networks.block_model import BlockModel, ExchangeT
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class SecondThread(Generic[ExchangeT]):
-    """A block model whose fronts get a second thread where that makes them faster (``Trials``).
+class AdaptiveThreads(Generic[ExchangeT]):
+    """A block model whose fronts get a second thread where a ``ThreadTuner`` finds that faster.
 
     Heavy fronts, those of large pictures and of a thorough sender, are judged by themselves: their
     products are long enough to gain even where waking a thread costs light ones more than it gives.
@@ -30,30 +31,27 @@ class SecondThread(Generic[ExchangeT]):
         self._model = model
         self._heavy = heavy
         self.block_size = model.block_size
-        self._light_trials, self._heavy_trials = _TRIALS
-        for trials in _TRIALS:
-            trials.begin_picture()
+        self._light_tuner, self._heavy_tuner = _TUNERS
+        for tuner in _TUNERS:
+            tuner.begin_picture()
 
     def empty_state(self, blocks: int) -> Tensor:
         return self._model.empty_state(blocks)
 
     def code_front(self, front: Tensor, around: Tensor, exchange: ExchangeT) -> Tensor:
-        import torch
-
         heavy = self._heavy or len(front) >= self.HEAVY
-        trials = self._heavy_trials if heavy else self._light_trials
-        if len(front) < self.WIDE or not trials.worthwhile():
-            return self._model.code_front(front, around, exchange)
-        threads = trials.threads
+        tuner = self._heavy_tuner if heavy else self._light_tuner
+        code = partial(self._model.code_front, front, around, exchange)
+        if len(front) < self.WIDE or not tuner.use_two():
+            return code()
+        threads = tuner.threads
         begin = time.monotonic()
-        torch.set_num_threads(threads)
-        coded = self._model.code_front(front, around, exchange)
-        torch.set_num_threads(1)
-        trials.judge(threads, (time.monotonic() - begin) / (len(front) + self.OVERHEAD))
+        coded = _two_threads().run(code) if threads == 2 else code()
+        tuner.judge(threads, (time.monotonic() - begin) / (len(front) + self.OVERHEAD))
         return coded
 
 
-class Trials:
+class ThreadTuner:
     """Finds out, over all pictures, whether two threads code fronts faster than one.
 
     A trial is a product with one thread and with two, then some fronts, of which every other one
@@ -87,8 +85,8 @@ class Trials:
         """What the next front is to have."""
         return 1 if self._count < 2 * self.ALONE and self._count % 2 == 0 else 2
 
-    def worthwhile(self) -> bool:
-        """Whether to go on."""
+    def use_two(self) -> bool:
+        """Whether two threads may be worth it now, or one of the fronts of a trial."""
         if time.monotonic() < self._until:
             return False
         if self._count == 0 and _two_threads_wait():
@@ -127,7 +125,7 @@ class Trials:
         self._seconds: dict[int, list[float]] = {1: [], 2: []}
 
 
-_TRIALS = (Trials(), Trials())  # of light and of heavy fronts
+_TUNERS = (ThreadTuner(), ThreadTuner())  # of light and of heavy fronts
 
 
 def _two_threads_wait() -> bool:
@@ -136,14 +134,24 @@ def _two_threads_wait() -> bool:
 
     values = torch.zeros((24, 1024), dtype=torch.int8)
     weight = torch.zeros((1024, 1024), dtype=torch.int8).t()
-    seconds: dict[int, list[float]] = {1: [], 2: []}
-    for threads in (1, 2, 1, 2, 1, 2):
-        torch.set_num_threads(threads)
+
+    def seconds() -> float:
         begin = time.perf_counter()
         torch._int_mm(values, weight)
-        seconds[threads].append(time.perf_counter() - begin)
-    torch.set_num_threads(1)
-    return sum(seconds[2][1:]) > 3 * sum(seconds[1][1:])  # the first may have to set up
+        return time.perf_counter() - begin
+
+    one, two = zip(*[(seconds(), _two_threads().run(seconds)) for _ in range(3)], strict=True)
+    return bool(sum(two[1:]) > 3 * sum(one[1:]))  # the first may have to set up
+
+
+@cache
+def _two_threads() -> CodingThread:
+    """Where two threads are used, one job after the other: more would wait for each other."""
+    return CodingThread(2)
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_two_threads.cache_clear)  # a child has no such thread
 
 
 def on_idle_cores(
@@ -151,7 +159,7 @@ def on_idle_cores(
 ) -> BlockModel[ExchangeT]:
     """The model, with a second thread where there is a second core that has nothing else to do.
 
-    ``heavy`` says that its blocks are a thorough sender's. To be used within ``few_threads``.
+    ``heavy`` says that its blocks are a thorough sender's. To be used in a ``CodingThread``.
     """
     fixed = "OMP_NUM_THREADS" in os.environ or device != "cpu" or usable_cores() < 2
-    return model if fixed else SecondThread(model, heavy=heavy)
+    return model if fixed else AdaptiveThreads(model, heavy=heavy)

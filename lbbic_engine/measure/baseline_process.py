@@ -10,10 +10,11 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 
-from lbbic_engine.errors import Cancelled
+from lbbic_engine.errors import Cancelled, LbbicError
 from lbbic_engine.measure import baselines
 
 _ORIGINAL, _DECODED = "original.npy", "decoded.npy"
@@ -35,7 +36,7 @@ def encode_at_size(
             while not answers.poll(_ASK_SECONDS):
                 if cancelled():
                     raise Cancelled
-            answer = answers.recv()
+            answer = _receive(answers, codec)
         finally:
             process.kill()
             process.join()
@@ -45,6 +46,14 @@ def encode_at_size(
             return None
         quality, data = answer
         return baselines.BaselineResult(codec, quality, data, np.load(Path(folder, _DECODED)))
+
+
+def _receive(answers: Connection, codec: str) -> Any:
+    try:
+        return answers.recv()
+    except EOFError:
+        detail = f"The process that codes as {codec.upper()} has ended; memory may be short."
+        raise LbbicError("The comparison failed", detail) from None
 
 
 def _encode(answers: Connection, folder: str, codec: str, max_bytes: int) -> None:

@@ -6,8 +6,10 @@ Each is set to its best for PSNR without tuning: full colour resolution where th
 
 import io
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Lock
 from types import MappingProxyType
 from typing import Any
 
@@ -27,6 +29,7 @@ CODECS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     }
 )
 _QUALITIES = range(1, 101)
+_BLOCK = Lock()
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,16 +75,30 @@ def encode_at_size(
 
 
 def _encode(picture: Picture, codec: str, quality: int) -> bytes:
-    # Pillow's JPEG encoder needs the whole file of an optimised picture in one such block.
-    ImageFile.MAXBLOCK = max(ImageFile.MAXBLOCK, 2 * picture.nbytes)
     try:
-        with tempfile.TemporaryFile() as file:  # into memory Pillow would not let threads run
+        # into memory Pillow would not let threads run
+        with _whole_in_a_block(2 * picture.nbytes), tempfile.TemporaryFile() as file:
             Image.fromarray(picture).save(file, codec, quality=quality, **CODECS[codec])
             file.seek(0)
             return file.read()
     except (OSError, RuntimeError, ValueError) as error:  # larger than the format allows
         title = f"{codec.upper()} cannot hold this picture"
         raise UnwritableImageError(title, str(error)) from error
+
+
+@contextmanager
+def _whole_in_a_block(max_bytes: int) -> Iterator[None]:
+    """Pillow's JPEG encoder needs the whole file of an optimised picture in one block of its own.
+
+    How large that is can only be said for all of Pillow; it is said back at the end.
+    """
+    with _BLOCK:
+        before = ImageFile.MAXBLOCK
+        ImageFile.MAXBLOCK = max(before, max_bytes)
+        try:
+            yield
+        finally:
+            ImageFile.MAXBLOCK = before
 
 
 def _decode(data: bytes) -> Picture:

@@ -23,6 +23,9 @@ _ENDING = {"linux": ".so", "darwin": ".dylib"}  # torch itself does the like on 
 @contextmanager
 def quiet_import() -> Iterator[None]:
     """For the first import of torch and all that is made once with it."""
+    from lbbic_engine.devices import wait_briefly
+
+    wait_briefly()
     gc.disable()
     try:
         _bind_torch()

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+import os
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from PIL import Image, ImageFile
 
 from lbbic_engine import codec
+from lbbic_engine.coding import adaptive_threads
 from lbbic_engine.devices import choose_device, device_failures
 from lbbic_engine.errors import LbbicError
-from lbbic_engine.networks.integer_network import IntegerNetwork
+from lbbic_engine.measure import baselines
+from lbbic_engine.networks.integer_network import IntegerModel, IntegerNetwork
 from lbbic_engine.pictures.picture import Picture
+from lbbic_engine.pictures.read import load_picture
 
 OUT_OF_MEMORY = [
     (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 9 bytes."), "programs"),
@@ -81,16 +93,77 @@ def test_auto_takes_the_faster() -> None:
     assert choose_device("cpu") == choose_device("auto") == "cpu"
 
 
-def test_coding_uses_one_thread_and_gives_the_others_back(
-    data: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def three_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A host that has chosen how many threads torch has."""
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        seen = {torch.get_num_threads() for _ in codec.decode_progressively(data)}
-        codec.decompress(data, progress=lambda _: seen.add(torch.get_num_threads()))
-        assert seen == {1}
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(before)
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_coding_uses_one_thread_and_its_caller_keeps_the_others(
+    data: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside: set[int] = set()
+    synthesis = IntegerModel.synthesis_transform
+
+    def spy(*args: Any) -> Any:
+        inside.add(torch.get_num_threads())
+        return synthesis(*args)
+
+    monkeypatch.setattr(IntegerModel, "synthesis_transform", spy)
+    monkeypatch.setattr(adaptive_threads, "usable_cores", lambda: 1)
+    outside = {torch.get_num_threads() for _ in codec.decode_progressively(data)}
+    codec.decompress(data, progress=lambda _: outside.add(torch.get_num_threads()))
+    assert (inside, outside) == ({1}, {3})
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_calls_at_the_same_time_agree_and_change_nothing_of_their_host(
+    data: bytes, photograph: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    def compress() -> bytes:
+        return codec.compress(Picture(photograph)).data
+
+    def decompress() -> bytes:
+        return codec.decompress(data).pixels.tobytes()
+
+    def decode_progressively() -> bytes:
+        return b"".join(front.blocks.tobytes() for front in codec.decode_progressively(data))
+
+    def compare() -> bytes:
+        return baselines.encode_at_quality(photograph, "jpeg", 80).data
+
+    file = tmp_path / "remarkable.tif"
+    Image.fromarray(photograph).save(file, tiffinfo={34665: {36864: b"0220"}, 315: "Å"})
+
+    def load() -> bytes:
+        return load_picture(file).pixels.tobytes()
+
+    def of_the_host() -> tuple[Any, ...]:
+        return (
+            torch.get_num_threads(),
+            list(warnings.filters),
+            gc.isenabled(),
+            dict(os.environ),
+            (Image.MAX_IMAGE_PIXELS, ImageFile.MAXBLOCK, ImageFile.LOAD_TRUNCATED_IMAGES),
+        )
+
+    calls = 6 * [compress, decompress, decode_progressively, compare, load]
+    before, alone = of_the_host(), [call() for call in calls[:5]]
+    with ThreadPoolExecutor(8) as pool:
+        assert [job.result() for job in [pool.submit(call) for call in calls]] == 6 * alone
+        assert {pool.submit(torch.get_num_threads).result() for _ in range(8)} == {3}
+    with ThreadPoolExecutor(1) as new:
+        assert new.submit(of_the_host).result() == before
+    assert of_the_host() == before
+
+
+def test_importing_the_engine_leaves_the_environment_as_it_is() -> None:
+    code = "import os; before = dict(os.environ); import lbbic_engine; lbbic_engine.compress; "
+    code += "assert before == dict(os.environ)"
+    environment = {name: value for name, value in os.environ.items() if name != "GOMP_SPINCOUNT"}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from lbbic_engine import devices
 from lbbic_engine.coding import adaptive_threads
-from lbbic_engine.coding.adaptive_threads import SecondThread, Trials, on_idle_cores
+from lbbic_engine.coding.adaptive_threads import AdaptiveThreads, ThreadTuner, on_idle_cores
+from lbbic_engine.devices import CodingThread
 
 
 class Clock:
@@ -49,12 +49,12 @@ class Model:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(adaptive_threads, "time", clock)
-    monkeypatch.setattr(adaptive_threads, "_TRIALS", (Trials(), Trials()))
+    monkeypatch.setattr(adaptive_threads, "_TUNERS", (ThreadTuner(), ThreadTuner()))
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     return clock
 
 
-def code(model: SecondThread[None], fronts: int, width: int = 24) -> None:
+def code(model: AdaptiveThreads[None], fronts: int, width: int = 24) -> None:
     for _ in range(fronts):
         assert model.code_front(torch.arange(width), torch.ones(width), None).sum() == width
 
@@ -62,11 +62,11 @@ def code(model: SecondThread[None], fronts: int, width: int = 24) -> None:
 def test_idle_cores_are_used(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
     monkeypatch.setattr(adaptive_threads, "_two_threads_wait", lambda: False)
     model = Model(clock, 0.004, 0.002)
-    governed = SecondThread(model)
-    code(governed, Trials.RUN)
-    assert model.used == {1: Trials.ALONE, 2: Trials.RUN - Trials.ALONE}
-    code(governed, 3, width=SecondThread.WIDE - 1)
-    assert model.used[1] == Trials.ALONE + 3
+    governed = AdaptiveThreads(model)
+    code(governed, ThreadTuner.RUN)
+    assert model.used == {1: ThreadTuner.ALONE, 2: ThreadTuner.RUN - ThreadTuner.ALONE}
+    code(governed, 3, width=AdaptiveThreads.WIDE - 1)
+    assert model.used[1] == ThreadTuner.ALONE + 3
 
 
 def test_trials_become_rare_while_they_succeed(
@@ -75,11 +75,15 @@ def test_trials_become_rare_while_they_succeed(
     monkeypatch.setattr(adaptive_threads, "_two_threads_wait", lambda: False)
     model = Model(clock, 0.004, 0.002)
     for _ in range(7):  # pictures
-        code(SecondThread(model), Trials.RUN)
-    assert model.used[1] == 3 * Trials.ALONE  # after 1, 1 + 2, but not yet after 1 + 2 + 4 runs
+        code(AdaptiveThreads(model), ThreadTuner.RUN)
+    assert (
+        model.used[1] == 3 * ThreadTuner.ALONE
+    )  # after 1, 1 + 2, but not yet after 1 + 2 + 4 runs
     model.seconds = {1: 0.002, 2: 0.004}
-    code(SecondThread(model), Trials.RUN)
-    assert model.used[1] == 3 * Trials.ALONE + Trials.RUN - (Trials.FRONTS - Trials.ALONE)
+    code(AdaptiveThreads(model), ThreadTuner.RUN)
+    assert model.used[1] == 3 * ThreadTuner.ALONE + ThreadTuner.RUN - (
+        ThreadTuner.FRONTS - ThreadTuner.ALONE
+    )
 
 
 def test_a_second_thread_that_gains_nothing_rests(
@@ -87,8 +91,8 @@ def test_a_second_thread_that_gains_nothing_rests(
 ) -> None:
     monkeypatch.setattr(adaptive_threads, "_two_threads_wait", lambda: False)
     model = Model(clock, 0.002, 0.004)
-    code(SecondThread(model), 3 * Trials.RUN)
-    assert model.used[2] == Trials.FRONTS - Trials.ALONE
+    code(AdaptiveThreads(model), 3 * ThreadTuner.RUN)
+    assert model.used[2] == ThreadTuner.FRONTS - ThreadTuner.ALONE
 
 
 @pytest.mark.parametrize("heavy", [False, True])
@@ -97,22 +101,22 @@ def test_heavy_fronts_are_judged_by_themselves(
 ) -> None:
     monkeypatch.setattr(adaptive_threads, "_two_threads_wait", lambda: False)
     model = Model(clock, 0.002, 0.004)
-    code(SecondThread(model), Trials.RUN)
+    code(AdaptiveThreads(model), ThreadTuner.RUN)
     model.used.clear()
     model.seconds = {1: 0.02, 2: 0.01}
-    width = 24 if heavy else SecondThread.HEAVY
-    code(SecondThread(model, heavy=heavy), Trials.RUN, width)
-    assert model.used == {1: Trials.ALONE, 2: Trials.RUN - Trials.ALONE}
+    width = 24 if heavy else AdaptiveThreads.HEAVY
+    code(AdaptiveThreads(model, heavy=heavy), ThreadTuner.RUN, width)
+    assert model.used == {1: ThreadTuner.ALONE, 2: ThreadTuner.RUN - ThreadTuner.ALONE}
 
 
 def test_rests_grow_while_nothing_is_gained(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
     monkeypatch.setattr(adaptive_threads, "_two_threads_wait", lambda: False)
-    monkeypatch.setattr(Trials, "REST", 0.01)
-    monkeypatch.setattr(adaptive_threads, "_TRIALS", (Trials(), Trials()))
+    monkeypatch.setattr(ThreadTuner, "REST", 0.01)
+    monkeypatch.setattr(adaptive_threads, "_TUNERS", (ThreadTuner(), ThreadTuner()))
     model = Model(clock, 0.001, 0.002)
     for _ in range(10):  # pictures
-        code(SecondThread(model), 60)
-    assert model.used[2] == 6 * (Trials.FRONTS - Trials.ALONE)  # after 10 ms, 20, 40, …
+        code(AdaptiveThreads(model), 60)
+    assert model.used[2] == 6 * (ThreadTuner.FRONTS - ThreadTuner.ALONE)  # after 10 ms, 20, 40, …
 
 
 def test_busy_cores_are_tried_now_and_then(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
@@ -123,11 +127,11 @@ def test_busy_cores_are_tried_now_and_then(monkeypatch: pytest.MonkeyPatch, cloc
         return True
 
     monkeypatch.setattr(adaptive_threads, "_two_threads_wait", wait)
-    monkeypatch.setattr(Trials, "REST", 0.05)
-    monkeypatch.setattr(adaptive_threads, "_TRIALS", (Trials(), Trials()))
+    monkeypatch.setattr(ThreadTuner, "REST", 0.05)
+    monkeypatch.setattr(adaptive_threads, "_TUNERS", (ThreadTuner(), ThreadTuner()))
     model = Model(clock, 0.005, 0.0)
     for _ in range(4):  # as many pictures
-        code(SecondThread(model), 15)
+        code(AdaptiveThreads(model), 15)
     assert model.used == {1: 60}
     assert len(tried) == 3  # in 300 ms: at the start, after 50, after 150
 
@@ -138,26 +142,26 @@ def test_a_front_that_waits_for_its_turn_means_a_trial(
 ) -> None:
     monkeypatch.setattr(adaptive_threads, "_two_threads_wait", lambda: False)
     model = Model(clock, 0.004, 0.002)
-    governed = SecondThread(model)
-    code(governed, Trials.FRONTS + 1)
+    governed = AdaptiveThreads(model)
+    code(governed, ThreadTuner.FRONTS + 1)
     model.seconds[2] = 0.1
     code(governed, 1)
     model.used.clear()
     if not cores_are_busy:
         model.seconds[2] = 0.002
     code(governed, 10)
-    assert model.used == ({1: 9, 2: 1} if cores_are_busy else {1: Trials.ALONE, 2: 6})
+    assert model.used == ({1: 9, 2: 1} if cores_are_busy else {1: ThreadTuner.ALONE, 2: 6})
 
 
 def test_jobs_at_the_same_time_share_trials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(adaptive_threads, "_two_threads_wait", lambda: False)
-    monkeypatch.setattr(Trials, "REST", 0.0)
-    trials = Trials()
+    monkeypatch.setattr(ThreadTuner, "REST", 0.0)
+    tuner = ThreadTuner()
 
     def code_fronts() -> None:
         for _ in range(20_000):
-            if trials.worthwhile():
-                trials.judge(trials.threads, 1.0)
+            if tuner.use_two():
+                tuner.judge(tuner.threads, 1.0)
 
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
@@ -177,7 +181,7 @@ def test_the_user_may_fix_the_threads(monkeypatch: pytest.MonkeyPatch, clock: Cl
     assert on_idle_cores(model, "cpu") is model
 
 
-def test_the_trial_leaves_one_thread() -> None:
-    with devices.few_threads():
-        assert isinstance(adaptive_threads._two_threads_wait(), bool)
-        assert torch.get_num_threads() == 1
+def test_a_trial_leaves_the_threads_as_they_are() -> None:
+    with CodingThread() as thread:
+        assert isinstance(thread.run(adaptive_threads._two_threads_wait), bool)
+        assert thread.run(torch.get_num_threads) == 1

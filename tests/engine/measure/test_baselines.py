@@ -1,9 +1,12 @@
 """Pillow's codecs at a quality and at a size."""
 
+import os
+
 import numpy as np
 import pytest
 
-from lbbic_engine.errors import Cancelled, UnsupportedImageError
+from lbbic_engine.errors import Cancelled, LbbicError, UnsupportedImageError
+from lbbic_engine.measure import baseline_process
 from lbbic_engine.measure.baselines import CODECS, encode_at_quality, encode_at_size
 from lbbic_engine.measure.metrics import psnr
 
@@ -64,3 +67,14 @@ def test_a_search_stops_when_it_is_cancelled() -> None:
             PICTURE, "jpeg", 10**6, cancelled=lambda: asked.append(True) or len(asked) > 2
         )
     assert len(asked) == 3
+
+
+def test_a_process_that_dies_ends_the_comparison_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(baseline_process, "_encode", _die)
+    with pytest.raises(LbbicError, match="codes as JPEG has ended") as caught:
+        baseline_process.encode_at_size(PICTURE, "jpeg", 10**6, lambda: False)
+    assert caught.value.title == "The comparison failed"
+
+
+def _die(*_: object) -> None:
+    os._exit(1)
