@@ -98,7 +98,8 @@ def _metadata_share(data: bytes) -> str:
     """Say what metadata take of a file, for whoever wonders why it cannot be smaller."""
     whole = parse_container(data)
     size = len(data) - len(pack_container(replace(whole, icc=None, exif=None, xmp=None)))
-    return f", of which {size} are metadata, which can be left out" if size else ""
+    kinds = ", ".join(kind.upper() for kind in ("exif", "icc", "xmp") if getattr(whole, kind))
+    return f", of which {size} are metadata ({kinds}) that can be left out" if size else ""
 
 
 def _last_that_meets(
