@@ -68,6 +68,10 @@ def _lbbic() -> Codec:
 
 
 def _pillow(name: str, qualities: tuple[int, ...]) -> Codec:
+    Image.init()
+    if name.upper() not in Image.SAVE:
+        raise LbbicError(f"{name} is not installed", "This build of Pillow does not write it.")
+
     def encode(pixels: Pixels, quality: float) -> tuple[Any, int]:
         data = baselines.encode_at_quality(pixels, name, int(quality)).data
         return data, len(data)

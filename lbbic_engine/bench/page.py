@@ -8,6 +8,7 @@ import io
 import os
 import platform
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from PIL import Image
@@ -24,12 +25,17 @@ _STYLE = (
 )
 
 
+def can_plot() -> bool:
+    """Whether there is matplotlib, which is for development and not in the app."""
+    return find_spec("matplotlib") is not None
+
+
 def write(results: Sequence[Result], pictures: Sequence[Path], out: Path) -> None:
-    """Write every form of the results into the folder ``out``."""
+    """Write every form of the results into the folder ``out``, plots if ``can_plot``."""
     suite.write_json(results, out / "results.json")
     suite.write_csv(results, out / "results.csv")
     (out / "summary.md").write_text(suite.markdown(results), encoding="utf-8")
-    plots = [_plot_curves(results, out), _plot_times(results, out)]
+    plots = [_plot_curves(results, out), _plot_times(results, out)] if can_plot() else []
     _write_page(results, pictures, plots, out / "index.html")
 
 

@@ -2,7 +2,7 @@
 
 Each codec runs in a process of its own, so that its peak memory is its own. A measurement is a
 line of ``results.jsonl`` as soon as it is made, so that a run that was broken off goes on where it
-stopped. Times are medians of torch's benchmark timer.
+stopped. Times are medians of half a second's repetitions.
 """
 
 from __future__ import annotations
@@ -14,9 +14,12 @@ import multiprocessing
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import fmean, median
+from time import perf_counter
 from typing import Any
 
 from lbbic_engine.bench import codecs
@@ -62,8 +65,9 @@ def run(
 ) -> list[Result]:
     """Measure what is not in ``out`` yet; return all. A codec that fails is reported and left out.
 
-    LbbicError if a codec is unknown.
+    One that is unknown or not installed is so before anything is measured.
     """
+    codecs = [name for name in codecs if _is_there(name, report)]
     out.mkdir(parents=True, exist_ok=True)
     path = out / RESULTS
     for name in codecs:
@@ -76,6 +80,9 @@ def run(
                     found = pool.submit(_measure, name, picture).result()
                 except LbbicError as error:
                     report(f"{name}: {error.title}. {error.detail}")
+                    break
+                except BrokenProcessPool:
+                    report(f"{name}: Its process has ended; memory may be short.")
                     break
                 with path.open("a", encoding="utf-8") as file:
                     for result in found:
@@ -101,16 +108,9 @@ def load(path: Path) -> list[Result]:
 
 def _measure(name: str, path: Path) -> list[Result]:
     """All qualities of a picture; runs in the codec's process."""
-    from torch.utils.benchmark import Timer
-
     codec = _codec(name)
     pixels = load_picture(path).pixels
     count = pixels.shape[0] * pixels.shape[1]
-
-    def seconds(work: Callable[[], Any]) -> float:
-        timer = Timer("work()", globals={"work": work})
-        return float(timer.blocked_autorange(min_run_time=_SECONDS).median)
-
     found = []
     for quality in codec.qualities:
         coded, size = codec.encode(pixels, quality)
@@ -123,13 +123,22 @@ def _measure(name: str, path: Path) -> list[Result]:
                 pixels=count,
                 bpp=8 * size / count,
                 psnr=metrics.psnr(pixels, decoded) if codec.trained else None,
-                encode_seconds=seconds(lambda q=quality: codec.encode(pixels, q)),  # type: ignore[misc]
-                decode_seconds=seconds(lambda c=coded: codec.decode(c)),  # type: ignore[misc]
+                encode_seconds=_seconds(partial(codec.encode, pixels, quality)),
+                decode_seconds=_seconds(partial(codec.decode, coded)),
                 peak_mb=peak_memory_mb(),
                 note=codec.note,
             )
         )
     return found
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    times: list[float] = []
+    while sum(times) < _SECONDS:
+        begin = perf_counter()
+        work()
+        times.append(perf_counter() - begin)
+    return median(times)
 
 
 _made: dict[str, codecs.Codec] = {}
@@ -139,6 +148,15 @@ def _codec(name: str) -> codecs.Codec:
     if name not in _made:
         _made[name] = codecs.make(name)
     return _made[name]
+
+
+def _is_there(name: str, report: Callable[[str], None]) -> bool:
+    try:
+        _codec(name)
+    except LbbicError as error:
+        report(f"{name}: {error.title}. {error.detail}")
+        return False
+    return True
 
 
 def peak_memory_mb() -> float | None:

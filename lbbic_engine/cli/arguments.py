@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import multiprocessing
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -23,6 +24,10 @@ from lbbic_engine.devices import wait_briefly
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command in ``argv`` (or the process's arguments) and return its exit code."""
+    if getattr(sys, "frozen", False):  # the program is its own workers' program, too
+        import multiprocessing
+
+        multiprocessing.freeze_support()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

@@ -86,13 +86,17 @@ def bench(args: Namespace) -> int:
 
     found = _find_pictures(args.folder)
     pictures = list(found.files)
-    results = suite.run(pictures, args.codecs.split(","), args.out, complain)
+    if not page.can_plot():
+        complain("there will be no plots: they need matplotlib (pip install matplotlib)")
+    codecs = args.codecs.split(",")
+    results = suite.run(pictures, codecs, args.out, complain)
     if not results:
         return 2
     page.write(results, pictures, args.out)
     print(suite.markdown(results), end="")
     print(f"See {escaped(args.out / 'index.html')}.")
-    return 2 if found.unreadable else 0
+    left_out = set(codecs) - {result.codec for result in results}
+    return 2 if found.unreadable or left_out else 0
 
 
 def demo(args: Namespace) -> int:

@@ -48,6 +48,14 @@ def test_the_command_line_is_in_the_bundle(read_only: Path, tmp_path: Path) -> N
     assert run(lbbic, "--version", cwd=tmp_path).strip() != "lbbic (not installed)"
 
 
+def test_the_command_line_of_the_bundle_measures_codecs(read_only: Path, tmp_path: Path) -> None:
+    with Image.open(str(files("resources") / "samples" / "chelsea.png")) as picture:
+        picture.crop((0, 0, 64, 64)).save(tmp_path / "a.png")
+    table = run(read_only / "lbbic", "bench", "a.png", "--codecs", "lbbic,jpeg", cwd=tmp_path)
+    assert "| lbbic |" in table
+    assert (tmp_path / "bench" / "index.html").is_file()
+
+
 def test_the_bundle_is_small_and_holds_nothing_foreign(bundle: Path) -> None:
     on_disk = sum(path.lstat().st_blocks * 512 for path in bundle.rglob("*"))
     assert on_disk / 2**20 <= MAX_MEGABYTES

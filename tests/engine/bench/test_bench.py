@@ -1,6 +1,8 @@
 """The benchmark on a small picture: it measures, resumes, and says what it cannot do."""
 
 import json
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from lbbic_engine.bench import codecs, reference, suite
+from lbbic_engine.bench import codecs, page, reference, suite
 from lbbic_engine.bitstream.segments import SegmentWriter
 from lbbic_engine.cli.arguments import main
 from lbbic_engine.coding import latents
@@ -61,11 +63,58 @@ def test_an_unfinished_line_is_measured_again(tmp_path: Path) -> None:
     assert suite.load(path) == []
 
 
-def test_an_unknown_codec_is_reported(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("name", "words"), [("gif", "gif is none of"), ("avif", "does not write")])
+def test_a_codec_that_is_not_there_is_left_out_before_anything_is_measured(
+    folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    words: str,
 ) -> None:
-    assert main(["bench", str(folder), "--codecs", "gif", "--out", str(tmp_path / "o")]) == 2
-    assert "gif is none of" in capsys.readouterr().err
+    Image.init()
+    monkeypatch.delitem(Image.SAVE, "AVIF")
+    arguments = ["bench", str(folder), "--out", str(tmp_path / "o"), "--codecs"]
+    assert main([*arguments, f"jpeg,{name}"]) == 2
+    errors = capsys.readouterr().err
+    assert words in errors
+    assert errors.index(words) < errors.index("one.png (1 of 1)")
+    assert main([*arguments, name]) == 2
+
+
+def test_without_matplotlib_there_are_no_plots_and_that_is_said_first(
+    folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setattr(page, "find_spec", lambda _: None)
+    out = tmp_path / "out"
+    assert main(["bench", str(folder), "--codecs", "jpeg", "--out", str(out)]) == 0
+    errors = capsys.readouterr().err
+    assert errors.index("no plots") < errors.index("one.png (1 of 1)")
+    assert {path.name for path in out.iterdir()} == {
+        "results.jsonl",
+        "results.json",
+        "results.csv",
+        "summary.md",
+        "index.html",
+    }
+    assert "rate_distortion" not in (out / "index.html").read_text(encoding="utf-8")
+
+
+def test_a_codec_whose_process_dies_is_left_out(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(suite, "_measure", _die)
+    said: list[str] = []
+    assert suite.run([folder / "one.png"], ["jpeg"], tmp_path, said.append) == []
+    assert said == ["jpeg: Its process has ended; memory may be short."]
+
+
+def _die(*_: object) -> None:
+    os._exit(1)
 
 
 def test_the_reference_decodes_its_own_file(folder: Path, photograph: NDArray[np.uint8]) -> None:
