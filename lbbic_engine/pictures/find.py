@@ -86,10 +86,10 @@ def _kind(file: Path, suffixes: frozenset[str]) -> str:
         if not suffix:
             file.stat()
         return suffix or "without an ending"
-    return "" if _is_ordinary(file) else "no ordinary files"
+    return "" if is_ordinary(file) else "no ordinary files"
 
 
-def _is_ordinary(file: Path) -> bool:
+def is_ordinary(file: Path) -> bool:
     """Return False for a pipe, which would be waited for, or a device."""
     try:
         return stat.S_ISREG(file.stat().st_mode)

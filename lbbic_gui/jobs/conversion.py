@@ -79,7 +79,7 @@ def suffixes() -> frozenset[str]:
 
 def find(paths: tuple[Path, ...]) -> Found:
     """All pictures and .lbb files among files and, at any depth, in folders."""
-    from lbbic_engine.pictures.find import find_files, in_words, is_folder
+    from lbbic_engine.pictures.find import find_files, in_words, is_folder, is_ordinary
 
     sources: list[tuple[Path | None, tuple[Source, ...]]] = []
     unsupported: list[str] = []
@@ -92,7 +92,7 @@ def find(paths: tuple[Path, ...]) -> Found:
             sources.append((path, tuple(map(_source, found.files))))
             unreadable += (Path(error.filename).name for error in found.unreadable)
             others += found.others
-        elif path.suffix.lower() in wanted:
+        elif path.suffix.lower() in wanted and is_ordinary(path):
             sources.append((None, (_source(path),)))
         else:
             unsupported.append(path.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import multiprocessing
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,11 +31,13 @@ def test_a_search_goes_on_after_what_it_cannot_reach(
     loop, long = good.with_name("loop.png"), tmp_path / f"{'x' * 300}.png"
     loop.symlink_to(loop)
     locked.chmod(0)
-    found = conversion.find((long, good.parent, locked / "b.png"))
+    os.mkfifo(tmp_path / "pipe.png")  # whoever opened it would wait for ever
+    found = conversion.find((long, good.parent, locked / "b.png", tmp_path / "pipe.png"))
     locked.chmod(0o700)
     paths = [source.path for _, sources in found.sources for source in sources]
     assert paths == [long, good, loop, locked / "b.png"]  # rows say which of them cannot be read
     assert found.unreadable == ("locked",)
+    assert found.unsupported == ("pipe.png",)
 
 
 def test_a_picture_is_coded_and_decoded_front_by_front(answers: Any, picture: Source) -> None:
