@@ -996,6 +996,19 @@ def test_eval_leaves_out_a_bad_picture_and_says_so(gallery: Path, capsys: Captur
     assert err.splitlines()[-1] == "lbbic: 1 of 3 failed"
 
 
+def test_eval_names_a_folder_that_cannot_be_read(
+    gallery: Path, capsys: Capture, without_privileges: None
+) -> None:
+    (gallery / "locked").mkdir(mode=0)
+    assert run("eval", gallery, "-q", "4") == 2
+    (gallery / "locked").chmod(0o700)
+    out, err = capsys.readouterr()
+    assert "mean of 2" in out
+    first, summary = err.splitlines()
+    assert first == f"lbbic: {gallery / 'locked'}: Permission denied"
+    assert summary == "lbbic: 1 of 3 failed"
+
+
 def test_eval_takes_a_single_picture(gallery: Path, capsys: Capture) -> None:
     assert run("eval", gallery / "a.png", "-q", "4") == 0
     assert capsys.readouterr().out.splitlines()[1].startswith("a.png")
