@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from lbbic_engine.layout.blocks import merge_blocks, split_blocks
 from lbbic_engine.layout.tiles import Tile
 from lbbic_engine.layout.wavefront import Grid, block_mirrors, mirror
-from lbbic_engine.networks.refinement import RESIDUAL_PARTS, Refinement
+from lbbic_engine.networks.refinement import RESIDUAL_BITS, Refinement
 
 Pixels = NDArray[np.uint8]
 
 STRENGTHS = (1, 2)  # of the residual, in halves
-_HALVES = 2 * RESIDUAL_PARTS
+_SHIFT = RESIDUAL_BITS + 1  # from halves of the residual's parts to 8-bit steps
 _CHUNK = 2048  # blocks that go through the network together, for the processor's cache
 
 
@@ -40,7 +40,14 @@ class TileRefiner:
         shape = (grid.rows * size + 2 * ring, grid.columns * size + 2 * ring, 3)
         self._canvas = np.zeros(shape, np.uint8)
         windows = sliding_window_view(self._canvas, (config.side, config.side), axis=(0, 1))
-        self._patches = np.moveaxis(windows[::size, ::size], 2, -1)
+        patches = np.moveaxis(windows[::size, ::size], 2, -1)
+        # In the ways of ``mirrored_places``.
+        self._patches = [
+            patches,
+            patches[..., ::-1, :],
+            patches[:, :, ::-1],
+            patches[:, :, ::-1, ::-1],
+        ]
         self._blocks = (
             self._canvas[ring : shape[0] - ring, ring : shape[1] - ring]
             .reshape(grid.rows, size, grid.columns, size, 3)
@@ -71,20 +78,19 @@ class TileRefiner:
         return [np.concatenate(blocks) for blocks in zip(*parts, strict=True)]
 
     def _refine(self, indexes: NDArray[np.int64], strengths: Sequence[int]) -> list[Pixels]:
-        config, count = self._refinement.config, len(indexes)
+        config = self._refinement.config
         mirrors = self._mirrors[indexes]
-        patches = self._patches[np.divmod(indexes, self._columns)].reshape(
-            count, config.patch_pixels
-        )
-        mirror(patches, mirrors, config.side)
-        square = patches.reshape(count, config.side, config.side, 3)
-        residuals = self._refinement.residuals(torch.from_numpy(square), self._index).cpu().numpy()
+        patches = np.empty((len(indexes), config.side, config.side, 3), np.uint8)
+        for way, seen in enumerate(self._patches):
+            (chosen,) = (mirrors == way).nonzero()
+            patches[chosen] = seen[np.divmod(indexes[chosen], self._columns)]
+        residuals = self._refinement.residuals(torch.from_numpy(patches), self._index).cpu().numpy()
         inner = slice(config.ring, -config.ring)
-        blocks = square[:, inner, inner].reshape(count, config.pixels)
+        blocks = patches[:, inner, inner].reshape(len(indexes), config.pixels)
         found = []
         for strength in strengths:
-            changes = (residuals * strength + _HALVES // 2) // _HALVES
-            values = (blocks + changes).clip(0, 255).astype(np.uint8)
+            changes = (residuals * np.int16(strength) + (1 << _SHIFT - 1)) >> _SHIFT
+            values = (changes + blocks).clip(0, 255).astype(np.uint8)
             mirror(values, mirrors, self._size)
             found.append(values)
         return found

@@ -22,8 +22,8 @@ from lbbic_engine.config import RefinementConfig
 from lbbic_engine.networks.integer_network import Layers, make_products, rounded
 
 MEAN_INPUTS = 8  # three means, and zeros: GPUs multiply by eights
-RESIDUAL_PARTS = 8  # of an 8-bit step
-RESIDUAL_BOUND = 255 * RESIDUAL_PARTS
+RESIDUAL_BITS = 3  # below an 8-bit step
+RESIDUAL_BOUND = 255 << RESIDUAL_BITS
 
 
 class Refinement:
@@ -52,15 +52,15 @@ class Refinement:
 
 def patch_inputs(patches: Tensor, config: RefinementConfig) -> Tensor:
     """int8 inputs (n, 3·side² + MEAN_INPUTS) of patches (n, side, side, 3), uint8."""
+    count, side, ring = config.block_size**2, config.side, config.ring
     values = patches.to(torch.int16)
-    inner = slice(config.ring, -config.ring)
-    sums = values[:, inner, inner].sum(dim=(1, 2), dtype=torch.int32)
-    count = config.block_size**2
+    inner = values[:, ring:-ring, ring:-ring]
+    sums = inner.sum(dim=1, dtype=torch.int16).sum(dim=1, dtype=torch.int32)
     means = ((sums + count // 2) // count).to(torch.int16)
     inputs = torch.zeros(
         (len(values), config.patch_pixels + MEAN_INPUTS), dtype=torch.int8, device=values.device
     )
-    differences = values.sub_(means[:, None, None]).clamp_(-128, 127)
+    differences = values.flatten(2).sub_(means.repeat(1, side)[:, None]).clamp_(-128, 127)
     inputs[:, : config.patch_pixels] = differences.flatten(1)
     inputs[:, config.patch_pixels : config.patch_pixels + 3] = means - 128
     return inputs

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from lbbic_engine.networks import refinement_files, weights
 from lbbic_engine.networks.float_network import PIXEL_UNIT, Dense
-from lbbic_engine.networks.refinement import RESIDUAL_PARTS
+from lbbic_engine.networks.refinement import RESIDUAL_BITS
 from training.export.calibrate import activation_steps
 from training.export.integers import OFFSET, checked_weight, integer_layer
 from training.export.rounding import Moments
@@ -70,7 +70,7 @@ def integer_tensors(network: RefinementNetwork, moments: Moments) -> dict[str, T
     """All tensors of the integer twin of a calibrated network; BoundError if a sum could round."""
     found: dict[str, Tensor] = {}
     for number, layer in enumerate(network.layers(), 1):
-        unit = 1.0 if layer.rectified else float(PIXEL_UNIT * RESIDUAL_PARTS)
+        unit = 1.0 if layer.rectified else float(PIXEL_UNIT * 2**RESIDUAL_BITS)
         offset = torch.full((layer.weight.shape[1],), 0.0 if number == 1 else float(OFFSET))
         name = f"layer_{number}"
         weight, bias, multiplier = integer_layer(name, layer, moments[layer], unit, offset)

@@ -13,7 +13,7 @@ from lbbic_engine import codec
 from lbbic_engine.layout.wavefront import Grid, block_mirrors
 from lbbic_engine.networks import weights
 from lbbic_engine.networks.float_network import PIXEL_UNIT
-from lbbic_engine.networks.refinement import RESIDUAL_PARTS, Refinement
+from lbbic_engine.networks.refinement import RESIDUAL_BITS, Refinement
 from lbbic_engine.pictures.picture import Picture
 from training.__main__ import main
 from training.export.integers import BoundError
@@ -169,7 +169,7 @@ def test_the_integers_are_the_network(folder: Path, finished: Path) -> None:
     batch = Examples(folder / "held-out", recipe.model).batch([example], [blocks])
     with torch.no_grad():
         true = network(batch.inputs, batch.rate)[0] * PIXEL_UNIT
-    found = twin.residuals(example.cut(blocks)[0], example.quality) / RESIDUAL_PARTS
+    found = twin.residuals(example.cut(blocks)[0], example.quality) / 2**RESIDUAL_BITS
     assert float((true - found).square().mean()) < 0.02 * float(true.square().mean())
     network.layer_3.weight.data[0] *= 2.0**40
     with pytest.raises(BoundError):
