@@ -9,7 +9,6 @@ from PySide6 import __version__ as pyside_version
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication, QKeySequence
 from PySide6.QtWidgets import (
-    QDialog,
     QDialogButtonBox,
     QGridLayout,
     QLabel,
@@ -20,7 +19,9 @@ from PySide6.QtWidgets import (
 
 from lbbic_gui.jobs.messages import Model, Ready
 from lbbic_gui.shell.actions import Entry, entries, mouse_help
+from lbbic_gui.shell.scrolling_dialog import ScrollingDialog
 from lbbic_gui.state.networks import Networks
+from lbbic_gui.style.room import room
 from lbbic_gui.style.text import tr
 
 
@@ -31,30 +32,36 @@ def version() -> str:
         return tr("not installed")
 
 
-class KeysDialog(QDialog):
-    """Every action with its keys, in two columns, and what the mouse does."""
+class KeysDialog(ScrollingDialog):
+    """Every action with its keys, in two columns where there is room, and what the mouse does."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setWindowTitle(self.tr("Keyboard and mouse"))
+        super().__init__(tr("Keyboard and mouse"), parent)
         pairs = [(entry.words.rstrip("…"), _ways(entry)) for entry in entries() if entry.name]
         pairs += [(words, keys) for keys, words in mouse_help()]
-        grid = QGridLayout()
+        labels = [(_heading(keys), QLabel(words)) for words, keys in pairs]
+        grid = QGridLayout(self.content)
+        grid.setContentsMargins(24, 24, 24, 0)
         grid.setHorizontalSpacing(16)
         grid.setVerticalSpacing(6)
-        half = -(-len(pairs) // 2)
-        for number, (words, keys) in enumerate(pairs):
-            row, side = number % half, 3 * (number // half)
-            label = QLabel(keys)
-            label.setProperty("role", "heading")
-            grid.addWidget(label, row, side)
-            grid.addWidget(QLabel(words), row, side + 1)
+        self._fill(grid, labels, -(-len(labels) // 2))
         grid.setColumnMinimumWidth(2, 32)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(24, 24, 24, 16)
-        layout.setSpacing(16)
-        layout.addLayout(grid)
-        layout.addWidget(_close_button(self))
+        if self.sizeHint().width() > room(self).width():
+            grid.setColumnMinimumWidth(2, 0)
+            self._fill(grid, labels, len(labels))
+
+    def _fill(self, grid: QGridLayout, labels: list[tuple[QLabel, QLabel]], rows: int) -> None:
+        for number, (keys, words) in enumerate(labels):
+            row, column = number % rows, 3 * (number // rows)
+            grid.addWidget(keys, row, column)
+            grid.addWidget(words, row, column + 1)
+            keys.ensurePolished()  # else its width is that of a lighter font
+
+
+def _heading(words: str) -> QLabel:
+    label = QLabel(words)
+    label.setProperty("role", "heading")
+    return label
 
 
 def _ways(entry: Entry) -> str:
@@ -63,37 +70,37 @@ def _ways(entry: Entry) -> str:
     return " / ".join(QKeySequence(key).toString(native) for key in entry.keys)
 
 
-class AboutDialog(QDialog):
+class AboutDialog(ScrollingDialog):
     """Versions, weights, device and licences, to be copied into a report."""
 
     def __init__(self, networks: Networks, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setWindowTitle(self.tr("About LBBIC"))
+        super().__init__(tr("About LBBIC"), parent)
         title = QLabel("LBBIC")
         title.setProperty("role", "title")
         words = QLabel(
             self.tr("A learned block-based image codec: small files, the same pixels everywhere.")
         )
-        words.setWordWrap(True)
         info = QLabel(system_info(networks.ready, networks.chosen()))
         info.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         licences = QLabel(
             self.tr(
-                "LBBIC is under the MIT licence. It uses Qt through PySide6 (LGPL v3), PyTorch\n"
+                "LBBIC is under the MIT licence. It uses Qt through PySide6 (LGPL v3), PyTorch "
                 "and NumPy (BSD), Pillow (MIT-CMU), constriction (MIT, Apache 2.0, BSL)."
             )
         )
         licences.setProperty("role", "faint")
-        buttons = _close_button(self)
-        copy = buttons.addButton(
+        copy = self.buttons.addButton(
             self.tr("Copy system info"), QDialogButtonBox.ButtonRole.ActionRole
         )
         copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(info.text()))
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(24, 24, 24, 16)
-        layout.setSpacing(16)
-        for widget in (title, words, info, licences, buttons):
-            layout.addWidget(widget)
+        column = QVBoxLayout(self.content)
+        column.setContentsMargins(24, 24, 24, 0)
+        column.setSpacing(16)
+        for label in (title, words, info, licences):
+            label.setWordWrap(True)
+            column.addWidget(label)
+        column.addStretch(1)
+        self.content.setMinimumWidth(480)
 
 
 def system_info(ready: Ready | None, model: Model | None) -> str:
@@ -124,9 +131,3 @@ def confirm_stop(window: QWidget) -> bool:
     box.setEscapeButton(go_on)
     box.exec()
     return box.clickedButton() is stop
-
-
-def _close_button(dialog: QDialog) -> QDialogButtonBox:
-    buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
-    buttons.rejected.connect(dialog.reject)
-    return buttons

@@ -36,6 +36,7 @@ from lbbic_gui.shell.toolbar import Toolbar
 from lbbic_gui.state.queue_model import Row
 from lbbic_gui.state.settings import Preferences, Settings
 from lbbic_gui.style import theme
+from lbbic_gui.style.room import room
 from lbbic_gui.viewer.viewer import Viewer
 
 
@@ -46,7 +47,7 @@ class MainWindow(QMainWindow):
         super().__init__()
         self.setWindowTitle("LBBIC")
         self.setAcceptDrops(True)
-        self.resize(QSize(1280, 800).boundedTo(self.screen().availableSize()))
+        self.resize(QSize(1280, 800).boundedTo(room(self)))
         self.settings = settings
         self.session = Session(settings, self)
         self.tools = PictureTools(self.session, self)

@@ -5,30 +5,29 @@ from __future__ import annotations
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
-    QDialog,
     QDialogButtonBox,
     QFormLayout,
     QHBoxLayout,
     QLabel,
     QLineEdit,
     QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 
 from lbbic_gui.desktop.file_dialogs import choose_folder
 from lbbic_gui.jobs.naming import fill, is_pattern
+from lbbic_gui.shell.scrolling_dialog import ScrollingDialog
 from lbbic_gui.state.settings import Preferences, Settings
 from lbbic_gui.style.elided_label import ElidedLabel
+from lbbic_gui.style.text import tr
 from lbbic_gui.style.theme import set_role
 
 
-class SettingsDialog(QDialog):
+class SettingsDialog(ScrollingDialog):
     """Theme, device, effort, where and how files are saved, metadata."""
 
     def __init__(self, settings: Settings, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setWindowTitle(self.tr("Settings"))
+        super().__init__(tr("Settings"), parent)
         self._settings = settings
         self._choices = {
             "theme": self._choice(
@@ -85,7 +84,8 @@ class SettingsDialog(QDialog):
         folder.addWidget(self.folder, 1)
         folder.addWidget(choose)
         folder.addWidget(beside)
-        form = QFormLayout()
+        form = QFormLayout(self.content)
+        form.setContentsMargins(24, 24, 24, 0)
         form.setHorizontalSpacing(24)
         form.setVerticalSpacing(7)
         form.addRow(self.tr("Theme"), self._choices["theme"])
@@ -101,20 +101,14 @@ class SettingsDialog(QDialog):
         form.addRow(self.tr("Keep in files"), self._switches["keep_exif"])
         for kept in ("keep_location", "keep_icc", "keep_xmp", "keep_dates"):
             form.addRow("", self._switches[kept])
-        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
-        buttons.rejected.connect(self.reject)
-        self.reset = buttons.addButton(self.tr("Reset all"), QDialogButtonBox.ButtonRole.ResetRole)
-        self.reset.clicked.connect(self._settings.reset)
         where = ElidedLabel(self.tr("Kept in {}").format(self._settings.path))
         where.setProperty("role", "faint")
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(24, 24, 24, 16)
-        layout.setSpacing(16)
-        layout.addLayout(form)
-        _centre_labels(self, form)
-        layout.addWidget(where)
-        layout.addWidget(buttons)
-        self.setMinimumWidth(600)
+        form.addRow(where)
+        reset = QDialogButtonBox.ButtonRole.ResetRole
+        self.reset = self.buttons.addButton(self.tr("Reset all"), reset)
+        self.reset.clicked.connect(self._settings.reset)
+        _centre_labels(self.content, form)
+        self.content.setMinimumWidth(600)
 
     def _connect(self) -> None:
         for name, box in self._choices.items():
@@ -157,9 +151,9 @@ class SettingsDialog(QDialog):
             self._settings.change(output_folder=str(folder))
 
 
-def _centre_labels(dialog: QDialog, form: QFormLayout) -> None:
+def _centre_labels(content: QWidget, form: QFormLayout) -> None:
     """Qt sets labels too high beside fields that the style sheet makes taller."""
-    for child in dialog.findChildren(QWidget):
+    for child in content.findChildren(QWidget):
         child.ensurePolished()  # else their heights are those without the style sheet
     for row in range(form.rowCount()):
         label = form.itemAt(row, QFormLayout.ItemRole.LabelRole)

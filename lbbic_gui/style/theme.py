@@ -215,6 +215,7 @@ QComboBox::down-arrow { image: url(@arrow); width: 10px; height: 10px; }
 QComboBox QAbstractItemView { background: @panel; border: 1px solid @border;
               selection-background-color: @hover; selection-color: @text; }
 QScrollArea, QScrollArea > QWidget > QWidget#inspector { background: @panel; border: 0; }
+QDialog QScrollArea, QScrollArea > QWidget > QWidget#dialog { background: @window; }
 QListView { background: @panel; border: 0; outline: 0; }
 QWidget#panel { background: @panel; }
 QLabel#drop { background: @hover; color: @accent; border: 2px dashed @accent;
@@ -246,7 +247,8 @@ QLabel[role="warning"] { color: @amber; font-weight: 600; }
 QLabel[role="error"] { color: @red; font-weight: 600; }
 QFrame[role="rule"] { background: @border; max-height: 1px; border: 0; }
 QScrollBar:vertical { background: transparent; width: 10px; margin: 2px; }
-QScrollBar::handle:vertical { background: @border; border-radius: 3px; min-height: 24px; }
+QScrollBar:horizontal { background: transparent; height: 10px; margin: 2px; }
+QScrollBar::handle { background: @border; border-radius: 3px; min-height: 24px; min-width: 24px; }
 QScrollBar::handle:vertical:disabled { background: transparent; }
 QScrollBar::add-line, QScrollBar::sub-line { width: 0; height: 0; }
 QProgressBar { background: @border; border: 0; border-radius: 2px; max-height: 4px; }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import os
 import subprocess
 import sys
@@ -11,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PySide6.QtCore import QSize
 from PySide6.QtWidgets import (
     QAbstractButton,
     QApplication,
     QCheckBox,
     QComboBox,
+    QDialog,
     QLabel,
     QPushButton,
     QToolButton,
@@ -28,6 +32,8 @@ from lbbic_gui.shell.dialogs import AboutDialog, KeysDialog
 from lbbic_gui.shell.settings_dialog import SettingsDialog
 from lbbic_gui.style.elided_label import ElidedLabel
 
+TITLE_BAR, TASK_BAR = 40, 48  # in pixels; offscreen there are none
+LEAST = (960, 540 - TASK_BAR)  # a full-HD screen at twice the scale
 SMALL, USUAL = (960, 540), (1280, 800)  # the small one is a full-HD screen at twice the scale
 LONG = "ein sehr langer Name ohne Ende " * 6 + ".png"
 
@@ -90,20 +96,33 @@ def test_nothing_is_cut_off(user: Any, draw: Callable[..., Path], size: tuple[in
 
 
 def test_no_dialog_is_cut_off(user: Any) -> None:
+    for dialog in dialogs(user):
+        _check(dialog)
+
+
+def dialogs(user: Any) -> Iterator[QDialog]:
+    """Each dialog in turn, with much to say, and open."""
     networks = user.window.session.networks
-    user.wait(lambda: networks.ready)
+    user.wait(lambda: networks.ready is not None)
     networks.ready = Ready("cuda", "2.13.0+cu130")
-    dialogs = (
+    for dialog in (
         SettingsDialog(user.window.settings, user.window),
         KeysDialog(user.window),
         AboutDialog(networks),
-    )
-    for dialog in dialogs:
+    ):
         dialog.show()
-        _check(dialog)
-        assert dialog.width() <= SMALL[0]
-        assert dialog.height() <= SMALL[1]
+        yield dialog
         dialog.close()
+
+
+def test_windows_fit_the_screen_with_their_frames(user: Any, draw: Callable[..., Path]) -> None:
+    available = user.window.screen().availableSize().expandedTo(QSize(*LEAST))
+    user.drop(draw(LONG, 184, 120))
+    user.wait_for_result()
+    for window in itertools.chain([user.window], dialogs(user)):
+        QApplication.processEvents()
+        size = window.frameSize() + QSize(0, TITLE_BAR)
+        assert size.boundedTo(available) == size, window
 
 
 def _check(window: QWidget) -> None:
@@ -112,14 +131,32 @@ def _check(window: QWidget) -> None:
     assert not list(clipped(window))
 
 
+SCALED, WIDE = "QT_SCALE_FACTOR=2", "LBBIC_TEST_FONT=DejaVu Sans Mono,9"
+LARGE = "LBBIC_TEST_FONT=DejaVu Sans Mono,13"
+
+
 @pytest.mark.parametrize(
-    "setting", ["QT_SCALE_FACTOR=2", "LBBIC_TEST_FONT=DejaVu Sans Mono,9"], ids=["scale", "font"]
+    ("settings", "screen", "tests"),
+    [
+        ((SCALED,), (1600, 1600), "cut_off"),
+        ((WIDE,), (1280, 800), "cut_off"),
+        ((WIDE,), (1366, 768), "fit_the_screen"),
+        ((SCALED, LARGE), (1920, 1080), "fit_the_screen"),
+    ],
+    ids=["scale", "font", "laptop", "large"],  # none that ``tests`` would choose
 )
-def test_nor_at_twice_the_scale_nor_in_a_wide_font(setting: str) -> None:
-    """Qt reads them at its start: the tests of this file once more, in a process."""
-    environment = os.environ | dict([setting.split("=")])
+def test_nor_at_twice_the_scale_nor_in_a_wide_font_nor_on_a_small_screen(
+    tmp_path: Path, settings: tuple[str, ...], screen: tuple[int, int], tests: str
+) -> None:
+    """Qt reads them at its start: tests of this file once more, in a process."""
+    width, height = screen[0], screen[1] - TASK_BAR
+    screens = tmp_path / "screens.json"
+    sizes = {"x": 0, "y": 0, "width": width, "height": height, "logicalDpi": 96, "dpr": 1}
+    screens.write_text(json.dumps({"screens": [{"name": "small", **sizes}]}))
+    environment = os.environ | dict(setting.split("=") for setting in settings)
+    environment["QT_QPA_PLATFORM"] = f"offscreen:configfile={screens}"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__]
-    command += ["-k", "cut_off"]
+    command += ["-k", tests]
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout
-    assert "3 passed" in run.stdout
+    assert " passed" in run.stdout

@@ -1,0 +1,13 @@
+"""How large a window may be for all of it to be seen, its frame included."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize
+from PySide6.QtWidgets import QWidget
+
+_FRAME = QSize(16, 48)  # as wide and high as desktops make it; it is drawn later than needed
+
+
+def room(window: QWidget) -> QSize:
+    """The part of the screen that panels and task bars leave, without the window's frame."""
+    return window.screen().availableSize() - _FRAME
