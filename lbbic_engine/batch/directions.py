@@ -85,23 +85,24 @@ class Encoding:
         from lbbic_engine.pictures.read import load_picture
         from lbbic_engine.pictures.strip import strip
 
+        sizes = [_size(content) for content, _ in files]
         pictures = [strip(load_picture(_source(content)), self.strip) for content, _ in files]
         started = perf_counter()
         coded = self._compress(pictures, progress)
         shares = _shares(perf_counter() - started, pictures)
         return [
-            self._made(content, picture, compressed, seconds)
-            for (content, _), picture, compressed, seconds in zip(
-                files, pictures, coded, shares, strict=True
+            self._made(size, picture, compressed, seconds)
+            for size, picture, compressed, seconds in zip(
+                sizes, pictures, coded, shares, strict=True
             )
         ]
 
     def _made(
-        self, content: Content, picture: Picture, compressed: Compressed, seconds: float
+        self, input_bytes: int, picture: Picture, compressed: Compressed, seconds: float
     ) -> CodedFile:
         from lbbic_engine.measure import metrics
 
-        input_bytes, output_bytes = _size(content), len(compressed.data)
+        output_bytes = len(compressed.data)
         is_kept = self.skip_larger and output_bytes >= input_bytes
         return CodedFile(
             data=b"" if is_kept else compressed.data,

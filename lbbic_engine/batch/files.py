@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ from lbbic_engine.batch.directions import CodedFile, Content, Decoding, Encoding
 from lbbic_engine.errors import Cancelled
 from lbbic_engine.parallel.pool import Report, WorkerDied, WorkerPool
 from lbbic_engine.parallel.run import IsCancelled, Outcome, Task, run
-from lbbic_engine.pictures.atomic import make_folder, refuse_existing, write_atomically
+from lbbic_engine.pictures import atomic
 
 if TYPE_CHECKING:
     from lbbic_engine.codec import Progress
@@ -52,7 +52,7 @@ def code_files(
     jobs: int | None = None,
     progress: ReportProgress | None = None,
     cancelled: IsCancelled | None = None,
-) -> Iterator[FileResult]:
+) -> Generator[FileResult, None, None]:
     """Code files, given as (input, output), and yield a result as soon as each is written.
 
     An input is a path or a file's bytes; an output of None is written by nobody, its bytes are in
@@ -68,6 +68,8 @@ def code_files(
         if progress is not None and len(group.files) == 1:
             progress(group.files[0].index, value)
 
+    if direction.device == "cuda":
+        jobs = 1  # several would only share the GPU
     unlucky: list[_File] = []
     tasks = _tasks(files, direction, overwrite)
     for outcome in run(
@@ -151,7 +153,7 @@ def _code(group: _Group, report: Report) -> list[FileResult]:
     try:
         for file in group.files:
             if file.output is not None:
-                refuse_existing(file.output, overwrite=group.overwrite)
+                atomic.refuse_existing(file.output, overwrite=group.overwrite)
         places = [(file.input, file.output) for file in group.files]
         coded = group.direction.code(places, report)
     except Cancelled:
@@ -178,8 +180,8 @@ def _write(outcome: Outcome[_Group, list[FileResult]], keep_dates: bool) -> Iter
             yield result
             continue
         try:
-            make_folder(file.output.parent)
-            write_atomically(
+            atomic.make_folder(file.output.parent)
+            atomic.write_atomically(
                 file.output,
                 result.coded.data,
                 overwrite=group.overwrite,
@@ -187,7 +189,7 @@ def _write(outcome: Outcome[_Group, list[FileResult]], keep_dates: bool) -> Iter
                 keep_date=keep_dates,
             )
             written = replace(result.coded, data=b"")
-        except OSError as error:
+        except Exception as error:
             yield replace(result, coded=None, error=error)
         else:
             yield replace(result, coded=written)

@@ -125,7 +125,8 @@ def _add_compress(subparsers: Any) -> None:
         action="store_true",
         help="write no file that would not be smaller than the picture's own",
     )
-    _add_options(parser, "effort", "refine", "weights", "device", "overwrite", "keep-dates", "json")
+    _add_options(parser, "effort", "refine", "weights", "device", "jobs")
+    _add_options(parser, "overwrite", "keep-dates", "json")
 
 
 def _add_decompress(subparsers: Any) -> None:
@@ -145,7 +146,7 @@ def _add_decompress(subparsers: Any) -> None:
     parser.add_argument(
         "--partial", action="store_true", help="show what is left of a truncated file"
     )
-    _add_options(parser, "device", "overwrite", "keep-dates", "json")
+    _add_options(parser, "device", "jobs", "overwrite", "keep-dates", "json")
 
 
 def _add_info(subparsers: Any) -> None:
@@ -263,6 +264,13 @@ def _add_options(parser: argparse.ArgumentParser, *names: str) -> None:
             choices=("auto", "cpu", "cuda"),
             default="auto",
             help="auto, the default, is the faster: the CPU",
+        )
+    if "jobs" in names:
+        parser.add_argument(
+            "--jobs",
+            type=_positive(int),
+            metavar="N",
+            help="cores to use at most, default all that there is memory for",
         )
     if "overwrite" in names:
         parser.add_argument("--overwrite", action="store_true", help="replace existing files")

@@ -1,4 +1,4 @@
-"""``lbbic compress``, ``decompress`` and ``info``: one file after the other.
+"""``lbbic compress``, ``decompress`` and ``info``: many files, as they come.
 
 A batch goes on after a bad file and says so at the end. Results go to standard output, one line
 or JSON object a file; errors, notices and progress to standard error.
@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, suppress
 from dataclasses import asdict
 from functools import partial
-from io import BytesIO
-from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TextIO
 
 from lbbic_engine.cli import tables
 from lbbic_engine.cli.console import (
     FAILURES,
-    ShowProgress,
     complain,
     escaped,
     failure_verdict,
@@ -29,33 +26,42 @@ from lbbic_engine.cli.console import (
     say_others,
 )
 from lbbic_engine.cli.files import Job, Plan, list_jobs, plan_jobs
-from lbbic_engine.cli.streams import (
-    facts_of,
-    name_of,
-    read_bytes,
-    refuse_output,
-    write_bytes,
-    write_picture,
-)
-from lbbic_engine.errors import CorruptDataError, LbbicError
+from lbbic_engine.cli.streams import name_of, read_bytes, refuse_terminal, to_standard_output
+from lbbic_engine.devices import choose_device
+from lbbic_engine.errors import CorruptDataError, LbbicError, UnknownWeightsError
 from lbbic_engine.pictures.find import LBBIC_SUFFIXES, picture_suffixes
 
 if TYPE_CHECKING:
-    from lbbic_engine.codec import Compressed
-    from lbbic_engine.pictures.picture import Picture
+    from lbbic_engine.batch.directions import CodedFile, Content
+    from lbbic_engine.batch.files import Direction
 
 Row = dict[str, Any]
+Outcomes = Iterator[tuple[Job, Row | Exception]]
 
 
 def compress(args: Namespace) -> int:
     """Write an .lbb file for each picture."""
-    _check_options(args.device, args.weights)
+    from lbbic_engine.batch.directions import Encoding
+
     plan = plan_jobs(args.inputs, args.output, picture_suffixes(), ".lbb")
-    rows = _run_batch(plan, args, _compress_one, _compress_line)
+    encoding = Encoding(
+        quality=args.quality,
+        max_bytes=args.target_bytes,
+        max_bpp=args.target_bpp,
+        min_psnr=args.target_psnr,
+        weights=args.weights,
+        effort=args.effort,
+        refine=args.refine,
+        device=args.device,
+        strip=tuple(args.strip),
+        skip_larger=args.skip_larger,
+    )
+    started = perf_counter()
+    rows = _report(plan, args, _code(plan, args, encoding, _compress_row), _compress_line)
     if rows and not args.json:
         before = sum(row["original_bytes"] for row in rows)
         after = sum(row["bytes" if row["output"] else "original_bytes"] for row in rows)
-        seconds = sum(row["seconds"] for row in rows)
+        seconds = perf_counter() - started
         summary = (
             f"{tables.count(len(rows), 'file')}: {tables.saving(before, after)}, {seconds:.1f} s"
         )
@@ -65,11 +71,14 @@ def compress(args: Namespace) -> int:
 
 def decompress(args: Namespace) -> int:
     """Write a picture for each .lbb file."""
-    _check_options(args.device)
+    from lbbic_engine.batch.directions import Decoding
+
     plan = plan_jobs(args.inputs, args.output, LBBIC_SUFFIXES, ".png")
-    rows = _run_batch(plan, args, _decompress_one, _decompress_line)
+    decoding = Decoding(partial=args.partial, device=args.device)
+    started = perf_counter()
+    rows = _report(plan, args, _code(plan, args, decoding, _decompress_row), _decompress_line)
     if rows and not args.json:
-        seconds = sum(row["seconds"] for row in rows)
+        seconds = perf_counter() - started
         print(f"{tables.count(len(rows), 'file')}, {seconds:.1f} s", file=_words_go_to(plan))
     return _verdict(plan, rows)
 
@@ -77,33 +86,27 @@ def decompress(args: Namespace) -> int:
 def info(args: Namespace) -> int:
     """Print what is in each .lbb file."""
     plan = list_jobs(args.inputs, LBBIC_SUFFIXES)
-    return _verdict(plan, _run_batch(plan, args, _info_one, _info_lines))
+    return _verdict(plan, _report(plan, args, map(_inform, plan.jobs), _info_lines))
 
 
-def _run_batch(
+def _report(
     plan: Plan,
     args: Namespace,
-    work: Callable[[Job, Namespace, ShowProgress], Row],
+    outcomes: Iterable[tuple[Job, Row | Exception]],
     line: Callable[[Row], str],
 ) -> list[Row]:
+    """Tell of each job as it ends; return the rows of those that went well."""
     rows = []
     say = partial(print, file=_words_go_to(plan), flush=True)
-    for number, job in enumerate(plan.jobs, 1):
+    for job, outcome in outcomes:
         name = name_of(job.input)
-        label = escaped(Path(name).name)
-        try:
-            if job.problem:
-                raise job.problem
-            with progress_bar(f"{number}/{len(plan.jobs)} {label}") as progress:
-                row = {"input": name, **work(job, args, progress)}
-        except BrokenPipeError:  # nobody reads standard output any more
-            raise
-        except FAILURES as error:
-            message = reason(error, job.input)
+        if isinstance(outcome, Exception):
+            message = reason(outcome, job.input)
             complain(f"{escaped(name)}: {message}")
             if args.json:
                 say(tables.json_text({"input": name, "error": message}))
             continue
+        row = {"input": name, **outcome}
         for notice in row.get("notices", ()):
             complain(f"{escaped(name)}: note: {notice}")
         say(tables.json_text(row) if args.json else line(row))
@@ -120,75 +123,89 @@ def _verdict(plan: Plan, rows: list[Row]) -> int:
     return failure_verdict(len(plan.jobs) - len(rows), len(plan.jobs))
 
 
-def _check_options(device: str, weights: str | None = None) -> None:
-    """Raise once, before a batch, what would fail for each of its files."""
-    from lbbic_engine.devices import choose_device
-    from lbbic_engine.networks.weights import by_name
+def _code(
+    plan: Plan, args: Namespace, direction: Direction, to_row: Callable[[Job, CodedFile], Row]
+) -> Outcomes:
+    """Yield each job with its row, or with what went wrong, as it ends."""
+    from lbbic_engine.batch.files import code_files
 
-    choose_device(device)
-    if weights is not None:
-        by_name(weights)
-
-
-def _compress_one(job: Job, args: Namespace, progress: ShowProgress) -> Row:
-    from lbbic_engine.measure import metrics
-    from lbbic_engine.pictures import read
-    from lbbic_engine.pictures.strip import strip
-
-    original = facts_of(job.input)
-    refuse_output(job.output, args)
-    data = b"" if job.input else read_bytes(job.input)
-    original_bytes = original.st_size if original else len(data)
-    picture = strip(read.load_picture(job.input or BytesIO(data)), args.strip)
-    started = perf_counter()
-    quality, compressed = _encode(picture, args, progress)
-    seconds = perf_counter() - started
-    is_kept = args.skip_larger and len(compressed.data) >= original_bytes
-    if not is_kept:
-        write_bytes(job.output, compressed.data, args, original)
-    height, width = picture.pixels.shape[:2]
-    return {
-        "output": None if is_kept else name_of(job.output),
-        "bytes": len(compressed.data),
-        "bpp": 8 * len(compressed.data) / (width * height),
-        "psnr": metrics.psnr(picture.pixels, compressed.reconstruction),
-        "seconds": seconds,
-        "quality": quality,
-        "width": width,
-        "height": height,
-        "original_bytes": original_bytes,
-        "notices": [notice.text for notice in picture.notices],
-    }
-
-
-def _encode(picture: Picture, args: Namespace, progress: ShowProgress) -> tuple[float, Compressed]:
-    from lbbic_engine import codec
-    from lbbic_engine.measure import target_search
-
-    max_bytes = args.target_bytes
-    if args.target_bpp:
-        max_bytes = target_search.bytes_for_bpp(picture, args.target_bpp)
-    if max_bytes is None and args.target_psnr is None:
-        compressed = codec.compress(
-            picture,
-            args.quality,
-            device=args.device,
-            weights=args.weights,
-            effort=args.effort,
-            refine=args.refine,
-            progress=progress,
+    choose_device(args.device)  # or it would fail for each file
+    ready: list[tuple[Job, Content]] = []
+    for job in plan.jobs:
+        try:
+            ready.append((job, _open(job)))
+        except FAILURES as error:
+            yield job, error
+    with progress_bar([name_of(job.input) for job, _ in ready]) as bar:
+        results = code_files(
+            [(content, job.output) for job, content in ready],
+            direction,
+            overwrite=args.overwrite,
+            keep_dates=args.keep_dates,
+            jobs=args.jobs,
+            progress=bar.show if bar else None,
         )
-        return compressed.quality, compressed
-    return target_search.search_quality(
-        picture,
-        max_bytes=max_bytes,
-        min_psnr=args.target_psnr,
-        device=args.device,
-        weights=args.weights,
-        effort=args.effort,
-        refine=args.refine,
-        progress=progress,
-    )
+        with closing(results):
+            for result in results:
+                if bar:
+                    bar.finish(result.index)
+                job, content = ready[result.index]
+                if result.coded is None:
+                    yield job, _explained(result.error, content, direction)
+                    continue
+                if job.output is None:
+                    to_standard_output(result.coded.data)
+                yield job, to_row(job, result.coded)
+
+
+def _open(job: Job) -> Content:
+    """What is to be coded: standard input is read. Raises what is known to be wrong."""
+    if job.problem:
+        raise job.problem
+    if job.output is None:
+        refuse_terminal()
+    return job.input or read_bytes(None)
+
+
+def _explained(error: Exception | None, content: Content, direction: Direction) -> Exception:
+    """What to say of a file that failed. Raises what is not the fault of this one file."""
+    from lbbic_engine.batch.directions import Decoding, Encoding
+
+    assert error is not None
+    of_all = isinstance(error, UnknownWeightsError) and isinstance(direction, Encoding)
+    if of_all or not isinstance(error, FAILURES):
+        raise error
+    is_whole = isinstance(direction, Decoding) and not direction.partial
+    if isinstance(error, CorruptDataError) and is_whole:
+        return _with_hint(error, content)
+    return error
+
+
+def _with_hint(error: CorruptDataError, content: Content) -> CorruptDataError:
+    """Add that ``--partial`` may help, unless not even the header can be read."""
+    from lbbic_engine.bitstream.container import parse_container
+
+    with suppress(LbbicError, OSError):
+        data = content if isinstance(content, bytes) else content.read_bytes()
+        parse_container(data, partial=True)
+        hint = "With --partial you get what is left of the picture."
+        return CorruptDataError(error.title, f"{error.detail} {hint}")
+    return error
+
+
+def _compress_row(job: Job, coded: CodedFile) -> Row:
+    return {
+        "output": None if coded.is_kept else name_of(job.output),
+        "bytes": coded.output_bytes,
+        "bpp": 8 * coded.output_bytes / (coded.width * coded.height),
+        "psnr": coded.psnr,
+        "seconds": coded.seconds,
+        "quality": coded.quality,
+        "width": coded.width,
+        "height": coded.height,
+        "original_bytes": coded.input_bytes,
+        "notices": [notice.text for notice in coded.notices],
+    }
 
 
 def _compress_line(row: Row) -> str:
@@ -202,46 +219,16 @@ def _compress_line(row: Row) -> str:
     )
 
 
-def _decompress_one(job: Job, args: Namespace, progress: ShowProgress) -> Row:
-    from lbbic_engine import codec
-    from lbbic_engine.pictures.formats import format_for
-
-    original = facts_of(job.input)
-    refuse_output(job.output, args)
-    data = read_bytes(job.input)
-    started = perf_counter()
-    try:
-        if job.output is not None:
-            info = codec.read_info(data)
-            format_for(job.output, info.width, info.height)  # before work is spent on it
-        picture = codec.decompress(
-            data, device=args.device, partial=args.partial, progress=progress
-        )
-    except CorruptDataError as error:
-        raise error if args.partial else _with_hint(error, data) from None
-    seconds = perf_counter() - started
-    written = write_picture(job.output, picture, args, original)
-    height, width = picture.pixels.shape[:2]
+def _decompress_row(job: Job, coded: CodedFile) -> Row:
     return {
         "output": name_of(job.output),
-        "bytes": len(data),
-        "bpp": 8 * len(data) / (width * height),
-        "seconds": seconds,
-        "width": width,
-        "height": height,
-        "notices": [notice.text for notice in (*picture.notices, *written)],
+        "bytes": coded.input_bytes,
+        "bpp": 8 * coded.input_bytes / (coded.width * coded.height),
+        "seconds": coded.seconds,
+        "width": coded.width,
+        "height": coded.height,
+        "notices": [notice.text for notice in coded.notices],
     }
-
-
-def _with_hint(error: CorruptDataError, data: bytes) -> CorruptDataError:
-    """Add that ``--partial`` may help, unless not even the header can be read."""
-    from lbbic_engine import codec
-
-    with suppress(LbbicError):
-        codec.read_info(data)
-        hint = "With --partial you get what is left of the picture."
-        return CorruptDataError(error.title, f"{error.detail} {hint}")
-    return error
 
 
 def _decompress_line(row: Row) -> str:
@@ -253,11 +240,16 @@ def _way(row: Row) -> str:
     return f"{escaped(row['input'])} -> {escaped(row['output'])}"
 
 
-def _info_one(job: Job, _args: Namespace, _progress: ShowProgress) -> Row:
+def _inform(job: Job) -> tuple[Job, Row | Exception]:
     from lbbic_engine import codec
 
-    facts = asdict(codec.read_info(read_bytes(job.input)))
-    return {"bytes": facts["total_bytes"], **facts}
+    try:
+        if job.problem:
+            raise job.problem
+        facts = asdict(codec.read_info(read_bytes(job.input)))
+    except FAILURES as error:
+        return job, error
+    return job, {"bytes": facts["total_bytes"], **facts}
 
 
 def _info_lines(row: Row) -> str:

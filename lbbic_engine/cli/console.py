@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 FAILURES = (LbbicError, OSError, MemoryError)
 _BIDI_CONTROLS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 _BIDI_MARKS = "\u061c\u200e\u200f"
-
-ShowProgress = Callable[["Progress"], None] | None
 
 
 def escaped(text: object) -> str:
@@ -68,19 +66,48 @@ def reason(error: BaseException, place: Path | None = None) -> str:
     return str(error).replace(f" {place}", "", 1) if place else str(error)
 
 
+class ProgressBar:
+    """How many files of all are done, those half done included."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        from tqdm import tqdm
+
+        self._names = [escaped(Path(name).name) for name in names]
+        self._finished = 0
+        self._shares: dict[int, float] = {}  # of what is being coded
+        self.bar = tqdm(
+            desc=self._label(0),
+            total=len(names),
+            bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}",
+            leave=False,
+        )
+
+    def show(self, index: int, progress: Progress) -> None:
+        """Tell how far a file is."""
+        self._shares[index] = progress.done / progress.total
+        self.bar.set_description_str(self._label(index), refresh=False)
+        self._move()
+
+    def finish(self, index: int) -> None:
+        """Tell that a file is done, and make room for words until something else is told."""
+        self._finished += 1
+        self._shares.pop(index, None)
+        self._move()
+        self.bar.clear()
+
+    def _label(self, index: int) -> str:
+        return f"{self._finished + 1}/{len(self._names)} {self._names[index]}"
+
+    def _move(self) -> None:
+        self.bar.update(self._finished + sum(self._shares.values()) - self.bar.n)
+
+
 @contextmanager
-def progress_bar(label: str) -> Iterator[ShowProgress]:
-    """Give a callback that draws a bar, or None where standard error is no terminal."""
-    if not sys.stderr.isatty():
+def progress_bar(names: Sequence[str]) -> Iterator[ProgressBar | None]:
+    """Give a bar for files, or None where standard error is no terminal."""
+    if not names or not sys.stderr.isatty():
         yield None
         return
-    from tqdm import tqdm
-
-    with tqdm(desc=label, unit=" blocks", leave=False) as bar:
-
-        def show(progress: Progress) -> None:
-            bar.total = progress.total
-            bar.set_postfix_str(progress.stage, refresh=False)
-            bar.update(progress.done - bar.n)
-
-        yield show
+    progress = ProgressBar(names)
+    with progress.bar:
+        yield progress

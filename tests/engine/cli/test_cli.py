@@ -378,8 +378,9 @@ def test_a_batch_goes_on_after_bad_files(draw: Draw, tmp_path: Path, capsys: Cap
     assert run("compress", draw("a.png"), bad, missing, draw("b.png"), "--json") == 2
     out, err = capsys.readouterr()
     rows = [json.loads(line) for line in out.splitlines()]
-    assert [Path(row["input"]).name for row in rows] == ["a.png", "bad.png", "missing.png", "b.png"]
-    assert ["error" in row for row in rows] == [False, True, True, False]
+    rows.sort(key=lambda row: row["input"])
+    assert [Path(row["input"]).name for row in rows] == ["a.png", "b.png", "bad.png", "missing.png"]
+    assert ["error" in row for row in rows] == [False, False, True, True]
     first, second, summary = err.splitlines()
     assert first == f"lbbic: {bad}: Cannot read: It is no picture of a known format."
     assert second == f"lbbic: {missing}: No such file or directory"
