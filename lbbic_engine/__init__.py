@@ -24,6 +24,8 @@ from lbbic_engine.errors import (
 )
 
 if TYPE_CHECKING:
+    from lbbic_engine.batch.directions import CodedFile, Decoding, Encoding
+    from lbbic_engine.batch.files import FileResult, code_files
     from lbbic_engine.codec import (
         Compressed,
         Front,
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
     from lbbic_engine.pictures.write import save_image
 
 _HOMES = {
+    "lbbic_engine.batch.directions": ("CodedFile", "Decoding", "Encoding"),
+    "lbbic_engine.batch.files": ("FileResult", "code_files"),
     "lbbic_engine.codec": (
         "Compressed",
         "Front",
@@ -63,8 +67,12 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Cancelled",
+    "CodedFile",
     "Compressed",
     "CorruptDataError",
+    "Decoding",
+    "Encoding",
+    "FileResult",
     "Front",
     "Info",
     "LbbicError",
@@ -74,6 +82,7 @@ __all__ = [
     "UnknownWeightsError",
     "UnsupportedImageError",
     "UnsupportedVersionError",
+    "code_files",
     "compress",
     "compress_batch",
     "decode_progressively",

@@ -108,7 +108,7 @@ def test_the_command_lines_run(page: Path, desk: Path, monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("page", [path for path in PAGES if blocks(path, "python")], ids=name)
 def test_the_python_examples_run(page: Path, desk: Path) -> None:
-    names: dict[str, object] = {}
+    names: dict[str, object] = {"__name__": "__main__"}
     for block in blocks(page, "python"):
         exec(compile(block, page.name, "exec"), names)
 
