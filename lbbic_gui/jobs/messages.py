@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +50,7 @@ class Source:
     path: Path | None = None
     image: QImage | None = field(default=None, compare=False)
 
-    @property
+    @cached_property
     def is_lbb(self) -> bool:
         return self.path is not None and self.path.suffix.lower() == ".lbb"
 

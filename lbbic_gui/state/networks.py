@@ -25,6 +25,7 @@ class Networks(QObject):
         self._settings, self._jobs = settings, jobs
         self._wanted = _wanted(settings.values)
         self.installed: tuple[Model, ...] = ()
+        self._by_name: dict[str, Model] = {}
         self.ready: Ready | None = None  # once the first model is loaded
         settings.changed.connect(self._on_settings)
 
@@ -40,8 +41,7 @@ class Networks(QObject):
 
     def chosen(self) -> Model | None:
         """The model that codes."""
-        name = self._settings.values.model
-        return next((model for model in self.installed if model.name == name), None)
+        return self._by_name.get(self._settings.values.model)
 
     def quality(self, row: Row | None) -> float:
         """Of a picture: the model's only one, else the picture's own, else that of all."""
@@ -80,6 +80,7 @@ class Networks(QObject):
         """Note what is installed; the app's own model takes the place of one that is gone."""
         has_changed = installed != self.installed
         self.installed = installed
+        self._by_name = {model.name: model for model in installed}
         if self.chosen() is None:
             name = self._settings.values.model
             self._settings.change(model="")

@@ -233,9 +233,9 @@ class QueueModel(QAbstractListModel):
 
     def touch(self, row: Row) -> None:
         """Tell the views soon that a row has changed."""
-        self._touched.add(row)
-        if not self._timer.isActive():
+        if not self._touched:
             self._timer.start()
+        self._touched.add(row)
 
     def flush(self) -> None:
         """Tell the views now what has changed, in as few signals as there are runs of rows."""

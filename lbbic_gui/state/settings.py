@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
@@ -50,7 +51,7 @@ class Preferences:
     reduce_motion: bool = False
     last_folder: str = ""
 
-    @property
+    @cached_property
     def options(self) -> EncodeOptions:
         """By which model and effort files are made, and the metadata that goes into them."""
         kinds = {
