@@ -7,6 +7,7 @@ for such a swap.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from lbbic_engine.pictures.picture import Picture
 
 QUALITIES = tuple(step / 8 for step in range(8, 65))
+
+_MORE = 4  # encodings that a slower sender usually takes on top
 
 Encode = Callable[[float], "Compressed"]
 
@@ -44,13 +47,15 @@ def search_quality(
     effort: str = EFFORTS[0],
     refine: bool = True,
     progress: Callable[[Progress], None] | None = None,
+    attempting: Callable[[int, int], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> tuple[float, Compressed]:
     """Return the best quality of at most ``max_bytes``, or the lowest with ``min_psnr`` dB.
 
     Takes at most six encodings. A sender that is not the fast one begins at the fast one's answer,
-    and takes one to four more. LbbicError when no quality of the model will do; ValueError
-    unless exactly one wish is given.
+    and usually takes one to four more. ``attempting`` hears of every encoding before it begins:
+    its number, and how many there will be at most. LbbicError when no quality of the model will
+    do; ValueError unless exactly one wish is given.
     """
     if (max_bytes is None) == (min_psnr is None):
         raise ValueError("give either max_bytes or min_psnr")
@@ -61,23 +66,32 @@ def search_quality(
         assert min_psnr is not None
         return metrics.psnr(picture.pixels, compressed.reconstruction) >= min_psnr
 
-    encode = partial(
-        codec.compress,
-        picture,
-        device=device,
-        weights=weights,
-        refine=refine,
-        progress=progress,
-        cancelled=cancelled,
-    )
     config = weights_files.by_name(weights).config
     qualities = [quality for quality in QUALITIES if config.offers(quality_index(quality))]
+    at_most = len(qualities).bit_length() + (_MORE if effort != EFFORTS[0] else 0)
+    numbers = itertools.count(1)
+
+    def encode(quality: float, *, effort: str) -> Compressed:
+        number = next(numbers)
+        if attempting is not None:
+            attempting(number, max(number, at_most))
+        return codec.compress(
+            picture,
+            quality,
+            device=device,
+            weights=weights,
+            effort=effort,
+            refine=refine,
+            progress=progress,
+            cancelled=cancelled,
+        )
+
     if min_psnr is not None:
         qualities.reverse()
     place, compressed = _last_that_meets(meets, partial(encode, effort=EFFORTS[0]), qualities)
     if effort != EFFORTS[0]:
-        encode = partial(encode, effort=effort)
-        place, compressed = _last_that_meets(meets, encode, qualities, start=max(place, 0))
+        slowly = partial(encode, effort=effort)
+        place, compressed = _last_that_meets(meets, slowly, qualities, start=max(place, 0))
     if place >= 0:
         return compressed.quality, compressed
     if max_bytes is not None:

@@ -36,6 +36,23 @@ def reporter(report: OnReport, stage: str, end: float = 1.0) -> Callable[[Progre
     return lambda progress: report(Step(stage, progress.done, progress.total, end=end))
 
 
+class SearchReporter:
+    """Reports a search by several encodings, each an equal part of it."""
+
+    def __init__(self, report: OnReport) -> None:
+        self._report = report
+        self._number, self._at_most, self._parts = 0, 0, 1
+
+    def attempting(self, number: int, at_most: int) -> None:
+        self._number, self._at_most = number, at_most
+        self._parts = self._parts if number > 1 else at_most
+
+    def progress(self, progress: Progress) -> None:
+        words = tr("Attempt {} of at most {}").format(self._number, self._at_most)
+        begin, end = (min(n / self._parts, 1.0) for n in (self._number - 1, self._number))
+        self._report(Step(words, progress.done, progress.total, begin, end))
+
+
 def decode_file(request: requests.Decode, report: OnReport, cancelled: IsCancelled) -> Coded:
     path, version = request.source.path, request.source.version()
     assert path is not None

@@ -18,6 +18,7 @@ from lbbic_gui.jobs.decoding import (
     IsCancelled,
     OnReport,
     ReadPicture,
+    SearchReporter,
     decode,
     decode_file,
     measure,
@@ -142,6 +143,7 @@ class Tasks:
         from lbbic_engine.measure import target_search
 
         read, target = self._kept(request.source, request.options), request.target
+        search = SearchReporter(report)
         max_bytes = int(target.value)
         if target.unit == "bpp":
             max_bytes = target_search.bytes_for_bpp(read.picture, target.value)
@@ -152,7 +154,8 @@ class Tasks:
             device=request.device,
             weights=models.weights_name(request.options.model),
             effort=request.options.effort,
-            progress=reporter(report, tr("Searching")),
+            progress=search.progress,
+            attempting=search.attempting,
             cancelled=cancelled,
         )
         return measure(quality, compressed.data, read, compressed.reconstruction)

@@ -29,6 +29,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from lbbic_gui.session.adder import Adder
 from lbbic_gui.session.batch import Total
 from lbbic_gui.session.session import Session
 from lbbic_gui.state.queue_model import BUSY, ROW, Index, Row, State
@@ -38,7 +39,11 @@ ROW_HEIGHT, THUMBNAIL = 72, 48
 
 
 class RowDelegate(QStyledItemDelegate):
-    """Paints one row: 72 px high, its thumbnail 48 px."""
+    """Paints one row: 72 px high, its thumbnail 48 px; rows that are seen get theirs first."""
+
+    def __init__(self, adder: Adder, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._adder = adder
 
     def sizeHint(
         self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
@@ -52,6 +57,8 @@ class RowDelegate(QStyledItemDelegate):
         index: QModelIndex | QPersistentModelIndex,
     ) -> None:
         row: Row = index.data(ROW)
+        if row.thumbnail is None:
+            self._adder.hurry(row)
         area: QRect = option.rect
         state: QStyle.StateFlag = option.state
         painter.save()
@@ -167,7 +174,7 @@ class QueueView(QWidget):
         self.list = _List(self)
         self.list.setModel(self._queue)
         self.list.setAccessibleName(self.tr("Pictures"))
-        self.list.setItemDelegate(RowDelegate(self.list))
+        self.list.setItemDelegate(RowDelegate(session.adder, self.list))
         self.list.removal_wanted.connect(self._want_removal)
         self.list.selectionModel().currentChanged.connect(self._on_current)
         self.total = QLabel()

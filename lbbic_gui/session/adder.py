@@ -51,7 +51,7 @@ class Adder(QObject):
         self._unseen: OrderedDict[Row, None] = OrderedDict()  # to be looked at
         self._looking: Job[Thumb] | None = None
         queue.rowsInserted.connect(self._on_inserted)
-        queue.removing.connect(self._on_removing)
+        queue.removed.connect(self._on_removed)
 
     def open(self, paths: list[Path]) -> None:
         """Add files, and what is found in folders."""
@@ -147,7 +147,7 @@ class Adder(QObject):
                 self._unseen[row] = None
         self._look()
 
-    def _on_removing(self, row: Row) -> None:
+    def _on_removed(self, row: Row) -> None:
         self._unseen.pop(row, None)
 
 

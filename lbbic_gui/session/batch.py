@@ -80,9 +80,8 @@ class Batch(QObject):
         self._asked = self._done = 0  # sums of it
         self._began = 0.0
         queue.rowsMoved.connect(self._on_moved)
-        queue.removing.connect(self._on_removing)
-        for signal in (queue.rowsInserted, queue.rowsRemoved):
-            signal.connect(self.tell)
+        queue.removed.connect(self._on_removed)
+        queue.rowsInserted.connect(self.tell)
         settings.changed.connect(self._recount)
         networks.changed.connect(self._recount)
 
@@ -164,7 +163,6 @@ class Batch(QObject):
 
     def _begin(self, row: Row, wish: _Wish) -> None:
         row.follow_file()
-        row.problem = None
         values, quality = self._settings.values, self._networks.quality(row)
         point = row.points.get(quality)
         wanted = wish.target or self.wanted(row, quality, ".lbb")
@@ -260,7 +258,7 @@ class Batch(QObject):
             # without the file's bytes, of which there may be hundreds
             if known is None or not known.data:
                 row.note(replace(answer.point, data=b""))
-        row.skipped = answer.skipped
+        row.problem, row.skipped = None, answer.skipped
         row.saved_path = None if answer.skipped == "larger" else answer.path
         row.saved_as = (request.quality, request.options)
         row.result_bytes = answer.file_bytes
@@ -279,12 +277,13 @@ class Batch(QObject):
         waiting = [row for row in self._queue.rows if row in self._waiting]
         self._waiting = OrderedDict((row, self._waiting[row]) for row in waiting)
 
-    def _on_removing(self, row: Row) -> None:
+    def _on_removed(self, row: Row) -> None:
         if self._waiting.pop(row, None) is not None:
             self._asked -= self._work[row]
             self._rest(row)
         if row in self._running:
             self._jobs.cancel(self._running[row])
+        self.tell()
 
 
 def _work(row: Row) -> int:

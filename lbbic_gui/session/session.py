@@ -53,7 +53,7 @@ class Session(QObject):
         settings.changed.connect(self._on_settings)
         self.networks.changed.connect(self._on_networks)
         self.batch.row_failed.connect(self._on_row_failed)
-        self.queue.removing.connect(self._on_removing)
+        self.queue.removed.connect(self._on_removed)
 
     # --- verbs ----------------------------------------------------------------------------------
 
@@ -192,7 +192,7 @@ class Session(QObject):
         if row is self.row:
             self.row_failed.emit(row)
 
-    def _on_removing(self, row: Row) -> None:
+    def _on_removed(self, row: Row) -> None:
         if row is self.row:
             self.select(None)
 

@@ -28,7 +28,7 @@ class Totals:
         self._parts: dict[Row, Sums] = {}
         self.sums = Sums()
         queue.rowsInserted.connect(self._on_inserted)
-        queue.removing.connect(self._on_removing)
+        queue.removed.connect(self._on_removed)
         queue.dataChanged.connect(self._on_changed)
 
     def recount(self) -> None:
@@ -41,9 +41,9 @@ class Totals:
     def _on_changed(self, top: QModelIndex, bottom: QModelIndex) -> None:
         self._follow(self._queue.rows[top.row() : bottom.row() + 1])
 
-    def _on_removing(self, row: Row) -> None:
+    def _on_removed(self, row: Row) -> None:
         self._put(row, Sums())
-        del self._parts[row]
+        self._parts.pop(row)
 
     def _follow(self, rows: Iterable[Row]) -> None:
         for row in rows:

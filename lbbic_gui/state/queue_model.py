@@ -131,7 +131,7 @@ class Row:
 class QueueModel(QAbstractListModel):
     """The rows; ``rowsInserted``, ``rowsRemoved`` and ``dataChanged`` tell the views."""
 
-    removing = Signal(Row)  # before anything is changed
+    removed = Signal(Row)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -168,7 +168,6 @@ class QueueModel(QAbstractListModel):
         return fresh, len(sources) - len(fresh)
 
     def remove(self, row: Row) -> None:
-        self.removing.emit(row)
         place = self.place(row)
         self.beginRemoveRows(_NO_INDEX, place, place)
         del self.rows[place]
@@ -176,6 +175,7 @@ class QueueModel(QAbstractListModel):
         self._touched.discard(row)
         self._sources.discard(row.source)
         self.endRemoveRows()
+        self.removed.emit(row)
 
     def restore(self, place: int, row: Row) -> bool:
         """Put a row back where it was; False if its file has been added again meanwhile."""

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -34,6 +38,27 @@ def qapp(qapp: Any) -> Any:
     assert QFontInfo(font).family() == font.family()
     qapp.setFont(font)
     return qapp
+
+
+@contextmanager
+def _calls_of_this_thread() -> Iterator[Counter[str]]:
+    calls: Counter[str] = Counter()
+
+    def count(frame: FrameType, event: str, _: object) -> None:
+        if event == "call":
+            calls[str(frame.f_globals.get("__name__"))] += 1
+
+    sys.setprofile(count)
+    try:
+        yield calls
+    finally:
+        sys.setprofile(None)
+
+
+@pytest.fixture
+def calls_of_this_thread() -> Any:
+    """Counts, within its context, how often this thread calls functions of which modules."""
+    return _calls_of_this_thread
 
 
 @pytest.fixture

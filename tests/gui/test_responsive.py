@@ -8,11 +8,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import pytest
@@ -84,7 +81,7 @@ def test_torch_is_imported_with_its_libraries_bound_in_a_thread_of_its_own(
 
 
 def test_while_a_picture_is_coded_the_window_only_shows_it(
-    user: Any, draw: Callable[..., Path]
+    user: Any, draw: Callable[..., Path], calls_of_this_thread: Any
 ) -> None:
     first, second = draw("first.png"), draw("second.png", 320, 240)
     user.drop(first)
@@ -95,22 +92,6 @@ def test_while_a_picture_is_coded_the_window_only_shows_it(
         fronts = user.wait_for_result().picture.front_count
     assert not [name for name in calls if name.startswith(_HEAVY)]
     assert sum(count for name, count in calls.items() if "lbbic_gui" in name) < 300 * fronts
-
-
-@contextmanager
-def calls_of_this_thread() -> Iterator[Counter[str]]:
-    """How often this thread calls functions of which modules."""
-    calls: Counter[str] = Counter()
-
-    def count(frame: FrameType, event: str, _: object) -> None:
-        if event == "call":
-            calls[str(frame.f_globals.get("__name__"))] += 1
-
-    sys.setprofile(count)
-    try:
-        yield calls
-    finally:
-        sys.setprofile(None)
 
 
 def test_other_codecs_run_in_another_process(

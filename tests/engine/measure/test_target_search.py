@@ -51,8 +51,16 @@ def test_target_size_is_met_by_the_best_quality(
 def test_at_most_six_encodings_are_made(picture: Picture) -> None:
     for limit in (65, 90, 10**6):
         ends: list[Progress] = []
-        search_quality(picture, max_bytes=limit, progress=ends.append)
-        assert sum(progress.done == progress.total for progress in ends) <= 6
+        attempts: list[tuple[int, int]] = []
+        search_quality(
+            picture,
+            max_bytes=limit,
+            progress=ends.append,
+            attempting=lambda *attempt, attempts=attempts: attempts.append(attempt),
+        )
+        assert sum(progress.done == progress.total for progress in ends) == len(attempts)
+        assert attempts == [(number, 6) for number in range(1, len(attempts) + 1)]
+        assert len(attempts) <= 6
 
 
 def test_target_below_the_smallest_file_is_refused_with_its_size(

@@ -1,0 +1,176 @@
+"""Many pictures at a time: nothing is done twice, what is shown is true, and the window goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PySide6.QtCore import Qt
+
+from lbbic_gui.jobs import requests
+from lbbic_gui.jobs.messages import Saved, Step
+from lbbic_gui.jobs.tasks import Tasks
+from lbbic_gui.session.batch import Total
+from lbbic_gui.state.queue_model import State
+
+Draw = Callable[..., Path]
+CTRL = Qt.KeyboardModifier.ControlModifier
+
+
+@pytest.fixture
+def stub_coder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Saving takes no time and writes nothing."""
+    do = Tasks.do
+
+    def stub(self: Tasks, request: Any, report: Any, cancelled: Any) -> Any:
+        if isinstance(request, requests.Save):
+            report(Step("Encoding", 1, 2))
+            return Saved(request.target, None, 100)
+        return do(self, request, report, cancelled)
+
+    monkeypatch.setattr(Tasks, "do", stub)
+
+
+@pytest.fixture
+def encodings(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The qualities at which pictures were encoded."""
+    from lbbic_engine import codec
+
+    seen: list[float] = []
+    compress = codec.compress
+
+    def note(picture: Any, quality: float, **options: Any) -> Any:
+        seen.append(quality)
+        return compress(picture, quality, **options)
+
+    monkeypatch.setattr(codec, "compress", note)
+    return seen
+
+
+def compress_all(user: Any) -> None:
+    user.press(Qt.Key.Key_Return, CTRL)
+    user.wait(lambda: not user.window.session.batch.is_busy)
+
+
+def add(user: Any, folder: Path, content: bytes, count: int) -> None:
+    """Drop a folder with so many copies of a picture, until each has its thumbnail."""
+    folder.mkdir()
+    for number in range(count):
+        (folder / f"{number:04}.png").write_bytes(content)
+    before = len(user.rows)
+    user.drop(folder)
+    user.wait(lambda: len(user.rows) == before + count)
+    user.wait(lambda: all(row.thumbnail for row in user.rows))
+
+
+def test_the_work_for_a_picture_does_not_grow_with_their_number(
+    user: Any, draw: Draw, tmp_path: Path, stub_coder: None, calls_of_this_thread: Any
+) -> None:
+    content = draw("a.png", 40, 24).read_bytes()
+    user.window.settings.change(output_folder=str(tmp_path / "out"))
+
+    def work(name: str) -> int:
+        """Calls of the window's thread to add and save a hundred pictures."""
+        with calls_of_this_thread() as calls:
+            add(user, tmp_path / name, content, 100)
+            compress_all(user)
+        return sum(count for module, count in calls.items() if module.startswith("lbbic_gui"))
+
+    work("the first, with all that is done but once")
+    among_few = work("few")
+    add(user, tmp_path / "many", content, 500)
+    compress_all(user)
+    among_many = work("the last")
+    assert among_many < 2 * among_few
+
+    user.window.settings.change(quality=5.0)
+    user.press(Qt.Key.Key_Return, CTRL)
+    with calls_of_this_thread() as calls:
+        user.press(Qt.Key.Key_Escape)
+    assert not [row for row in user.rows if row.state is State.WAITING]
+    assert sum(calls.values()) < 40 * len(user.rows)
+
+
+def test_a_picture_that_is_being_coded_is_not_coded_again_to_save_it(
+    user: Any, draw: Draw, encodings: list[float]
+) -> None:
+    user.drop(draw("a.png", 320, 240), draw("b.png"))
+    user.wait(lambda: len(user.rows) == 2 and user.rows[0].state is State.WORKING)
+    compress_all(user)
+    assert [row.state for row in user.rows] == [State.SAVED, State.SAVED]
+    assert encodings == [4.0, 4.0]
+    assert user.rows[0].saved_path.read_bytes() == user.window.session.result.point.data
+
+
+def test_stop_leaves_what_is_finished_as_it_is(user: Any, draw: Draw) -> None:
+    user.drop(*(draw(f"{n}.png", 800, 600, seed=n) for n in (1, 2)), draw("small.png"))
+    user.wait(lambda: len(user.rows) == 3 and user.rows[0].state is State.WORKING)
+    small = user.rows[2]
+    user.press(Qt.Key.Key_Return, CTRL)
+    user.window.queue.select(small)
+    user.wait_for_result()
+    user.press(Qt.Key.Key_Escape)
+    user.wait(lambda: not user.window.session.batch.is_busy)
+    assert small.state is State.CODED
+    assert user.window.session.result is not None
+    assert State.WAITING not in [row.state for row in user.rows]
+
+
+def test_what_was_failed_before_is_failed_after_a_stop(user: Any, draw: Draw) -> None:
+    bad = draw("z.png")
+    bad.write_bytes(b"no picture")
+    user.drop(draw("large.png", 800, 600), bad)
+    user.wait(lambda: len(user.rows) == 2 and user.rows[1].state is State.FAILED)
+    user.press(Qt.Key.Key_Return, CTRL)
+    assert user.rows[1].state is State.WAITING
+    user.press(Qt.Key.Key_Escape)
+    assert user.rows[1].state is State.FAILED
+    assert user.rows[1].problem is not None
+
+
+def test_unreadable_files_count_nothing_and_are_named(user: Any, draw: Draw) -> None:
+    bad = draw("a.png")
+    bad.write_bytes(b"no picture")
+    totals: list[Total] = []
+    user.window.session.batch.changed.connect(totals.append)
+    user.drop(bad, draw("b.png"), draw("c.png", seed=2))
+    user.wait(lambda: len(user.rows) == 3)
+    compress_all(user)
+    shares = [total.share for total in totals if total.busy]
+    assert shares == sorted(shares)
+    assert shares[-1] < 1  # only what is saved is whole
+    after_failure = next(total for total in totals if total.failed and total.busy)
+    assert after_failure.share == 0
+    words = user.window.queue.total.text()
+    assert words.startswith("2 of 3 saved  ·  1 failed")
+
+
+def test_measuring_has_a_name_and_a_size_is_shown_before_the_picture(user: Any, draw: Draw) -> None:
+    words: list[str] = []
+    figures: list[str] = []
+    coder, inspector = user.window.session.coder, user.window.inspector
+    coder.progressed.connect(lambda *_: words.append(user.window.viewer.pill.words.text()))
+    coder.front.connect(lambda _: figures.append(inspector.figure.text()))
+    user.drop(draw("a.png", 92, 60))
+    user.wait_for_result()
+    assert words[-1].startswith("Measuring")
+    assert figures[0] == inspector.figure.text()
+    assert "%" in figures[0]
+
+
+def test_a_picture_is_removed_while_it_waits_and_while_it_is_saved(user: Any, draw: Draw) -> None:
+    user.drop(*(draw(f"{n}.png", 320, 240, seed=n) for n in range(3)))
+    user.wait(lambda: len(user.rows) == 3)
+    user.wait_for_result()
+    user.press(Qt.Key.Key_Return, CTRL)
+    user.wait(lambda: user.rows[1].state is State.WORKING)
+    remove = partial(user.press, Qt.Key.Key_Delete, widget=user.window.queue.list)
+    for _ in range(2):
+        user.window.queue.select(user.rows[1])
+        remove()
+    user.wait(lambda: not user.window.session.batch.is_busy)
+    assert [row.state for row in user.rows] == [State.SAVED]
+    assert user.window.queue.total.text().startswith("1 of 1 saved")
