@@ -1,0 +1,124 @@
+"""Results on view: of the file as it is now, and never worked out twice."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PySide6.QtCore import Qt
+
+from lbbic_gui.jobs.messages import FileVersion, Source
+from lbbic_gui.jobs.requests import Code
+from lbbic_gui.state.cache import Cache
+from lbbic_gui.state.queue_model import State
+
+Draw = Callable[..., Path]
+CTRL = Qt.KeyboardModifier.ControlModifier
+
+
+@pytest.fixture
+def decodings(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The files that were decoded."""
+    from lbbic_engine import codec
+
+    seen: list[bytes] = []
+    decode = codec.decode_progressively
+
+    def note(data: bytes, **options: Any) -> Any:
+        seen.append(data)
+        return decode(data, **options)
+
+    monkeypatch.setattr(codec, "decode_progressively", note)
+    return seen
+
+
+def compress_all(user: Any) -> None:
+    user.press(Qt.Key.Key_Return, CTRL)
+    user.wait(lambda: not user.window.session.batch.is_busy)
+
+
+def test_retry_shows_what_became_of_an_edited_file(user: Any, draw: Draw) -> None:
+    from PIL import Image
+
+    from lbbic_engine import compress, load_picture
+
+    path = draw("a.png", 92, 60)
+    user.drop(path)
+    before = user.wait_for_result()
+    compress_all(user)
+    with Image.open(path) as image:
+        edited = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    stat = path.stat()
+    edited.save(path)
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
+    user.press(Qt.Key.Key_R, CTRL)
+    after = user.wait_for_result()
+    assert after is not before
+    assert after.point.data == compress(load_picture(path)).data
+    shown = user.window.viewer.canvas.original
+    assert np.array_equal(shown[..., 2::-1], np.asarray(edited))
+    assert user.rows[0].state is State.CODED  # not saved any more
+    compress_all(user)
+    assert user.rows[0].saved_path.read_bytes() == after.point.data
+
+
+def test_retry_of_the_same_file_works_nothing_out(
+    user: Any, draw: Draw, decodings: list[bytes]
+) -> None:
+    user.drop(draw("a.png"))
+    before = user.wait_for_result()
+    user.press(Qt.Key.Key_R, CTRL)
+    assert user.window.session.result is before
+    assert len(decodings) == 1
+
+
+def test_another_file_in_place_of_a_picture_is_seen_by_compress_all(user: Any, draw: Draw) -> None:
+    from lbbic_engine import compress, load_picture
+
+    a, b = draw("a.png"), draw("b.png", seed=2)
+    user.drop(a, b)
+    user.wait_for_result()
+    user.window.queue.select(user.rows[1])
+    user.wait_for_result()
+    draw("new.png", seed=3).replace(a)
+    compress_all(user)
+    assert user.rows[0].saved_path.read_bytes() == compress(load_picture(a)).data
+
+
+def test_a_file_is_decoded_once_however_often_it_is_looked_at(
+    user: Any, draw: Draw, decodings: list[bytes]
+) -> None:
+    from lbbic_engine import compress, load_picture
+
+    picture, other = draw("a.png"), draw("c.png", seed=2)
+    file = picture.with_name("b.lbb")
+    file.write_bytes(compress(load_picture(other)).data)
+    user.drop(file, picture)
+    user.wait(lambda: len(user.rows) == 2)
+    for quality in (4.0, 2.0):
+        user.window.settings.change(quality=quality)
+        for row in (*user.rows, *user.rows):
+            user.window.queue.select(row)
+            user.wait_for_result()
+    assert decodings.count(file.read_bytes()) == 1
+
+
+def test_results_are_told_apart_by_file_request_and_device() -> None:
+    class Coded:
+        def __init__(self, version: FileVersion) -> None:
+            self.point, self.picture, self.levels = self, self, ()
+            self.version, self.canvas = version, np.zeros(4)
+
+    first, second = FileVersion(1, 2, 3), FileVersion(1, 2, 4)
+    source, cache = Source("a.png", Path("/a.png")), Cache()
+    request = Code(source, 4.0, "cpu")
+    coded: Any = Coded(first)
+    cache.add(request, coded)
+    assert cache.find(Code(source, 4.0, "cpu", data=b"known"), first) is coded
+    assert cache.find(request, second) is None
+    assert cache.find(Code(source, 4.0, "cuda"), first) is None
+    assert cache.find(Code(source, 5.0, "cpu"), first) is None

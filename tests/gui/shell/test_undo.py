@@ -1,0 +1,102 @@
+"""What is undone is what was done, to the picture it was done to, and the menu says it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QPoint, Qt
+
+from lbbic_gui.state.queue_model import State
+
+Draw = Callable[..., Path]
+CTRL = Qt.KeyboardModifier.ControlModifier
+LEFT = Qt.MouseButton.LeftButton
+
+
+def words(user: Any, name: str) -> str:
+    """What a menu entry says, empty if it cannot be chosen."""
+    action = user.window.actions_[name]
+    return str(action.text()) if action.isEnabled() else ""
+
+
+def drop_two(user: Any, draw: Draw) -> tuple[Any, Any]:
+    user.drop(draw("a.png"), draw("b.png", seed=2))
+    user.wait(lambda: len(user.rows) == 2)
+    user.wait_for_result()
+    return user.rows[0], user.rows[1]
+
+
+def test_undo_changes_the_picture_that_was_changed_and_no_other(user: Any, draw: Draw) -> None:
+    a, b = drop_two(user, draw)
+    window, slider = user.window, user.window.inspector.slider
+    window.inspector.only_this.click()
+    user.bot.mouseClick(slider, LEFT, pos=QPoint(slider.width() - 11, slider.height() // 2))
+    user.wait_for_result(8.0)
+    assert words(user, "undo") == "Undo quality of a.png"
+    window.queue.select(b)
+    user.wait_for_result(4.0)
+    user.press(Qt.Key.Key_Z, CTRL)
+    assert (a.override, b.override) == (4.0, None)
+    assert window.settings.values.quality == 4.0
+    assert window.session.quality() == 4.0
+    assert words(user, "redo") == "Redo quality of a.png"
+    user.press(Qt.Key.Key_Y, CTRL)
+    assert (a.override, b.override) == (8.0, None)
+    window.queue.select(a)
+    assert user.wait_for_result(8.0)
+    assert slider.quality() == 8.0
+
+
+def test_undo_for_all_gives_a_picture_its_own_quality_back(user: Any, draw: Draw) -> None:
+    a, b = drop_two(user, draw)
+    user.window.commands.choose_quality(2.0, True)
+    user.window.commands.choose_quality(6.0, False)
+    assert (a.override, user.window.settings.values.quality) == (None, 6.0)
+    user.press(Qt.Key.Key_Z, CTRL)
+    assert (a.override, user.window.settings.values.quality) == (2.0, 4.0)
+    assert b.override is None
+
+
+def test_a_removed_picture_comes_back_with_its_results_to_its_place(user: Any, draw: Draw) -> None:
+    a, b = drop_two(user, draw)
+    user.drop(draw("c.png", seed=3))
+    user.wait(lambda: len(user.rows) == 3)
+    user.press(Qt.Key.Key_Return, CTRL)
+    user.wait(lambda: not user.window.session.batch.is_busy)
+    user.window.queue.select(b)
+    result = user.wait_for_result()
+    user.press(Qt.Key.Key_Delete, widget=user.window.queue.list)
+    assert b not in user.rows
+    assert user.window.queue.total.text().startswith("2 of 2 saved")
+    assert words(user, "undo") == "Undo removal of b.png"
+    user.press(Qt.Key.Key_Z, CTRL)
+    assert user.rows[:2] == [a, b]
+    assert b.state is State.SAVED
+    assert user.window.session.row is b
+    assert user.window.session.result is result
+    assert user.window.queue.total.text().startswith("3 of 3 saved")
+    user.press(Qt.Key.Key_Y, CTRL)
+    assert b not in user.rows
+
+
+def test_the_last_picture_comes_back_too(user: Any, draw: Draw) -> None:
+    user.drop(draw("a.png"))
+    result = user.wait_for_result()
+    user.press(Qt.Key.Key_Backspace, CTRL)
+    assert user.window.pages.currentWidget() is user.window.empty
+    user.press(Qt.Key.Key_Z, CTRL, widget=user.window)
+    assert user.window.pages.currentWidget() is user.window.splitter
+    assert user.window.session.result is result
+
+
+def test_a_picture_added_again_is_not_there_twice(user: Any, draw: Draw) -> None:
+    path = draw("a.png")
+    user.drop(path)
+    user.wait_for_result()
+    user.press(Qt.Key.Key_Backspace, CTRL)
+    user.drop(path)
+    user.wait_for_result()
+    user.press(Qt.Key.Key_Z, CTRL)
+    assert [row.source.path for row in user.rows] == [path]
