@@ -387,11 +387,27 @@ def test_a_target_size_sets_the_quality_or_says_what_is_possible(user: Any, draw
     target = user.window.inspector.target
     field = target.value.lineEdit()
     assert field.width() > field.fontMetrics().horizontalAdvance("1000000,0")
+    told: list[tuple[str, int]] = []
+    pill = user.window.viewer.pill
+    user.window.tools.progressed.connect(
+        lambda words, _: told.append((pill.words.text(), pill.bar.value())) if words else None
+    )
     target.value.selectAll()
     user.bot.keyClicks(target.value, "4")
     user.press(Qt.Key.Key_Return, widget=target.value)
     user.wait(lambda: user.rows[0].override is not None)
-    assert len(user.wait_for_result(user.rows[0].override).point.data) <= 4000
+    found = user.rows[0].override
+    assert len(user.wait_for_result(found).point.data) <= 4000
+    assert user.window.inspector.slider.quality() == found
+    assert user.window.inspector.only_this.isChecked()
+    assert told[0][0].startswith("Attempt 1 of at most 6")
+    assert any(words.startswith("Attempt 2 of at most 6") for words, _ in told)
+    shares = [share for _, share in told]
+    assert shares == sorted(shares)
+    assert len(set(shares)) > 6
+    user.press(Qt.Key.Key_Z, CTRL)
+    assert user.rows[0].override is None
+    user.wait_for_result(4.0)
     target.unit.setCurrentText("bpp")
     target.value.setValue(0.01)
     user.bot.mouseClick(target.button, LEFT)
