@@ -197,7 +197,7 @@ def _add_eval(subparsers: Any) -> None:
         metavar="NAME,NAME",
         help=f"the model, or models of single qualities together, default {DEFAULT_WEIGHTS}",
     )
-    _add_options(parser, "effort", "refine", "device", "overwrite")
+    _add_options(parser, "effort", "refine", "device", "jobs", "overwrite")
 
 
 def _add_bench(subparsers: Any) -> None:
@@ -225,7 +225,7 @@ def _add_demo(subparsers: Any) -> None:
     parser = _add_command(subparsers, "demo", commands.demo, "try the codec on its sample pictures")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the .lbb files")
     parser.set_defaults(details=False)
-    _add_options(parser, "effort", "refine", "weights", "device", "overwrite")
+    _add_options(parser, "effort", "refine", "weights", "device", "jobs", "overwrite")
 
 
 def _add_command(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, closing, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -19,10 +19,12 @@ from lbbic_engine.cli.console import (
     complain,
     escaped,
     failure_verdict,
+    progress_bar,
     reason,
     say_others,
 )
 from lbbic_engine.config import DEFAULT_WEIGHTS, EFFORTS
+from lbbic_engine.devices import choose_device
 from lbbic_engine.errors import LbbicError
 from lbbic_engine.pictures.atomic import make_folder, refuse_existing
 from lbbic_engine.pictures.find import Found, find_files, name_within, picture_suffixes
@@ -149,38 +151,44 @@ def _measure(
     args: Namespace,
 ) -> list[EvaluatedPicture]:
     """Return the measurements of those pictures that go well with every model and quality."""
-    from tqdm import tqdm
+    from lbbic_engine.batch.evaluation import Evaluation, evaluate_pictures
+    from lbbic_engine.networks.weights import by_name
 
-    from lbbic_engine.measure import evaluate
-
-    rows: list[EvaluatedPicture] = []
+    choose_device(args.device)  # or it would fail for each picture, as would unknown weights
+    for weights, _ in models:
+        by_name(weights)
+    measured: dict[int, tuple[EvaluatedPicture, ...]] = {}
     with (
         nullcontext(args.keep) if args.keep else TemporaryDirectory(prefix="lbbic-") as folder,
-        tqdm(total=len(files) * sum(len(q) for _, q in models), leave=False, disable=None) as bar,
+        progress_bar(names) as bar,
     ):
-        options = {
-            "device": args.device,
-            "effort": args.effort,
-            "refine": args.refine,
-            "overwrite": args.overwrite,
-            "details": args.details,
-        }
-        for weights, _ in models:
-            evaluate.warm_up(args.device, weights)
-        for file, name in zip(files, names, strict=True):
-            measured = []
-            try:
-                for weights, qualities in models:
-                    options["weights"] = weights
-                    for row in evaluate.measure(file, name, qualities, Path(folder), **options):
-                        measured.append(row)
-                        bar.update()
-            except FAILURES as error:
-                bar.clear()
-                complain(f"{escaped(file)}: {reason(error, file)}")
-            else:
-                rows += measured
-    return rows
+        evaluation = Evaluation(
+            models=models,
+            folder=Path(folder),
+            device=args.device,
+            effort=args.effort,
+            refine=args.refine,
+            details=args.details,
+            overwrite=args.overwrite,
+        )
+        results = evaluate_pictures(
+            list(zip(files, names, strict=True)),
+            evaluation,
+            jobs=args.jobs,
+            progress=bar.show if bar else None,
+        )
+        with closing(results):
+            for result in results:
+                if bar:
+                    bar.finish(result.index)
+                if result.error is None:
+                    measured[result.index] = result.rows
+                elif isinstance(result.error, FAILURES):
+                    file = files[result.index]
+                    complain(f"{escaped(file)}: {reason(result.error, file)}")
+                else:
+                    raise result.error
+    return [row for index in sorted(measured) for row in measured[index]]
 
 
 def _measured_verdict(total: int, rows: Sequence[EvaluatedPicture]) -> int:
