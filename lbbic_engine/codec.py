@@ -442,14 +442,14 @@ class _Decoding:
         self.quality_index = container.quality_eighths - round(MIN_QUALITY * QUALITY_STEPS)
         config = self.network.description.config
         if not config.offers(self.quality_index):
-            raise CorruptDataError("The file is damaged", "Its weights have no such quality.")
+            raise CorruptDataError("The file is damaged", "Its model has no such quality.")
         self.block_size = config.block_size
         self.segments: dict[int, list[Segment]] = {}
         for segment in container.segments:
             self.segments.setdefault(segment.tile, []).append(segment)
         tiles = self.tiles(0)
         if tiles[0].blocks > MAX_TILE_BLOCKS:
-            raise CorruptDataError("The file is damaged", "A tile is larger than allowed.")
+            raise CorruptDataError("The file is damaged", "A part of it is larger than allowed.")
         if not partial:
             self._check_coverage(tiles)
         self.pixels = np.full((container.height, container.width, 3), GREY, np.uint8)
@@ -484,13 +484,13 @@ class _Decoding:
     def _check_coverage(self, tiles: Sequence[Tile]) -> None:
         """Every front of every tile is in some segment, and nothing else is."""
         if any(number >= len(tiles) for number in self.segments):
-            raise CorruptDataError("The file is damaged", "There is more data than picture.")
+            raise CorruptDataError("The file is damaged", "It holds more than its picture.")
         for tile in tiles:
             found = sum(segment.front_count for segment in self.segments.get(tile.number, ()))
             if found < tile.fronts:
                 raise CorruptDataError("Truncated file", "A part of the picture is missing.")
             if found > tile.fronts:
-                raise CorruptDataError("The file is damaged", "There is more data than picture.")
+                raise CorruptDataError("The file is damaged", "It holds more than its picture.")
 
     def finish(self) -> Picture:
         """The picture so far; CorruptDataError if it is whole and not the encoder's."""
@@ -506,7 +506,9 @@ class _Decoding:
             text = f"The file is incomplete: {share} % of the picture could be decoded."
             notices.append(Notice(NoticeKind.INCOMPLETE, text))
         elif zlib.crc32(self.pixels.data) != container.pixels_crc:
-            raise CorruptDataError("Checksum mismatch", "The decoded picture is not the encoder's.")
+            raise CorruptDataError(
+                "Checksum mismatch", "The decoded picture is not the one that was saved."
+            )
         return Picture(
             pixels=self.pixels,
             alpha=container.alpha,

@@ -91,6 +91,13 @@ _MAX_VARINT_BYTES = 5
 _WEIGHTS_ID_BYTES = 8
 _METADATA = {b"i": "icc", b"e": "exif", b"x": "xmp"}
 _STREAMS = (b"S", b"P")  # of this version, of those before 1.2
+_CONTENTS = {
+    b"H": "Its header",
+    b"A": "Its transparency",
+    b"i": "Its colour profile",
+    b"e": "Its EXIF data",
+    b"x": "Its XMP data",
+}
 _KNOWN = frozenset([b"H", b"A", *_STREAMS, *_METADATA])
 _CHECK_BYTES, _CRC_BYTES = 2, 4
 
@@ -176,7 +183,7 @@ def parse_container(data: bytes, *, partial: bool = False) -> Container:
         for chunk in _iterate_chunks(data, first.end):
             builder.add(chunk)
         if not builder.segments:
-            raise _corrupt("It ends before its picture data.")
+            raise _corrupt("It ends before its picture.")
     return builder.build()
 
 
@@ -218,7 +225,7 @@ class _Builder:
         """Takes an intact chunk; CorruptDataError if it contradicts those before it."""
         kind, body = chunk.kind, bytes(chunk.body)
         if self.segments and kind != self.segment_kind:
-            raise _corrupt("Something other follows the picture data.")
+            raise _corrupt("Something else follows the picture.")
         if kind in _STREAMS:
             segment = _parse_stream(chunk)
             if not segment.whole:
@@ -229,9 +236,9 @@ class _Builder:
         elif kind in _METADATA and _METADATA[kind] not in self.metadata:
             self.metadata[_METADATA[kind]] = body if kind == b"e" else _inflate_metadata(body)
         elif kind in _KNOWN:
-            raise _corrupt(f"It holds the part {kind.decode()} twice.")
+            raise _corrupt("Something that can be there once is there twice.")
         elif kind.isupper():
-            raise _newer(f"It holds a part {kind.decode()} that is unknown here.")
+            raise _newer("It holds something that this version does not know.")
         else:
             self.ancillary.append((kind, body))
 
@@ -291,7 +298,9 @@ def _iterate_chunks(data: bytes, start: int) -> Iterator[_Chunk]:
         if chunk.end > len(data):
             raise _corrupt("It is cut off.")
         if not chunk.intact:
-            raise _corrupt(f"The checksum of its part {chunk.kind.decode()} is wrong.")
+            raise _corrupt(
+                f"{_CONTENTS.get(chunk.kind, 'A part of it')} was changed since it was written."
+            )
         yield chunk
         start = chunk.end
 
@@ -329,7 +338,7 @@ def _read_chunk(data: bytes, start: int) -> _Chunk:
     """The chunk at ``start``; CorruptDataError if none can begin there."""
     kind = data[start : start + 1]
     if not _is_letter(kind):
-        raise _corrupt(f"There is no part at byte {start}.")
+        raise _corrupt("It holds something that does not belong there.")
     length, body_start = _parse_varint(data, start + 1)
     body_end = body_start + length
     end = body_end + _CRC_BYTES
@@ -351,7 +360,7 @@ def _parse_header(chunk: _Chunk) -> Container:
         raise _corrupt("Its header has the wrong length.")
     strength = (flags & ~_GREY) >> _STRENGTH_SHIFT
     if strength > MAX_STRENGTH:
-        raise _newer(f"Its header asks for a feature (flags {flags:#04x}) that is unknown here.")
+        raise _newer("It was made by a way of compressing that this version does not know.")
     header = Container(
         width,
         height,
@@ -422,7 +431,7 @@ def _parse_varint(data: bytes | memoryview, start: int) -> tuple[int, int]:
             if byte == 0 and index > 0:
                 break
             return value, start + index + 1
-    raise _corrupt(f"The number at byte {start} of a part is malformed or cut off.")
+    raise _corrupt("A number in it is wrong or cut off.")
 
 
 def _take(body: bytes, start: int, count: int) -> bytes:
@@ -509,16 +518,16 @@ def _check_header(header: Container) -> None:
             f"{header.width} × {header.height} pixels are more than the {MAX_PIXELS} allowed."
         )
     if not 0 <= header.strength <= MAX_STRENGTH:
-        raise _corrupt(f"{header.strength} is no strength of a refinement.")
+        raise _corrupt("A setting in its header is impossible.")
     if header.quality_eighths not in QUALITY_EIGHTHS:
-        raise _corrupt(f"{header.quality_eighths}/8 is no quality between 1 and 8.")
+        raise _corrupt("Its quality is not between 1 and 8.")
     if len(header.weights_id) != _WEIGHTS_ID_BYTES:
         raise _corrupt("The identity of its weights has the wrong length.")
 
 
 def _check_segments(container: Container) -> None:
     if not container.segments:
-        raise _corrupt("It has no picture data.")
+        raise _corrupt("It has no picture.")
     for tile, segment in enumerate(container.segments):
         _check_segment(container, segment, range(tile, tile + 1))
 
@@ -526,13 +535,13 @@ def _check_segments(container: Container) -> None:
 def _check_segment(header: Container, segment: Segment, tiles: range) -> None:
     """Its tile must be one of ``tiles``. The other bounds are those of 1×1 blocks."""
     if segment.tile not in tiles:
-        raise _corrupt(f"Its tile {segment.tile} is out of order.")
+        raise _corrupt("Its parts are out of order.")
     if segment.tile > 0 and (
         header.tile_block_rows == 0 or segment.tile * header.tile_block_rows >= header.height
     ):
-        raise _corrupt(f"It cannot have a tile {segment.tile}.")
+        raise _corrupt("It has more parts than its picture can have.")
     if not 1 <= segment.front_count <= header.width + 2 * header.height:
-        raise _corrupt(f"It cannot have {segment.front_count} fronts in one part.")
+        raise _corrupt("A part of it cannot be as large as it says.")
 
 
 def _check(crc: int) -> bytes:

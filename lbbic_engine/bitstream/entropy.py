@@ -92,7 +92,7 @@ class SymbolDecoder:
 
     def __init__(self, tables: ProbabilityTables, stream: bytes, *, whole: bool = True) -> None:
         if len(stream) % 4:
-            raise CorruptDataError("The file is damaged", "A payload has an odd length.")
+            raise CorruptDataError("The file is damaged", "A part of it has the wrong length.")
         self._tables = tables
         words = np.frombuffer(stream, dtype="<u4").astype(np.uint32)
         decoder = constriction.stream.queue.RangeDecoder if whole else _BeginningDecoder
@@ -107,7 +107,7 @@ class SymbolDecoder:
                 symbols.ravel()[coded] = self._decode(levels)
         except AssertionError as error:
             raise CorruptDataError(
-                "The file is damaged", "The payload cannot be decoded."
+                "The file is damaged", "A part of it cannot be decoded."
             ) from error
         return symbols
 

@@ -9,6 +9,9 @@ its tag 1.
 from __future__ import annotations
 
 import os
+import re
+import struct
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,6 +46,8 @@ _UPRIGHT = {
 }
 _OTHERS = {"PSD": "layers", "ICO": "sizes", "ICNS": "sizes"}  # than frames or pages
 _IN_OTHER_SPACES = ("CMYK", "LAB")
+_CUT_OFF = re.compile(r"truncated|not enough image data|buffer of|EOF|bytes but only", re.I)
+_DAMAGED = re.compile(r"broken|corrupt|unrecognized data|failed to decode|decoder object", re.I)
 _NARROW_BLACK, _NARROW_WHITE = 16, 235
 
 
@@ -235,4 +240,10 @@ def reason(error: Exception) -> str:
         return "It is no picture of a known format."
     if isinstance(error, MemoryError):
         return "There is not enough memory for it."
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+    # What Pillow says of damage is of use to those alone who know the format
+    words = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    if _CUT_OFF.search(words):
+        return "It is cut off."
+    if isinstance(error, (SyntaxError, struct.error, zlib.error)) or _DAMAGED.search(words):
+        return "It is damaged."
+    return words

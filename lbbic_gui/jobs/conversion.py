@@ -104,7 +104,11 @@ def _source(path: Path) -> Source:
 
 
 def thumbnail(source: Source) -> Thumb:
-    """A small upright picture as it is shown; UnsupportedImageError or OSError."""
+    """A small upright picture as it is shown, none of an .lbb file, which is only checked.
+
+    LbbicError or OSError if the file cannot be read.
+    """
+    from lbbic_engine.bitstream.container import parse_container
     from lbbic_engine.pictures.read import load_preview
 
     if source.image is not None:
@@ -113,7 +117,8 @@ def thumbnail(source: Source) -> Thumb:
     assert source.path is not None
     file_bytes = source.path.stat().st_size
     if source.is_lbb:
-        return Thumb(QImage(), file_bytes, 0, 0)
+        container = parse_container(source.path.read_bytes())
+        return Thumb(QImage(), file_bytes, container.width, container.height)
     preview = load_preview(source.path, THUMBNAIL_PX)
     pixels, format_ = preview.pixels, QImage.Format.Format_RGBA8888
     view = QImage(pixels.data, pixels.shape[1], pixels.shape[0], pixels.strides[0], format_)

@@ -47,16 +47,20 @@ class Overlay(Enum):
 
 @dataclass(frozen=True)
 class Map:
-    """A map to paint: one pixel a block, and what its darkest and lightest colours mean."""
+    """A map to paint: one pixel a block, and what its darkest and lightest colours mean.
+
+    ``words`` are for one value, to be formatted.
+    """
 
     values: NDArray[np.float32]
     image: QImage
     low: str
     high: str
     unit: str
+    words: str
 
     def value_at(self, row: int, column: int) -> str:
-        return f"{self.values[row, column]:.4g} {self.unit}"
+        return self.words.format(self.values[row, column])
 
 
 def _colour_table() -> Pixels:
@@ -75,15 +79,16 @@ def make_map(overlay: Overlay, coded: Coded) -> Map | None:
     picture = coded.picture
     match overlay:
         case Overlay.BITS:
-            return _map(picture.bits, tr("bits per block"))
+            return _map(picture.bits, tr("bits per block"), tr("{:.1f} bits"))
         case Overlay.ERROR if coded.errors is not None:
-            return _map(coded.errors, tr("MSE"))
+            return _map(coded.errors, tr("MSE"), tr("MSE {:.2f}"))
         case Overlay.ORDER:
-            return _map(picture.order.astype(np.float32) + 1, tr("front"), whole=True)
+            steps, words = picture.order.astype(np.float32) + 1, tr("decoded in step {:.0f}")
+            return _map(steps, tr("step"), words, whole=True)
     return None
 
 
-def _map(values: NDArray[np.float32], unit: str, *, whole: bool = False) -> Map:
+def _map(values: NDArray[np.float32], unit: str, words: str, *, whole: bool = False) -> Map:
     low, high = float(values.min()), float(values.max())
     if not whole:  # a few extreme blocks must not darken all others
         low, high = 0.0, max(float(np.quantile(values, 0.995)), 1e-6)
@@ -93,7 +98,7 @@ def _map(values: NDArray[np.float32], unit: str, *, whole: bool = False) -> Map:
     format_ = QImage.Format.Format_RGB32
     image = QImage(pixels.data, width, height, 4 * width, format_).copy()
     top = f"{high:.0f}" if whole else f"≥ {high:.3g}"
-    return Map(values, image, f"{low:.0f}", top, unit)
+    return Map(values, image, f"{low:.0f}", top, unit, words)
 
 
 def difference(original: Pixels, result: Pixels, gain: int) -> Pixels:

@@ -96,7 +96,7 @@ class BlockPanel(QWidget):
         super().__init__(parent)
         titles = {
             "place": self.tr("Block"),
-            "order": self.tr("Decoded in front"),
+            "order": self.tr("Decoded in step"),
             "bits": self.tr("Cost"),
             "error": self.tr("MSE"),
         }

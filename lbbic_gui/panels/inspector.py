@@ -181,6 +181,7 @@ class Inspector(QWidget):
         session.opened.connect(lambda opened: self._show_facts(opened.notices))
         session.coder.decoding_started.connect(self._on_decoding_started)
         session.coded.connect(self._show_result)
+        session.row_failed.connect(self._on_row_failed)
         session.stale.connect(self._show_stale)
         session.points_changed.connect(self._show_points)
         session.quality_changed.connect(self._show_quality)
@@ -253,13 +254,21 @@ class Inspector(QWidget):
         self.psnr.setText(text.decibels(coded.point.psnr if coded else None))
         self.ms_ssim.setText(text.similarity(coded.point.ms_ssim if coded else None))
         if row is None or coded is None:
-            has_hope = row is not None and row.problem is None
-            self.figure.setVisible(has_hope)
-            self.line.setVisible(has_hope)
-            self.figure.setText("…" if has_hope else "")
-            self.line.setText(self.tr("Not compressed yet") if has_hope else "")
-            return
-        self._say_result(row, coded)
+            self._say_no_result(row)
+        else:
+            self._say_result(row, coded)
+
+    def _on_row_failed(self, row: Row | None) -> None:
+        if self._session.result is None:
+            self._say_no_result(row)
+
+    def _say_no_result(self, row: Row | None) -> None:
+        has_hope = row is not None and row.problem is None
+        is_lbb = row is not None and row.source.is_lbb
+        words = self.tr("Not decoded yet") if is_lbb else self.tr("Not compressed yet")
+        for label, hope in ((self.figure, "…"), (self.line, words)):
+            label.setVisible(has_hope)
+            label.setText(hope if has_hope else "")
 
     def _on_decoding_started(self, started: DecodingStarted) -> None:
         """The size is known before the picture is decoded."""

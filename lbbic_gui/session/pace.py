@@ -28,7 +28,7 @@ class Pace:
         if step.stage == self._stage and now - self._told < _READING_SECONDS:
             return ""
         self._told, self._stage = now, step.stage
-        words, elapsed = text.progress(step.stage, step.done, step.blocks), now - self._began
+        words, elapsed = text.progress(step.stage, step.share), now - self._began
         if step.share > _TELLING_SHARE and elapsed > _TELLING_SECONDS:
             left = elapsed * (1 - step.share) / step.share
             words += f"  ·  {text.duration(left)}"

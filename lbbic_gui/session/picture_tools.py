@@ -137,7 +137,7 @@ class PictureTools(QObject):
 
     def _on_report(self, report: Report) -> None:
         if isinstance(report, Step):
-            words = text.progress(report.stage, report.done, report.blocks)
+            words = text.progress(report.stage, report.share)
             self.progressed.emit(words, report.share)
 
     def _on_point(

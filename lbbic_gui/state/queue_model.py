@@ -102,7 +102,7 @@ class Row:
             case State.WAITING:
                 return tr("Waiting")
             case State.WORKING:
-                return f"{self.stage}  {self.progress:.0%}".replace("%", " %")
+                return text.progress(self.stage, self.progress)
             case State.FAILED:
                 return self.problem.title if self.problem else tr("Failed")
             case State.STOPPED:

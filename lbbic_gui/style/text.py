@@ -64,9 +64,9 @@ def similarity(value: float | None) -> str:
     return "–" if value is None else f"{value:.4f}"
 
 
-def progress(stage: str, done: int, blocks: int) -> str:
-    """Encoding  1200 of 4096 blocks; the stage alone where there are no blocks to count."""
-    return stage if not blocks else tr("{}  {} of {} blocks").format(stage, done, blocks)
+def progress(stage: str, share: float) -> str:
+    """Encoding  29 %."""
+    return tr("{}  {} %").format(stage, int(100 * share))
 
 
 def duration(seconds: float) -> str:

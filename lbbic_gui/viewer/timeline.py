@@ -38,13 +38,15 @@ class Timeline(QWidget):
         self.play.setToolTip(self.tr("Play the decoding (P)"))
         self.play.clicked.connect(self.toggle)
         self.slider = _Fronts(Qt.Orientation.Horizontal)
-        self.slider.setAccessibleName(self.tr("Decoding, in fronts of blocks"))
+        self.slider.setAccessibleName(self.tr("Decoding, step by step"))
         self.slider.valueChanged.connect(self._on_value)
         self.slider.sliderPressed.connect(self.pause)
         self.label = QLabel()
         self.label.setProperty("role", "faint")
         self.label.setMinimumWidth(72)
-        self.label.setToolTip(self.tr("Fronts decoded; a front is all blocks decoded together"))
+        self.label.setToolTip(
+            self.tr("Steps of the decoding; in each, many blocks are decoded at once")
+        )
         self.speed = Choice(self.tr("Speed"))
         self.speed.setToolTip(self.tr("Speed; at 1× the whole picture takes four seconds"))
         for factor in SPEEDS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QMessageBox
 
-from lbbic_engine import codec
+from lbbic_engine import codec, load_picture
 from lbbic_engine.devices import device_failures
 from lbbic_engine.errors import Cancelled, GpuError
 from lbbic_gui.desktop import file_dialogs
@@ -101,9 +102,55 @@ def test_bad_files_among_good_ones_become_states_of_their_rows(
     assert "bad.png" in user.window.viewer.banner.title.text()
     user.window.queue.select(user.rows[2])
     user.wait(lambda: user.rows[2].state is State.FAILED)
+    assert not user.window.inspector.line.text()
     user.window.queue.select(user.rows[1])
     user.wait_for_result()
     assert not user.window.viewer.banner.isVisible()
+
+
+def test_broken_files_are_marked_when_they_are_added(user: Any, draw: Draw, tmp_path: Path) -> None:
+    whole = {path.name: path.read_bytes() for path in (draw("a.png"), draw("b.jpg"))}
+    whole["c.lbb"] = codec.compress(load_picture(draw("c.png"))).data
+    broken = [tmp_path / f"cut {name}" for name in whole]
+    for path, data in zip(broken, whole.values(), strict=True):
+        path.write_bytes(data[: len(data) // 2])
+    broken += [tmp_path / "empty.webp", tmp_path / "text.lbb"]
+    broken[-2].touch()
+    broken[-1].write_text("no picture")
+    (tmp_path / "c.lbb").write_bytes(whole["c.lbb"])
+    user.drop(draw("a.png"), *broken, tmp_path / "c.lbb")
+    user.wait(lambda: [row.state for row in user.rows[1:-1]] == [State.FAILED] * len(broken))
+    user.wait(lambda: user.rows[-1].width == 24)
+    assert user.rows[-1].state is State.NEW
+    for row in user.rows[1:-1]:
+        assert row.problem.title == row.status()
+        user.window.queue.select(row)
+        assert user.window.viewer.banner.isVisible()
+        assert not user.window.inspector.line.text()
+
+
+def test_a_whole_file_is_decoded_not_compressed(user: Any, draw: Draw, tmp_path: Path) -> None:
+    path = tmp_path / "a.lbb"
+    path.write_bytes(codec.compress(load_picture(draw("a.png", 800, 600))).data)
+    told: list[str] = []
+    line = user.window.inspector.line
+    user.window.session.current_changed.connect(lambda _: told.append(line.text()))
+    user.drop(path)
+    user.wait_for_result()
+    assert told == ["Not decoded yet"]
+
+
+def test_words_for_experts_are_not_those_of_the_format(user: Any, draw: Draw) -> None:
+    told: list[str] = []
+    user.window.session.coder.progressed.connect(lambda words, _: told.append(words))
+    user.drop(draw("a.png", 184, 120))
+    user.wait_for_result()
+    assert any(re.fullmatch(r"\w+  \d+ %(  ·  .*)?", words) for words in told)
+    user.window.commands.choose_overlay(Overlay.ORDER)
+    canvas = user.window.viewer.canvas
+    user.bot.mouseMove(canvas, canvas.rect().center() + QPoint(40, 0))
+    user.wait(lambda: "decoded in step" in user.window.status.place.text())
+    assert not any("block" in words or "front" in words for words in told)
 
 
 def test_the_slider_codes_on_release_and_a_known_quality_comes_back_at_once(
