@@ -18,6 +18,8 @@ from lbbic_engine.errors import GpuError, LbbicError
 P = ParamSpec("P")
 T = TypeVar("T")
 
+DEVICES = ("auto", "cpu", "cuda")
+
 _OUT_OF_MEMORY = re.compile(
     r"out of memory|not enough memory|can.?t allocate memory|bad.?alloc|STATUS_ALLOC_FAILED"
     r"|could not create a primitive",  # that is what is left of oneDNN's lack of memory
@@ -27,11 +29,13 @@ _GPU = re.compile(r"cuda|cublas|cudnn|nvrtc|nvidia", re.I)
 
 
 def choose_device(wish: str) -> str:
-    """Return cpu or cuda for a wish: auto, cpu or cuda. LbbicError if there is none.
+    """Return cpu or cuda for a wish: auto, cpu or cuda. LbbicError if there is none, ValueError.
 
     auto is the CPU: a GPU waits for the small operations of each front to be launched, and for its
     symbols (a Kodak picture took an H200 0.51 s, the server core beside it 0.39 s).
     """
+    if wish not in DEVICES:
+        raise ValueError(f"device is one of {', '.join(DEVICES)}, not {wish}")
     if wish == "auto":
         return "cpu"
     if wish == "cuda":

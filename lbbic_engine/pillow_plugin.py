@@ -7,18 +7,21 @@ SyntaxError if a file isn't ours, OSError otherwise.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, Any
 
 from PIL import Image, ImageFile
 
 from lbbic_engine.bitstream.container import SIGNATURE, parse_container
+from lbbic_engine.config import EFFORTS, quality_index
+from lbbic_engine.devices import choose_device
 from lbbic_engine.errors import LbbicError, NotLbbicError
 from lbbic_engine.pictures.picture import attach_metadata, to_image
 from lbbic_engine.pictures.read import load_picture
 
 FORMAT = "LBBIC"
+_DEFAULTS = {"quality": 4.0, "device": "auto", "effort": EFFORTS[0]}
 
 
 def register() -> None:
@@ -68,29 +71,42 @@ def _accept(prefix: bytes) -> bool:
 
 
 def _save(image: Image.Image, fp: IO[bytes], filename: str | bytes) -> None:
-    """Options: ``quality`` 1…8 (4), ``effort``, ``device``; icc_profile, exif, xmp to replace."""
+    """Options: ``quality`` 1…8 (4), ``effort``, ``device``; icc_profile, exif, xmp to replace.
+
+    ValueError or TypeError for what no option can be, before any work. Pillow has opened the file
+    by then: it removes a new one again, but one that was there is empty.
+    """
     from lbbic_engine.codec import compress
 
     options = image.encoderinfo
+    quality, device, effort = (options.get(key, value) for key, value in _DEFAULTS.items())
+    quality_index(quality)
+    choose_device(device)
+    if effort not in EFFORTS:
+        raise ValueError(f"effort is one of {', '.join(EFFORTS)}, not {effort}")
+    with _errors_of_pillow():
+        picture = load_picture(_with_metadata(image, options))
+        compressed = compress(picture, quality, device=device, effort=effort)
+    for notice in picture.notices:
+        warnings.warn(notice.text, stacklevel=3)
+    fp.write(compressed.data)
+
+
+def _with_metadata(image: Image.Image, options: Mapping[str, Any]) -> Image.Image:
+    """The image, or a copy that has the metadata of the options; None takes them away."""
     replaced = options.keys() & {"icc_profile", "exif", "xmp"}
     if replaced:
         image = image.copy()
     for key in replaced:
         value = options[key]
+        if isinstance(value, Image.Exif):
+            value = value.tobytes()
+        if not isinstance(value, bytes | str | None):
+            raise TypeError(f"{key} is bytes or None, not {type(value).__name__}")
         image.info.pop(key, None)
         if value:
-            image.info[key] = value.tobytes() if isinstance(value, Image.Exif) else value
-    with _errors_of_pillow():
-        picture = load_picture(image)
-        compressed = compress(
-            picture,
-            options.get("quality", 4.0),
-            device=options.get("device", "auto"),
-            effort=options.get("effort", "fast"),
-        )
-    for notice in picture.notices:
-        warnings.warn(notice.text, stacklevel=3)
-    fp.write(compressed.data)
+            image.info[key] = value
+    return image
 
 
 @contextmanager

@@ -186,3 +186,44 @@ def test_a_cut_off_file_opens_if_pillow_is_told_so(
 def test_registering_twice_does_no_harm() -> None:
     register()
     assert Image.ID.count(FORMAT) == 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"quality": 9},
+        {"quality": "high"},
+        {"effort": "none"},
+        {"device": "gpu"},
+        {"exif": 5},
+        {"icc_profile": Image},
+    ],
+)
+def test_a_bad_option_is_refused_before_any_work(
+    tmp_path: Path, codec: StubCodec, options: dict[str, Any]
+) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        Image.new("RGB", (3, 2)).save(tmp_path / "picture.lbb", **options)
+    assert codec.calls == []
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("key", ["icc_profile", "exif", "xmp"])
+def test_none_takes_metadata_away_without_a_warning(key: str) -> None:
+    image = Image.new("RGB", (3, 2))
+    image.info.update(METADATA)
+    file = io.BytesIO()
+    image.save(file, FORMAT, **{key: None})
+    assert Image.open(file).info.keys() == METADATA.keys() - {key}
+
+
+def test_a_file_is_closed_once_its_picture_is_loaded(tmp_path: Path) -> None:
+    Image.new("RGB", (3, 2)).save(tmp_path / "picture.lbb")
+    image = Image.open(tmp_path / "picture.lbb")
+    file = image.fp
+    assert file is not None
+    image.load()
+    assert file.closed
+    own = io.BytesIO((tmp_path / "picture.lbb").read_bytes())
+    Image.open(own).load()
+    assert not own.closed
