@@ -15,6 +15,8 @@ from lbbic_engine.pictures.picture import Notice, NoticeKind
 
 GREY_MODES = {"1", "L", "LA", "La"}
 
+_BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262  # tags of TIFF
+_WHITE_IS_ZERO = 0  # which Pillow forgets at 16 bits
 _MAPPED_TO_8_BITS = {"L;2": 85, "L;4": 17}  # what Pillow multiplies samples of PNGs by
 _DEPTH = re.compile(r"^(?:I|L|LA|RGB|RGBA|RGBX|CMYK);(1[0-9])")  # not BGR;16, which is 5-6-5
 
@@ -31,13 +33,12 @@ def bits_per_channel(image: Any, extras: Extras) -> int:
     """Of an image that is not loaded yet, as far as it can be told: 8 or more."""
     found = _DEPTH.match(raw_mode(image))
     depths = [8, extras.bits, int(found[1]) if found else 0]
-    if image.mode.startswith("I"):
-        depths.append(extras.bits or 16)
     if image.format == "TIFF":
-        depths += image.tag_v2.get(258, ())
+        depths += image.tag_v2.get(_BITS_PER_SAMPLE, ())
     elif image.format == "PPM" and image.tile and isinstance(image.tile[0][3], tuple):
         depths.append(int(image.tile[0][3][1]).bit_length())
-    return max(depths)
+    depth = max(depths)
+    return 16 if depth == 8 and image.mode.startswith("I") else depth
 
 
 def to_plain(image: Image.Image, raw: str, low_bytes: Image.Image | None = None) -> Image.Image:
@@ -75,7 +76,7 @@ def _narrow(image: Any, bits: int) -> Image.Image:
     values, limit = np.asarray(image), 2**bits - 1
     if values.min() < 0 or values.max() > limit:
         raise Refusal("Its pixels have more than 16 bits.", UnfitPixelsError)
-    if image.format == "TIFF" and image.tag_v2.get(262) == 0:  # white is zero: Pillow forgets it
+    if image.format == "TIFF" and image.tag_v2.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
         values = limit - values
     grey = ((values.astype(np.int32) * 255 + limit // 2) // limit).astype(np.uint8)
     if "transparency" not in image.info:

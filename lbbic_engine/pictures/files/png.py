@@ -47,7 +47,7 @@ def open_png(file: BinaryIO) -> tuple[Image.Image, Extras]:
     chunks = list(_chunks(file))
     image = _picture(file, chunks)
     is_deep = any(tile.args == "RGB;16B" for tile in image.tile)
-    extras = Extras()
+    extras = Extras(frames=_frames([chunk.kind for chunk in chunks]))
     budget = _Budget()
     for chunk in chunks:
         if not chunk.is_picture:
@@ -72,6 +72,14 @@ def _chunks(file: BinaryIO) -> Iterator[_Chunk]:
         if kind == b"IEND":
             return
         at += length + 12
+
+
+def _frames(kinds: list[bytes]) -> int:
+    """How many pictures there are: one, and those of an animation that it is no part of."""
+    if b"acTL" not in kinds or b"IDAT" not in kinds:
+        return 1
+    is_first_frame = b"fcTL" in kinds[: kinds.index(b"IDAT")]
+    return kinds.count(b"fcTL") + (0 if is_first_frame else 1)
 
 
 def _picture(file: BinaryIO, chunks: list[_Chunk]) -> PngImagePlugin.PngImageFile:
@@ -120,8 +128,6 @@ def _read(
         info.setdefault("exif", EXIF_PREFIX + _body(file, chunk).removeprefix(EXIF_PREFIX))
     elif kind in _SIGNALS:
         _read_signal(kind, struct.unpack_from(_SIGNALS[kind], _body(file, chunk)), info, extras)
-    elif kind == b"acTL":
-        extras.frames = struct.unpack_from(">I", _body(file, chunk))[0]
     elif kind == b"caBX":
         extras.left_out.append("content credentials (C2PA)")
 

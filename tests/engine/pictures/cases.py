@@ -162,3 +162,13 @@ def jp2(enumerated: int | None = None, icc: bytes | None = None) -> bytes:
     return (
         data[:header] + struct.pack(">I", size) + data[header + 4 : at] + box + data[at + length :]
     )
+
+
+def tiff(bits: int, photometric: int, samples: bytes) -> bytes:
+    """Two grey pixels."""
+    shorts = ((258, bits), (259, 1), (262, photometric), (277, 1))
+    entries = [(256, 2), (257, 1), (273, 8 + 2 + 12 * 9 + 4), (278, 1), (279, len(samples))]
+    table = [struct.pack("<HHII", tag, 4, 1, value) for tag, value in entries]
+    table += [struct.pack("<HHIHH", tag, 3, 1, value, 0) for tag, value in shorts]
+    table.sort(key=lambda entry: struct.unpack_from("<H", entry))
+    return b"II*\0" + struct.pack("<IH", 8, 9) + b"".join(table) + bytes(4) + samples

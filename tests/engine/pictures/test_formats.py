@@ -1,0 +1,54 @@
+"""What is exported can be opened again, or is refused and what could hold it is named."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lbbic_engine.errors import UnwritableImageError
+from lbbic_engine.pictures.formats import format_for
+from lbbic_engine.pictures.picture import Picture
+from lbbic_engine.pictures.profile import SRGB, as_icc
+from lbbic_engine.pictures.read import load_picture
+from lbbic_engine.pictures.write import save_image
+
+LIMITS = [("jpg", 65_500), ("webp", 16_383), ("avif", 32_768), ("png", 65_535), ("tga", 65_535)]
+
+
+@pytest.mark.parametrize(("extension", "limit"), LIMITS)
+@pytest.mark.parametrize("is_wide", [False, True])
+def test_the_largest_picture_of_a_format_is_opened_again(
+    tmp_path: Path, extension: str, limit: int, is_wide: bool
+) -> None:
+    shape = (1, limit, 3) if is_wide else (limit, 1, 3)
+    save_image(Picture(np.zeros(shape, np.uint8)), tmp_path / f"a.{extension}")
+    assert load_picture(tmp_path / f"a.{extension}").pixels.shape == shape
+
+
+@pytest.mark.parametrize(("extension", "limit"), LIMITS[:3])
+@pytest.mark.parametrize("is_wide", [False, True])
+def test_a_larger_one_is_refused_and_what_can_hold_it_is_named(
+    tmp_path: Path, extension: str, limit: int, is_wide: bool
+) -> None:
+    shape = (1, limit + 1, 3) if is_wide else (limit + 1, 1, 3)
+    with pytest.raises(UnwritableImageError, match=rf"at most {limit}; PNG and TIFF hold them"):
+        save_image(Picture(np.zeros(shape, np.uint8)), tmp_path / f"a.{extension}")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("extension", "name"), [("webp", "WebP"), ("jp2", "JPEG 2000")])
+def test_a_format_is_known_by_the_ending_of_a_name(extension: str, name: str) -> None:
+    assert format_for(f"a.{extension.upper()}", 1, 1).name == name
+
+
+@pytest.mark.parametrize("with_profile", [False, True])
+@pytest.mark.parametrize("grey", [False, True])
+def test_an_avif_is_monochrome_only_if_it_is_grey(
+    tmp_path: Path, grey: bool, with_profile: bool
+) -> None:
+    """A grey profile is invalid, and refused by others, where there are three channels."""
+    icc = as_icc(SRGB, grey) if with_profile else None
+    save_image(Picture(np.full((16, 16, 3), 99, np.uint8), None, grey, icc), tmp_path / "a.avif")
+    data = (tmp_path / "a.avif").read_bytes()
+    is_monochrome = bool(data[data.index(b"av1C") + 6] & 0x10)
+    assert is_monochrome == grey
