@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import os
-import struct
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,12 +21,12 @@ from lbbic_engine.pictures.colour import (
     space_of,
     to_srgb,
 )
-from lbbic_engine.pictures.formats import ALL_METADATA, FileFormat, format_for
+from lbbic_engine.pictures.formats import FileFormat, format_for
 from lbbic_engine.pictures.metadata import exif as exif_data
-from lbbic_engine.pictures.picture import Notice, NoticeKind, Picture, to_image
+from lbbic_engine.pictures.picture import EXIF_PREFIX, Notice, NoticeKind, Picture, to_image
 from lbbic_engine.pictures.read import reason
 
-_NAMES = {"icc": "the colour profile", "exif": "EXIF data", "xmp": "XMP data"}
+_NAMES = {"exif": "EXIF data", "xmp": "XMP data"}
 _METADATA = ("icc_profile", "exif", "xmp")
 
 
@@ -80,12 +79,7 @@ def _fit(picture: Picture, format_: FileFormat) -> tuple[Picture, tuple[Notice, 
         notices.append(Notice(NoticeKind.ALPHA, text))
     picture, notice = _with_fitting_colours(picture, format_)
     notices += [notice] if notice else []
-    left_out = [
-        key
-        for key in sorted(ALL_METADATA - {"icc"})
-        if (data := getattr(picture, key))
-        and (key not in format_.holds or len(data) > format_.max_bytes.get(key, len(data)))
-    ]
+    left_out = [key for key in ("exif", "xmp") if not _fits(getattr(picture, key), key, format_)]
     if left_out:
         words = " and ".join(
             f"{_NAMES[key]} ({len(getattr(picture, key))} bytes)" for key in left_out
@@ -93,6 +87,14 @@ def _fit(picture: Picture, format_: FileFormat) -> tuple[Picture, tuple[Notice, 
         text = f"{format_.name} cannot hold all of the metadata: left out were {words}."
         notices.append(Notice(NoticeKind.LEFT_OUT, text))
     return replace(picture, **dict.fromkeys(left_out)), tuple(notices)  # type: ignore[arg-type]
+
+
+def _fits(data: bytes | None, key: str, format_: FileFormat) -> bool:
+    if not data:
+        return True
+    is_short = len(data) <= format_.max_bytes.get(key, len(data))
+    is_sound = key != "exif" or exif_data.is_sound(data)
+    return key in format_.holds and is_short and is_sound
 
 
 def _with_fitting_colours(picture: Picture, format_: FileFormat) -> tuple[Picture, Notice | None]:
@@ -127,10 +129,13 @@ def _on_white(image: Image.Image) -> Image.Image:
 def _options(image: Image.Image, format_: FileFormat, picture: Picture) -> dict[str, Any]:
     """The arguments of ``Image.save`` that depend on the picture: its metadata and channels."""
     options: dict[str, Any] = {key: image.info[key] for key in _METADATA if key in image.info}
-    if format_.resolution and (dpi := _resolution(picture.exif)):
+    is_sound = picture.exif is not None and exif_data.is_sound(picture.exif)
+    if format_.resolution and is_sound and (dpi := exif_data.resolution(picture.exif or b"")):
         options["dpi"] = dpi
     if format_.name == "AVIF":
         options["subsampling"] = "4:0:0" if image.mode == "L" else "4:4:4"
+        if "exif" in options:  # which Pillow would make anew to take the orientation out of it
+            options["exif"] = exif_data.without_orientation(options["exif"][len(EXIF_PREFIX) :])
     elif format_.name == "PNG" and "xmp" in options:
         options["pnginfo"] = PngImagePlugin.PngInfo()
         options["pnginfo"].add_itxt("XML:com.adobe.xmp", options["xmp"])
@@ -140,10 +145,3 @@ def _options(image: Image.Image, format_: FileFormat, picture: Picture) -> dict[
             exif[ExifTags.Base.XMLPacket] = options["xmp"]
         options["exif"] = exif.tobytes()
     return options
-
-
-def _resolution(exif: bytes | None) -> tuple[float, float] | None:
-    try:
-        return exif_data.resolution(exif) if exif else None
-    except (struct.error, KeyError):
-        return None

@@ -14,7 +14,7 @@ from fractions import Fraction
 from PIL import Image
 from PIL.ExifTags import IFD, Base
 
-_SHORT, _LONG, _RATIONAL = 3, 4, 5
+_BYTE, _SHORT, _LONG, _RATIONAL = 1, 3, 4, 5
 _FIRST = 4  # where the offset of the first directory stands
 _EMPTY = b"II*\0\x08\0\0\0" + bytes(6)
 _RELATED_WIDTH, _RELATED_HEIGHT = 0x1001, 0x1002  # of the interoperability directory
@@ -51,16 +51,16 @@ class _Tiff:
         """Where the entry of each tag stands."""
         (count,) = self.read("H", directory)
         places = range(directory + 2, directory + 2 + 12 * count, 12)
-        return {self.read("H", place)[0]: place for place in places}
+        return {self.read("HHII", place)[0]: place for place in places}
 
     def following(self, directory: int) -> int:
         """Where the offset of the next directory stands."""
         return directory + 2 + 12 * self.read("H", directory)[0]
 
     def number(self, entry: int) -> int:
-        """The value of a SHORT or LONG."""
+        """The value of a BYTE, SHORT or LONG."""
         (kind,) = self.read("H", entry + 2)
-        return self.read({_SHORT: "H", _LONG: "I"}[kind], entry + 8)[0]
+        return self.read({_BYTE: "B", _SHORT: "H", _LONG: "I"}[kind], entry + 8)[0]
 
     def rational(self, entry: int) -> float:
         numerator, denominator = self.read("II", self.read("I", entry + 8)[0])
@@ -81,6 +81,15 @@ class _Tiff:
             yield entries
 
 
+def is_sound(exif: bytes) -> bool:
+    """Whether at least the first directory can be read."""
+    try:
+        orientation(exif)
+    except (struct.error, KeyError):
+        return False
+    return True
+
+
 def orientation(exif: bytes) -> int | None:
     """1…8 or whatever else stands there; None if nothing does."""
     tiff = _Tiff(exif)
@@ -92,9 +101,10 @@ def is_adobe_rgb(exif: bytes) -> bool:
     """Whether colours are those of Adobe RGB by the rule of cameras' file systems (DCF)."""
     tiff = _Tiff(exif)
     tags = {tag: place for entries in tiff.directories() for tag, place in entries.items()}
-    if Base.ColorSpace not in tags:
+    try:
+        space = tiff.number(tags[Base.ColorSpace])
+    except KeyError:
         return False
-    space = tiff.number(tags[Base.ColorSpace])
     index = tags.get(_INTEROPERABILITY_INDEX)
     is_r03 = index is not None and tiff.data[index + 8 : index + 11] == b"R03"
     return space == _ADOBE_RGB or (space == _UNCALIBRATED and is_r03)
@@ -104,10 +114,12 @@ def resolution(exif: bytes) -> tuple[float, float] | None:
     """Dots per inch, across and down; None if that is not said."""
     tiff = _Tiff(exif)
     entries = next(tiff.directories())
-    if Base.XResolution not in entries or Base.YResolution not in entries:
+    try:
+        across, down = (tiff.rational(entries[tag]) for tag in (Base.XResolution, Base.YResolution))
+        has_unit = Base.ResolutionUnit in entries
+        unit = tiff.number(entries[Base.ResolutionUnit]) if has_unit else _INCH
+    except (KeyError, struct.error):
         return None
-    unit = tiff.number(entries[Base.ResolutionUnit]) if Base.ResolutionUnit in entries else _INCH
-    across, down = (tiff.rational(entries[tag]) for tag in (Base.XResolution, Base.YResolution))
     if unit not in _PER_INCH or min(across, down) <= 0:
         return None
     return across * _PER_INCH[unit], down * _PER_INCH[unit]
@@ -172,6 +184,15 @@ def without_gps(exif: bytes) -> bytes:
     return bytes(tiff.data)
 
 
+def without_orientation(exif: bytes) -> bytes:
+    """Without the tag, which says that a picture is upright."""
+    tiff = _Tiff(exif)
+    (first,) = tiff.read("I", _FIRST)
+    if entry := tiff.entries(first).get(Base.Orientation):
+        _take_out(tiff, first, entry)
+    return bytes(tiff.data)
+
+
 def portable(tags: Image.Exif) -> Image.Exif:
     """The tags that mean the same in another file: those of a TIFF also describe its layout."""
     kept = Image.Exif()
@@ -185,16 +206,19 @@ def portable(tags: Image.Exif) -> Image.Exif:
 
 
 def _remove_gps(tiff: _Tiff, directory: int) -> None:
-    """Take GPS entries out of a directory; those behind them, and the next offset, move up."""
     (count,) = tiff.read("H", directory)
     for entry in reversed(range(directory + 2, directory + 2 + 12 * count, 12)):
         tag, _, _, gps = tiff.read("HHII", entry)
         if tag == IFD.GPSInfo:
             _erase(tiff, gps)
-            end = directory + 2 + 12 * count + 4
-            tiff.data[entry:end] = tiff.data[entry + 12 : end] + bytes(12)
-            count -= 1
-    tiff.write("H", directory, count)
+            _take_out(tiff, directory, entry)
+
+
+def _take_out(tiff: _Tiff, directory: int, entry: int) -> None:
+    """Entries behind the one that goes, and the offset of the next directory, move up."""
+    end = tiff.following(directory) + 4
+    tiff.data[entry:end] = tiff.data[entry + 12 : end] + bytes(12)
+    tiff.write("H", directory, tiff.read("H", directory)[0] - 1)
 
 
 def _erase(tiff: _Tiff, directory: int) -> None:
@@ -237,7 +261,7 @@ def _turn_thumbnail(tiff: _Tiff, turn: Image.Transpose) -> None:
         with Image.open(io.BytesIO(tiff.data[start : start + length]), formats=["JPEG"]) as image:
             turned = image.transpose(turn)
         file = io.BytesIO()
-        turned.save(file, "JPEG")
+        turned.save(file, "JPEG", optimize=True)  # it has to fit where it was
         if len(file.getvalue()) > length:
             raise ValueError("it needs more room")
     except Exception:  # Pillow's readers raise anything when a file is damaged.

@@ -147,6 +147,18 @@ def test_exif_agrees_with_the_upright_picture(make: ModuleType, orientation: int
         assert np.abs(np.asarray(image).astype(int) - np.asarray(expected)).mean() < 6
 
 
+@pytest.mark.parametrize("extension", ["png", "jpg", "webp", "avif"])
+def test_a_makers_note_is_where_it_was(make: ModuleType, tmp_path: Path, extension: str) -> None:
+    thumbnail = make.stored(Image.fromarray(make.colours()).resize((24, 16)), "JPEG")
+    exif = make.camera_exif(8, 48, 32, thumbnail, b"a note of a maker")
+    save_image(load(make.png(exif=b"Exif\0\0" + exif)), tmp_path / f"a.{extension}")
+    with Image.open(tmp_path / f"a.{extension}") as image:
+        after = image.info["exif"].removeprefix(b"Exif\0\0")
+        assert image.getexif().get(ExifTags.Base.Orientation, 1) == 1
+        assert image.getexif().get_ifd(ExifTags.IFD.IFD1).keys() >= {0x0201, 0x0202}
+    assert after.index(b"a note of a maker") == exif.index(b"a note of a maker")
+
+
 def test_a_thumbnail_that_cannot_be_turned_is_left_out(make: ModuleType) -> None:
     exif = make.camera_exif(6, 48, 32, b"no JPEG at all", b"note")
     picture = load(make.png(exif=b"Exif\0\0" + exif))
