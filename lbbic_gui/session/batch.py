@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,6 +19,7 @@ from lbbic_gui.jobs import requests
 from lbbic_gui.jobs.lanes import Job, Jobs
 from lbbic_gui.jobs.messages import BATCH, VIEW, Problem, Report, Saved, Step, Stopped
 from lbbic_gui.jobs.naming import fill, output_path
+from lbbic_gui.session.coder import Coder
 from lbbic_gui.session.outputs import Outputs
 from lbbic_gui.session.totals import Totals
 from lbbic_gui.state.networks import Networks
@@ -54,7 +54,7 @@ class _Wish:
 
 
 class Batch(QObject):
-    """Saves rows and follows them. ``is_coding``: a row's result is on its way, for the view."""
+    """Saves rows and follows them."""
 
     changed = Signal(Total)
     saved = Signal(Saved)
@@ -66,11 +66,11 @@ class Batch(QObject):
         jobs: Jobs,
         settings: Settings,
         networks: Networks,
-        is_coding: Callable[[Row], bool],
+        coder: Coder,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._queue, self._jobs, self._is_coding = queue, jobs, is_coding
+        self._queue, self._jobs, self._coder = queue, jobs, coder
         self._settings, self._networks = settings, networks
         self._totals = Totals(queue, self._is_saved)
         self._waiting: OrderedDict[Row, _Wish] = OrderedDict()
@@ -82,16 +82,13 @@ class Batch(QObject):
         queue.rowsMoved.connect(self._on_moved)
         queue.removed.connect(self._on_removed)
         queue.rowsInserted.connect(self.tell)
+        coder.ended.connect(self._next)  # a row that is waited for is coded, or will not be
         settings.changed.connect(self._recount)
         networks.changed.connect(self._recount)
 
     @property
     def is_busy(self) -> bool:
         return bool(self._running or self._waiting)
-
-    def holds(self, row: Row) -> bool:
-        """Whether a row is to be saved."""
-        return row in self._running or row in self._waiting
 
     def compress_all(self) -> None:
         """Save every picture that is not saved yet as it is to be."""
@@ -101,7 +98,7 @@ class Batch(QObject):
             return
         wish = _Wish(None, self._settings.values.policy, BATCH)
         for row in self._queue.rows:
-            if not (row.source.is_lbb or self.holds(row) or self._is_saved(row)):
+            if not (row.source.is_lbb or row.is_to_be_saved or self._is_saved(row)):
                 self._ask(row, wish)
         self._next()
 
@@ -115,14 +112,11 @@ class Batch(QObject):
         """Cancel all that is not saved yet."""
         waiting, self._waiting = self._waiting, OrderedDict()
         for row in waiting:
+            row.is_to_be_saved = False
             if row.state is State.WAITING:
                 self._rest(row)
         self._jobs.cancel(*self._running.values())
         self._end_of_row()
-
-    def resume(self) -> None:
-        """A row that was waited for is coded, or will not be."""
-        self._next()
 
     def tell(self) -> None:
         """Emit the total as it is now."""
@@ -149,13 +143,14 @@ class Batch(QObject):
             self._work[row] = _work(row)
             self._asked += self._work[row]
         self._waiting[row] = wish
+        row.is_to_be_saved = True
         if row.state is not State.WORKING:
             row.state, row.progress = State.WAITING, 0.0
         self._queue.touch(row)
 
     def _next(self) -> None:
         """Begin with the first row that waits, unless one is being saved."""
-        ready = (row for row in self._waiting if not self._is_coding(row))
+        ready = (row for row in self._waiting if not self._coder.is_coding(row))
         row = None if self._running else next(ready, None)
         if row is not None:
             self._begin(row, self._waiting.pop(row))
@@ -236,6 +231,7 @@ class Batch(QObject):
         self, row: Row, request: requests.Save, wanted: Path, answer: Saved | Problem | Stopped
     ) -> None:
         del self._running[row]
+        row.is_to_be_saved = row in self._waiting
         match answer:
             case Saved():
                 self._done += self._work[row]
@@ -280,6 +276,7 @@ class Batch(QObject):
     def _on_removed(self, row: Row) -> None:
         if self._waiting.pop(row, None) is not None:
             self._asked -= self._work[row]
+            row.is_to_be_saved = False
             self._rest(row)
         if row in self._running:
             self._jobs.cancel(self._running[row])

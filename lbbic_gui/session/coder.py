@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from PySide6.QtCore import QObject, Signal
 
+from lbbic_gui.jobs.conversion import small_canvas
 from lbbic_gui.jobs.lanes import Job, Jobs
 from lbbic_gui.jobs.messages import (
     Coded,
@@ -20,55 +22,121 @@ from lbbic_gui.jobs.messages import (
 from lbbic_gui.jobs.requests import Code, Decode
 from lbbic_gui.session.pace import Pace
 from lbbic_gui.state.cache import Cache
-from lbbic_gui.state.queue_model import QueueModel, Row, State
-
-OnCoded = Callable[[Coded | Problem | Stopped], None]
+from lbbic_gui.state.networks import Networks
+from lbbic_gui.state.queue_model import BUSY, QueueModel, Row, State
+from lbbic_gui.state.settings import Settings
+from lbbic_gui.style.text import tr
 
 
 class Coder(QObject):
-    """Its signals tell how the picture gets on; the answer goes to who asked."""
+    """Its signals tell how the picture gets on; the result goes to who asked."""
 
     decoding_started = Signal(DecodingStarted)
     front = Signal(Front)
     progressed = Signal(str, float)
+    row_failed = Signal(Row)  # or it has recovered
+    ended = Signal()  # it is free, or at work on something else
 
-    def __init__(self, queue: QueueModel, jobs: Jobs, parent: QObject | None = None) -> None:
+    def __init__(
+        self,
+        queue: QueueModel,
+        jobs: Jobs,
+        settings: Settings,
+        networks: Networks,
+        parent: QObject | None = None,
+    ) -> None:
         super().__init__(parent)
-        self._queue, self._jobs = queue, jobs
+        self._queue, self._jobs, self._settings, self._networks = queue, jobs, settings, networks
         self._cache = Cache()
         self._pace = Pace()
         self._job: Job[Coded] | None = None
 
-    def known(self, row: Row, request: Code | Decode) -> Coded | None:
-        """What came of a request before, if the file is the same."""
-        return self._cache.find(request, row.version)
+    @property
+    def is_busy(self) -> bool:
+        return self._job is not None
 
-    def code(self, row: Row, request: Code | Decode, on_coded: OnCoded) -> None:
-        """Code a row in place of what is being coded."""
-        take = partial(self._on_answer, request, on_coded)
-        before = self._job
+    def is_coding(self, row: Row) -> bool:
+        """Whether just what is wanted of a row is on its way."""
+        return self._job is not None and self._job.request == self._request(row)
+
+    def code(self, row: Row, on_coded: Callable[[Coded], None]) -> None:
+        """Code a row in place of what is being coded; at once where the result is known."""
+        request, before = self._request(row), self._job
+        known = self._cache.find(request, row.version)
+        if known is not None:
+            self.stop()
+            self._take(row, request, known)
+            on_coded(known)
+            return
+        row.problem = None
+        self.row_failed.emit(row)
+        row.state, row.stage, row.progress = State.WAITING, tr("Waiting"), 0.0
+        self._queue.touch(row)
+        take = partial(self._on_answer, row, request, on_coded)
         self._job = self._jobs.submit(request, take, partial(self._on_report, row))
         if before is not None:
             self._jobs.cancel(before)
 
-    def is_busy(self, request: Code | Decode | None = None) -> bool:
-        """Whether it is at work, on a certain request."""
-        return self._job is not None and request in (None, self._job.request)
-
-    def stop(self) -> None:
-        """What is being coded is not wanted any more."""
+    def stop(self, row: Row | None = None) -> None:
+        """What is being coded is not wanted any more; ``row`` is told to have been stopped."""
         if self._job is not None:
             job, self._job = self._job, None
+            if row is not None:
+                self._rest(row, stopped=True)
             self._jobs.cancel(job)
 
+    def _request(self, row: Row) -> Code | Decode:
+        """What is asked of the worker to show a row."""
+        values, quality = self._settings.values, self._networks.quality(row)
+        if row.source.is_lbb:
+            return Decode(row.source, values.device, row.partial)
+        point = row.points.get(quality)
+        data = (point.data or None) if point else None
+        return Code(row.source, quality, values.device, values.options, data)
+
     def _on_answer(
-        self, request: Code | Decode, on_coded: OnCoded, answer: Coded | Problem | Stopped
+        self,
+        row: Row,
+        request: Code | Decode,
+        on_coded: Callable[[Coded], None],
+        answer: Coded | Problem | Stopped,
     ) -> None:
-        if self._job is not None and self._job.request is request:
+        is_wanted = self._job is not None and self._job.request is request
+        if is_wanted:
             self._job = None
         if isinstance(answer, Coded):
             self._cache.add(request, answer)
-        on_coded(answer)
+            self._take(row, request, answer)
+        match answer:
+            case Coded() if is_wanted:
+                on_coded(answer)
+            case Problem() if is_wanted:
+                self._fail(row, answer)
+            case _ if row.state in BUSY and not self.is_coding(row):
+                self._rest(row)
+        self.ended.emit()
+
+    def _take(self, row: Row, request: Code | Decode, coded: Coded) -> None:
+        """Note with the row what came out."""
+        if row.source.is_lbb:
+            row.thumbnail = small_canvas(coded.picture.picture())
+        if isinstance(request, Decode) or request.options == self._settings.values.options:
+            row.note(coded.point)
+        row.result_bytes = len(coded.point.data)
+        if not self.is_coding(row):
+            self._rest(row)
+
+    def _fail(self, row: Row, problem: Problem) -> None:
+        can_show_rest = problem.can_show_rest and not row.partial  # it has been tried
+        row.state, row.problem = State.FAILED, replace(problem, can_show_rest=can_show_rest)
+        self._queue.touch(row)
+        self.progressed.emit("", 0.0)
+        self.row_failed.emit(row)
+
+    def _rest(self, row: Row, *, stopped: bool = False) -> None:
+        options = self._settings.values.options
+        row.rest(self._networks.quality(row), options, stopped=stopped)
+        self._queue.touch(row)
 
     def _on_report(self, row: Row, report: Report) -> None:
         match report:

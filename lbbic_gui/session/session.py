@@ -6,20 +6,18 @@ model, preferences in the settings, the pixels on view and the cache of coded pi
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 
 from PySide6.QtCore import QObject, Signal
 
-from lbbic_gui.jobs.conversion import small_canvas
 from lbbic_gui.jobs.lanes import Job, Jobs
 from lbbic_gui.jobs.messages import Coded, EncodeOptions, Opened, Point, Problem, Stopped
-from lbbic_gui.jobs.requests import Code, Decode, Open
+from lbbic_gui.jobs.requests import Open
 from lbbic_gui.session.adder import Adder
 from lbbic_gui.session.batch import Batch
 from lbbic_gui.session.coder import Coder
 from lbbic_gui.state.networks import Networks
-from lbbic_gui.state.queue_model import BUSY, QueueModel, Row, State
+from lbbic_gui.state.queue_model import QueueModel, Row, State
 from lbbic_gui.state.settings import Preferences, Settings
 from lbbic_gui.style.text import tr
 
@@ -42,8 +40,8 @@ class Session(QObject):
         self.queue = QueueModel(self)
         self.jobs = Jobs(self)
         self.networks = Networks(settings, self.jobs, self)
-        self.coder = Coder(self.queue, self.jobs, self)
-        self.batch = Batch(self.queue, self.jobs, settings, self.networks, self.is_coding, self)
+        self.coder = Coder(self.queue, self.jobs, settings, self.networks, self)
+        self.batch = Batch(self.queue, self.jobs, settings, self.networks, self.coder, self)
         self.adder = Adder(self.queue, self.jobs, self)
         self.row: Row | None = None
         self.original: Opened | None = None
@@ -52,7 +50,8 @@ class Session(QObject):
         self._options = settings.values.options
         settings.changed.connect(self._on_settings)
         self.networks.changed.connect(self._on_networks)
-        self.batch.row_failed.connect(self._on_row_failed)
+        for worker in (self.coder, self.batch):
+            worker.row_failed.connect(self._on_row_failed)
         self.queue.removed.connect(self._on_removed)
 
     # --- verbs ----------------------------------------------------------------------------------
@@ -91,12 +90,8 @@ class Session(QObject):
     def code_again(self) -> None:
         """Show the row on view at its quality: at once where that is known, else code it."""
         row = self.row
-        if row is not None and not row.source.is_lbb and not self.is_coding(row):
+        if row is not None and not row.source.is_lbb and not self.coder.is_coding(row):
             self._preview(row)
-
-    def is_coding(self, row: Row) -> bool:
-        """Whether just what is wanted of a row is being coded for the view."""
-        return row is self.row and self.coder.is_busy(self._request(row))
 
     def retry(self, device: str | None = None, *, partial: bool = False) -> None:
         """Try the row on view again, perhaps on another device, or for what is left of its file."""
@@ -109,10 +104,9 @@ class Session(QObject):
 
     def stop(self) -> None:
         """Cancel what runs for the row on view and for the batch."""
-        if self.row is not None and self.coder.is_busy():
-            self._rest(self.row, stopped=True)
-        self._leave()
         self.batch.stop()
+        self.coder.stop(self.row)
+        self._leave()
         self.progressed.emit("", 0.0)  # at once; the worker follows at its next front
 
     def note_point(self, row: Row, point: Point, options: EncodeOptions) -> None:
@@ -124,33 +118,13 @@ class Session(QObject):
 
     # --- the picture on view --------------------------------------------------------------------
 
-    def _request(self, row: Row) -> Code | Decode:
-        """What is asked of the worker to show a row."""
-        values, quality = self.settings.values, self.networks.quality(row)
-        if row.source.is_lbb:
-            return Decode(row.source, values.device, row.partial)
-        point = row.points.get(quality)
-        data = (point.data or None) if point else None
-        return Code(row.source, quality, values.device, values.options, data)
-
     def _preview(self, row: Row) -> None:
         if row.follow_file():
             self.adder.look_again(row)
-        request = self._request(row)
-        known = self.coder.known(row, request)
-        if known is not None:
-            self.coder.stop()
-            self._note(row, request, known)
-            self._show(row, known)
-            return
         self.stale.emit(self.result is not None)
-        row.problem = None
-        self.row_failed.emit(row)
-        row.state, row.stage, row.progress = State.WAITING, tr("Waiting"), 0.0
-        self.queue.touch(row)
         others = tr("Waiting for other pictures") if self.batch.is_busy else ""
         self.progressed.emit(others if self.networks.ready else tr("Loading model…"), 0.0)
-        self.coder.code(row, request, partial(self._on_coded, row, request))
+        self.coder.code(row, self._show)
 
     def _leave(self) -> None:
         """What is done for the row on view is not wanted any more."""
@@ -158,17 +132,12 @@ class Session(QObject):
         if self._opening is not None:
             self.jobs.cancel(self._opening)
 
-    def _show(self, row: Row, coded: Coded) -> None:
+    def _show(self, coded: Coded) -> None:
         self.result = coded
-        self._rest(row)
         self.progressed.emit("", 1.0)
         self.stale.emit(False)
         self.coded.emit(coded)
         self.points_changed.emit()
-
-    def _rest(self, row: Row, *, stopped: bool = False) -> None:
-        row.rest(self.networks.quality(row), self._options, stopped=stopped)
-        self.queue.touch(row)
 
     # --- what the settings and the workers say --------------------------------------------------
 
@@ -185,7 +154,7 @@ class Session(QObject):
 
     def _on_networks(self) -> None:
         """Which qualities there are is known now: what waits may be of another one."""
-        if self.coder.is_busy():
+        if self.coder.is_busy:
             self.code_again()
 
     def _on_row_failed(self, row: Row) -> None:
@@ -206,34 +175,8 @@ class Session(QObject):
                 row.height, row.width = answer.canvas.shape[:2]
                 self.opened.emit(answer)
             case Problem():
-                self._fail(row, answer)
-
-    def _on_coded(
-        self, row: Row, request: Code | Decode, answer: Coded | Problem | Stopped
-    ) -> None:
-        is_wanted = row is self.row and request == self._request(row)
-        if isinstance(answer, Coded):
-            self._note(row, request, answer)
-        match answer:
-            case Coded() if is_wanted:
-                self._show(row, answer)
-            case Problem() if is_wanted:
-                self._fail(row, answer)
-            case _ if row.state in BUSY and not (self.batch.holds(row) or self.is_coding(row)):
-                self._rest(row, stopped=row is self.row)
-        self.batch.resume()
-
-    def _note(self, row: Row, request: Code | Decode, coded: Coded) -> None:
-        if row.source.is_lbb:
-            row.thumbnail = small_canvas(coded.picture.picture())
-        if isinstance(request, Decode) or request.options == self._options:
-            row.note(coded.point)
-        row.result_bytes = len(coded.point.data)
-
-    def _fail(self, row: Row, problem: Problem) -> None:
-        can_show_rest = problem.can_show_rest and not row.partial  # it has been tried
-        row.state = State.FAILED
-        row.problem = replace(problem, can_show_rest=can_show_rest)
-        self.queue.touch(row)
-        self.progressed.emit("", 0.0)
-        self.row_failed.emit(row)
+                self.coder.stop()  # what cannot be read cannot be coded
+                row.state, row.problem = State.FAILED, answer
+                self.queue.touch(row)
+                self.progressed.emit("", 0.0)
+                self.row_failed.emit(row)

@@ -66,6 +66,7 @@ class Row:
     saved_as: tuple[float, EncodeOptions] | None = None  # what is saved, or was there already
     skipped: str = ""  # why nothing was written, as ``Saved`` has it
     problem: Problem | None = None
+    is_to_be_saved: bool = False  # the batch has it
     partial: bool = False  # what is left of a damaged file is shown
 
     def note(self, point: Point) -> None:
@@ -85,9 +86,11 @@ class Row:
         return True
 
     def rest(self, quality: float, options: EncodeOptions, *, stopped: bool = False) -> None:
-        """Nothing is done for it any more: be what it is without, at the quality that is set."""
+        """Nothing is done for it now: be what it is without, at the quality that is set."""
         self.progress = 0.0
-        if self.problem is not None:
+        if self.is_to_be_saved:
+            self.state = State.WAITING
+        elif self.problem is not None:
             self.state = State.FAILED
         elif self.saved_as == (quality, options):
             self.state = State.SKIPPED if self.skipped else State.SAVED

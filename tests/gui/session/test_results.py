@@ -66,6 +66,14 @@ def test_retry_shows_what_became_of_an_edited_file(user: Any, draw: Draw) -> Non
     assert user.rows[0].saved_path.read_bytes() == after.point.data
 
 
+def test_another_device_chosen_meanwhile_does_not_lose_a_result(user: Any, draw: Draw) -> None:
+    user.drop(draw("a.png", 320, 240))
+    user.wait(lambda: bool(user.rows) and user.rows[0].state is State.WORKING)
+    user.window.settings.change(device="cpu")
+    assert user.wait_for_result()
+    assert user.rows[0].state is State.CODED
+
+
 def test_retry_of_the_same_file_works_nothing_out(
     user: Any, draw: Draw, decodings: list[bytes]
 ) -> None:
