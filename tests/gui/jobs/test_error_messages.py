@@ -17,6 +17,8 @@ from lbbic_gui.jobs.messages import Source
 FAILURES: tuple[tuple[Exception, str], ...] = (
     (errors.UnsupportedImageError("Cannot read a.png", "It is damaged."), "Cannot read"),
     (errors.TooLargeError("Cannot read a.png", "Its 9 pixels are more than"), "Too large"),
+    (errors.UnknownFormatError("Cannot read a.png", "It is a HEIC file."), "Cannot read"),
+    (errors.UnfitPixelsError("Cannot read a.png", "It is PQ."), "Cannot read"),
     (errors.UnwritableImageError("Cannot write a.webp", "It is too wide."), "Cannot write a.webp"),
     (MemoryError(), "Out of memory"),
     (errors.GpuError("Out of memory", "It does not fit the GPU's memory."), "Out of memory"),
@@ -29,6 +31,17 @@ FAILURES: tuple[tuple[Exception, str], ...] = (
     (errors.NotLbbicError("No", "it begins differently"), "Not an .lbb file"),
     (ZeroDivisionError("division by zero"), "Something went wrong"),
 )
+
+
+@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n", b"text"])
+def test_nobody_is_told_to_make_a_png_of_a_png(
+    answers: Any, tmp_path: Path, content: bytes
+) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(content)
+    problem = answers.ask(requests.Open(Source(path.name, path)))
+    assert "PNG" not in problem.hint
+    assert ("empty" in problem.detail) == (content == b"")
 
 
 @pytest.mark.parametrize(("error", "title"), FAILURES, ids=lambda value: str(value)[:20])

@@ -108,6 +108,23 @@ def test_an_export_is_what_the_command_line_decodes(
     assert np.array_equal(load_picture(saved.path).pixels, decompress(coded.point.data).pixels)
 
 
+def test_what_an_export_changes_is_told_and_what_cannot_be_is_refused(
+    answers: Any, tmp_path: Path
+) -> None:
+    from PIL import Image
+
+    path = tmp_path / "wide.png"
+    Image.new("RGBA", (16_384, 1), (9, 9, 9, 9)).save(path)
+    data = answers.ask(requests.Code(Source(path.name, path), 1.0, "cpu")).point.data
+    saved = answers.ask(requests.Export(data, tmp_path / "a.jpg", "cpu", "rename"))
+    (notice,) = saved.notices
+    assert "transparency" in notice
+    problem = answers.ask(requests.Export(data, tmp_path / "a.webp", "cpu", "rename"))
+    assert "PNG and TIFF hold them" in problem.detail
+    assert problem.hint == "Choose another format."
+    assert not (tmp_path / "a.webp").exists()
+
+
 def test_a_pasted_picture_is_coded_too(answers: Any) -> None:
     image = QImage(40, 24, QImage.Format.Format_RGB32)
     image.fill(0xFF336699)
@@ -175,32 +192,61 @@ def test_what_is_left_of_a_cut_file_is_shown(
     assert answers.ask(dataclasses.replace(request, partial=True)).title == "Nothing is left"
 
 
-def test_a_wide_gamut_is_shown_in_srgb_and_kept_in_the_file(answers: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("grey", [False, True])
+def test_other_colours_are_shown_in_srgb_and_kept_in_the_file(
+    answers: Any, tmp_path: Path, grey: bool
+) -> None:
     from PIL import Image
 
     from lbbic_engine import compress, decompress, load_picture
+    from lbbic_engine.pictures.profile import SRGB, as_icc
 
     path = tmp_path / "p3.png"
     p3 = bytes(QColorSpace(QColorSpace.NamedColorSpace.DisplayP3).iccProfile().data())
-    Image.new("RGB", (40, 24), (200, 60, 40)).save(path, icc_profile=p3)
+    icc = (
+        as_icc(dataclasses.replace(SRGB, name="sRGB of a linear kind", curve=(1.0,)), grey)
+        if grey
+        else p3
+    )
+    image = Image.new("RGB", (40, 24), (200, 60, 40)).convert("L" if grey else "RGB")
+    image.save(path, icc_profile=icc)
     source = Source(path.name, path)
     opened = answers.ask(requests.Open(source))
     shown = opened.canvas[0, 0, 2::-1]
-    assert shown[0] > 205
-    assert "P3" in opened.notices[-1]
+    assert shown[0] > (160 if grey else 205)
+    assert ("linear" if grey else "P3") in opened.notices[-1]
+    thumb = answers.ask(requests.Thumbnail(source))
+    assert thumb.image.pixelColor(0, 0).getRgb()[:3] == tuple(shown)
     coded = answers.ask(requests.Code(source, 8.0, "cpu"))
     fronts = [report for report in answers.reports if isinstance(report, messages.Front)]
     kept = decompress(coded.point.data)
-    in_srgb = conversion.Colours(p3, grey=False).on_screen(kept.pixels)
-    assert kept.icc == p3
+    in_srgb = conversion.Colours(icc, grey).on_screen(kept.pixels)
+    assert kept.icc == icc
     assert np.array_equal(coded.picture.picture()[..., 2::-1], in_srgb)
     top, left = 8 * fronts[0].rows[0], 8 * fronts[0].columns[0]
     assert np.array_equal(fronts[0].blocks[0], in_srgb[top : top + 8, left : left + 8])
     without = answers.ask(
         requests.Code(source, 8.0, "cpu", EncodeOptions(keep=frozenset({"exif", "xmp"})))
     )
-    converted = Image.new("RGB", (40, 24), tuple(map(int, shown)))
+    colour = int(shown[0]) if grey else tuple(map(int, shown))
+    converted = Image.new(image.mode, (40, 24), colour)
     assert without.point.data == compress(load_picture(converted), 8).data
+
+
+@pytest.mark.parametrize(("dtype", "factor"), [("uint8", 1), ("uint16", 257)])
+def test_a_thumbnail_is_as_light_as_the_picture(
+    answers: Any, tmp_path: Path, dtype: str, factor: int
+) -> None:
+    from PIL import Image
+
+    values = np.tile(np.arange(0, 256, 2) * factor, (32, 1)).astype(dtype)
+    path = tmp_path / "grey.tif"
+    Image.fromarray(values).save(path)
+    thumb = answers.ask(requests.Thumbnail(Source(path.name, path)))
+    opened = answers.ask(requests.Open(Source(path.name, path)))
+    greys = [thumb.image.pixelColor(column, 16).red() for column in range(0, 128, 9)]
+    assert np.allclose(greys, opened.canvas[16, 0:128:9, 0], atol=1)
+    assert (thumb.width, thumb.height) == (128, 32)
 
 
 def test_a_thorough_file_is_the_engines(answers: Any, picture: Source) -> None:
