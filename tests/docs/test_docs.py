@@ -27,6 +27,7 @@ SMALL: dict[str, Any] = {"hidden": 64, "latents": 16}
 FEW_PASSES = f"iterations = 1\nbatch = 2\ncrops = 4\nthreshold = {[1e9] * 8}"
 FEW_STEPS = "\n[on_policy]\nclosed_form = false\nsteps = 2\nrollout_steps = 2\n"
 SMALL_REFINEMENT = "steps = 2\ncrops = 2\nblocks = 8\n[model]\nring = 2\nhidden = 8\n"
+SCALING_OUT = ROOT / "docs" / "scaling-out.md"  # whose example needs an extra, and has its own test
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
@@ -106,11 +107,25 @@ def test_the_command_lines_run(page: Path, desk: Path, monkeypatch: pytest.Monke
             assert code == 0, line
 
 
-@pytest.mark.parametrize("page", [path for path in PAGES if blocks(path, "python")], ids=name)
+@pytest.mark.parametrize(
+    "page", [path for path in PAGES if blocks(path, "python") and path != SCALING_OUT], ids=name
+)
 def test_the_python_examples_run(page: Path, desk: Path) -> None:
     names: dict[str, object] = {"__name__": "__main__"}
     for block in blocks(page, "python"):
         exec(compile(block, page.name, "exec"), names)
+
+
+def test_a_cluster_of_two_workers_makes_the_same_files(desk: Path, tmp_path: Path) -> None:
+    pytest.importorskip("distributed", reason="the extra `distributed` is not installed")
+    shutil.copytree("PICTURES", "pictures", dirs_exist_ok=True)
+    (example,) = blocks(SCALING_OUT, "python")
+    exec(compile(example, SCALING_OUT.name, "exec"), {"__name__": "__main__"})
+    assert lbbic(["compress", "pictures", "-o", "here/", "-q", "5"]) == 0
+    here = {path.name: path.read_bytes() for path in Path("here").iterdir()}
+    there = {path.name: path.read_bytes() for path in Path("coded").iterdir()}
+    assert len(here) == 7
+    assert here == there
 
 
 @every_page
