@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         decompress_region,
         read_info,
     )
-    from lbbic_engine.pictures.picture import Picture, to_image
+    from lbbic_engine.pictures.picture import Notice, NoticeKind, Picture, to_image
     from lbbic_engine.pictures.read import load_picture
     from lbbic_engine.pictures.write import save_image
 
@@ -59,7 +59,7 @@ _HOMES = {
         "decompress_region",
         "read_info",
     ),
-    "lbbic_engine.pictures.picture": ("Picture", "to_image"),
+    "lbbic_engine.pictures.picture": ("Notice", "NoticeKind", "Picture", "to_image"),
     "lbbic_engine.pictures.read": ("load_picture",),
     "lbbic_engine.pictures.write": ("save_image",),
 }
@@ -77,6 +77,8 @@ __all__ = [
     "Info",
     "LbbicError",
     "NotLbbicError",
+    "Notice",
+    "NoticeKind",
     "Picture",
     "Progress",
     "UnknownWeightsError",

@@ -17,13 +17,14 @@ from typing import Any, BinaryIO, cast
 from PIL import (
     Image,
     JpegImagePlugin,
+    PngImagePlugin,
     TiffImagePlugin,
     UnidentifiedImageError,
     WebPImagePlugin,
     _webp,
 )
 
-from lbbic_engine.bitstream.container import MAX_PIXELS, MAX_SIDE
+from lbbic_engine.bitstream.container import MAX_METADATA_BYTES, MAX_PIXELS, MAX_SIDE
 from lbbic_engine.errors import Refusal, TooLargeError, UnknownFormatError
 from lbbic_engine.pictures.files import boxes, jpeg, png
 from lbbic_engine.pictures.files.extras import Extras
@@ -43,6 +44,8 @@ _NOT_READ = {
 _IPTC_TAG, _PHOTOSHOP_TAG = 33723, 34377  # of TIFF
 _IPTC_RESOURCE, _EXIF_RESOURCE, _XMP_RESOURCE = 1028, 1058, 1060  # of PSD
 _RESOLUTION_RESOURCE = 1005
+_IPTC_OF_JPEG = 0x0404
+_BMP_HEADER_BYTES, _EMBEDDED = 14, b"DEBM"
 
 
 @contextmanager
@@ -53,7 +56,7 @@ def open_image(source: Source) -> Iterator[tuple[Image.Image, Extras]]:
     """
     with ExitStack() as stack:
         if isinstance(source, Image.Image):
-            image, extras = source, Extras()
+            image, extras = source, _extras_of_open(source)
         else:
             if isinstance(source, (str, os.PathLike)):
                 file: BinaryIO = stack.enter_context(Path(source).open("rb"))
@@ -129,6 +132,17 @@ def _check_size(width: int, height: int) -> None:
         raise ValueError("It has no pixels.")
 
 
+def _extras_of_open(image: Image.Image) -> Extras:
+    """What an image that somebody else has opened still has."""
+    extras = Extras(iptc=image.info.get("photoshop", {}).get(_IPTC_OF_JPEG))
+    if isinstance(image, PngImagePlugin.PngImageFile) and not image.is_animated:
+        texts = {key: str(value) for key, value in image.text.items()}
+        extras.text = {key: text for key, text in texts.items() if not png.is_metadata(key)}
+    if isinstance(comment := image.info.get("comment"), bytes):
+        extras.text["Comment"] = comment.decode("latin-1")
+    return extras
+
+
 def _extras_of(image: Image.Image, file: BinaryIO) -> Extras:
     if image.format == "AVIF":
         return boxes.read_avif(file)
@@ -142,16 +156,30 @@ def _extras_of(image: Image.Image, file: BinaryIO) -> Extras:
         extras = jpeg.read_jpeg(image, file)
         file.seek(at)
         return extras
-    extras = Extras()
+    extras = _extras_of_open(image)
     if image.format == "TIFF":
         extras.iptc = _iptc_of_tiff(image)
     elif image.format == "PSD":
         _read_psd(image, extras)
     elif image.format in ("ICO", "ICNS"):
         extras.frames = len(image.info.get("sizes", ()))
-    if isinstance(comment := image.info.get("comment"), bytes):
-        extras.text["Comment"] = comment.decode("latin-1")
+    elif image.format == "BMP" and (icc := _profile_of_bmp(file)):
+        image.info["icc_profile"] = icc
     return extras
+
+
+def _profile_of_bmp(file: BinaryIO) -> bytes | None:
+    """The one that a file of version 5 holds."""
+    at = file.tell()
+    file.seek(0)
+    header = file.read(_BMP_HEADER_BYTES + 124)
+    icc = None
+    if header[_BMP_HEADER_BYTES + 56 :][:4] == _EMBEDDED and len(header) == 138:
+        offset, length = struct.unpack_from("<II", header, _BMP_HEADER_BYTES + 112)
+        file.seek(_BMP_HEADER_BYTES + offset)
+        icc = file.read(min(length, MAX_METADATA_BYTES))
+    file.seek(at)
+    return icc
 
 
 def _iptc_of_tiff(image: Any) -> bytes | None:

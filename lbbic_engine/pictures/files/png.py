@@ -74,6 +74,11 @@ def _chunks(file: BinaryIO) -> Iterator[_Chunk]:
         at += length + 12
 
 
+def is_metadata(key: str) -> bool:
+    """Whether a text of that key is none but EXIF, XMP and the like."""
+    return key == _XMP or key.startswith(_RAW_PROFILE)
+
+
 def _frames(kinds: list[bytes]) -> int:
     """How many pictures there are: one, and those of an animation that it is no part of."""
     if b"acTL" not in kinds or b"IDAT" not in kinds:
@@ -165,7 +170,7 @@ def _read_text(
 ) -> None:
     key_bytes, _, rest = body.partition(b"\0")
     key = key_bytes.decode("latin-1")
-    limit = MAX_METADATA_BYTES if key == _XMP or key.startswith(_RAW_PROFILE) else MAX_TEXT_BYTES
+    limit = MAX_METADATA_BYTES if is_metadata(key) else MAX_TEXT_BYTES
     try:
         value, encoding = _unpacked(rest, kind, limit, budget)
         if len(value) > limit:

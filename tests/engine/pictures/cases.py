@@ -172,3 +172,14 @@ def tiff(bits: int, photometric: int, samples: bytes) -> bytes:
     table += [struct.pack("<HHIHH", tag, 3, 1, value, 0) for tag, value in shorts]
     table.sort(key=lambda entry: struct.unpack_from("<H", entry))
     return b"II*\0" + struct.pack("<IH", 8, 9) + b"".join(table) + bytes(4) + samples
+
+
+def bmp(icc: bytes) -> bytes:
+    """Of version 5, with a profile."""
+    pixels = np.ascontiguousarray(colours()[::-1, :, ::-1]).tobytes()
+    offset = 14 + 124
+    head = struct.pack("<IiiHHIIiiII", 124, WIDTH, HEIGHT, 1, 24, 0, len(pixels), 0, 0, 0, 0)
+    head += bytes(16) + b"DEBM" + bytes(36 + 12)
+    head += struct.pack("<IIII", 4, 124 + len(pixels), len(icc), 0)
+    file = struct.pack("<IHHI", offset + len(pixels) + len(icc), 0, 0, offset)
+    return b"BM" + file + head + pixels + icc

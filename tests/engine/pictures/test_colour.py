@@ -235,8 +235,11 @@ def test_a_profile_of_over_a_megabyte_is_kept(make: ModuleType) -> None:
     assert load_picture(io.BytesIO(data)).icc == padded
 
 
-def test_the_profile_of_a_jpeg_2000_is_kept(make: ModuleType) -> None:
-    assert load_picture(io.BytesIO(make.jp2(icc=P3_ICC))).icc == P3_ICC
+@pytest.mark.parametrize(
+    "build", [lambda make: make.jp2(icc=P3_ICC), lambda make: make.bmp(P3_ICC)]
+)
+def test_profiles_that_pillow_passes_over_are_kept(make: ModuleType, build: Make) -> None:
+    assert load_picture(io.BytesIO(build(make))).icc == P3_ICC
 
 
 @pytest.mark.parametrize("extension", ["png", "jpg", "tiff", "webp", "avif", "jp2", "bmp", "tga"])
