@@ -55,7 +55,7 @@ class Colours:
         return rgb if self._conversion is None else self._conversion.convert(rgb)
 
 
-def veil(alpha: NDArray[np.uint8] | None) -> QImage | None:
+def checkerboard(alpha: NDArray[np.uint8] | None) -> QImage | None:
     """Checks that lie on a picture where it is transparent; None if it is not."""
     if alpha is None:
         return None

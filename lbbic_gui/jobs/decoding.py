@@ -86,9 +86,9 @@ def decode(
         if picture is None:
             size = front.blocks.shape[1]
             picture = DecodedPicture(info.width, info.height, size)
-            veil = conversion.veil(container.alpha) if original is None else None
+            checkerboard = conversion.checkerboard(container.alpha) if original is None else None
             shown = DecodedPicture(info.width, info.height, size)
-            report(messages.DecodingStarted(shown, veil, len(data)))
+            report(messages.DecodingStarted(shown, checkerboard, len(data)))
         picture.add(front.rows, front.columns, front.blocks, front.bits, front.context)
         step = Step(tr("Decoding"), picture.done, picture.total, begin, MEASURING)
         blocks = colours.on_screen(front.blocks)

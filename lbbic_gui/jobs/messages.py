@@ -133,7 +133,7 @@ class DecodingStarted:
     """``picture`` is for the window alone, which may not wait for its memory."""
 
     picture: DecodedPicture = field(repr=False)
-    veil: QImage | None
+    checkerboard: QImage | None
     file_bytes: int  # of the file that is decoded
 
 
@@ -189,12 +189,12 @@ class Thumb:
 class Opened:
     """A picture as the canvas shows it, (H, W, 4) blue first, and its halvings.
 
-    ``veil`` hides what is transparent.
+    ``checkerboard`` hides what is transparent.
     """
 
     canvas: Pixels
     levels: tuple[Pixels, ...]
-    veil: QImage | None
+    checkerboard: QImage | None
     file_bytes: int
     notices: tuple[str, ...]
 

@@ -94,7 +94,7 @@ class Tasks:
         return messages.Opened(
             canvas,
             halvings(canvas),
-            conversion.veil(picture.alpha),
+            conversion.checkerboard(picture.alpha),
             read.file_bytes,
             (*_texts(picture.notices), *colours.notices),
         )

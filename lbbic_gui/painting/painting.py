@@ -132,8 +132,8 @@ def _paint_picture(painter: QPainter, canvas: Shown, name: str) -> None:
     painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, smooth)
     area = canvas.viewport.area()
     painter.drawImage(area, image)
-    if canvas.veil is not None:
-        painter.drawImage(area, canvas.veil)
+    if canvas.checkerboard is not None:
+        painter.drawImage(area, canvas.checkerboard)
 
 
 def _paint_marks(painter: QPainter, canvas: Shown, *, has_map: bool = True) -> None:

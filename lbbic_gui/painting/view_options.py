@@ -67,7 +67,7 @@ class Shown(Protocol):
     viewport: Viewport
     original: Pixels | None
     result: Pixels | None
-    veil: QImage | None
+    checkerboard: QImage | None
     block_size: int
     cursor_at: QPointF | None
 

@@ -22,7 +22,7 @@ from lbbic_gui.state.queue_model import QueueModel, Row, State
 from lbbic_gui.style import text
 from lbbic_gui.style.text import tr
 
-ROWS_AT_ONCE = 200  # more would let the window stand still
+ROWS_AT_ONCE = 100  # more would let the window stand still
 
 
 @dataclass

@@ -59,7 +59,7 @@ class Canvas(QWidget):
         self.original: Pixels | None = None
         self.result: Pixels | None = None
         self.block_size = 8
-        self.veil: QImage | None = None
+        self.checkerboard: QImage | None = None
         self.cursor_at: QPointF | None = None
         self._images: dict[str, QImage] = {}
         self._levels: dict[str, tuple[QImage, ...]] = {}  # halvings of the images
@@ -71,17 +71,17 @@ class Canvas(QWidget):
 
     def clear(self) -> None:
         """Show nothing."""
-        self.original = self.result = self._decoded = self.veil = None
+        self.original = self.result = self._decoded = self.checkerboard = None
         self._images.clear()
         self._levels.clear()
         self.viewport = replace(self.viewport, picture=QSizeF())
         self.set_options(pinned=None, map=None, badge="", baseline="", ours="")
 
     def show_original(
-        self, canvas: Pixels, levels: tuple[Pixels, ...], veil: QImage | None
+        self, canvas: Pixels, levels: tuple[Pixels, ...], checkerboard: QImage | None
     ) -> None:
         """Put a picture with its halvings on the original's side."""
-        self.original, self.veil = canvas, veil
+        self.original, self.checkerboard = canvas, checkerboard
         self._images["original"] = as_image(canvas)
         self._levels["original"] = tuple(map(as_image, levels))
         self._use_size(QSizeF(canvas.shape[1], canvas.shape[0]))

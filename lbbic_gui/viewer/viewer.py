@@ -84,7 +84,7 @@ class Viewer(QWidget):
         """The original takes its side back from another codec's picture."""
         if self._opened is not None:
             opened = self._opened
-            self.canvas.show_original(opened.canvas, opened.levels, opened.veil)
+            self.canvas.show_original(opened.canvas, opened.levels, opened.checkerboard)
             self.canvas.set_options(baseline="", ours="")
 
     def show_drop(self, visible: bool) -> None:
@@ -106,7 +106,7 @@ class Viewer(QWidget):
 
     def _on_opened(self, opened: Opened) -> None:
         self._opened = opened
-        self.canvas.show_original(opened.canvas, opened.levels, opened.veil)
+        self.canvas.show_original(opened.canvas, opened.levels, opened.checkerboard)
 
     def _on_problem(self, problem: Problem) -> None:
         """Show what concerns no row."""
@@ -117,8 +117,8 @@ class Viewer(QWidget):
         self.show_original()
         self.timeline.show_fronts(0)
         self.canvas.set_options(map=None, badge="")
-        if started.veil is not None:
-            self.canvas.veil = started.veil
+        if started.checkerboard is not None:
+            self.canvas.checkerboard = started.checkerboard
         self.canvas.show_result(started.picture)
 
     def _on_coded(self, coded: Coded | None) -> None:
@@ -141,7 +141,7 @@ class Viewer(QWidget):
         else:
             name, size = CODECS[baseline.codec], text.size(baseline.file_bytes)
             words = f"{name} {baseline.quality}  ·  {size}"
-            self.canvas.show_original(baseline.canvas, baseline.levels, self.canvas.veil)
+            self.canvas.show_original(baseline.canvas, baseline.levels, self.canvas.checkerboard)
             ours = f"LBBIC  ·  {text.size(len(self._coded.point.data))}"
             self.canvas.set_options(baseline=words, ours=ours)
 

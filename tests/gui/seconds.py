@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from lbbic_gui.shell.main_window import MainWindow
 
+MANY = 5000
+
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 
@@ -31,7 +33,7 @@ def main() -> None:
     with TemporaryDirectory(prefix="lbbic-") as folder:
         os.environ["LBBIC_SETTINGS"] = str(Path(folder, "settings.ini"))
         began = time.perf_counter()
-        application, window = open_window()
+        _application, window = open_window()
         print(f"window up: {time.perf_counter() - began:.2f} s")
         megapixel = Path(folder, "megapixel.png")
         noise = np.random.default_rng(1).integers(0, 256, (64, 64, 3), np.uint8)
@@ -39,18 +41,45 @@ def main() -> None:
 
         ready: list[object] = []
         window.session.networks.loaded.connect(ready.append)
-        window.begin([])
-        print_stall("while torch is imported", application, lambda: ready)
-        window.begin([megapixel])
-        print_stall("while it is coded", application, lambda: window.session.result)
+        print_stall("torch is imported", lambda: window.begin([]), lambda: ready)
+        print_stall("it is coded", lambda: window.begin([megapixel]), lambda: window.session.result)
         compare = window.inspector.compare
-        compare.button.click()
         names = compare.names.values()
         print_stall(
-            "while other codecs code it", application, lambda: all(n.isEnabled() for n in names)
+            "other codecs code it", compare.button.click, lambda: all(n.isEnabled() for n in names)
         )
+        print_stalls_of_many(window, Path(folder))
         window.close()
         window.session.jobs.stop()
+
+
+def print_stalls_of_many(window: MainWindow, folder: Path) -> None:
+    """Add, save and stop many pictures, the coder a stub."""
+    from lbbic_gui.jobs.messages import Saved, Step
+    from lbbic_gui.jobs.requests import Save
+    from lbbic_gui.jobs.tasks import Tasks
+
+    do = Tasks.do
+
+    def stub(self: Tasks, request: Any, report: Any, cancelled: Any) -> Any:
+        if isinstance(request, Save):
+            report(Step("Encoding", 1, 2))
+            return Saved(request.target, None, 100)
+        return do(self, request, report, cancelled)
+
+    Tasks.do = stub  # type: ignore[method-assign]
+    many, picture = folder / "many", folder / "picture.png"
+    many.mkdir()
+    Image.new("RGB", (64, 48), "teal").save(picture)
+    for number in range(MANY):
+        (many / f"{number}.png").write_bytes(picture.read_bytes())
+    rows, batch = window.session.queue.rows, window.session.batch
+    saved: list[object] = []
+    batch.saved.connect(saved.append)
+    print_stall(f"{MANY} are added", lambda: window.begin([many]), lambda: len(rows) > MANY)
+    compress_all, cancel = (window.actions_[name].trigger for name in ("compress_all", "cancel"))
+    print_stall("half of them are saved", compress_all, lambda: len(saved) > MANY // 2)
+    print_stall("the others are stopped", cancel, lambda: not batch.is_busy)
 
 
 def open_window() -> tuple[QApplication, MainWindow]:
@@ -69,15 +98,18 @@ def open_window() -> tuple[QApplication, MainWindow]:
     return application, window
 
 
-def print_stall(what: str, application: QApplication, done: Callable[[], object]) -> None:
-    """The longest time between two turns of the event loop until ``done``."""
+def print_stall(what: str, begin: Callable[[], object], done: Callable[[], object]) -> None:
+    """The longest time between two turns of the event loop from ``begin`` until ``done``."""
+    from PySide6.QtWidgets import QApplication
+
     longest, last = 0.0, time.perf_counter()
+    begin()
     while not done():
-        application.processEvents()
+        QApplication.processEvents()
         now = time.perf_counter()
         longest, last = max(longest, now - last), now
         time.sleep(0.001)
-    print(f"longest stall {what}: {1000 * longest:.0f} ms")
+    print(f"longest stall while {what}: {1000 * longest:.0f} ms")
 
 
 if __name__ == "__main__":
