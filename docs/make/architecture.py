@@ -1,91 +1,104 @@
-"""Draws docs/figures/architecture.svg: the packages, the engine's layers, who knows whom.
+"""Draws docs/figures/architecture.svg: the packages with their rooms, and who knows whom.
 
-python docs/make/architecture.py
+    python docs/make/architecture.py
+
+All that is in it is taken from the code: the rooms and their order from ``rooms.py``, what each is
+for from its docstring.
 """
 
 from __future__ import annotations
 
+import ast
+import textwrap
 from pathlib import Path
 
-from svg import INK, MUTED, PALE, arrow, box, figure, label_box, words
+from rooms import ROOMS
+from svg import AMBER, INK, MUTED, PALE, TEAL, arrow, box, figure, words
 
-TARGET = Path(__file__).parents[1] / "figures" / "architecture.svg"
-WIDTH, HEIGHT = 1180, 550
-HIGH, GAP = 50, 16
-
-# The engine's layers from the outside in; each knows the ones below it.
-LAYERS = (
-    ("cli\ncommands", "pillow_plugin", "search", "evaluate\nmetrics"),
-    ("codec",),
-    ("container", "blocks, pixels", "wavefront", "exchange\neffort"),
-    ("weights", "entropy\ntables"),
-    ("model, paper\nfloat", "integer\npaper_integer", "kernels"),
-)
-EXACT = {"wavefront", "entropy\ntables", "integer\npaper_integer", "kernels"}
-GUI = ("app\nmain_window", "session, batch\nqueue_model", "canvas, painting\ntimeline", "jobs")
-TRAINING = (
-    "recipe, dataset",
-    "closed_loop\nstep, train",
-    "quantise\nexport",
-    "paper_train\nimport_paper",
-    "block_sizes\nzoo",
-)
+ROOT = Path(__file__).parents[2]
+TARGET = ROOT / "docs" / "figures" / "architecture.svg"
+ORDER = ("lbbic_gui", "lbbic_engine", "training")  # the engine between those that know it
+DOOR = ("lbbic_gui", "jobs")  # the only room of the app that knows the engine's rooms
+MARGIN, GAP, WIDTH = 24, 40, 372  # of a package
+HEAD, HEIGHT, BETWEEN = 90, 70, 8  # of what is above the rooms, of a room, between two
+INSIDE = 12
+LINE_LETTERS = 44  # that fit into a room, in wide fonts, too
+RESOURCES = "weights, sample pictures, icons, licences; every package may read them"
+RULE = "A room imports itself and the rooms below it, never one above. A test reads every import."
+ROWS = max(len(rooms) for rooms in ROOMS.values())
 
 
 def main() -> None:
     """Write the figure."""
+    TARGET.write_text(drawing(), encoding="utf-8", newline="\n")
+
+
+def drawing() -> str:
+    """The figure as the code is now."""
+    bottom = MARGIN + HEAD + ROWS * (HEIGHT + BETWEEN) + INSIDE
+    parts = [part for column, name in enumerate(ORDER) for part in package(name, column, bottom)]
+    door = room_top(ROWS - 1 - list(ROOMS[DOOR[0]]).index(DOOR[1])) + HEIGHT / 2
+    parts.append(arrow((left_of(1) - GAP - INSIDE, door), (left_of(1), door), AMBER, 3))
+    head = MARGIN + HEAD / 2
+    parts.append(arrow((left_of(2), head), (left_of(2) - GAP, head), AMBER, 3))
+    across = 3 * WIDTH + 2 * GAP
+    parts += [
+        box(MARGIN, bottom + GAP / 2, across, 48, PALE, radius=12),
+        words(MARGIN + 18, bottom + GAP / 2 + 31, "resources", INK, size=20, bold=True),
+        words(MARGIN + 140, bottom + GAP / 2 + 30, RESOURCES, MUTED, size=14),
+        words(MARGIN, bottom + 104, RULE, MUTED, size=15),
+    ]
+    return figure(2 * MARGIN + across, bottom + 122, parts)
+
+
+def package(name: str, column: int, bottom: float) -> list[str]:
+    """A package's rooms, the ground at the bottom."""
+    left = left_of(column)
     parts = [
-        *room(24, 210, "lbbic_gui", "the app"),
-        *column(44, 170, GUI),
-        *room(290, 600, "lbbic_engine", "the codec; dark: exact arithmetic"),
-        *engine(310, 560),
-        *room(946, 210, "training", "makes the weights"),
-        *column(966, 170, TRAINING),
-        arrow((214, 319), (290, 319)),
-        arrow((946, 199), (890, 199)),
-        *resources(),
+        box(left, MARGIN, WIDTH, bottom - MARGIN, PALE, radius=12),
+        words(left + INSIDE + 6, MARGIN + 32, name, INK, size=20, bold=True),
     ]
-    TARGET.write_text(figure(WIDTH, HEIGHT, parts), encoding="utf-8", newline="\n")
-
-
-def room(x: float, width: float, name: str, about: str) -> list[str]:
-    return [
-        box(x, 24, width, 412, PALE, radius=12),
-        words(x + 20, 54, name, INK, size=19, bold=True),
-        words(x + 20, 76, about, MUTED, size=14),
-    ]
-
-
-def column(x: float, width: float, names: tuple[str, ...]) -> list[str]:
-    places = (96 + n * (HIGH + GAP) for n in range(len(names)))
-    return [
-        label_box(x, y, width, HIGH, name, light=True)
-        for y, name in zip(places, names, strict=True)
-    ]
-
-
-def engine(x: float, width: float) -> list[str]:
-    parts = []
-    for n, names in enumerate(LAYERS):
-        y = 96 + n * (HIGH + GAP)
-        each = (width - (len(names) - 1) * GAP) / len(names)
-        for k, name in enumerate(names):
-            left = x + k * (each + GAP)
-            parts.append(label_box(left, y, each, HIGH, name, light=name not in EXACT))
-        if n:
-            middle = x + width / 2
-            parts.append(arrow((middle, y - GAP), (middle, y), width=2))
+    about = sentence(ROOT / name / "__init__.py")
+    for n, line in enumerate(textwrap.wrap(about, LINE_LETTERS)[:2]):
+        parts.append(words(left + INSIDE + 6, MARGIN + 54 + 18 * n, line, MUTED, size=14))
+    rooms = list(reversed(ROOMS[name].items()))
+    for row, (room, modules) in enumerate(rooms, start=ROWS - len(rooms)):
+        parts += draw_room(name, room, modules, left + INSIDE, room_top(row))
     return parts
 
 
-def resources() -> list[str]:
-    y = 476
+def draw_room(package: str, room: str, modules: tuple[str, ...], x: float, y: float) -> list[str]:
+    """Its name, and what it is for or, where it is no folder, which modules it is."""
+    if modules:
+        about = ", ".join(f"{module}.py" for module in modules)
+    else:
+        about = sentence(ROOT / package / room / "__init__.py")
+    is_door = (package, room) == DOOR
+    fill, ink, pale = (TEAL, "#ffffff", "#d8edf2") if is_door else ("#ffffff", INK, MUTED)
+    lines = textwrap.wrap(about, LINE_LETTERS)
+    first = y + HEIGHT / 2 - 9 * len(lines) + 5
     return [
-        label_box(290, y, 600, HIGH, "resources: weights, sample pictures, icons", light=True),
-        arrow((590, 436), (590, y)),
-        words(24, y + 30, "All may read resources. No other arrow", MUTED, size=13),
-        words(24, y + 48, "crosses: a test reads the imports.", MUTED, size=13),
+        box(x, y, WIDTH - 2 * INSIDE, HEIGHT, fill, radius=8),
+        words(x + 14, first, room, ink, size=16, bold=True),
+        *(
+            words(x + 14, first + 18 * n, line, pale, size=14)
+            for n, line in enumerate(lines, start=1)
+        ),
     ]
+
+
+def left_of(column: int) -> float:
+    return MARGIN + column * (WIDTH + GAP)
+
+
+def room_top(row: int) -> float:
+    return MARGIN + HEAD + row * (HEIGHT + BETWEEN)
+
+
+def sentence(path: Path) -> str:
+    """The first sentence of a module's docstring, without marks of code and its full stop."""
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return " ".join(text.split("\n\n")[0].split()).replace("``", "").removesuffix(".")
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ FEW_PASSES = f"iterations = 1\nbatch = 2\ncrops = 4\nthreshold = {[1e9] * 8}"
 FEW_STEPS = "\n[on_policy]\nclosed_form = false\nsteps = 2\nrollout_steps = 2\n"
 SMALL_REFINEMENT = "steps = 2\ncrops = 2\nblocks = 8\n[model]\nring = 2\nhidden = 8\n"
 SCALING_OUT = ROOT / "docs" / "scaling-out.md"  # whose example needs an extra, and has its own test
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def blocks(path: Path, language: str) -> list[str]:
@@ -152,10 +152,29 @@ def test_the_make_targets_that_are_named_exist(page: Path) -> None:
     assert set(named) <= targets
 
 
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "docs/architecture.md"])
+def test_the_modules_that_are_named_exist(name: str) -> None:
+    folders = ("docs", "lbbic_engine", "lbbic_gui", "tests", "training")
+    modules = [
+        f"/{path.as_posix()}" for folder in folders for path in (ROOT / folder).rglob("*.py")
+    ]
+    named = re.findall(r"`([\w/]+\.py)`", (ROOT / name).read_text(encoding="utf-8"))
+    assert [each for each in named if not any(m.endswith(f"/{each}") for m in modules)] == []
+
+
 def test_the_page_of_the_format_is_the_docstring() -> None:
     script = runpy.run_path(str(ROOT / "docs" / "make" / "file_format.py"))
     current = (ROOT / "docs" / "file-format.md").read_text(encoding="utf-8")
     assert current == script["page"](), "run `make docs`"
+
+
+def test_the_figure_of_the_architecture_is_that_of_the_code(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(ROOT / "docs" / "make")  # where it imports from
+    script = runpy.run_path(str(ROOT / "docs" / "make" / "architecture.py"))
+    current = (ROOT / "docs" / "figures" / "architecture.svg").read_text(encoding="utf-8")
+    assert current == script["drawing"](), "run `make docs`"
 
 
 def test_the_animation_is_small_enough_to_be_loaded() -> None:

@@ -1,1 +1,1 @@
-"""What all training uses: pictures, losses, recipes, logs."""
+"""What all training uses: pictures, losses, recipes, the folder and the steps of a run."""
