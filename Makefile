@@ -5,8 +5,8 @@ PIP_INSTALL = bin/python -m pip install --disable-pip-version-check -q
 APP = $(firstword $(wildcard dist/lbbic/lbbic-gui) .venv/bin/lbbic-gui)
 EDITABLE = --no-deps --no-build-isolation -e .
 
-.PHONY: help run test test-train lint format bundle bundle-test install-desktop uninstall-desktop \
-	docs quality icons screenshots bench clean
+.PHONY: help run test test-fast test-train lint format bundle bundle-test install-desktop \
+	uninstall-desktop docs quality icons screenshots bench clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 19
@@ -19,6 +19,10 @@ run: .venv/stamp  ## Set up, then open the app; with no display, try the codec o
 test: export QT_QPA_PLATFORM = offscreen
 test: lint  ## Set up, then check format, lint and types, and run the tests
 	.venv/bin/python -m pytest -m "not train" --ignore tests/frozen
+
+test-fast: export QT_QPA_PLATFORM = offscreen
+test-fast: .venv/stamp  ## Set up, then run a selection of the tests, under a minute, for the inner loop
+	.venv/bin/python -m pytest -q -m "not slow and not train" tests/engine tests/gui tests/test_architecture.py
 
 test-train: .venv-train/stamp  ## Set up the training environment and run its tests
 	.venv-train/bin/python -m pytest tests/training

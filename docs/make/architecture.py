@@ -59,7 +59,7 @@ def package(name: str, column: int, bottom: float) -> list[str]:
         words(left + INSIDE + 6, MARGIN + 32, name, INK, size=20, bold=True),
     ]
     about = sentence(ROOT / name / "__init__.py")
-    for n, line in enumerate(textwrap.wrap(about, LINE_LETTERS)[:2]):
+    for n, line in enumerate(textwrap.wrap(about, LINE_LETTERS + 2)):
         parts.append(words(left + INSIDE + 6, MARGIN + 54 + 18 * n, line, MUTED, size=14))
     rooms = list(reversed(ROOMS[name].items()))
     for row, (room, modules) in enumerate(rooms, start=ROWS - len(rooms)):

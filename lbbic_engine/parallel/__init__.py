@@ -1,1 +1,1 @@
-"""Work for many cores: how many workers there may be, a pool of them, tasks through an Executor."""
+"""Work on many cores: a pool of processes, and how many there may be."""

@@ -37,6 +37,7 @@ def folder(
     return pictures
 
 
+@pytest.mark.slow
 def test_the_command_writes_tables_plots_and_a_page_and_resumes(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -73,6 +73,7 @@ def test_help_imports_nothing_but_the_standard_library() -> None:
     assert packages == "['lbbic_engine']"
 
 
+@pytest.mark.slow
 def test_no_model_loads_the_compiler_that_torch_brings_along() -> None:
     """It takes a third of a second and more, at every start."""
     code = (
@@ -789,6 +790,7 @@ def test_a_dash_is_one_file(
     assert words in err
 
 
+@pytest.mark.slow
 def test_who_leaves_while_a_file_is_sent_is_no_error(draw: Draw) -> None:
     reader, writer = os.pipe()
     os.close(reader)
@@ -928,6 +930,7 @@ def test_eval_puts_models_of_single_qualities_together(
     assert "not the first for quality 2" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_eval_measures_all_eight_qualities(gallery: Path, tmp_path: Path, capsys: Capture) -> None:
     report = tmp_path / "new" / "report.json"
     assert run("eval", gallery, "--json", report) == 0

@@ -68,6 +68,7 @@ def test_golden_files_decode_to_their_stored_pixels(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     "setting", SETTINGS, ids=lambda s: ",".join(f"{k}={v}" for k, v in s.items())
 )
+@pytest.mark.slow
 def test_pixels_and_files_are_the_same(setting: dict[str, str], shipped_file: Path) -> None:
     """Golden files of the tiny network, and a photograph coded with the shipped one; sent again."""
     names = [line.split()[1] for line in expected()]

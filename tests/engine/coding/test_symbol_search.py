@@ -35,6 +35,7 @@ def cost(pixels: NDArray[np.uint8], compressed: codec.Compressed) -> float:
 
 
 @pytest.mark.parametrize("quality", [1, 4, 8])
+@pytest.mark.slow
 def test_searching_makes_better_files(photograph: NDArray[np.uint8], quality: float) -> None:
     picture = picture_of(photograph)
     fast, thorough = (compress(picture, quality, effort=e) for e in ("fast", "thorough"))
@@ -51,6 +52,7 @@ def test_any_shape_decodes_to_the_encoders_reconstruction(size: tuple[int, int])
 
 
 @pytest.mark.usefixtures("tiny")
+@pytest.mark.slow
 def test_pictures_of_a_batch_are_searched_by_themselves(
     photograph: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -113,6 +113,7 @@ def test_ms_ssim_of_a_small_picture_is_not_defined() -> None:
     assert ms_ssim(*noisy_pair(175, 400)) is None
 
 
+@pytest.mark.slow
 def test_large_pictures_need_little_memory() -> None:
     a, b = noisy_pair(1500, 2000)
     tracemalloc.start()

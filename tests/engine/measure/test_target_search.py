@@ -38,6 +38,7 @@ def test_qualities_are_the_57_eighths_from_1_to_8() -> None:
     assert (QUALITIES[0], QUALITIES[1], QUALITIES[-1]) == (1, 1.125, 8)
 
 
+@pytest.mark.slow
 def test_target_size_is_met_by_the_best_quality(
     picture: Picture, encodings: dict[float, Compressed]
 ) -> None:

@@ -145,6 +145,7 @@ LARGE = "LBBIC_TEST_FONT=DejaVu Sans Mono,13"
     ],
     ids=["scale", "font", "laptop", "large"],  # none that ``tests`` would choose
 )
+@pytest.mark.slow
 def test_nor_at_twice_the_scale_nor_in_a_wide_font_nor_on_a_small_screen(
     tmp_path: Path, settings: tuple[str, ...], screen: tuple[int, int], tests: str
 ) -> None:

@@ -725,6 +725,7 @@ def test_the_theme_changes_at_once(user: Any) -> None:
         assert (theme.colours(), window) == (colours, colours.window)
 
 
+@pytest.mark.slow
 def test_two_hundred_pictures_keep_no_pixels(user: Any, draw: Draw, tmp_path: Path) -> None:
     for number in range(200):
         draw(f"many/{number:03}.png", 40, 24, seed=number)
