@@ -44,6 +44,7 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_QUARTER_TURNS = (5, 6, 7, 8)
 _OTHERS = {"PSD": "layers", "ICO": "sizes", "ICNS": "sizes"}  # than frames or pages
 _IN_OTHER_SPACES = ("CMYK", "LAB")
 _CUT_OFF = re.compile(r"truncated|not enough image data|buffer of|EOF|bytes but only", re.I)
@@ -75,17 +76,13 @@ def load_preview(source: Source, side: int) -> Preview:
     with _in_our_words(source), open_image(source) as (image, extras):
         width, height = image.size
         image.draft(None, (2 * side, 2 * side))
-        picture = _read_picture(image, extras)
-    if (picture.pixels.shape[1] < picture.pixels.shape[0]) != (width < height):
-        width, height = height, width
+        picture = _read_picture(image, extras, side)
+        if Metadata(image, extras).orientation in _QUARTER_TURNS:
+            width, height = height, width
     alpha = picture.alpha
     if alpha is None:
         alpha = np.full(picture.pixels.shape[:2], 255, np.uint8)
-    small = Image.fromarray(np.dstack((picture.pixels, alpha)))
-    small.thumbnail((side, side))
-    pixels = np.array(small)
-    shown = to_srgb(Picture(pixels[..., :3], grey=picture.grey, icc=picture.icc))
-    return Preview(np.dstack((shown.pixels, pixels[..., 3])), width, height)
+    return Preview(np.dstack((to_srgb(picture).pixels, alpha)), width, height)
 
 
 def picture_size(source: Source) -> tuple[int, int]:
@@ -97,7 +94,8 @@ def picture_size(source: Source) -> tuple[int, int]:
 # --- reading; a ValueError here is a reason to refuse the picture -------------------------------
 
 
-def _read_picture(image: Image.Image, extras: Extras) -> Picture:
+def _read_picture(image: Image.Image, extras: Extras, side: int | None = None) -> Picture:
+    """The whole picture, or one that fits into a square of ``side`` pixels."""
     notices: list[Notice] = []
     raw = modes.raw_mode(image)
     bits = modes.bits_per_channel(image, extras)
@@ -114,6 +112,9 @@ def _read_picture(image: Image.Image, extras: Extras) -> Picture:
     else:
         low_bytes = extras.low_bytes() if extras.low_bytes else None
         plain = modes.to_plain(image, raw, low_bytes)
+    if side is not None and max(plain.size) > side:
+        size = [max(1, round(each * side / max(plain.size))) for each in plain.size]
+        plain = plain.resize((size[0], size[1]), Image.Resampling.BICUBIC, reducing_gap=2.0)
     turn = _UPRIGHT.get(metadata.orientation)
     upright = plain if turn is None else plain.transpose(turn)
     metadata.make_upright(turn, *upright.size)

@@ -174,6 +174,9 @@ def test_a_preview_is_as_light_as_the_picture(
     preview = load_preview(io.BytesIO(data), 16)
     whole = load_picture(io.BytesIO(data)).pixels
     assert (preview.height, preview.width) == whole.shape[:2]
+    nearly_square = make.stored(Image.new("L", (400, 401)), "PNG", exif=exif)
+    size = load_preview(io.BytesIO(nearly_square), 16)
+    assert (size.width < size.height) == (orientation == 1)
     assert max(preview.pixels.shape[:2]) == 16
     assert abs(preview.pixels[..., :3].mean() - whole.mean()) < 2
     assert (preview.pixels[..., 3] == 255).all()
