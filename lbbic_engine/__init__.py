@@ -27,10 +27,6 @@ if TYPE_CHECKING:
     from lbbic_engine.batch.directions import CodedFile, Decoding, Encoding
     from lbbic_engine.batch.files import FileResult, code_files
     from lbbic_engine.codec import (
-        Compressed,
-        Front,
-        Info,
-        Progress,
         compress,
         compress_batch,
         decode_progressively,
@@ -39,6 +35,7 @@ if TYPE_CHECKING:
         decompress_region,
         read_info,
     )
+    from lbbic_engine.coding.results import Compressed, Front, Info, Progress
     from lbbic_engine.pictures.picture import Notice, NoticeKind, Picture, to_image
     from lbbic_engine.pictures.read import load_picture
     from lbbic_engine.pictures.write import save_image
@@ -47,10 +44,6 @@ _HOMES = {
     "lbbic_engine.batch.directions": ("CodedFile", "Decoding", "Encoding"),
     "lbbic_engine.batch.files": ("FileResult", "code_files"),
     "lbbic_engine.codec": (
-        "Compressed",
-        "Front",
-        "Info",
-        "Progress",
         "compress",
         "compress_batch",
         "decode_progressively",
@@ -59,6 +52,7 @@ _HOMES = {
         "decompress_region",
         "read_info",
     ),
+    "lbbic_engine.coding.results": ("Compressed", "Front", "Info", "Progress"),
     "lbbic_engine.pictures.picture": ("Notice", "NoticeKind", "Picture", "to_image"),
     "lbbic_engine.pictures.read": ("load_picture",),
     "lbbic_engine.pictures.write": ("save_image",),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from lbbic_engine.config import DEFAULT_WEIGHTS, EFFORTS
 
 if TYPE_CHECKING:
-    from lbbic_engine.codec import Compressed, ReportProgress
+    from lbbic_engine.coding.results import Compressed, ReportProgress
     from lbbic_engine.pictures.picture import Notice, Picture
 
 # Of one core for a megapixel; a thorough sender and a search for a target take some ten times it.

@@ -19,7 +19,7 @@ from lbbic_engine.parallel.pool import Report
 from lbbic_engine.parallel.run import Task, run
 
 if TYPE_CHECKING:
-    from lbbic_engine.codec import Progress
+    from lbbic_engine.coding.results import Progress
     from lbbic_engine.measure.evaluate import EvaluatedPicture
 
 
@@ -95,7 +95,7 @@ def _tasks(pictures: Sequence[tuple[Path, str]], evaluation: Evaluation) -> Iter
 
 def _evaluate(work: _Work, report: Report) -> PictureResult:
     """What a worker does."""
-    from lbbic_engine.codec import Progress
+    from lbbic_engine.coding.results import Progress
     from lbbic_engine.measure.evaluate import measure
 
     evaluation, rows = work.evaluation, []

@@ -23,7 +23,7 @@ from lbbic_engine.parallel.run import IsCancelled, Outcome, Task, run
 from lbbic_engine.pictures import atomic
 
 if TYPE_CHECKING:
-    from lbbic_engine.codec import Progress
+    from lbbic_engine.coding.results import Progress
 
 SMALL_PIXELS = 1 << 18  # of a picture that gains by being coded with others
 GROUP_PIXELS = 1 << 20  # of such pictures together

@@ -115,12 +115,12 @@ def _reference() -> Codec:
     from lbbic_engine.devices import CodingThread
     from lbbic_engine.networks import weights
 
-    description = weights.by_name(weights.DEFAULT)
-    assert isinstance(description.config, ModelConfig)
-    tensors = load_file(description.path)
+    info = weights.by_name(weights.DEFAULT)
+    assert isinstance(info.config, ModelConfig)
+    tensors = load_file(info.path)
     parts = (weights.part(tensors, prefix) for prefix in (weights.INTEGER, weights.ANALYSIS))
-    network = reference.float_network(description.config, *parts)
-    tables = weights.load(description, "cpu").tables
+    network = reference.float_network(info.config, *parts)
+    tables = weights.load(info, "cpu").tables
 
     def encode(pixels: Pixels, quality: float) -> tuple[Any, int]:
         with CodingThread() as thread:

@@ -11,8 +11,6 @@ levels 0…255 of the integer twin, but not whole, and not clipped above.
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -24,6 +22,7 @@ from lbbic_engine.config import QUALITY_STEPS, ModelConfig
 from lbbic_engine.layout.blocks import grid, merge_blocks, split_blocks
 from lbbic_engine.layout.wavefront import NEIGHBOURS, Grid, neighbours
 from lbbic_engine.networks import integer_network
+from lbbic_engine.networks.block_model import SymbolPort
 from lbbic_engine.networks.float_network import PIXEL_OFFSET as OFFSET
 from lbbic_engine.networks.float_network import (
     PIXEL_UNIT,
@@ -41,16 +40,6 @@ Tensors = dict[str, Tensor]
 Inputs = tuple[Tensor, Tensor]  # scale and offset: an integer is scale · value + offset
 
 _RATE_POINTS = slice(None, None, QUALITY_STEPS)  # of the 57 qualities
-
-
-class Exchange(Protocol):
-    """Where a block's symbols come from."""
-
-    def begin(self, block: int, p: Tensor, h: Tensor) -> None:
-        """Tells which block is next, and what the analysis transform needs to know."""
-
-    def symbols(self, index: int, means: Tensor, levels: Tensor) -> Tensor:
-        """Symbols (1, 1, width) of a slice, given its means and whole scale levels."""
 
 
 class Reference:
@@ -81,7 +70,7 @@ class Reference:
         return merge_blocks(blocks, height, width, size)
 
     @torch.inference_mode()
-    def code(self, rows: int, columns: int, exchange: Exchange) -> Pixels:
+    def code(self, rows: int, columns: int, port: SymbolPort) -> Pixels:
         """Blocks (rows·columns, 3B²) of a grid, coded in raster order."""
         network, config, rate = self._network, self._network.config, self._rate
         x_hat = torch.zeros(rows * columns + 1, config.pixels)  # the last is the outside
@@ -89,12 +78,13 @@ class Reference:
         for block, around in enumerate(neighbours(Grid(rows, columns))):
             context = x_hat[around].view(1, 1, -1)
             p, h = network.context_model(context, features[around].view(1, 1, -1), rate)
-            exchange.begin(block, p, h)
+            port.begin(torch.tensor([block]), p, h)
             y_hat = torch.zeros(1, 1, 0)
             for i, step in enumerate(self._steps):
                 means, levels = network.entropy_parameters(i, h, y_hat, rate)
                 levels = levels.round().clamp(0, config.scale_levels - 1)
-                part = means + step * exchange.symbols(i, means, levels)
+                symbols, _ = port.symbols(i, means, levels)
+                part = means + step * symbols
                 y_hat = torch.cat([y_hat, part], dim=2)
             found = to_pixels(network.synthesis_transform(y_hat, p, h, rate))
             x_hat[block] = found
@@ -118,26 +108,27 @@ class _Sender:
         self._encoder = encoder
         self._y: tuple[Tensor, ...] = ()
 
-    def begin(self, block: int, p: Tensor, h: Tensor) -> None:
-        y = self._network.analysis_transform(self._x[block].view(1, 1, -1), p, h, self._rate)
+    def begin(self, front: Tensor, *sources: Tensor) -> None:
+        x, (p, h) = self._x[front].view(1, 1, -1), sources
+        y = self._network.analysis_transform(x, p, h, self._rate)
         self._y = y.split(self._network.config.latent_slices, dim=2)
 
-    def symbols(self, index: int, means: Tensor, levels: Tensor) -> Tensor:
+    def symbols(self, index: int, means: Tensor, levels: Tensor) -> tuple[Tensor, None]:
         found = ((self._y[index] - means) / self._steps[index]).round()
         self._encoder.encode(levels[0].int().numpy(), found[0].int().numpy())
-        return found
+        return found, None
 
 
 class _Receiver:
     def __init__(self, decoder: SymbolDecoder) -> None:
         self._decoder = decoder
 
-    def begin(self, block: int, p: Tensor, h: Tensor) -> None:
+    def begin(self, front: Tensor, *sources: Tensor) -> None:
         pass
 
-    def symbols(self, index: int, means: Tensor, levels: Tensor) -> Tensor:
+    def symbols(self, index: int, means: Tensor, levels: Tensor) -> tuple[Tensor, None]:
         symbols = self._decoder.decode(levels[0].int().numpy())
-        return torch.from_numpy(symbols).view_as(levels)
+        return torch.from_numpy(symbols).view_as(levels), None
 
 
 @torch.no_grad()

@@ -2,7 +2,8 @@
 
 Symbols of one call are rows of numbers. Most of them have level 0, at which they are hardly ever
 anything but 0: they take no bits and, what matters more, no time. A row that has another one there
-is *loud*, which is coded of every row first; the levels of a loud row are at least ``LOUD_LEVEL``.
+is *significant*. This is coded of every row first; the levels of a significant row are at least
+``SIGNIFICANT_LEVEL``.
 
 Then the symbols of levels above 0 are coded stage by stage (``tables``): all of them at the first,
 those larger than its row at the next. Those beyond the last follow as Elias-gamma codes of the
@@ -24,10 +25,10 @@ _FAMILY = constriction.stream.model.Categorical(perfect=False)
 _UNIFORM = constriction.stream.model.Uniform()
 _LENGTH = constriction.stream.model.Uniform(34)  # bits of a folded excess: 0…33
 _CHUNK_BITS = 16
-_LOUD = constriction.stream.model.Categorical(
+_SIGNIFICANT = constriction.stream.model.Categorical(
     np.array([1 - 2**-12, 2**-12], np.float32), perfect=False
 )
-LOUD_LEVEL = 8  # about one symbol in 25 is not 0
+SIGNIFICANT_LEVEL = 8  # about one symbol in 25 is not 0
 _UNFOLDED = unfold(np.arange(WIDTHS[-1])).astype(np.int32)  # of all that are no escapes
 
 Symbols = NDArray[np.int32]
@@ -43,9 +44,9 @@ class SymbolEncoder:
 
     def encode(self, levels: Levels, symbols: Symbols) -> None:
         """Appends symbols (n, width) whose scale levels are ``levels`` (n, width)."""
-        loud = ((levels == 0) & (symbols != 0)).any(axis=1).astype(np.int32)
-        self._coder.encode(loud, _LOUD)
-        levels, coded = _coded(levels, loud)
+        significant = ((levels == 0) & (symbols != 0)).any(axis=1).astype(np.int32)
+        self._coder.encode(significant, _SIGNIFICANT)
+        levels, coded = _coded(levels, significant)
         if len(coded):
             self._encode(levels, symbols.ravel()[coded])
 
@@ -102,7 +103,7 @@ class SymbolDecoder:
         """Symbols (n, width) of the scale levels (n, width); CorruptDataError if there are none."""
         symbols = np.zeros(levels.shape, np.int32)
         try:
-            levels, coded = _coded(levels, self._coder.decode(_LOUD, len(levels)))
+            levels, coded = _coded(levels, self._coder.decode(_SIGNIFICANT, len(levels)))
             if len(coded):
                 symbols.ravel()[coded] = self._decode(levels)
         except AssertionError as error:
@@ -164,10 +165,10 @@ class _BeginningDecoder:
         return np.asarray(least)
 
 
-def _coded(levels: Levels, loud: NDArray[np.int32]) -> tuple[Levels, NDArray[np.int64]]:
+def _coded(levels: Levels, significant: NDArray[np.int32]) -> tuple[Levels, NDArray[np.int64]]:
     """Levels of the symbols that are coded, and these symbols' places among all."""
-    if np.count_nonzero(loud):  # faster than any()
-        levels = np.maximum(levels, LOUD_LEVEL * loud[:, None])
+    if np.count_nonzero(significant):  # faster than any()
+        levels = np.maximum(levels, SIGNIFICANT_LEVEL * significant[:, None])
     levels = levels.ravel()
     (coded,) = levels.nonzero()
     return levels.take(coded), coded

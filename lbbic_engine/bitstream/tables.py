@@ -43,7 +43,7 @@ class ProbabilityTables:
         return found
 
 
-def spent(
+def symbol_cost(
     bits: NDArray[np.float32], levels: NDArray[np.integer], symbols: NDArray[np.int32]
 ) -> NDArray[np.float32]:
     """Bits (n,) that rows of symbols (n, width) take at their levels; ``bits`` is the table."""

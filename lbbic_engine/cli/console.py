@@ -14,7 +14,7 @@ from lbbic_engine.errors import LbbicError
 from lbbic_engine.pictures.find import in_words
 
 if TYPE_CHECKING:
-    from lbbic_engine.codec import Progress
+    from lbbic_engine.coding.results import Progress
 
 FAILURES = (LbbicError, OSError, MemoryError)
 _BIDI_CONTROLS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}

@@ -7,16 +7,16 @@ import os
 import time
 from functools import cache, partial
 from statistics import median
-from typing import TYPE_CHECKING, Generic
+from typing import TYPE_CHECKING
 
 from lbbic_engine.devices import CodingThread, usable_cores
-from lbbic_engine.networks.block_model import BlockModel, ExchangeT
+from lbbic_engine.networks.block_model import BlockModel, SymbolPort
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class AdaptiveThreads(Generic[ExchangeT]):
+class AdaptiveThreads:
     """A block model whose fronts get a second thread where a ``ThreadTuner`` finds that faster.
 
     Heavy fronts, those of large pictures and of a thorough sender, are judged by themselves: their
@@ -27,7 +27,7 @@ class AdaptiveThreads(Generic[ExchangeT]):
     HEAVY = 128  # blocks
     OVERHEAD = 16  # a front takes the time of so many blocks besides its own
 
-    def __init__(self, model: BlockModel[ExchangeT], *, heavy: bool = False) -> None:
+    def __init__(self, model: BlockModel, *, heavy: bool = False) -> None:
         self._model = model
         self._heavy = heavy
         self.block_size = model.block_size
@@ -38,10 +38,10 @@ class AdaptiveThreads(Generic[ExchangeT]):
     def empty_state(self, blocks: int) -> Tensor:
         return self._model.empty_state(blocks)
 
-    def code_front(self, front: Tensor, around: Tensor, exchange: ExchangeT) -> Tensor:
+    def code_front(self, front: Tensor, around: Tensor, port: SymbolPort) -> Tensor:
         heavy = self._heavy or len(front) >= self.HEAVY
         tuner = self._heavy_tuner if heavy else self._light_tuner
-        code = partial(self._model.code_front, front, around, exchange)
+        code = partial(self._model.code_front, front, around, port)
         if len(front) < self.WIDE or not tuner.use_two():
             return code()
         threads = tuner.threads
@@ -154,9 +154,7 @@ if hasattr(os, "register_at_fork"):  # not on Windows
     os.register_at_fork(after_in_child=_two_threads.cache_clear)  # a child has no such thread
 
 
-def on_idle_cores(
-    model: BlockModel[ExchangeT], device: str, *, heavy: bool = False
-) -> BlockModel[ExchangeT]:
+def on_idle_cores(model: BlockModel, device: str, *, heavy: bool = False) -> BlockModel:
     """The model, with a second thread where there is a second core that has nothing else to do.
 
     ``heavy`` says that its blocks are a thorough sender's. To be used in a ``CodingThread``.

@@ -9,49 +9,49 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from lbbic_engine.layout.wavefront import Grid, Mirror, coding_order
-from lbbic_engine.networks.block_model import BlockModel, ExchangeT
+from lbbic_engine.layout.wavefront import Grid, StateFlip, coding_order
+from lbbic_engine.networks.block_model import BlockModel, SymbolPort
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
 def code_blocks(
-    model: BlockModel[ExchangeT], rows: int, columns: int, exchange: ExchangeT
+    model: BlockModel, rows: int, columns: int, port: SymbolPort
 ) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
-    """Codes a grid of blocks, for sender and receiver alike; they differ in ``exchange``.
+    """Codes a grid of blocks, for sender and receiver alike; they differ in ``port``.
 
     Yields each front's raster indexes (n,) and its blocks' state (n, width).
     """
-    return code_grids(model, (Grid(rows, columns),), exchange)
+    return code_grids(model, (Grid(rows, columns),), port)
 
 
 def code_grids(
-    model: BlockModel[ExchangeT], grids: tuple[Grid, ...], exchange: ExchangeT
+    model: BlockModel, grids: tuple[Grid, ...], port: SymbolPort
 ) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
     """Codes independent grids of blocks in common fronts, which are the wider for it.
 
-    Raster indexes go on from grid to grid. Blocks are mirrored as their quarter sees them
-    (``CodingOrder.mirrors``).
+    Raster indexes go on from grid to grid. Blocks are flipped as their quarter sees them
+    (``CodingOrder.flips``).
     """
     import torch
 
     order = coding_order(grids)
     count = len(order.blocks)
-    # In coding order, so that a front's state is in one piece; then blocks seen across seams.
-    state = model.empty_state(count + len(order.seen))
-    blocks, around, seen, mirrors = (
+    # In coding order, so that a front's state is in one piece; then neighbours across seams.
+    state = model.empty_state(count + len(order.seam_neighbours))
+    blocks, around, seam_neighbours, flips = (
         torch.from_numpy(values).to(state.device)
-        for values in (order.blocks, order.around, order.seen, order.seen_mirrors)
+        for values in (order.blocks, order.around, order.seam_neighbours, order.seam_flips)
     )
-    seen_across = Mirror(model.block_size, state)
+    flip_state = StateFlip(model.block_size, state)
     for (first, last), (begin, end) in zip(
-        pairwise(order.bounds), pairwise(order.seen_bounds), strict=True
+        pairwise(order.bounds), pairwise(order.seam_bounds), strict=True
     ):
         gathered = state.index_select(0, around[4 * first : 4 * last]).view(last - first, -1)
-        coded = model.code_front(blocks[first:last], gathered, exchange)
+        coded = model.code_front(blocks[first:last], gathered, port)
         state[first:last] = coded
         if begin < end:
-            at_seams = state.index_select(0, seen[begin:end])
-            state[count + begin : count + end] = seen_across(at_seams, mirrors[begin:end])
+            at_seams = state.index_select(0, seam_neighbours[begin:end])
+            state[count + begin : count + end] = flip_state(at_seams, flips[begin:end])
         yield order.blocks[first:last], coded

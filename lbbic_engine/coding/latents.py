@@ -1,10 +1,12 @@
 """The sender's and the receiver's side of the block loop: where a front's symbols come from.
 
 The sender makes them from the picture with the analysis transform; the receiver takes them from
-the stream (``segments``). Both say which to whoever runs the loop (``integer_network.Exchange``).
+the stream (``segments``). Both give them to the network that runs (``block_model.SymbolPort``).
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,10 +15,10 @@ from torch import Tensor
 
 from lbbic_engine.bitstream.entropy import Symbols
 from lbbic_engine.bitstream.segments import SymbolSink, SymbolSource
-from lbbic_engine.bitstream.tables import ProbabilityTables, fold, spent
+from lbbic_engine.bitstream.tables import ProbabilityTables, fold, symbol_cost
 from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS, lmbda
 from lbbic_engine.networks.float_network import PIXEL_OFFSET
-from lbbic_engine.networks.weights import Network
+from lbbic_engine.networks.weights import LoadedModel
 
 _SYMBOL_BOUND = 2.0**30
 # Weight of the distortion in a symbol's choice, relative to λ: errors also spoil the contexts of
@@ -24,73 +26,87 @@ _SYMBOL_BOUND = 2.0**30
 CHOICE_DISTORTION = 3.0
 
 
-class LatentWriter:
-    """Sends the blocks (n, 3B²) of one or more tiles at a quality index."""
+class SymbolChoice:
+    """How a sender chooses the symbols of a model at a quality index. Immutable."""
 
-    parents: Tensor | None = None
-
-    def __init__(
-        self, network: Network, index: int, sink: SymbolSink, blocks: NDArray[np.uint8]
-    ) -> None:
-        self._network = network
-        self._index = index
-        self._sink = sink
-        self._blocks = torch.from_numpy(blocks).to(network.integer.device)
+    def __init__(self, network: LoadedModel, index: int) -> None:
+        self.network = network
+        self.index = index
         model = network.integer.at_quality(index)
-        self._steps = model.steps.float()
+        self.steps = model.steps.float()
         self._savings = _savings(network.tables).to(network.integer.device)
-        self._distortion_bits: Tensor | None = None
+        self.distortion_bits: Tensor | None = None
         if model.step_energy is not None:
             # Bits of a block that one quantisation step of error is worth, squared.
             weight = CHOICE_DISTORTION * lmbda(MIN_QUALITY + index / QUALITY_STEPS) / (3 * 255**2)
-            self._distortion_bits = model.step_energy * weight
-        self._y = torch.empty(0)
-        self._first = 0
+            self.distortion_bits = model.step_energy * weight
 
-    def begin(self, front: Tensor, *sources: Tensor) -> None:
-        self._sink.begin()
-        self._y = self._network.analysis(self._aims(front), *sources, index=self._index)
-        self._first = 0
-
-    def symbols(self, index: int, means: Tensor, levels: Tensor) -> Tensor:
-        part, values, nearest = self._next(means)
-        if self._distortion_bits is not None:
-            lower = self._worth(part, values, nearest, levels) > 1
-            nearest.sub_(nearest.sign().mul_(lower))
-        symbols = nearest.to(torch.int32)
-        self._sink.encode(levels.cpu().numpy(), symbols.cpu().numpy())
-        return symbols
-
-    def _aims(self, front: Tensor) -> Tensor:
-        """What the blocks are to look like, float32, less by 128."""
-        return self._blocks.index_select(0, front).float().sub_(PIXEL_OFFSET)
-
-    def _next(self, means: Tensor) -> tuple[slice, Tensor, Tensor]:
-        """The next slice: its latents' place, values in steps from the means, nearest symbols."""
-        part = slice(self._first, self._first + means.shape[1])
-        self._first = part.stop
-        y, self._y = self._y.tensor_split([means.shape[1]], dim=1)
-        values = (y - means).float().div_(self._steps[part])
-        return part, values, values.round().clamp_(-_SYMBOL_BOUND, _SYMBOL_BOUND)
-
-    def _worth(self, part: slice, values: Tensor, nearest: Tensor, levels: Tensor) -> Tensor:
+    def saving_per_distortion(
+        self, part: slice, values: Tensor, nearest: Tensor, levels: Tensor
+    ) -> Tensor:
         """What the next symbols towards zero save in R, relative to the λD that they add."""
-        assert self._distortion_bits is not None
+        assert self.distortion_bits is not None
         # (v - n + sign)² - (v - n)²
         worse = (values - nearest).mul_(2 * nearest.sign()).add_(1)
-        return self._saved(nearest, levels).div_(worse.mul_(self._distortion_bits[part]))
+        return self.saved_bits(nearest, levels).div_(worse.mul_(self.distortion_bits[part]))
 
-    def _saved(self, symbols: Tensor, levels: Tensor) -> Tensor:
+    def saved_bits(self, symbols: Tensor, levels: Tensor) -> Tensor:
         """Bits that the next symbols towards zero save."""
         count = self._savings.shape[1]
         place = symbols.clamp(-(count // 2), count // 2).add_(levels, alpha=count)
         return self._savings.take(place.add_(count // 2).long())
 
 
+class Latents:
+    """The latents of a front's blocks, slice by slice."""
+
+    def __init__(self, y: Tensor, steps: Tensor) -> None:
+        self._y = y
+        self._steps = steps
+        self._first = 0
+
+    def next_slice(self, means: Tensor) -> tuple[slice, Tensor, Tensor]:
+        """Which latents they are, their values in steps from the means, and the nearest symbols."""
+        part = slice(self._first, self._first + means.shape[1])
+        self._first = part.stop
+        y, self._y = self._y.tensor_split([means.shape[1]], dim=1)
+        values = (y - means).float().div_(self._steps[part])
+        return part, values, values.round().clamp_(-_SYMBOL_BOUND, _SYMBOL_BOUND)
+
+    def go_on_with(self, rows: Tensor) -> None:
+        """From here on there are these rows, of those that there were."""
+        self._y = self._y.index_select(0, rows)
+
+
+class LatentWriter:
+    """Sends the blocks (n, 3B²) of one or more tiles at a quality index."""
+
+    def __init__(
+        self, network: LoadedModel, index: int, sink: SymbolSink, blocks: NDArray[np.uint8]
+    ) -> None:
+        self._choice = SymbolChoice(network, index)
+        self._sink = sink
+        self._blocks = torch.from_numpy(blocks).to(network.integer.device)
+        self._latents = Latents(torch.empty(0), self._choice.steps)
+
+    def begin(self, front: Tensor, *sources: Tensor) -> None:
+        self._sink.begin()
+        x = self._blocks.index_select(0, front).float().sub_(PIXEL_OFFSET)
+        y = self._choice.network.analysis(x, *sources, index=self._choice.index)
+        self._latents = Latents(y, self._choice.steps)
+
+    def symbols(self, index: int, means: Tensor, levels: Tensor) -> tuple[Tensor, None]:
+        part, values, nearest = self._latents.next_slice(means)
+        if self._choice.distortion_bits is not None:
+            lower = self._choice.saving_per_distortion(part, values, nearest, levels) > 1
+            nearest.sub_(nearest.sign().mul_(lower))
+        symbols = nearest.to(torch.int32)
+        self._sink.encode(levels.cpu().numpy(), symbols.cpu().numpy())
+        return symbols, None
+
+
 class SymbolWriter:
     """Sends symbols (n, latents) that were chosen before."""
-
-    parents: Tensor | None = None
 
     def __init__(self, sink: SymbolSink, symbols: Tensor) -> None:
         self._sink = sink
@@ -103,40 +119,50 @@ class SymbolWriter:
         self._front = self._symbols.index_select(0, front)
         self._first = 0
 
-    def symbols(self, index: int, means: Tensor, levels: Tensor) -> Tensor:
+    def symbols(self, index: int, means: Tensor, levels: Tensor) -> tuple[Tensor, None]:
         last = self._first + means.shape[1]
         chosen = self._front[:, self._first : last]
         self._first = last
         self._sink.encode(levels.cpu().numpy(), chosen.cpu().numpy())
-        return chosen
+        return chosen, None
+
+
+@dataclass(frozen=True)
+class Received:
+    """Levels and symbols (n, width) of a front's slices, and what symbols cost."""
+
+    slices: list[tuple[NDArray[np.uint8], Symbols]]
+    cost: NDArray[np.float32]
+
+    def bits(self) -> NDArray[np.float32]:
+        """What each block (n,) took."""
+        levels, symbols = (
+            np.concatenate(parts, axis=1) for parts in zip(*self.slices, strict=True)
+        )
+        return symbol_cost(self.cost, levels, symbols)
 
 
 class LatentReader:
     """Receives the blocks of one or more tiles."""
 
-    parents: Tensor | None = None
-
-    def __init__(self, network: Network, source: SymbolSource) -> None:
+    def __init__(self, network: LoadedModel, source: SymbolSource) -> None:
         self._source = source
         self._cost = network.tables.bits()
         self._received: list[tuple[NDArray[np.uint8], Symbols]] = []  # levels and symbols so far
 
     def begin(self, front: Tensor, *sources: Tensor) -> None:
         self._source.begin()
-        self._received.clear()
 
-    def symbols(self, index: int, means: Tensor, levels: Tensor) -> Tensor:
+    def symbols(self, index: int, means: Tensor, levels: Tensor) -> tuple[Tensor, None]:
         numbers = levels.cpu().numpy()
         symbols = self._source.decode(numbers)
         self._received.append((numbers, symbols))
-        return torch.from_numpy(symbols).to(levels.device)
+        return torch.from_numpy(symbols).to(levels.device), None
 
-    def bits(self) -> NDArray[np.float32]:
-        """What each block (n,) of the front just read took."""
-        levels, symbols = (
-            np.concatenate(parts, axis=1) for parts in zip(*self._received, strict=True)
-        )
-        return spent(self._cost, levels, symbols)
+    def take_received(self) -> Received:
+        """What has come since the last time: a front, after it."""
+        received, self._received = self._received, []
+        return Received(received, self._cost)
 
 
 def _savings(tables: ProbabilityTables) -> Tensor:

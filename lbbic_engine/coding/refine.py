@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from lbbic_engine.layout.blocks import merge_blocks, split_blocks
 from lbbic_engine.layout.tiles import Tile
-from lbbic_engine.layout.wavefront import Grid, block_mirrors, mirror
+from lbbic_engine.layout.wavefront import Grid, block_flips, flip_blocks
 from lbbic_engine.networks.refinement import RESIDUAL_BITS, Refinement
 
 Pixels = NDArray[np.uint8]
@@ -35,13 +35,13 @@ class TileRefiner:
         size, ring = config.block_size, config.ring
         self._refinement, self._index = refinement, index
         self._columns, self._size = grid.columns, size
-        self._mirrors = block_mirrors(grid)
+        self._flips = block_flips(grid)
         self._inside = (slice(ring, ring + height), slice(ring, ring + width))
         shape = (grid.rows * size + 2 * ring, grid.columns * size + 2 * ring, 3)
         self._canvas = np.zeros(shape, np.uint8)
         windows = sliding_window_view(self._canvas, (config.side, config.side), axis=(0, 1))
         patches = np.moveaxis(windows[::size, ::size], 2, -1)
-        # In the ways of ``mirrored_places``.
+        # In the ways of ``flip_permutations``.
         self._patches = [
             patches,
             patches[..., ::-1, :],
@@ -79,11 +79,11 @@ class TileRefiner:
 
     def _refine(self, indexes: NDArray[np.int64], strengths: Sequence[int]) -> list[Pixels]:
         config = self._refinement.config
-        mirrors = self._mirrors[indexes]
+        flips = self._flips[indexes]
         patches = np.empty((len(indexes), config.side, config.side, 3), np.uint8)
-        for way, seen in enumerate(self._patches):
-            (chosen,) = (mirrors == way).nonzero()
-            patches[chosen] = seen[np.divmod(indexes[chosen], self._columns)]
+        for way, windows in enumerate(self._patches):
+            (chosen,) = (flips == way).nonzero()
+            patches[chosen] = windows[np.divmod(indexes[chosen], self._columns)]
         residuals = self._refinement.residuals(torch.from_numpy(patches), self._index).cpu().numpy()
         inner = slice(config.ring, -config.ring)
         blocks = patches[:, inner, inner].reshape(len(indexes), config.pixels)
@@ -91,7 +91,7 @@ class TileRefiner:
         for strength in strengths:
             changes = (residuals * np.int16(strength) + (1 << _SHIFT - 1)) >> _SHIFT
             values = (changes + blocks).clip(0, 255).astype(np.uint8)
-            mirror(values, mirrors, self._size)
+            flip_blocks(values, flips, self._size)
             found.append(values)
         return found
 

@@ -42,19 +42,19 @@ class Grid(NamedTuple):
         return (self.rows // 2, self.columns // 2) if self.from_middle else (0, 0)
 
 
-class Mirror:
-    """Shows state (n, width) of blocks as those across a seam see it."""
+class StateFlip:
+    """Flips the pixels in the state (n, width) of blocks for those across a seam."""
 
     def __init__(self, block_size: int, state: Tensor) -> None:
         import torch
 
         places = np.tile(np.arange(state.shape[1]), (4, 1))
-        pixels = mirrored_places(block_size)
+        pixels = flip_permutations(block_size)
         places[:, : pixels.shape[1]] = pixels  # what is not pixels stays as it is
         self._places = torch.from_numpy(places).to(state.device)
 
-    def __call__(self, state: Tensor, mirrors: Tensor) -> Tensor:
-        return state.gather(1, self._places.index_select(0, mirrors))
+    def __call__(self, state: Tensor, flips: Tensor) -> Tensor:
+        return state.gather(1, self._places.index_select(0, flips))
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,10 @@ class CodingOrder:
 
     ``blocks`` are raster indexes (n,) in coding order, ``bounds`` say where in them a front
     begins, ``around`` (4·n,) are the places in them of each block's neighbours, n + m if outside.
-    Places from n on are ``seen`` (m,) again across a seam: places of blocks, ``seen_mirrors`` (m,)
-    how they are seen, ``seen_bounds`` where those of a front begin.
-    ``mirrors`` (n,) says how a block is mirrored (``mirrored_places``), by raster index.
+    Places from n on are ``seam_neighbours`` (m,): places of blocks that are a context once more, of
+    blocks across a seam, ``seam_flips`` (m,) how they are flipped for these, ``seam_bounds`` where
+    those of a front begin.
+    ``flips`` (n,) says how a block is flipped (``flip_permutations``), by raster index.
     ``parts`` are, for each front, the grids that have blocks in it, and which of its rows these
     are: (grid, first, last).
     """
@@ -73,10 +74,10 @@ class CodingOrder:
     blocks: NDArray[np.int64]
     bounds: list[int]
     around: NDArray[np.int64]
-    seen: NDArray[np.int64]
-    seen_mirrors: NDArray[np.int64]
-    seen_bounds: list[int]
-    mirrors: NDArray[np.int64]
+    seam_neighbours: NDArray[np.int64]
+    seam_flips: NDArray[np.int64]
+    seam_bounds: list[int]
+    flips: NDArray[np.int64]
     parts: list[list[tuple[int, int, int]]]
 
 
@@ -85,7 +86,7 @@ def coding_order(grids: tuple[Grid, ...]) -> CodingOrder:
     sizes = [grid.rows * grid.columns for grid in grids]
     count, offsets = sum(sizes), np.cumsum([0, *sizes[:-1]])
     front = np.concatenate([front_numbers(grid) for grid in grids])
-    mirrors = np.concatenate([block_mirrors(grid) for grid in grids])
+    flips = np.concatenate([block_flips(grid) for grid in grids])
     grid = np.repeat(np.arange(len(grids)), sizes)
     blocks = np.argsort(front, kind="stable")  # within a front, grid by grid
     place = np.empty(count + 1, np.int64)
@@ -99,11 +100,11 @@ def coding_order(grids: tuple[Grid, ...]) -> CodingOrder:
         ]
     )
     around = place[around[blocks]].ravel()
-    # Neighbours that are mirrored otherwise than the block itself are across a seam.
-    own, outside = mirrors[blocks], around == count
-    mirrored = np.where(outside, 0, own.repeat(4) ^ np.append(own, 0)[around])
-    across = mirrored > 0
-    pairs, which = np.unique(4 * around[across] + mirrored[across], return_inverse=True)
+    # Neighbours that are flipped otherwise than the block itself are across a seam.
+    own, outside = flips[blocks], around == count
+    flipped = np.where(outside, 0, own.repeat(4) ^ np.append(own, 0)[around])
+    across = flipped > 0
+    pairs, which = np.unique(4 * around[across] + flipped[across], return_inverse=True)
     around[outside], around[across] = count + len(pairs), count + which
     # A part begins where the front or the grid changes.
     front, grid = front[blocks], grid[blocks]
@@ -116,9 +117,11 @@ def coding_order(grids: tuple[Grid, ...]) -> CodingOrder:
             parts.append([])
         origin = bounds[len(parts) - 1]
         parts[-1].append((int(grid[first]), first - origin, last - origin))
-    seen, seen_mirrors = np.divmod(pairs, 4)
-    seen_bounds = np.searchsorted(seen, bounds).tolist()
-    return CodingOrder(blocks, bounds, around, seen, seen_mirrors, seen_bounds, mirrors, parts)
+    seam_neighbours, seam_flips = np.divmod(pairs, 4)
+    seam_bounds = np.searchsorted(seam_neighbours, bounds).tolist()
+    return CodingOrder(
+        blocks, bounds, around, seam_neighbours, seam_flips, seam_bounds, flips, parts
+    )
 
 
 def front_count(grid: Grid) -> int:
@@ -142,12 +145,12 @@ class _Quarters:
         # Steps outwards from the middle.
         self.down = np.where(self.above, first_row - 1 - self.row, self.row - first_row)
         self.right = np.where(self.left, first_column - 1 - self.column, self.column - first_column)
-        self.mirrors = self.left + 2 * self.above
+        self.flips = self.left + 2 * self.above
 
 
-def block_mirrors(grid: Grid) -> NDArray[np.int64]:
-    """How each block (n,) is mirrored when it is coded (``mirrored_places``), by raster index."""
-    return np.asarray(_Quarters(grid).mirrors)
+def block_flips(grid: Grid) -> NDArray[np.int64]:
+    """How each block (n,) is flipped when it is coded (``flip_permutations``), by raster index."""
+    return np.asarray(_Quarters(grid).flips)
 
 
 def front_numbers(grid: Grid, skew: int = 2) -> NDArray[np.int64]:
@@ -173,18 +176,18 @@ def neighbours(grid: Grid) -> NDArray[np.int64]:
 
 
 @cache
-def mirrored_places(block_size: int) -> NDArray[np.int64]:
-    """Where the values of a mirrored block are in the block: places (4, 3B²).
+def flip_permutations(block_size: int) -> NDArray[np.int64]:
+    """Where the values of a flipped block are in the block: places (4, 3B²).
 
-    Mirrored not at all, left to right, upside down, both.
+    Flipped not at all, left to right, upside down, both.
     """
     places = np.arange(3 * block_size**2).reshape(block_size, block_size, 3)
     ways = (places, places[:, ::-1], places[::-1], places[::-1, ::-1])
     return np.stack([way.ravel() for way in ways])
 
 
-def mirror(blocks: NDArray[np.uint8], mirrors: NDArray[np.int64], block_size: int) -> None:
-    """Mirrors blocks (n, 3B²) in place, each in the way (n,) of ``mirrored_places``."""
-    for way, places in enumerate(mirrored_places(block_size)[1:], 1):
-        (chosen,) = (mirrors == way).nonzero()
+def flip_blocks(blocks: NDArray[np.uint8], flips: NDArray[np.int64], block_size: int) -> None:
+    """Flips blocks (n, 3B²) in place, each in the way (n,) of ``flip_permutations``."""
+    for way, places in enumerate(flip_permutations(block_size)[1:], 1):
+        (chosen,) = (flips == way).nonzero()
         blocks[chosen] = blocks[chosen].take(places, axis=1)

@@ -21,7 +21,7 @@ from lbbic_engine.measure import metrics
 from lbbic_engine.networks import weights as weights_files
 
 if TYPE_CHECKING:
-    from lbbic_engine.codec import Compressed, Progress
+    from lbbic_engine.coding.results import Compressed, Progress
     from lbbic_engine.pictures.picture import Picture
 
 QUALITIES = tuple(step / 8 for step in range(8, 65))

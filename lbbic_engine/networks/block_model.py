@@ -1,16 +1,28 @@
-"""What the coding loop asks of a network."""
+"""What the coding loop asks of a network, and what a network asks of a sender or a receiver."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-ExchangeT = TypeVar("ExchangeT", contravariant=True)
+
+class SymbolPort(Protocol):
+    """Where symbols come from: made from the picture, or taken from the stream."""
+
+    def begin(self, front: Tensor, *sources: Tensor) -> None:
+        """Tells which blocks (n,) are next, and what the analysis transform needs to know."""
+
+    def symbols(self, index: int, means: Tensor, levels: Tensor) -> tuple[Tensor, Tensor | None]:
+        """int32 symbols (m, width) of a slice, given means (y_hat's unit) and levels (n, width).
+
+        A sender may go on with a row in several ways: the rows (m,) that these are the
+        continuations of come second, None if they are the same.
+        """
 
 
-class BlockModel(Protocol, Generic[ExchangeT]):
+class BlockModel(Protocol):
     """A network that codes blocks.
 
     A block's state begins with its 3B² pixels; what else it holds is the network's own affair.
@@ -21,5 +33,5 @@ class BlockModel(Protocol, Generic[ExchangeT]):
     def empty_state(self, blocks: int) -> Tensor:
         """State (blocks + 1, width) whose last row stands for the outside of the picture."""
 
-    def code_front(self, front: Tensor, around: Tensor, exchange: ExchangeT) -> Tensor:
+    def code_front(self, front: Tensor, around: Tensor, port: SymbolPort) -> Tensor:
         """State (n, width) of the blocks ``front`` from their neighbours' (n, 4·width)."""

@@ -33,12 +33,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from lbbic_engine.config import ModelConfig
+from lbbic_engine.networks.block_model import SymbolPort
 from lbbic_engine.networks.kernels import WEIGHT_LIMB, Product, make_product
 
 LATENT_UNIT = 512  # y_hat's integers per networks' unit: 8 per 8-bit step
@@ -52,22 +52,6 @@ OUTSIDE_FEATURE = -128
 DIGIT = 16
 TWO_DIGITS_BOUND = 127 * DIGIT + 127
 SLICE_GAIN, SYNTHESIS_GAIN = 4, 2
-
-
-class Exchange(Protocol):
-    """Where symbols come from: made from the picture, or taken from the stream.
-
-    A sender may go on with a row in several ways: ``parents`` (m,) are the rows that the symbols
-    last given continue, None if these are the rows that there were.
-    """
-
-    parents: Tensor | None
-
-    def begin(self, front: Tensor, *sources: Tensor) -> None:
-        """Tells which blocks (n,) are next, and what the analysis transform needs to know."""
-
-    def symbols(self, index: int, means: Tensor, levels: Tensor) -> Tensor:
-        """int32 symbols (m, width) of a slice, given means (y_hat's unit) and levels (n, width)."""
 
 
 @dataclass(frozen=True)
@@ -205,15 +189,15 @@ class IntegerModel:
         return state
 
     @torch.inference_mode()
-    def code_front(self, front: Tensor, around: Tensor, exchange: Exchange) -> Tensor:
+    def code_front(self, front: Tensor, around: Tensor, port: SymbolPort) -> Tensor:
         """State (n, 3B²+F) of blocks ``front`` from their neighbours' (n, 4·(3B²+F)).
 
-        It has a row for every way in which ``exchange`` has gone on with a block.
+        It has a row for every way in which ``port`` has gone on with a block.
         """
         prediction, h, feature = self.context_model(around)
-        exchange.begin(front, prediction, h)
+        port.begin(front, prediction, h)
         branches = self._layers.accumulate("branches", h)
-        y_hat, coarse, synthesis, origins = self.latents(branches, exchange)
+        y_hat, coarse, synthesis, origins = self.latents(branches, port)
         prediction, feature = _rows(prediction, origins), _rows(feature, origins)
         x_hat = self.synthesis_transform(y_hat, coarse, prediction, synthesis)
         return torch.cat([x_hat, self.features(x_hat, feature)], dim=1)
@@ -232,9 +216,9 @@ class IntegerModel:
         return torch.add(low, high, alpha=WEIGHT_LIMB), h, feature
 
     def latents(
-        self, branches: Tensor, exchange: Exchange
+        self, branches: Tensor, port: SymbolPort
     ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-        """Goes through the slices; ``exchange`` gives the symbols.
+        """Goes through the slices; ``port`` gives the symbols.
 
         ``branches`` are the accumulators for h, overwritten. Returns y_hat (n, latents), its
         coarse form, synthesis_1's part of ``branches``, and the rows of ``branches`` that these
@@ -251,8 +235,7 @@ class IntegerModel:
             parameters = part.parameters(hidden).add_(part.parameters_bias)
             levels, means = rounded(parameters, part.parameters_multiplier).chunk(2, dim=1)
             levels = levels.clamp_(0, self.config.scale_levels - 1).to(torch.uint8)
-            symbols = exchange.symbols(i, means, levels)
-            parents = exchange.parents
+            symbols, parents = port.symbols(i, means, levels)
             if parents is not None:
                 means = _rows(means, parents)
                 if i:

@@ -44,7 +44,7 @@ from torch import Tensor
 
 from lbbic_engine.config import PaperConfig
 from lbbic_engine.layout.wavefront import NEIGHBOURS
-from lbbic_engine.networks.integer_network import Exchange
+from lbbic_engine.networks.block_model import SymbolPort
 from lbbic_engine.networks.kernels import (
     WIDE_ACTIVATION_BOUND,
     Product,
@@ -188,19 +188,19 @@ class PaperIntegerNetwork:
         return state
 
     @torch.inference_mode()
-    def code_front(self, front: Tensor, around: Tensor, exchange: Exchange) -> Tensor:
+    def code_front(self, front: Tensor, around: Tensor, port: SymbolPort) -> Tensor:
         """State (n, width) of blocks ``front`` from that of their neighbours (n, 4·width)."""
         cells = around.view(len(front), len(NEIGHBOURS), -1)
         if self._wide:
-            return self._code_wide_front(front, cells, exchange)
+            return self._code_wide_front(front, cells, port)
         first, share = self._first_layers(cells)
         means, levels = self.context_model(self._features(first))
-        x_hat = self._code(front, cells, share, means, levels, exchange)
+        x_hat = self._code(front, cells, share, means, levels, port)
         if self._border is None:
             return x_hat
         return torch.cat([x_hat, x_hat.new_zeros((len(front), 1))], dim=1)
 
-    def _code_wide_front(self, front: Tensor, around: Tensor, exchange: Exchange) -> Tensor:
+    def _code_wide_front(self, front: Tensor, around: Tensor, port: SymbolPort) -> Tensor:
         """The same where features are read of neighbours; ``around`` is (n, 4, width)."""
         count, width = len(front), self.config.pixels + 1
         cells, above = around[..., :width], around[:, UPPER, : 2 * width]
@@ -220,7 +220,7 @@ class PaperIntegerNetwork:
         own, *sides = self._features(first).split([count, len(left), len(left), len(right)])
         features[left, LEFT], features[left, UPPER_LEFT], features[right, UPPER_RIGHT] = sides
         means, levels = self.context_model(torch.cat([own, features.flatten(1)], dim=1))
-        x_hat = self._code(front, cells, share[:count], means, levels, exchange)
+        x_hat = self._code(front, cells, share[:count], means, levels, port)
         present = x_hat.new_zeros((count, 1))
         return torch.cat([x_hat, present, upper, own], dim=1)
 
@@ -231,12 +231,12 @@ class PaperIntegerNetwork:
         share: Tensor,
         means: Tensor,
         levels: Tensor,
-        exchange: Exchange,
+        port: SymbolPort,
     ) -> Tensor:
-        """x_hat (n, 3B²) int8, once the symbols are exchanged."""
+        """x_hat (n, 3B²) int8, once the symbols are there."""
         pixels, missing = self._pixels(cells), cells[..., self.config.pixels :].flatten(1)
-        exchange.begin(front, pixels, *([missing] if missing.shape[1] else []))
-        symbols = exchange.symbols(0, means, levels)
+        port.begin(front, pixels, *([missing] if missing.shape[1] else []))
+        symbols, _ = port.symbols(0, means, levels)
         y_hat = _activation(symbols.double().mul_(LATENT_UNIT).add_(means))
         return self.synthesis_transform(y_hat.to(torch.int16), share)
 

@@ -43,7 +43,7 @@ KINDS: dict[str, type[Config]] = {"production": ModelConfig, "paper": PaperConfi
 
 
 @dataclass(frozen=True)
-class Description:
+class WeightsInfo:
     """What a weights file says of itself."""
 
     path: Path
@@ -54,16 +54,16 @@ class Description:
 
 
 @dataclass(frozen=True)
-class Network:
+class LoadedModel:
     """A model ready to code: exact decoder, probability tables, analysis transform."""
 
-    description: Description
+    info: WeightsInfo
     integer: IntegerNetwork | PaperIntegerNetwork
     tables: ProbabilityTables
     analysis: AnalysisTransform | PaperAnalysis
 
 
-def installed() -> Iterator[Description]:
+def installed() -> Iterator[WeightsInfo]:
     """Every readable weights file, those of the user's folder first."""
     for folder in folders():
         yield from describe_folder(folder)
@@ -82,29 +82,29 @@ def user_folder() -> Path:
     return Path(chosen) if chosen else user_data_path("lbbic", appauthor=False) / "weights"
 
 
-def describe_folder(folder: Path) -> Iterator[Description]:
+def describe_folder(folder: Path) -> Iterator[WeightsInfo]:
     """Every readable weights file of a folder, by name."""
     for path in sorted(folder.glob("*.safetensors")):
-        description = _describe(path)
-        if description is not None:
-            yield description
+        info = _describe(path)
+        if info is not None:
+            yield info
 
 
-def by_name(name: str) -> Description:
+def by_name(name: str) -> WeightsInfo:
     """The weights of that name; UnknownWeightsError if there are none."""
-    for description in installed():
-        if description.name == name:
-            return description
-    names = ", ".join(dict.fromkeys(description.name for description in installed()))
+    for info in installed():
+        if info.name == name:
+            return info
+    names = ", ".join(dict.fromkeys(info.name for info in installed()))
     detail = f"No weights named {name} are installed, only these: {names}."
     raise UnknownWeightsError("Unknown weights", detail if names else "None at all are installed.")
 
 
-def by_id(identity: bytes) -> Description:
+def by_id(identity: bytes) -> WeightsInfo:
     """The weights a file names; UnknownWeightsError if they are not installed."""
-    for description in installed():
-        if description.id == identity:
-            return description
+    for info in installed():
+        if info.id == identity:
+            return info
     raise UnknownWeightsError(
         "Unknown weights",
         f"The file was made with weights {identity.hex()}, which are not installed; a newer "
@@ -112,30 +112,30 @@ def by_id(identity: bytes) -> Description:
     )
 
 
-def load(description: Description, device: str) -> Network:
+def load(info: WeightsInfo, device: str) -> LoadedModel:
     """The network of a weights file, kept once loaded; UnknownWeightsError if it is damaged."""
-    return _load(description.path, description.id, device)
+    return _load(info.path, info.id, device)
 
 
 @cache
-def _load(path: Path, identity: bytes, device: str) -> Network:
-    description = _describe(path)
-    if description is None:
+def _load(path: Path, identity: bytes, device: str) -> LoadedModel:
+    info = _describe(path)
+    if info is None:
         raise UnknownWeightsError("Damaged weights", f"{path.name} cannot be read.")
     tensors = load_file(path)
     integer = part(tensors, INTEGER)
-    if identify(description.config, integer) != identity:
+    if identify(info.config, integer) != identity:
         raise UnknownWeightsError("Damaged weights", f"{path.name} does not match its checksum.")
     counts, widths = integer.pop("table_counts"), integer.pop("table_widths")
     tables = build_tables(counts.numpy(), widths.numpy())
     kernel, analysis = choose_kernel(device), part(tensors, ANALYSIS)
-    config = description.config
+    config = info.config
     try:
         if isinstance(config, PaperConfig):
             paper = PaperIntegerNetwork(config, integer, kernel, device)
-            return Network(description, paper, tables, _paper_analysis(config, analysis, device))
+            return LoadedModel(info, paper, tables, _paper_analysis(config, analysis, device))
         production = IntegerNetwork(config, integer, kernel, device)
-        return Network(description, production, tables, AnalysisTransform(analysis, kernel, device))
+        return LoadedModel(info, production, tables, AnalysisTransform(analysis, kernel, device))
     except KeyError as error:
         raise UnknownWeightsError(
             "Unknown weights", f"{path.name} is of another version of this program: no {error}."
@@ -149,20 +149,20 @@ def save_weights(
     integer: dict[str, Tensor],
     analysis: dict[str, Tensor],
     record: dict[str, Any],
-) -> Description:
+) -> WeightsInfo:
     """Writes a weights file, aside and then renamed."""
-    description = Description(path, name, identify(config, integer), config, record)
+    info = WeightsInfo(path, name, identify(config, integer), config, record)
     metadata = {
         "name": name,
         "kind": next(kind for kind, known in KINDS.items() if isinstance(config, known)),
-        "id": description.id.hex(),
+        "id": info.id.hex(),
         "config": dataclasses.asdict(config),
         "record": record,
     }
     tensors = {INTEGER + key: value.contiguous() for key, value in integer.items()}
     tensors |= {ANALYSIS + key: value.contiguous() for key, value in analysis.items()}
     write_file(path, tensors, metadata)
-    return description
+    return info
 
 
 def write_file(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
@@ -206,7 +206,7 @@ def part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
-def _describe(path: Path) -> Description | None:
+def _describe(path: Path) -> WeightsInfo | None:
     """What a weights file says of itself, or None if it is none."""
     metadata = read_metadata(path)
     if metadata is None:
@@ -214,7 +214,7 @@ def _describe(path: Path) -> Description | None:
     try:
         values = metadata["config"].items()
         config: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values}
-        return Description(
+        return WeightsInfo(
             path,
             metadata["name"],
             bytes.fromhex(metadata["id"]),

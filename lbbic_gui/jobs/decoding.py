@@ -12,7 +12,7 @@ from lbbic_gui.jobs.messages import Coded, FileVersion, Pixels, Point, Report, S
 from lbbic_gui.style.text import tr
 
 if TYPE_CHECKING:
-    from lbbic_engine.codec import Progress
+    from lbbic_engine.coding.results import Progress
     from lbbic_engine.pictures.picture import Picture
 
 OnReport = Callable[[Report], None]

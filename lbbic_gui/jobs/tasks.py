@@ -39,7 +39,7 @@ from lbbic_gui.jobs.requests import Request
 from lbbic_gui.style.text import tr
 
 if TYPE_CHECKING:
-    from lbbic_engine.codec import Compressed
+    from lbbic_engine.coding.results import Compressed
     from lbbic_engine.pictures.picture import Notice
 
 A = TypeVar("A")

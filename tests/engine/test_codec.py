@@ -9,7 +9,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from lbbic_engine import codec
 from lbbic_engine.bitstream import container as format_
 from lbbic_engine.bitstream.container import pack_container, parse_container
 from lbbic_engine.codec import (
@@ -21,6 +20,9 @@ from lbbic_engine.codec import (
     decompress_region,
     read_info,
 )
+from lbbic_engine.coding import decoder
+from lbbic_engine.coding.assemble import GREY
+from lbbic_engine.coding.results import Progress
 from lbbic_engine.errors import Cancelled, CorruptDataError, LbbicError, UnknownWeightsError
 from lbbic_engine.layout import tiles
 from lbbic_engine.layout.blocks import merge_blocks
@@ -167,7 +169,7 @@ def test_tiles_decode_alike_one_by_one_and_together(
 ) -> None:
     monkeypatch.setattr(tiles, "TILE_PIXELS", 1500)
     compressed = compress(picture_of(photograph), 6)
-    monkeypatch.setattr(codec, "GROUP_BLOCKS", limit)
+    monkeypatch.setattr(decoder, "GROUP_BLOCKS", limit)
     assert read_info(compressed.data).tiles > 3
     assert np.array_equal(decompress(compressed.data).pixels, compressed.reconstruction)
     with pytest.raises(Cancelled):
@@ -178,7 +180,7 @@ def test_a_tile_larger_than_allowed_is_refused(
     photograph: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = compress(picture_of(photograph)).data
-    monkeypatch.setattr(codec, "MAX_TILE_BLOCKS", 100)
+    monkeypatch.setattr(decoder, "MAX_TILE_BLOCKS", 100)
     with pytest.raises(CorruptDataError, match="larger"):
         decompress(data)
 
@@ -190,7 +192,7 @@ def shown(data: bytes, reconstruction: NDArray[np.uint8]) -> NDArray[np.bool_]:
     decoded = decompress(data, partial=True)
     assert "incomplete" in decoded.notices[-1].text
     same = (decoded.pixels == reconstruction).all(axis=2)
-    assert ((decoded.pixels == codec.GREY).all(axis=2) | same).all()
+    assert ((decoded.pixels == GREY).all(axis=2) | same).all()
     return np.asarray(same)
 
 
@@ -273,7 +275,7 @@ def test_every_truncation_is_reported(photograph: NDArray[np.uint8]) -> None:
 
 
 def test_progress_rises_to_the_end(photograph: NDArray[np.uint8]) -> None:
-    seen: list[codec.Progress] = []
+    seen: list[Progress] = []
     data = compress(picture_of(photograph), progress=seen.append).data
     decompress(data, progress=seen.append)
     for stage in ("Encoding", "Decoding"):

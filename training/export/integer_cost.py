@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from lbbic_engine.bitstream.entropy import Levels, Symbols
-from lbbic_engine.bitstream.tables import ProbabilityTables, build_tables, spent
+from lbbic_engine.bitstream.tables import ProbabilityTables, build_tables, symbol_cost
 from lbbic_engine.coding.block_loop import code_blocks
 from lbbic_engine.coding.latents import LatentWriter
 from lbbic_engine.config import LAMBDAS, quality_index
@@ -25,7 +25,7 @@ from lbbic_engine.networks.float_network import PIXEL_UNIT, BlockNetwork, rate_w
 from lbbic_engine.networks.integer_analysis import AnalysisTransform
 from lbbic_engine.networks.integer_network import IntegerNetwork
 from lbbic_engine.networks.kernels import choose_kernel
-from lbbic_engine.networks.weights import Description, Network
+from lbbic_engine.networks.weights import LoadedModel, WeightsInfo
 from training.export.integers import analysis_tensors, integer_tensors
 from training.export.rounding import Moments
 from training.shared import dataset
@@ -66,16 +66,16 @@ def compare(network: BlockNetwork, moments: Moments, crops: Sequence[dataset.Pix
     )
 
 
-def exact_twin(network: BlockNetwork, moments: Moments) -> Network:
+def exact_twin(network: BlockNetwork, moments: Moments) -> LoadedModel:
     """The integer network of a calibrated float one, as the codec would load it."""
     tensors = integer_tensors(network, moments)
     counts, widths = tensors.pop("table_counts"), tensors.pop("table_widths")
     kernel = choose_kernel("cpu")
     integer = IntegerNetwork(network.config, tensors, kernel, "cpu")
     tables = build_tables(counts.numpy(), widths.numpy())
-    description = Description(Path(), "twin", b"", network.config, {})
+    info = WeightsInfo(Path(), "twin", b"", network.config, {})
     analysis = AnalysisTransform(analysis_tensors(network, moments), kernel, "cpu")
-    return Network(description, integer, tables, analysis)
+    return LoadedModel(info, integer, tables, analysis)
 
 
 @torch.no_grad()
@@ -90,9 +90,9 @@ def _float_point(network: BlockNetwork, crops: Sequence[dataset.Pixels], quality
 
 
 @torch.no_grad()
-def integer_point(network: Network, crops: Sequence[dataset.Pixels], quality: float) -> Point:
+def integer_point(network: LoadedModel, crops: Sequence[dataset.Pixels], quality: float) -> Point:
     """What an exact network gives on crops, bits being what its tables say."""
-    config, index = network.description.config, quality_index(quality)
+    config, index = network.info.config, quality_index(quality)
     counter = _Counter(network.tables)
     error = 0.0
     for crop in crops:
@@ -117,4 +117,4 @@ class _Counter:
         pass
 
     def encode(self, levels: Levels, symbols: Symbols) -> None:
-        self.bits += float(spent(self._cost, levels, symbols).sum())
+        self.bits += float(symbol_cost(self._cost, levels, symbols).sum())

@@ -19,7 +19,7 @@ from lbbic_engine.coding.block_loop import code_blocks
 from lbbic_engine.coding.latents import LatentWriter
 from lbbic_engine.config import QUALITY_COUNT, QUALITY_STEPS, ModelConfig
 from lbbic_engine.layout.blocks import grid, split_blocks
-from lbbic_engine.networks.weights import Network
+from lbbic_engine.networks.weights import LoadedModel
 from training.export.integers import logistic_counts, to_counts
 
 PRIOR_SYMBOLS = 1000.0  # how many symbols the assumed distribution counts for
@@ -32,18 +32,18 @@ class _CountingWriter(LatentWriter):
     def count_into(self, counts: NDArray[np.float64]) -> None:
         self._counts = counts
 
-    def symbols(self, index: int, means: Tensor, levels: Tensor) -> Tensor:
-        symbols = super().symbols(index, means, levels)
+    def symbols(self, index: int, means: Tensor, levels: Tensor) -> tuple[Tensor, None]:
+        symbols, _ = super().symbols(index, means, levels)
         folded = fold(symbols.numpy().astype(np.int64)).clip(max=self._counts.shape[1] - 1)
         np.add.at(self._counts, (levels.numpy(), folded), 1)
-        return symbols
+        return symbols, None
 
 
 def fitted_counts(
-    network: Network, crops: Iterable[NDArray[np.uint8]]
+    network: LoadedModel, crops: Iterable[NDArray[np.uint8]]
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Counts (levels, widest) and widths (levels,) from coding the crops at all rate points."""
-    config = network.description.config
+    config = network.info.config
     assert isinstance(config, ModelConfig)
     assumed, _ = logistic_counts(config)
     counts = np.zeros(assumed.shape)

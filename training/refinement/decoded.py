@@ -18,17 +18,17 @@ from torch import Tensor
 from tqdm import tqdm
 
 from lbbic_engine.bitstream.entropy import Levels, Symbols
-from lbbic_engine.bitstream.tables import spent
+from lbbic_engine.bitstream.tables import symbol_cost
 from lbbic_engine.coding.block_loop import code_grids
 from lbbic_engine.coding.latents import LatentWriter, SymbolWriter
 from lbbic_engine.coding.symbol_search import SymbolSearch
 from lbbic_engine.config import QUALITY_COUNT, QUALITY_STEPS
 from lbbic_engine.layout.blocks import merge_blocks, split_blocks
-from lbbic_engine.layout.wavefront import Grid, coding_order, mirror
+from lbbic_engine.layout.wavefront import Grid, coding_order, flip_blocks
 from lbbic_engine.networks import weights
+from lbbic_engine.networks.block_model import SymbolPort
 from lbbic_engine.networks.float_network import PIXEL_OFFSET
-from lbbic_engine.networks.integer_network import Exchange
-from lbbic_engine.networks.weights import Network
+from lbbic_engine.networks.weights import LoadedModel
 from training.shared import dataset
 
 Pixels = NDArray[np.uint8]
@@ -99,19 +99,19 @@ def read_crops(folder: Path) -> Iterator[Crop]:
 
 
 def code(
-    network: Network, index: int, crops: list[Pixels], *, thorough: bool = False
+    network: LoadedModel, index: int, crops: list[Pixels], *, thorough: bool = False
 ) -> list[tuple[Pixels, NDArray[np.float32]]]:
     """The reconstruction and the blocks' bits of each crop, coded at a quality index."""
-    size = network.description.config.block_size
-    from_middle = network.description.config.from_middle
+    size = network.info.config.block_size
+    from_middle = network.info.config.from_middle
     grids = tuple(Grid(c.shape[0] // size, c.shape[1] // size, from_middle) for c in crops)
     order = coding_order(grids)
     blocks = np.concatenate([split_blocks(crop, size) for crop in crops])
-    mirror(blocks, order.mirrors, size)
+    flip_blocks(blocks, order.flips, size)
     bounds = np.cumsum([grid.rows * grid.columns for grid in grids])
     sink = _Bits(network)
     model = network.integer.at_quality(index)
-    writer: Exchange
+    writer: SymbolPort
     if thorough:
         symbols = []
         for grid, part in zip(grids, np.split(blocks, bounds[:-1]), strict=True):
@@ -127,7 +127,7 @@ def code(
         values = state[:, : blocks.shape[1]].to(torch.int16) + PIXEL_OFFSET
         blocks[front] = values.to(torch.uint8).numpy()
         bits[front] = sink.bits
-    mirror(blocks, order.mirrors, size)
+    flip_blocks(blocks, order.flips, size)
     return [
         (
             merge_blocks(part, grid.rows * size, grid.columns * size, size),
@@ -142,7 +142,7 @@ def code(
 class _Bits:
     """Takes symbols and counts the ``bits`` of each block of the front."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: LoadedModel) -> None:
         self._cost = network.tables.bits()
         self.bits = np.empty(0, np.float32)
 
@@ -150,7 +150,7 @@ class _Bits:
         self.bits = np.zeros(0, np.float32)
 
     def encode(self, levels: Levels, symbols: Symbols) -> None:
-        found = spent(self._cost, levels, symbols)
+        found = symbol_cost(self._cost, levels, symbols)
         self.bits = self.bits + found if len(self.bits) else found
 
 

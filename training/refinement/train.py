@@ -25,7 +25,7 @@ from tqdm import tqdm
 
 from lbbic_engine.coding.refine import STRENGTHS
 from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS, RefinementConfig
-from lbbic_engine.layout.wavefront import Grid, block_mirrors, mirror
+from lbbic_engine.layout.wavefront import Grid, block_flips, flip_blocks
 from lbbic_engine.networks.float_network import PIXEL_UNIT, rate_weights
 from lbbic_engine.networks.refinement import patch_inputs
 from training.initialisation.precondition import FLOOR, POWER, Precondition
@@ -70,13 +70,13 @@ class Batch:
 
 
 class Example:
-    """A crop of which blocks are taken as they were coded (``wavefront.block_mirrors``)."""
+    """A crop of which blocks are taken as they were coded (``wavefront.block_flips``)."""
 
     def __init__(self, crop: Crop, config: RefinementConfig) -> None:
         size, ring = config.block_size, config.ring
         rows, columns = crop.bits.shape
         self._config = config
-        self._mirrors = _mirrors(Grid(rows, columns, from_middle=True))
+        self._flips = _flips(Grid(rows, columns, from_middle=True))
         self._columns = columns
         original, decoded = crop.original.numpy(), crop.decoded.numpy()
         # Beyond the crop, its outermost pixels are repeated.
@@ -93,8 +93,8 @@ class Example:
         count, place = len(blocks), np.divmod(blocks, self._columns)
         patches = self._patches[place].reshape(count, config.patch_pixels)
         originals = self._originals[place].reshape(count, config.pixels)
-        mirror(patches, self._mirrors[blocks], config.side)
-        mirror(originals, self._mirrors[blocks], config.block_size)
+        flip_blocks(patches, self._flips[blocks], config.side)
+        flip_blocks(originals, self._flips[blocks], config.block_size)
         square = patches.reshape(count, config.side, config.side, 3)
         inner = square[:, ring:-ring, ring:-ring].reshape(count, config.pixels)
         missing = np.subtract(originals, inner, dtype=np.int16)
@@ -286,8 +286,8 @@ def validate(network: RefinementNetwork, examples: Examples) -> dict[str, float]
 
 
 @cache
-def _mirrors(grid: Grid) -> NDArray[np.int64]:
-    return block_mirrors(grid)
+def _flips(grid: Grid) -> NDArray[np.int64]:
+    return block_flips(grid)
 
 
 def _windows(picture: NDArray[np.uint8], side: int, step: int) -> NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""The sender's choice of symbols in floating point: ``exchange.LatentWriter``'s, for training.
+"""The sender's choice of symbols in floating point: ``latents.LatentWriter``'s, for training.
 
 The codec asks its tables what a symbol costs, this the logistic distribution that they start from.
 """

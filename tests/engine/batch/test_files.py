@@ -17,7 +17,7 @@ from PIL import Image
 from lbbic_engine import compress, load_picture
 from lbbic_engine.batch.directions import Decoding, Encoding
 from lbbic_engine.batch.files import FileResult, code_files
-from lbbic_engine.codec import Progress
+from lbbic_engine.coding.results import Progress
 from lbbic_engine.errors import Cancelled, UnsupportedImageError
 from lbbic_engine.parallel import run
 from lbbic_engine.parallel.pool import WorkerDied

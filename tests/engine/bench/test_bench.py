@@ -132,16 +132,19 @@ class Recorder(latents.LatentWriter):
     """Keeps what it sends: symbols (blocks, latents)."""
 
     found: torch.Tensor
+    widths: tuple[int, ...]
 
     def begin(self, front: torch.Tensor, *sources: torch.Tensor) -> None:
         super().begin(front, *sources)
         self._front = front
 
-    def symbols(self, index: int, means: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
-        first = self._first
-        symbols = super().symbols(index, means, levels)
-        self.found[self._front, first : self._first] = symbols.float()
-        return symbols
+    def symbols(
+        self, index: int, means: torch.Tensor, levels: torch.Tensor
+    ) -> tuple[torch.Tensor, None]:
+        symbols, _ = super().symbols(index, means, levels)
+        first = sum(self.widths[:index])
+        self.found[self._front, first : first + self.widths[index]] = symbols.float()
+        return symbols, None
 
 
 class Replay:
@@ -149,13 +152,15 @@ class Replay:
 
     def __init__(self, symbols: torch.Tensor, widths: tuple[int, ...]) -> None:
         self._slices = symbols.split(widths, dim=1)
-        self._block = 0
+        self._block = torch.tensor([0])
 
-    def begin(self, block: int, p: torch.Tensor, h: torch.Tensor) -> None:
-        self._block = block
+    def begin(self, front: torch.Tensor, *sources: torch.Tensor) -> None:
+        self._block = front
 
-    def symbols(self, index: int, means: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
-        return self._slices[index][self._block].view_as(means)
+    def symbols(
+        self, index: int, means: torch.Tensor, levels: torch.Tensor
+    ) -> tuple[torch.Tensor, None]:
+        return self._slices[index][self._block].view_as(means), None
 
 
 def test_the_reference_is_the_same_networks(tiny: None, photograph: NDArray[np.uint8]) -> None:
@@ -169,13 +174,15 @@ def test_the_reference_is_the_same_networks(tiny: None, photograph: NDArray[np.u
     size, (height, width) = config.block_size, photograph.shape[:2]
     rows, columns = grid(height, width, size)
     ours = split_blocks(photograph, size)
-    recorder = Recorder(network, quality_index(4), SegmentWriter(network.tables, 0), ours.copy())
+    recorder = Recorder(network, quality_index(4), SegmentWriter(network.tables, 0), ours)
     recorder.found = torch.zeros(rows * columns, config.latents)
+    recorder.widths = config.latent_slices
     model = network.integer.at_quality(quality_index(4))
+    decoded = np.empty_like(ours)
     for front, state in code_blocks(model, rows, columns, recorder):
-        ours[front] = state[:, : config.pixels].numpy().view(np.uint8) ^ 128
+        decoded[front] = state[:, : config.pixels].numpy().view(np.uint8) ^ 128
     straight = reference.float_network(config, exact, analysis)
     slow = reference.Reference(straight, network.tables, 4)
     blocks = slow.code(rows, columns, Replay(recorder.found, config.latent_slices))
-    pictures = (merge_blocks(each, height, width, size) for each in (blocks, ours))
+    pictures = (merge_blocks(each, height, width, size) for each in (blocks, decoded))
     assert psnr(*pictures) > 40

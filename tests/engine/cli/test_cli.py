@@ -23,6 +23,7 @@ import lbbic_engine
 from lbbic_engine import codec
 from lbbic_engine.bitstream.container import SIGNATURE, parse_container
 from lbbic_engine.cli.arguments import main
+from lbbic_engine.coding.results import Compressed
 from lbbic_engine.errors import LbbicError
 from lbbic_engine.networks import weights
 from lbbic_engine.pictures import atomic
@@ -1104,7 +1105,7 @@ def test_demo_without_samples_is_an_error(samples: Path, capsys: Capture) -> Non
 def _let_decoder_differ(monkeypatch: pytest.MonkeyPatch) -> None:
     honest = codec.compress
 
-    def compress(*arguments: Any, **options: Any) -> codec.Compressed:
+    def compress(*arguments: Any, **options: Any) -> Compressed:
         compressed = honest(*arguments, **options)
         return replace(compressed, reconstruction=compressed.reconstruction ^ 1)
 

@@ -4,6 +4,7 @@ import sys
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from typing import cast
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 from lbbic_engine.coding import adaptive_threads
 from lbbic_engine.coding.adaptive_threads import AdaptiveThreads, ThreadTuner, on_idle_cores
 from lbbic_engine.devices import CodingThread
+from lbbic_engine.networks.block_model import SymbolPort
 
 
 class Clock:
@@ -38,7 +40,7 @@ class Model:
     def empty_state(self, blocks: int) -> Tensor:
         return torch.zeros(blocks + 1, 1)
 
-    def code_front(self, front: Tensor, around: Tensor, exchange: None) -> Tensor:
+    def code_front(self, front: Tensor, around: Tensor, port: SymbolPort) -> Tensor:
         threads = torch.get_num_threads()
         self.used[threads] += 1
         self.clock.now += self.seconds[threads]
@@ -54,9 +56,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def code(model: AdaptiveThreads[None], fronts: int, width: int = 24) -> None:
+def code(model: AdaptiveThreads, fronts: int, width: int = 24) -> None:
     for _ in range(fronts):
-        assert model.code_front(torch.arange(width), torch.ones(width), None).sum() == width
+        state = model.code_front(torch.arange(width), torch.ones(width), cast(SymbolPort, None))
+        assert state.sum() == width
 
 
 def test_idle_cores_are_used(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:

@@ -8,9 +8,11 @@ import torch
 from numpy.typing import NDArray
 
 from lbbic_engine import codec
-from lbbic_engine.codec import Progress, compress, compress_batch, decompress
-from lbbic_engine.coding import symbol_search
+from lbbic_engine.codec import compress, compress_batch, decompress
+from lbbic_engine.coding import candidates
+from lbbic_engine.coding.candidates import CANDIDATES, Candidates, CandidateWriter, Tally
 from lbbic_engine.coding.latents import SymbolWriter
+from lbbic_engine.coding.results import Compressed, Progress
 from lbbic_engine.config import lmbda
 from lbbic_engine.errors import Cancelled
 from lbbic_engine.layout import tiles
@@ -27,7 +29,7 @@ def picture_of(pixels: NDArray[np.uint8]) -> Picture:
     return Picture(pixels, alpha=None, grey=False, icc=None, exif=None, xmp=None, notices=())
 
 
-def cost(pixels: NDArray[np.uint8], compressed: codec.Compressed) -> float:
+def cost(pixels: NDArray[np.uint8], compressed: Compressed) -> float:
     """R + λD, without the container's bytes."""
     payload = codec.read_info(compressed.data).payload_bytes
     mse = 10 ** (-metrics.psnr(pixels, compressed.reconstruction) / 10)
@@ -68,10 +70,10 @@ def test_ways_that_are_alike_are_the_fast_senders(
     photograph: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The search runs the networks on the same contexts as the coder does."""
-    monkeypatch.setattr(symbol_search, "WAYS", (1.0,) * len(symbol_search.WAYS))
-    monkeypatch.setattr(symbol_search, "VARIATION", 0.0)
-    monkeypatch.setattr(symbol_search, "OUTWARD_BITS", 1e-9)
-    monkeypatch.setattr(symbol_search, "BEYOND", 0.0)
+    monkeypatch.setattr(candidates, "CANDIDATES", (1.0,) * len(CANDIDATES))
+    monkeypatch.setattr(candidates, "VARIATION", 0.0)
+    monkeypatch.setattr(candidates, "OUTWARD_BITS", 1e-9)
+    monkeypatch.setattr(candidates, "OVERSHOOT", 0.0)
     picture = picture_of(photograph)
     assert compress(picture, 4, effort="thorough").data == compress(picture, 4).data
 
@@ -85,18 +87,18 @@ def test_ways_that_share_a_row_are_what_each_would_be_by_itself(
     random = torch.Generator().manual_seed(1)
     width = 4 * model.empty_state(0).shape[1]
     around = torch.randint(-128, 128, (count, width), generator=random).to(torch.int8)
-    tally = symbol_search._Tally(network.tables)
-    writer = symbol_search._WaysWriter(network, 40, tally, blocks)
+    writer = CandidateWriter(Candidates(network, 40, blocks))
     state = model.code_front(torch.arange(count), around, writer)
 
-    block, _ = writer.kept.nonzero(as_tuple=True)
-    assert 2 * count < len(block) < len(symbol_search.WAYS) * count
-    rows = torch.cat([block[:, None], tally.symbols], dim=1)
+    tried = writer.tried()
+    block, _ = tried.kept.nonzero(as_tuple=True)
+    assert 2 * count < len(block) < len(CANDIDATES) * count
+    rows = torch.cat([block[:, None], tried.symbols], dim=1)
     assert len(rows.unique(dim=0)) == len(rows)
-    apart = symbol_search._Tally(network.tables)
-    again = SymbolWriter(apart, tally.symbols)
+    apart = Tally(network.tables.bits())
+    again = SymbolWriter(apart, tried.symbols)
     assert model.code_front(torch.arange(len(block)), around[block], again).equal(state)
-    assert np.allclose(apart.bits, tally.bits)
+    assert np.allclose(apart.bits, tried.bits)
 
 
 @pytest.mark.usefixtures("tiny")

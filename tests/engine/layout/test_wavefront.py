@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from typing import cast
 
 import numpy as np
 import pytest
@@ -12,11 +13,12 @@ from lbbic_engine.layout.wavefront import (
     NEIGHBOURS,
     Grid,
     coding_order,
+    flip_blocks,
     front_count,
     fronts,
-    mirror,
     neighbours,
 )
+from lbbic_engine.networks.block_model import SymbolPort
 
 SIZES = [(1, 1), (1, 7), (7, 1), (2, 2), (5, 2), (64, 96), (3, 40), (9, 8)]
 GRIDS = [Grid(*size, from_middle) for size in SIZES for from_middle in (False, True)]
@@ -67,7 +69,7 @@ class Recorder:
     def empty_state(self, blocks: int) -> Tensor:
         return torch.zeros(blocks + 1, self.blocks.shape[1], dtype=torch.uint8)
 
-    def code_front(self, front: Tensor, around: Tensor, exchange: None) -> Tensor:
+    def code_front(self, front: Tensor, around: Tensor, port: SymbolPort) -> Tensor:
         self.around[front] = around.view(len(front), 4, -1)
         return self.blocks[front]
 
@@ -87,9 +89,9 @@ def test_a_block_sees_the_picture_around_it_mirrored_as_its_quarter_is(
     order = coding_order(grids)
     pixels = list(pictures(grids))
     blocks = np.concatenate([split_blocks(each, BLOCK_SIZE) for each in pixels])
-    mirror(blocks, order.mirrors, BLOCK_SIZE)
+    flip_blocks(blocks, order.flips, BLOCK_SIZE)
     model = Recorder(blocks)
-    for front, state in code_grids(model, grids, None):
+    for front, state in code_grids(model, grids, cast(SymbolPort, None)):
         assert np.array_equal(state.numpy(), blocks[front])
 
     first = 0

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lbbic_engine import codec
-from lbbic_engine.codec import Compressed, Progress
+from lbbic_engine.coding.results import Compressed, Progress
 from lbbic_engine.errors import Cancelled, LbbicError
 from lbbic_engine.measure import metrics, target_search
 from lbbic_engine.measure.target_search import QUALITIES, search_quality

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from lbbic_engine import codec
+from lbbic_engine.coding.results import Compressed
 from lbbic_engine.networks import kernels, weights
 from lbbic_engine.pictures.picture import Picture
 
@@ -45,7 +46,7 @@ def as_on_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
     kernels.self_check.cache_clear()
 
 
-def files(photograph: NDArray[np.uint8]) -> list[codec.Compressed]:
+def files(photograph: NDArray[np.uint8]) -> list[Compressed]:
     """Two pictures, whose fronts have 1 to 18 blocks, coded with either kind of network."""
     wide = photograph[:40]
     return [

@@ -17,15 +17,15 @@ Integers = NDArray[np.int64]
 
 
 class Scripted:
-    """An exchange whose symbols are a fixed function of what it is given."""
-
-    parents = None
+    """A port whose symbols are a fixed function of what it is given."""
 
     def begin(self, front: torch.Tensor, *sources: torch.Tensor) -> None:
         pass
 
-    def symbols(self, index: int, means: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
-        return scripted(means.long(), levels.long(), index).to(torch.int32)
+    def symbols(
+        self, index: int, means: torch.Tensor, levels: torch.Tensor
+    ) -> tuple[torch.Tensor, None]:
+        return scripted(means.long(), levels.long(), index).to(torch.int32), None
 
 
 def scripted(means: torch.Tensor, levels: torch.Tensor, index: int) -> torch.Tensor:

@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from lbbic_engine import codec
 from lbbic_engine.bitstream.container import pack_container, parse_container
+from lbbic_engine.coding.assemble import GREY
 from lbbic_engine.coding.block_loop import code_blocks
 from lbbic_engine.config import (
     PAPER_VARIANTS,
@@ -44,7 +45,7 @@ Pixels = NDArray[np.uint8]
 
 
 @pytest.fixture
-def golden(monkeypatch: pytest.MonkeyPatch) -> weights.Description:
+def golden(monkeypatch: pytest.MonkeyPatch) -> weights.WeightsInfo:
     monkeypatch.setenv("LBBIC_WEIGHTS", str(GOLDEN))
     return weights.by_name("paper")
 
@@ -57,13 +58,15 @@ def picture(pixels: Pixels, *, grey: bool = False) -> Picture:
 
 
 class Scripted:
-    """An exchange whose symbols are a fixed function of what it is given."""
+    """A port whose symbols are a fixed function of what it is given."""
 
     def begin(self, front: torch.Tensor, *sources: torch.Tensor) -> None:
         pass
 
-    def symbols(self, index: int, means: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
-        return ((means * 7 + levels * 3) % 9 - 4).to(torch.int32)
+    def symbols(
+        self, index: int, means: torch.Tensor, levels: torch.Tensor
+    ) -> tuple[torch.Tensor, None]:
+        return ((means * 7 + levels * 3) % 9 - 4).to(torch.int32), None
 
 
 def scaled(value: Any, exponent: int) -> int:
@@ -349,7 +352,7 @@ def test_variants_are_known_by_name() -> None:
 @pytest.mark.parametrize("size", [(1, 1), (3, 5), (4, 8), (9, 2), (2, 33), (45, 31)])
 @pytest.mark.parametrize("grey", [False, True])
 def test_a_file_gives_what_the_encoder_saw(
-    golden: weights.Description, size: tuple[int, int], grey: bool
+    golden: weights.WeightsInfo, size: tuple[int, int], grey: bool
 ) -> None:
     random = np.random.default_rng(size[0])
     pixels = random.integers(0, 256, (*size, 1 if grey else 3), np.uint8)
@@ -360,7 +363,7 @@ def test_a_file_gives_what_the_encoder_saw(
     assert decoded.grey == grey
 
 
-def test_a_photograph_survives(golden: weights.Description, photograph: Pixels) -> None:
+def test_a_photograph_survives(golden: weights.WeightsInfo, photograph: Pixels) -> None:
     compressed = codec.compress(picture(photograph), weights="paper")
     error = compressed.reconstruction.astype(float) - photograph
     assert np.square(error).mean() < 0.25 * photograph.var()
@@ -369,7 +372,7 @@ def test_a_photograph_survives(golden: weights.Description, photograph: Pixels) 
 
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_every_kernel_decodes_the_same_pixels(
-    golden: weights.Description, kernel: str, photograph: Pixels, monkeypatch: pytest.MonkeyPatch
+    golden: weights.WeightsInfo, kernel: str, photograph: Pixels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compressed = codec.compress(picture(photograph), weights="paper")
     with monkeypatch.context() as patch:
@@ -380,13 +383,13 @@ def test_every_kernel_decodes_the_same_pixels(
     assert np.array_equal(decoded.pixels, compressed.reconstruction)
 
 
-def test_fronts_arrive_one_after_another(golden: weights.Description, photograph: Pixels) -> None:
+def test_fronts_arrive_one_after_another(golden: weights.WeightsInfo, photograph: Pixels) -> None:
     compressed = codec.compress(picture(photograph), weights="paper")
     parts = list(codec.decode_progressively(compressed.data))
     assert sum(len(front.rows) for front in parts) == -(-72 // 4) * (104 // 4)
 
 
-def test_one_quality_is_coded_and_others_are_refused(golden: weights.Description) -> None:
+def test_one_quality_is_coded_and_others_are_refused(golden: weights.WeightsInfo) -> None:
     grey = load_picture(GOLDEN.parents[1] / "resources" / "samples" / "coffee.png")
     small = picture(grey.pixels[:20, :20])
     by_default = codec.compress(small, weights="paper")
@@ -399,7 +402,7 @@ def test_one_quality_is_coded_and_others_are_refused(golden: weights.Description
 
 
 def test_a_file_of_a_quality_that_its_weights_have_not_is_damaged(
-    golden: weights.Description,
+    golden: weights.WeightsInfo,
 ) -> None:
     container = parse_container((GOLDEN / "paper.lbb").read_bytes())
     forged = pack_container(replace(container, quality_eighths=40))
@@ -407,17 +410,17 @@ def test_a_file_of_a_quality_that_its_weights_have_not_is_damaged(
         codec.decompress(forged)
 
 
-def test_a_truncated_file_shows_nothing_but_grey_where_it_ends(golden: weights.Description) -> None:
+def test_a_truncated_file_shows_nothing_but_grey_where_it_ends(golden: weights.WeightsInfo) -> None:
     data = (GOLDEN / "paper.lbb").read_bytes()
     with pytest.raises(CorruptDataError):
         codec.decompress(data[:-100])
-    assert (codec.decompress(data[:-100], partial=True).pixels == codec.GREY).all()
+    assert (codec.decompress(data[:-100], partial=True).pixels == GREY).all()
 
 
 # --- weights files ------------------------------------------------------------------------------
 
 
-def test_weights_files_say_their_kind(golden: weights.Description) -> None:
+def test_weights_files_say_their_kind(golden: weights.WeightsInfo) -> None:
     assert golden.config == PaperConfig(
         block_size=4, hidden=64, latents=8, quality=4.0, scale_levels=24
     )

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from lbbic_engine import codec
-from lbbic_engine.layout.wavefront import Grid, block_mirrors
+from lbbic_engine.layout.wavefront import Grid, block_flips
 from lbbic_engine.networks import weights
 from lbbic_engine.networks.float_network import PIXEL_UNIT
 from lbbic_engine.networks.refinement import RESIDUAL_BITS, Refinement
@@ -103,7 +103,7 @@ def test_examples_are_turned_as_their_blocks_were_coded(folder: Path) -> None:
     example = Example(Crop(original, decoded, torch.zeros(3, 5), 8), config)
     patches, missing = example.cut(np.arange(15))
     padded = np.pad(decoded.numpy(), ((2, 2), (2, 2), (0, 0)), mode="edge")
-    for block, way in enumerate(block_mirrors(Grid(3, 5, from_middle=True))):
+    for block, way in enumerate(block_flips(Grid(3, 5, from_middle=True))):
         top, left = 8 * (block // 5), 8 * (block % 5)
         turned = [axis for axis, bit in ((1, 1), (0, 2)) if way & bit]
         assert np.array_equal(

@@ -1,0 +1,49 @@
+"""Blocks put together to pictures: their values, those of each tile, grey ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lbbic_engine.coding.results import Pixels
+from lbbic_engine.layout.blocks import merge_blocks
+from lbbic_engine.layout.tiles import Tile
+
+ValueT = TypeVar("ValueT", bound=np.generic)
+
+GREY = 128  # where nothing was decoded
+
+
+def merge_tiles(
+    blocks: Pixels,
+    tiles: Sequence[Tile],
+    canvases: Sequence[tuple[Pixels, bool]],
+    size: int,
+) -> None:
+    """Puts the blocks (n, 3·size²) of tiles into their pictures, of which some are grey."""
+    for tile, part in zip(tiles, parts_of_tiles(blocks, tiles), strict=True):
+        pixels, grey = canvases[tile.picture]
+        rows = pixels[tile.pixel_rows(size)]
+        height, width, _ = rows.shape
+        rows[:] = merge_blocks(in_grey(part) if grey else part, height, width, size)
+
+
+def parts_of_tiles(blocks: NDArray[ValueT], tiles: Sequence[Tile]) -> list[NDArray[ValueT]]:
+    """What belongs to the blocks of each tile, of those of all."""
+    return np.split(blocks, np.cumsum([tile.blocks for tile in tiles])[:-1])
+
+
+def pixel_values(state: torch.Tensor, pixels: int) -> Pixels:
+    """8-bit values (n, 3B²) of blocks' state, in which they are less by 128."""
+    return state.cpu().numpy()[:, :pixels].view(np.uint8) ^ np.uint8(128)
+
+
+def in_grey(values: Pixels) -> Pixels:
+    """Blocks (n, 3B²) with the mean of the colours in place of each."""
+    colours = values.reshape(len(values), -1, 3)
+    mean = (colours.astype(np.int16).sum(axis=2, keepdims=True) + 1) // 3
+    return np.broadcast_to(mean, colours.shape).reshape(values.shape).astype(np.uint8)

@@ -1,0 +1,135 @@
+"""A picture on its way into a file: cut into tiles, coded in common fronts, packed."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Generator, Iterator, Sequence
+
+import numpy as np
+import torch
+
+from lbbic_engine.bitstream.container import Container, Segment, pack_container
+from lbbic_engine.bitstream.segments import SegmentWriter, SymbolSink, TogetherWriter
+from lbbic_engine.coding.adaptive_threads import on_idle_cores
+from lbbic_engine.coding.assemble import in_grey, merge_tiles, parts_of_tiles, pixel_values
+from lbbic_engine.coding.block_loop import code_grids
+from lbbic_engine.coding.latents import LatentWriter, SymbolWriter
+from lbbic_engine.coding.refine import STRENGTHS, refine_tile, squared_error
+from lbbic_engine.coding.results import Compressed, Pixels
+from lbbic_engine.coding.symbol_search import WORK, SymbolSearch
+from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS
+from lbbic_engine.layout.blocks import split_blocks
+from lbbic_engine.layout.tiles import Tile, cut, tile_rows
+from lbbic_engine.layout.wavefront import coding_order, flip_blocks
+from lbbic_engine.networks import refinement_files
+from lbbic_engine.networks.block_model import SymbolPort
+from lbbic_engine.networks.refinement_files import RefinementInfo
+from lbbic_engine.networks.weights import LoadedModel
+from lbbic_engine.pictures.picture import Picture
+
+
+class EncodeJob:
+    """A picture on its way into a file."""
+
+    def __init__(
+        self, network: LoadedModel, refinement: RefinementInfo | None, index: int, picture: Picture
+    ) -> None:
+        self.picture = picture
+        self.reconstruction = np.empty_like(picture.pixels)
+        self.segments: dict[int, Segment] = {}
+        self._network = network
+        self._refinement = refinement
+        self._index = index
+        self._config = network.info.config
+        height, width, _ = picture.pixels.shape
+        self._tile_rows = tile_rows(height, width, self._config.block_size)
+
+    def tiles(self, number: int) -> list[Tile]:
+        height, width, _ = self.picture.pixels.shape
+        return cut(number, height, width, self._config, self._tile_rows)
+
+    def blocks(self, tile: Tile) -> Pixels:
+        size = self._config.block_size
+        return split_blocks(self.picture.pixels[tile.pixel_rows(size)], size)
+
+    def finish(self) -> Compressed:
+        strength = self._refine() if self._refinement else 0
+        picture, pixels = self.picture, self.reconstruction
+        weights_id = self._network.info.id
+        if self._refinement and strength:
+            weights_id = self._refinement.id
+        container = Container(
+            width=pixels.shape[1],
+            height=pixels.shape[0],
+            grey=picture.grey,
+            quality_eighths=round(MIN_QUALITY * QUALITY_STEPS) + self._index,
+            tile_block_rows=self._tile_rows,
+            weights_id=weights_id,
+            strength=strength,
+            pixels_crc=zlib.crc32(pixels.data),
+            segments=tuple(self.segments[tile] for tile in sorted(self.segments)),
+            alpha=picture.alpha,
+            icc=picture.icc,
+            exif=picture.exif,
+            xmp=picture.xmp,
+        )
+        quality = container.quality_eighths / QUALITY_STEPS
+        return Compressed(pack_container(container), pixels, quality)
+
+    def _refine(self) -> int:
+        """Refines the reconstruction at the strength that suits the picture, and returns that."""
+        assert self._refinement is not None
+        refinement = refinement_files.load(self._refinement, self._network.integer.device)
+        found = {0: self.reconstruction}
+        found |= {strength: np.empty_like(self.reconstruction) for strength in STRENGTHS}
+        for tile in self.tiles(0):
+            rows = tile.pixel_rows(self._config.block_size)
+            tiles = refine_tile(refinement, self._index, tile, self.reconstruction[rows], STRENGTHS)
+            for strength, refined in zip(STRENGTHS, tiles, strict=True):
+                found[strength][rows] = in_grey(refined) if self.picture.grey else refined
+        best = min(found, key=lambda each: squared_error(self.picture.pixels, found[each]))
+        self.reconstruction = found[best]
+        return best
+
+
+def encode_tiles(
+    network: LoadedModel,
+    index: int,
+    jobs: Sequence[EncodeJob],
+    tiles: Sequence[Tile],
+    *,
+    search: bool,
+) -> Iterator[int]:
+    """Codes tiles in common fronts; yields the work done: 1 for a block, ``WORK`` for a search."""
+    grids, size = tuple(tile.grid for tile in tiles), network.info.config.block_size
+    order = coding_order(grids)
+    blocks = np.concatenate([jobs[tile.picture].blocks(tile) for tile in tiles])
+    flip_blocks(blocks, order.flips, size)
+    writers = [SegmentWriter(network.tables, tile.number) for tile in tiles]
+    sink = writers[0] if len(tiles) == 1 else TogetherWriter(writers, order.parts)
+    port: SymbolPort
+    if search:
+        port = yield from _search(network, index, tiles, blocks, sink)
+    else:
+        port = LatentWriter(network, index, sink, blocks)
+    coded = np.empty_like(blocks)
+    model = on_idle_cores(network.integer.at_quality(index), network.integer.device)
+    for front, state in code_grids(model, grids, port):
+        coded[front] = pixel_values(state, blocks.shape[1])
+        yield len(front)
+    flip_blocks(coded, order.flips, size)
+    merge_tiles(coded, tiles, [(job.reconstruction, job.picture.grey) for job in jobs], size)
+    for tile, writer in zip(tiles, writers, strict=True):
+        jobs[tile.picture].segments[tile.number] = writer.segment()
+
+
+def _search(
+    network: LoadedModel, index: int, tiles: Sequence[Tile], blocks: Pixels, sink: SymbolSink
+) -> Generator[int, None, SymbolWriter]:
+    """Yields the work done; returns what sends the symbols found."""
+    device = network.integer.device
+    model, searches = on_idle_cores(network.integer.at_quality(index), device, heavy=True), []
+    for tile, part in zip(tiles, parts_of_tiles(blocks, tiles), strict=True):
+        searches.append(SymbolSearch(model, network, index, tile.grid, part))
+        yield from (WORK * tried for tried in searches[-1])
+    return SymbolWriter(sink, torch.cat([each.symbols for each in searches]).to(device))

@@ -1,0 +1,97 @@
+"""What coding gives: results, and reports on the way to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lbbic_engine.errors import Cancelled
+from lbbic_engine.layout.tiles import Tile
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a job is, in blocks; half-done ones are counted together."""
+
+    stage: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Compressed:
+    """A file's bytes, the pixels (H, W, 3) that every decoder makes of it, and its quality."""
+
+    data: bytes
+    reconstruction: Pixels
+    quality: float
+
+
+@dataclass(frozen=True)
+class Front:
+    """Blocks coded together: rows and columns in the grid (n,), values (n, B, B, 3), bits (n,).
+
+    ``context`` (n, 4) are the raster indexes of the blocks they were predicted from, -1 for none.
+    """
+
+    rows: NDArray[np.int64]
+    columns: NDArray[np.int64]
+    blocks: Pixels
+    bits: NDArray[np.float32]
+    context: NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Info:
+    """What a file says of itself; sizes in bytes, ``refinement`` as a share of full strength."""
+
+    version: str
+    width: int
+    height: int
+    grey: bool
+    has_alpha: bool
+    quality: float
+    weights: str
+    weights_installed: bool
+    refinement: float
+    tiles: int
+    payload_bytes: int
+    metadata_bytes: dict[str, int]
+    total_bytes: int
+    bpp: float
+    complete: bool
+
+
+ReportProgress = Callable[[Progress], None]
+IsCancelled = Callable[[], bool]
+
+
+class ProgressReporter:
+    """Reports progress and stops the job when the caller wants it."""
+
+    def __init__(
+        self,
+        stage: str,
+        tiles: Sequence[Tile],
+        progress: ReportProgress | None,
+        cancelled: IsCancelled | None,
+        work: int = 1,  # of a block
+    ) -> None:
+        self._done = 0
+        self._stage = stage
+        self._work = work
+        self._total = sum(tile.blocks for tile in tiles)
+        self._progress = progress
+        self._cancelled = cancelled
+
+    def __call__(self, work: int) -> None:
+        self._done += work
+        if self._cancelled is not None and self._cancelled():
+            raise Cancelled
+        if self._progress is not None:
+            self._progress(Progress(self._stage, self._done // self._work, self._total))
