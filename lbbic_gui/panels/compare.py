@@ -25,6 +25,7 @@ class ComparePanel(QWidget):
     ) -> None:
         super().__init__(parent)
         self._session, self._tools = session, tools
+        self.setAccessibleName(self.tr("Compare at the same size"))
         self.button = QPushButton(self.tr("JPEG, WebP and AVIF"))
         self.button.setToolTip(
             self.tr("The best of each that is not larger than our file; click one to see it")

@@ -47,6 +47,7 @@ class Inspector(QWidget):
         super().__init__(parent)
         self._session = session
         self.setObjectName("panel")
+        self.setAccessibleName(self.tr("Inspector"))
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setMinimumWidth(WIDTH)
         self.name = ElidedLabel()

@@ -169,6 +169,7 @@ class QueueView(QWidget):
         super().__init__(parent)
         self._session, self._queue = session, session.queue
         self.setObjectName("panel")
+        self.setAccessibleName(self.tr("List of pictures"))
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setMinimumWidth(232)
         self.list = _List(self)

@@ -12,8 +12,6 @@ from collections.abc import Mapping
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
-    QAccessible,
-    QAccessibleAnnouncementEvent,
     QFont,
     QHelpEvent,
     QKeyEvent,
@@ -26,6 +24,7 @@ from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from lbbic_gui.jobs.messages import Point
 from lbbic_gui.style import theme
+from lbbic_gui.style.spoken import announce
 from lbbic_gui.style.text import LEVELS, quality_name, tr
 
 RATE_POINTS = tuple(map(float, range(1, LEVELS + 1)))
@@ -148,8 +147,7 @@ class RatePlot(QWidget):
             step = _MOVES[Qt.Key(event.key())]
             self._at_key = points[min(max(place + step, 0), len(points) - 1)]
             self._speak()
-            words = QAccessibleAnnouncementEvent(self, self._words(self._at_key))
-            QAccessible.updateAccessibility(words)
+            announce(self, self._words(self._at_key))
             self.update()
         elif self._at_key in points and event.key() in _CHOOSE:
             self._choose(self._at_key)

@@ -9,6 +9,7 @@ from lbbic_gui.jobs.messages import Problem, Ready, Saved
 from lbbic_gui.session.picture_tools import PictureTools
 from lbbic_gui.session.session import Session
 from lbbic_gui.style.elided_label import ElidedLabel
+from lbbic_gui.style.spoken import announce
 
 _NOTICE_MS = 8000
 
@@ -41,9 +42,11 @@ class StatusBar(QStatusBar):
         session.networks.loaded.connect(self._show_device)
 
     def notify(self, words: str) -> None:
-        """Say what has happened."""
+        """Say what has happened, aloud unless a batch has something to say every moment."""
         self.notice.setText(words)
         self._notice_end.start()
+        if words and not self._session.batch.is_busy:
+            announce(self.notice, words)
 
     def _show_device(self, ready: Ready) -> None:
         """Say where the model runs; without a GPU, that there is none."""

@@ -1,9 +1,15 @@
-"""Figures and choices that screen readers read whole: what it is, and what it says."""
+"""What screen readers say: figures and choices with their names, and what has just happened."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent
+from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent
 from PySide6.QtWidgets import QComboBox, QLabel, QWidget
+
+
+def announce(widget: QWidget, words: str) -> None:
+    """Have it said at once, wherever the focus is."""
+    QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(widget, words))
 
 
 class Figure(QLabel):

@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
 
 from lbbic_gui.jobs.messages import Problem
 from lbbic_gui.style.elided_label import ElidedLabel
+from lbbic_gui.style.spoken import announce
 
 MARGIN = 16
 
@@ -146,6 +147,7 @@ class ProblemBanner(Floating):
         self.show()
         self.place()
         self.raise_()
+        announce(self, f"{self.title.text()}\n{self.detail.text()}")
 
     def _copy(self) -> None:
         QGuiApplication.clipboard().setText(self._log)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAccessible
 from PySide6.QtWidgets import QApplication, QComboBox, QLineEdit, QWidget
@@ -90,3 +91,33 @@ def test_the_plot_is_reached_and_read_by_keys(user: Any, draw: Draw) -> None:
     assert user.window.session.quality() == 4.0
     user.press(Qt.Key.Key_Return, widget=plot)
     user.wait_for_result(8.0)
+
+
+def test_what_happens_is_said(
+    user: Any, draw: Draw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(
+        QAccessible, "updateAccessibility", lambda event: said.append(event.message())
+    )
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"no picture")
+    user.drop(bad)
+    user.wait(user.window.viewer.banner.isVisible)
+    assert said[0] == "1 picture added"
+    assert "Cannot read this picture: bad.png" in said[-1]
+    user.window.commands.noticed.emit("There is no picture in it")
+    assert said[-1] == "There is no picture in it"
+    user.drop(draw("a.png", 92, 60))
+    user.wait_for_result()
+    user.press(Qt.Key.Key_Left, widget=user.window.inspector.plot)
+    assert said[-1].startswith("Small (3): about")
+
+
+def test_what_takes_the_focus_has_a_name(user: Any, draw: Draw) -> None:
+    user.drop(draw("a.png", 92, 60))
+    user.wait_for_result()
+    for button in (user.window.inspector.compare.button, user.window.queue.button):
+        button.setFocus()
+        user.bot.keyClick(button, Qt.Key.Key_Space)
+        assert spoken(user.window.focusWidget())
