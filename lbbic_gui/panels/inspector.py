@@ -8,10 +8,8 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import (
     QCheckBox,
-    QFrame,
     QGridLayout,
     QHBoxLayout,
-    QLabel,
     QPushButton,
     QScrollArea,
     QVBoxLayout,
@@ -21,6 +19,7 @@ from PySide6.QtWidgets import (
 from lbbic_gui.jobs.messages import Coded, DecodingStarted
 from lbbic_gui.panels.compare import ComparePanel
 from lbbic_gui.panels.controls import BlockPanel, ModelPanel, OverlayPanel, TargetPanel
+from lbbic_gui.panels.parts import add_section, make_label, make_rule
 from lbbic_gui.panels.quality_slider import QualitySlider
 from lbbic_gui.panels.rate_plot import RATE_POINTS, RatePlot
 from lbbic_gui.session.picture_tools import PictureTools
@@ -52,15 +51,15 @@ class Inspector(QWidget):
         self.setMinimumWidth(WIDTH)
         self.name = ElidedLabel()
         self.name.setProperty("role", "heading")
-        self.facts = _label("faint", wrap=True)
-        self.figure = _label("figure")
-        self.line = _label("faint", wrap=True)
-        self.warning = _label("warning", wrap=True)
+        self.facts = make_label("faint", wrap=True)
+        self.figure = make_label("figure")
+        self.line = make_label("faint", wrap=True)
+        self.warning = make_label("warning", wrap=True)
         self.model = ModelPanel()
         self.slider = QualitySlider()
-        self.level = _label("heading")
+        self.level = make_label("heading")
         self.only_this = QCheckBox(self.tr("Only for this picture"))
-        self.single = _label("faint", self.tr("This model has a single quality."), wrap=True)
+        self.single = make_label("faint", self.tr("This model has a single quality."), wrap=True)
         self._has_single = False
         self._is_picture = False
         self.psnr, self.ms_ssim = Figure(self.tr("PSNR")), Figure(self.tr("MS-SSIM"))
@@ -95,11 +94,11 @@ class Inspector(QWidget):
         column.addLayout(self._quality())
         column.addSpacing(12)
         column.addLayout(self._metrics())
-        _section(column, self.tr("Rate and distortion"), self.plot)
-        _section(column, self.tr("Overlay"), self.overlay)
+        add_section(column, self.tr("Rate and distortion"), self.plot)
+        add_section(column, self.tr("Overlay"), self.overlay)
         column.addWidget(self.block)
-        _section(column, self.tr("Reach a target"), self.target)
-        _section(column, self.tr("Compare at the same size"), self.compare)
+        add_section(column, self.tr("Reach a target"), self.target)
+        add_section(column, self.tr("Compare at the same size"), self.compare)
         column.addStretch(1)
         self.scroll_area = QScrollArea()
         self.scroll_area.setWidget(content)
@@ -116,18 +115,18 @@ class Inspector(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addWidget(self.scroll_area, 1)
-        layout.addWidget(_rule())
+        layout.addWidget(make_rule())
         layout.addLayout(buttons)
 
     def _quality(self) -> QVBoxLayout:
         heading = QHBoxLayout()
-        heading.addWidget(_label("heading", self.tr("Quality")))
+        heading.addWidget(make_label("heading", self.tr("Quality")))
         heading.addStretch(1)
         heading.addWidget(self.level)
         ends = QHBoxLayout()
-        ends.addWidget(_label("faint", self.tr("Smallest")))
+        ends.addWidget(make_label("faint", self.tr("Smallest")))
         ends.addStretch(1)
-        ends.addWidget(_label("faint", self.tr("Best")))
+        ends.addWidget(make_label("faint", self.tr("Best")))
         column = QVBoxLayout()
         column.setSpacing(4)
         column.addLayout(heading)
@@ -154,7 +153,7 @@ class Inspector(QWidget):
         )
         pairs = ((self.tr("PSNR"), self.psnr), (self.tr("MS-SSIM"), self.ms_ssim))
         for row, ((name, value), tip) in enumerate(zip(pairs, tips, strict=True)):
-            title = _label("faint", name)
+            title = make_label("faint", name)
             value.setProperty("role", "heading")
             for column, widget in enumerate((title, value)):
                 widget.setToolTip(tip)
@@ -315,25 +314,3 @@ class Inspector(QWidget):
 
     def _name_level(self, quality: float) -> None:
         self.level.setText(f"{text.quality_name(quality)}  ·  {quality:g}")
-
-
-def _label(role: str, words: str = "", *, wrap: bool = False) -> QLabel:
-    label = QLabel(words)
-    label.setProperty("role", role)
-    label.setWordWrap(wrap)
-    return label
-
-
-def _rule() -> QFrame:
-    rule = QFrame()
-    rule.setProperty("role", "rule")
-    rule.setFixedHeight(1)
-    return rule
-
-
-def _section(column: QVBoxLayout, title: str, widget: QWidget) -> None:
-    column.addSpacing(12)
-    column.addWidget(_rule())
-    column.addSpacing(10)
-    column.addWidget(_label("heading", title))
-    column.addWidget(widget)

@@ -137,7 +137,7 @@ def test_unreadable_files_count_nothing_and_are_named(user: Any, draw: Draw) -> 
     totals: list[Total] = []
     user.window.session.batch.changed.connect(totals.append)
     user.drop(bad, draw("b.png"), draw("c.png", seed=2))
-    user.wait(lambda: len(user.rows) == 3)
+    user.wait(lambda: len(user.rows) == 3 and user.rows[0].state is State.FAILED)
     compress_all(user)
     shares = [total.share for total in totals if total.busy]
     assert shares == sorted(shares)
