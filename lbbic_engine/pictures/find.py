@@ -17,7 +17,8 @@ MAX_KINDS = 8  # in one line
 # calls the system's renderer (WMF) or needs a reader that only others bring (HDF5, GRIB).
 READABLE_FORMATS = (
     *("AVIF", "BMP", "DIB", "GIF", "ICNS", "ICO", "JPEG", "JPEG2000", "PCX", "PNG"),
-    *("PPM", "PSD", "QOI", "SGI", "TGA", "TIFF", "WEBP"),
+    *("PPM", "PSD", "QOI", "SGI", "TIFF", "WEBP"),
+    "TGA",  # last: its files do not begin in a way of their own
 )
 
 

@@ -21,7 +21,6 @@ from PIL import (
     TiffImagePlugin,
     UnidentifiedImageError,
     WebPImagePlugin,
-    _webp,
 )
 
 from lbbic_engine.bitstream.container import MAX_METADATA_BYTES, MAX_PIXELS, MAX_SIDE
@@ -63,10 +62,9 @@ def open_image(source: Source) -> Iterator[tuple[Image.Image, Extras]]:
             else:
                 file = source if source.seekable() else io.BytesIO(source.read())
             image, extras = _identify(file)
-            _check_size(*image.size)
-            if isinstance(image, TiffImagePlugin.TiffImageFile):  # or it counts pixels once more
-                image.im = Image.new(image.mode, image._tile_size).im
         _check_size(*image.size)
+        if isinstance(image, TiffImagePlugin.TiffImageFile) and image is not source:
+            image.im = Image.new(image.mode, image._tile_size).im  # or it counts pixels once more
         yield image, extras
 
 
@@ -80,10 +78,10 @@ def _identify(file: BinaryIO) -> tuple[Image.Image, Extras]:
     Image.init()
     for name in READABLE_FORMATS:
         factory, accept = Image.OPEN[name]
-        if accept is not None and accept(prefix[:16]) is not True:
-            continue
-        file.seek(0)
         try:
+            if accept is not None and accept(prefix[:16]) is not True:
+                continue
+            file.seek(0)
             if name == "WEBP":
                 return _open_webp(file)
             if name == "JPEG":  # not Pillow's factory, which takes gain maps for further pages
@@ -108,6 +106,8 @@ def _open_webp(file: BinaryIO) -> tuple[Image.Image, Extras]:
         header = file.read(30)
         _check_size(*cast(tuple[int, int], WebPImagePlugin._get_size(header)))
         file.seek(0)
+        from PIL import _webp
+
         decoder: Any = _webp.WebPAnimDecoder(file.read())
         size, _, _, frames, raw_mode = decoder.get_info()
         pixels, _ = decoder.get_next()

@@ -14,9 +14,11 @@ import pytest
 from PIL import EpsImagePlugin, Image, PngImagePlugin
 
 from lbbic_engine.errors import UnknownFormatError, UnsupportedImageError
+from lbbic_engine.pictures.find import READABLE_FORMATS
 from lbbic_engine.pictures.picture import NoticeKind
 from lbbic_engine.pictures.read import load_picture, load_preview
 
+Image.init()
 EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 20 10\n%%EndComments\nshowpage\n"
 WMF = b"\xd7\xcd\xc6\x9a\0\0" + bytes(40)
 
@@ -53,6 +55,17 @@ def test_no_other_program_is_started(
 def test_a_format_that_is_not_read_is_named(content: bytes, name: str) -> None:
     with pytest.raises(UnknownFormatError, match=name):
         load_picture(io.BytesIO(content))
+
+
+@pytest.mark.parametrize("format_", sorted(set(READABLE_FORMATS) & Image.SAVE.keys()))
+def test_each_format_is_told_by_its_content(make: ModuleType, format_: str) -> None:
+    side = 64 if format_ == "ICNS" else 32
+    image = Image.new("RGB", (side, side), (200, 100, 50))
+    data = make.stored(image, format_)
+    assert load_picture(io.BytesIO(data)).pixels.shape[2] == 3
+    for length in range(18):
+        with pytest.raises(UnsupportedImageError, match=r"damaged|cut off|empty|known format"):
+            load_picture(io.BytesIO(data[:length]))
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif"])
