@@ -53,7 +53,7 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder whose default model is the tiny network (tests/golden/tiny.safetensors)."""
     from safetensors.torch import load_file
 
-    from lbbic_engine.networks import weights
+    from lbbic_engine.networks import model_files, weights
 
     folder = tmp_path_factory.mktemp("weights")
     description = next(d for d in weights.describe_folder(GOLDEN) if d.name == "tiny")
@@ -62,8 +62,8 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
         folder / "tiny.safetensors",
         weights.DEFAULT,
         description.config,
-        weights.part(tensors, weights.INTEGER),
-        weights.part(tensors, weights.ANALYSIS),
+        model_files.part(tensors, weights.INTEGER),
+        model_files.part(tensors, weights.ANALYSIS),
         {},
     )
     return folder

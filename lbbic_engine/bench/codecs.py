@@ -113,12 +113,12 @@ def _reference() -> Codec:
     from lbbic_engine.bench import reference
     from lbbic_engine.config import ModelConfig
     from lbbic_engine.devices import CodingThread
-    from lbbic_engine.networks import weights
+    from lbbic_engine.networks import model_files, weights
 
     info = weights.by_name(weights.DEFAULT)
     assert isinstance(info.config, ModelConfig)
     tensors = load_file(info.path)
-    parts = (weights.part(tensors, prefix) for prefix in (weights.INTEGER, weights.ANALYSIS))
+    parts = (model_files.part(tensors, prefix) for prefix in (weights.INTEGER, weights.ANALYSIS))
     network = reference.float_network(info.config, *parts)
     tables = weights.load(info, "cpu").tables
 

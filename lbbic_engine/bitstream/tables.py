@@ -57,8 +57,11 @@ def build_tables(counts: NDArray[np.int32], widths: NDArray[np.int32]) -> Probab
     """Tables from counts (levels, widest row), of which each row uses its first ``width``.
 
     The last entry that a row uses stands for all symbols from there on; it is spread over them.
-    ValueError if a used count is not positive or a row does not sum to ``TOTAL``.
+    ValueError if a width is none of ``WIDTHS``, a used count is not positive or a row does not sum
+    to ``TOTAL``.
     """
+    if not np.isin(widths, WIDTHS).all():
+        raise ValueError("probability tables are damaged")
     used = np.arange(counts.shape[1]) < widths[:, None]
     if (counts[used] < 1).any() or (np.where(used, counts, 0).sum(1) != TOTAL).any():
         raise ValueError("probability tables are damaged")

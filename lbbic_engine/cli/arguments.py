@@ -8,6 +8,7 @@ reads the output any more.
 from __future__ import annotations
 
 import argparse
+import logging
 import math
 import os
 import sys
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from lbbic_engine.cli import batch, commands
-from lbbic_engine.cli.console import FAILURES, complain, escaped, reason
+from lbbic_engine.cli.console import FAILURES, Complaints, complain, escaped, reason
 from lbbic_engine.config import DEFAULT_WEIGHTS, EFFORTS, METADATA
 from lbbic_engine.devices import wait_briefly
 
@@ -31,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     wait_briefly()
+    logging.getLogger("lbbic").handlers[:] = [Complaints()]
     args = _parser().parse_args(argv)
     try:
         code: int = args.command(args)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import unicodedata
 from collections import Counter
@@ -39,6 +40,20 @@ def _is_control(char: str) -> bool:
 def complain(text: str) -> None:
     """Print one line to standard error."""
     print(f"lbbic: {escaped(' '.join(text.splitlines()))}", file=sys.stderr, flush=True)
+
+
+class Complaints(logging.Handler):
+    """Says once what the engine logs, be it in several workers."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._said: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        if text not in self._said:
+            self._said.add(text)
+            complain(text)
 
 
 def say_others(others: Counter[str]) -> None:

@@ -13,16 +13,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file
 from torch import Tensor
 
 from lbbic_engine.config import RefinementConfig
 from lbbic_engine.errors import UnknownWeightsError
-from lbbic_engine.networks import weights
+from lbbic_engine.networks import model_files, weights, weights_schema
 from lbbic_engine.networks.kernels import choose_kernel
 from lbbic_engine.networks.refinement import Refinement
-
-KIND = "refinement"
 
 
 @dataclass(frozen=True)
@@ -43,26 +40,24 @@ class RefinementInfo:
 def installed() -> Iterator[RefinementInfo]:
     """Every readable refinement, those of the user's folder first."""
     for folder in weights.folders():
-        for path in sorted(folder.glob("*.safetensors")):
-            found = _describe(path)
-            if found is not None:
-                yield found
+        yield from model_files.sound_files(folder, _describe)
 
 
 def of_weights(identity: bytes) -> RefinementInfo | None:
     """The refinement of the weights with that identity, if there is one."""
-    return next((each for each in installed() if each.weights_id == identity), None)
+    return next(
+        (each for each in installed() if each.weights_id == identity and _is_sound(each)), None
+    )
 
 
 def by_id(identity: bytes) -> RefinementInfo:
     """The refinement a file names; UnknownWeightsError if it is not installed."""
     for found in installed():
-        if found.id == identity:
+        if found.id == identity and _is_sound(found):
             return found
-    raise UnknownWeightsError(
-        "Unknown weights",
+    raise model_files.unknown(
         f"The file was refined with weights {identity.hex()}, which are not installed; a newer "
-        "version of this program may have them.",
+        "version of this program may have them."
     )
 
 
@@ -75,10 +70,8 @@ def load(info: RefinementInfo, device: str) -> Refinement:
 def _load(path: Path, identity: bytes, device: str) -> Refinement:
     info = _describe(path)
     if info is None:
-        raise UnknownWeightsError("Damaged weights", f"{path.name} cannot be read.")
-    tensors = load_file(path)
-    if weights.identify(info.config, tensors) != identity:
-        raise UnknownWeightsError("Damaged weights", f"{path.name} does not match its checksum.")
+        raise UnknownWeightsError("Damaged weights", f"{path.name} holds no refinement.")
+    tensors = model_files.read_tensors(path, info.config, identity)
     return Refinement(info.config, tensors, choose_kernel(device), device)
 
 
@@ -86,24 +79,33 @@ def save(
     path: Path, config: RefinementConfig, tensors: dict[str, Tensor], record: dict[str, Any]
 ) -> RefinementInfo:
     """Writes a refinement's file, aside and then renamed."""
-    info = RefinementInfo(path, weights.identify(config, tensors), config, record)
+    info = RefinementInfo(path, model_files.identify(config, tensors), config, record)
     metadata = {
-        "kind": KIND,
+        "kind": model_files.REFINEMENT,
         "id": info.id.hex(),
         "config": dataclasses.asdict(config),
         "record": record,
     }
-    weights.write_file(path, tensors, metadata)
+    model_files.write_file(path, tensors, metadata)
     return info
 
 
+def _is_sound(info: RefinementInfo) -> bool:
+    """Whether it can be used, with weights that may not be installed."""
+    sizes = {each.config.block_size for each in weights.installed() if each.id == info.weights_id}
+    return sizes <= {info.config.block_size} and model_files.is_sound(
+        info.path, info.config, info.id
+    )
+
+
 def _describe(path: Path) -> RefinementInfo | None:
-    """What a refinement's file says of itself, or None if it is none."""
-    metadata = weights.read_metadata(path)
-    if metadata is None or metadata.get("kind") != KIND:
-        return None
-    try:
-        config = RefinementConfig(**metadata["config"])
-        return RefinementInfo(path, bytes.fromhex(metadata["id"]), config, metadata["record"])
-    except (KeyError, TypeError, ValueError):
-        return None
+    """What a refinement's file says of itself, or None if it is of another kind."""
+    metadata, header = model_files.read_header(path)
+    with model_files.reading(path):
+        if metadata.get("kind") != model_files.REFINEMENT:
+            return None
+        config = weights_schema.read_config(RefinementConfig, metadata.get("config"))
+        weights_schema.check_header(weights_schema.rules_for(config, header), header)
+        identity = weights_schema.read_identity(metadata.get("id"))
+        record = metadata.get("record")
+        return RefinementInfo(path, identity, config, record if isinstance(record, dict) else {})

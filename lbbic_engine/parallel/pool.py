@@ -8,6 +8,7 @@ another. Processes are spawned, for a fork would share the locks of threads.
 
 from __future__ import annotations
 
+import logging
 import math
 import multiprocessing
 import os
@@ -17,6 +18,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from logging.handlers import QueueHandler
 from multiprocessing.connection import Connection
 from threading import Lock, local
 from typing import Any
@@ -26,6 +28,8 @@ from lbbic_engine.errors import LbbicError
 _SPAWN = multiprocessing.get_context("spawn")
 _GRACE_SECONDS = 0.3  # from a request to end to the end
 _REPORT_SECONDS = 0.05  # between two reports of a task, at least
+
+LOG = logging.getLogger("lbbic")
 
 Report = Callable[[Any], None]
 
@@ -113,9 +117,11 @@ class _Worker:
         try:
             self._pipe.send((fn, args, kwargs, report is not None))
             kind, value = self._pipe.recv()
-            while kind == "report":
-                assert report is not None
-                report(value)
+            while kind in ("report", "log"):
+                if kind == "log":
+                    LOG.handle(value)
+                elif report is not None:
+                    report(value)
                 kind, value = self._pipe.recv()
         except (EOFError, ConnectionError):
             self.process.kill()  # its end of the pipe goes a moment before it is gone
@@ -145,6 +151,8 @@ def _serve(pipe: Connection) -> None:
     import torch
 
     torch.set_num_threads(1)  # a script that starts a pool may have imported torch before
+    LOG.addHandler(_LogTo(pipe))
+    LOG.propagate = False
     with suppress(EOFError, ConnectionError):
         while True:
             fn, args, kwargs, reporting = pipe.recv()
@@ -155,6 +163,17 @@ def _serve(pipe: Connection) -> None:
             except Exception as error:
                 answer = ("error", error)
             pipe.send(answer)
+
+
+class _LogTo(QueueHandler):
+    """Leaves to the owner's log what is to be said."""
+
+    def __init__(self, pipe: Connection) -> None:
+        super().__init__(pipe)  # type: ignore[arg-type]  # nothing but enqueue uses it
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        pipe: Any = self.queue
+        pipe.send(("log", record))
 
 
 def _reports_to(pipe: Connection) -> Report:

@@ -19,7 +19,7 @@ from lbbic_engine.coding.block_loop import code_blocks
 from lbbic_engine.config import ModelConfig, quality_index
 from lbbic_engine.layout.blocks import grid, merge_blocks, split_blocks
 from lbbic_engine.measure.metrics import psnr
-from lbbic_engine.networks import weights
+from lbbic_engine.networks import model_files, weights
 
 
 @pytest.fixture
@@ -166,8 +166,8 @@ class Replay:
 def test_the_reference_is_the_same_networks(tiny: None, photograph: NDArray[np.uint8]) -> None:
     """The symbols of our sender make nearly our picture, though rounding errors add up."""
     description = weights.by_name(weights.DEFAULT)
-    tensors = weights.load_file(description.path)
-    exact, analysis = (weights.part(tensors, p) for p in (weights.INTEGER, weights.ANALYSIS))
+    tensors = model_files.load_file(description.path)
+    exact, analysis = (model_files.part(tensors, p) for p in (weights.INTEGER, weights.ANALYSIS))
     config = description.config
     assert isinstance(config, ModelConfig)
     network = weights.load(description, "cpu")

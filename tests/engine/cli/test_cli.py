@@ -25,7 +25,7 @@ from lbbic_engine.bitstream.container import SIGNATURE, parse_container
 from lbbic_engine.cli.arguments import main
 from lbbic_engine.coding.results import Compressed
 from lbbic_engine.errors import LbbicError
-from lbbic_engine.networks import weights
+from lbbic_engine.networks import model_files, weights
 from lbbic_engine.pictures import atomic
 from lbbic_engine.pictures.profile import SRGB, as_icc
 
@@ -187,12 +187,12 @@ def other_weights(tiny_weights: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     """The name of a second model beside the default one."""
     (description,) = weights.describe_folder(tiny_weights)
     tensors = load_file(description.path)
-    integer = weights.part(tensors, weights.INTEGER)
+    integer = model_files.part(tensors, weights.INTEGER)
     config = replace(description.config, min_scale=0.0625)  # gives it another identity
     folder = tmp_path / "models"
     folder.mkdir()
     shutil.copy(description.path, folder)
-    analysis = weights.part(tensors, weights.ANALYSIS)
+    analysis = model_files.part(tensors, weights.ANALYSIS)
     weights.save_weights(folder / "b.safetensors", "other", config, integer, analysis, {})
     monkeypatch.setenv("LBBIC_WEIGHTS", str(folder))
     return "other"
@@ -910,8 +910,8 @@ def test_eval_puts_models_of_single_qualities_together(
             folder / f"{name}.safetensors",
             name,
             replace(description.config, quality=quality),
-            weights.part(tensors, weights.INTEGER),
-            weights.part(tensors, weights.ANALYSIS),
+            model_files.part(tensors, weights.INTEGER),
+            model_files.part(tensors, weights.ANALYSIS),
             {},
         )
     monkeypatch.setenv("LBBIC_WEIGHTS", str(folder))

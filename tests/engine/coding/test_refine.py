@@ -24,7 +24,7 @@ from lbbic_engine.errors import CorruptDataError, UnknownWeightsError
 from lbbic_engine.layout import tiles
 from lbbic_engine.layout.blocks import merge_blocks
 from lbbic_engine.layout.wavefront import Grid
-from lbbic_engine.networks import refinement_files, weights
+from lbbic_engine.networks import model_files, refinement_files, weights
 from lbbic_engine.networks.kernels import KERNELS
 from lbbic_engine.networks.refinement import Refinement
 from lbbic_engine.pictures.picture import Picture
@@ -78,7 +78,7 @@ def test_a_refined_file_is_a_better_picture_in_as_many_bytes(
 
 def test_a_refinement_that_harms_is_left_out(photograph: Pixels, refined: Path) -> None:
     info = next(refinement_files.installed())
-    tensors = weights.load_file(refined)
+    tensors = model_files.load_file(refined)
     tensors["layer_3.bias"] += 2**22  # far too bright
     refinement_files.save(refined, info.config, tensors, {})
     plain = compress(Picture(photograph), 3, refine=False)
@@ -144,7 +144,7 @@ def test_a_damaged_refinement_is_refused(photograph: Pixels, refined: Path) -> N
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_every_kernel_gives_the_same_residuals(refined: Path, kernel: str) -> None:
     info = next(refinement_files.installed())
-    tensors = weights.load_file(refined)
+    tensors = model_files.load_file(refined)
     side = info.config.side
     random = np.random.default_rng(1)
     patches = torch.from_numpy(random.choice(np.array([0, 255, 90], np.uint8), (64, side, side, 3)))

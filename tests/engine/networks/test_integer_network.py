@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lbbic_engine.coding.block_loop import code_blocks
 from lbbic_engine.layout.wavefront import Grid, fronts, neighbours
-from lbbic_engine.networks import integer_network, weights
+from lbbic_engine.networks import integer_network, model_files, weights
 from lbbic_engine.networks.integer_analysis import LINEAR_BITS, AnalysisTransform
 from lbbic_engine.networks.kernels import KERNELS
 
@@ -133,7 +133,7 @@ def test_the_integer_networks_equal_plain_integer_arithmetic(
     tiny_weights: Path, kernel: str, index: int
 ) -> None:
     description = next(weights.describe_folder(tiny_weights))
-    tensors = weights.part(weights.load_file(description.path), weights.INTEGER)
+    tensors = model_files.part(model_files.load_file(description.path), weights.INTEGER)
     config = description.config
     rows, columns = 4, 5
     network = integer_network.IntegerNetwork(config, tensors, kernel, "cpu")
@@ -174,7 +174,7 @@ def test_the_analysis_transform_equals_plain_integer_arithmetic(
 ) -> None:
     """So a sender's files do not depend on the kernel either."""
     description = next(weights.describe_folder(tiny_weights))
-    tensors = weights.part(weights.load_file(description.path), weights.ANALYSIS)
+    tensors = model_files.part(model_files.load_file(description.path), weights.ANALYSIS)
     random = np.random.default_rng(index)
     x = random.integers(-128, 128, (40, description.config.pixels))
     bits = integer_network.PREDICTION_BITS

@@ -30,7 +30,7 @@ from lbbic_engine.config import (
 )
 from lbbic_engine.errors import CorruptDataError, LbbicError
 from lbbic_engine.layout.wavefront import NEIGHBOURS, Grid, neighbours
-from lbbic_engine.networks import paper_float, weights
+from lbbic_engine.networks import model_files, paper_float, weights
 from lbbic_engine.networks.kernels import KERNELS, WIDE_ACTIVATION_BOUND
 from lbbic_engine.networks.paper_integer import LATENT_UNIT, PaperIntegerNetwork
 from lbbic_engine.pictures.picture import Picture
@@ -151,7 +151,7 @@ class Plain:
 def golden_tensors() -> tuple[PaperConfig, Tensors]:
     description = next(d for d in weights.describe_folder(GOLDEN) if d.name == "paper")
     assert isinstance(description.config, PaperConfig)
-    return description.config, weights.part(load_file(description.path), weights.INTEGER)
+    return description.config, model_files.part(load_file(description.path), weights.INTEGER)
 
 
 def random_tensors(config: PaperConfig = TINY) -> tuple[PaperConfig, Tensors]:
@@ -431,9 +431,9 @@ def test_weights_files_say_their_kind(golden: weights.WeightsInfo) -> None:
 def test_a_kind_that_is_not_known_is_passed_over(tmp_path: Path) -> None:
     path = GOLDEN / "paper.safetensors"
     with safetensors.safe_open(path, "pt") as file:
-        metadata = json.loads(file.metadata()[weights.METADATA_KEY])
+        metadata = json.loads(file.metadata()[model_files.METADATA_KEY])
     metadata["kind"] = "later"
-    text = {weights.METADATA_KEY: json.dumps(metadata)}
+    text = {model_files.METADATA_KEY: json.dumps(metadata)}
     save_file(load_file(path), tmp_path / "later.safetensors", text)
     assert list(weights.describe_folder(tmp_path)) == []
 
@@ -449,7 +449,7 @@ def test_weights_of_another_version_are_refused(
     tensors = load_file(GOLDEN / f"{file}.safetensors")
     del tensors[missing]
     config = next(d for d in weights.describe_folder(GOLDEN) if d.path.stem == file).config
-    parts = (weights.part(tensors, prefix) for prefix in (weights.INTEGER, weights.ANALYSIS))
+    parts = (model_files.part(tensors, prefix) for prefix in (weights.INTEGER, weights.ANALYSIS))
     weights.save_weights(tmp_path / "old.safetensors", "old", config, *parts, {})
     monkeypatch.setenv("LBBIC_WEIGHTS", str(tmp_path))
     with pytest.raises(LbbicError, match="is of another version"):

@@ -23,7 +23,7 @@ from torch.nn import functional
 from lbbic_engine import codec
 from lbbic_engine.config import PAPER_VARIANTS, PaperConfig, paper_config
 from lbbic_engine.errors import LbbicError
-from lbbic_engine.networks import weights
+from lbbic_engine.networks import model_files
 from lbbic_engine.networks.paper_float import PaperNetwork
 from lbbic_engine.pictures.read import load_picture
 from training.__main__ import main
@@ -325,4 +325,4 @@ def test_imported_networks_can_be_kept_in_floating_point(tmp_path: Path) -> None
     again = PaperNetwork(TINY)
     again.load_state_dict(load_file(tmp_path / "float.safetensors"))
     assert torch.equal(again.outside, network.outside)
-    assert weights.part(dict(again.state_dict()), "context_model.").keys()
+    assert model_files.part(dict(again.state_dict()), "context_model.").keys()

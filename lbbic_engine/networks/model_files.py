@@ -1,0 +1,154 @@
+"""Files of models, of weights and of refinements: what they have in common.
+
+One is a safetensors file with an entry of metadata, JSON. Anybody may have made it, so it is
+checked before it is used (``weights_schema``): its header when it is found, what its tensors hold
+when it is chosen. One that does not pass is named once, to the log, and left out.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import safetensors
+from safetensors.torch import load_file
+from safetensors.torch import save as serialise
+from torch import Tensor
+
+from lbbic_engine.errors import UnknownWeightsError
+from lbbic_engine.networks import weights_schema
+from lbbic_engine.networks.weights_schema import AnyConfig, Header
+
+SUFFIX = ".safetensors"
+METADATA_KEY = "lbbic"
+REFINEMENT = "refinement"  # the kind of files that are no weights
+
+_LOG = logging.getLogger("lbbic")
+_left_out: dict[Path, str] = {}  # and why
+InfoT = TypeVar("InfoT")
+
+
+def sound_files(folder: Path, describe: Callable[[Path], InfoT | None]) -> Iterator[InfoT]:
+    """What ``describe`` makes of each file of a folder, by name.
+
+    Left out are those for which it raises UnknownWeightsError; for those of another kind it returns
+    None.
+    """
+    try:
+        paths = sorted(path for path in folder.iterdir() if path.suffix == SUFFIX)
+    except OSError:  # most users have no such folder
+        return
+    for path in paths:
+        try:
+            found = describe(path)
+        except UnknownWeightsError as error:
+            _leave_out(path, error)
+        else:
+            if found is not None:
+                yield found
+
+
+def is_sound(path: Path, config: AnyConfig, identity: bytes, prefix: str = "") -> bool:
+    """Whether ``read_tensors`` reads a file; otherwise it is left out."""
+    try:
+        read_tensors(path, config, identity, prefix)
+    except UnknownWeightsError as error:
+        _leave_out(path, error)
+        return False
+    return True
+
+
+def unknown(detail: str) -> UnknownWeightsError:
+    """The error that says so, and which files were left out."""
+    return UnknownWeightsError("Unknown weights", " ".join([detail, *_left_out.values()]))
+
+
+def read_header(path: Path) -> tuple[dict[str, Any], Header]:
+    """What ``write_file`` was told to say of a file's tensors, and what these are.
+
+    UnknownWeightsError if it is no such file.
+    """
+    with reading(path):
+        if not path.is_file():
+            raise ValueError("it is no file")
+        with safetensors.safe_open(path, "pt") as file:
+            metadata = json.loads((file.metadata() or {}).get(METADATA_KEY, "null"))
+            if not isinstance(metadata, dict):
+                raise ValueError("it holds nothing of this program")
+            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+            return metadata, {
+                name: (each.get_dtype(), tuple(each.get_shape())) for name, each in slices.items()
+            }
+
+
+def read_tensors(
+    path: Path, config: AnyConfig, identity: bytes, prefix: str = ""
+) -> dict[str, Tensor]:
+    """All tensors of a file; UnknownWeightsError unless they are those of its identity and sound.
+
+    It stands for the tensors whose names begin with ``prefix``.
+    """
+    with reading(path):
+        facts = path.stat()
+    return _read_tensors(path, config, identity, prefix, facts.st_mtime_ns, facts.st_size)
+
+
+@lru_cache(maxsize=2)  # who has found weights sound, and their refinement, loads them next
+def _read_tensors(
+    path: Path, config: AnyConfig, identity: bytes, prefix: str, *_version: int
+) -> dict[str, Tensor]:
+    _, header = read_header(path)
+    with reading(path):
+        rules = weights_schema.rules_for(config, header)
+        weights_schema.check_header(rules, header)
+        tensors = load_file(path)
+        if identify(config, part(tensors, prefix)) != identity:
+            raise ValueError("it does not match its checksum")
+        weights_schema.check_values(rules, tensors)
+    return tensors
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turns what a file that anybody may have made leads to into UnknownWeightsError."""
+    try:
+        yield
+    except (OSError, ValueError, RecursionError, safetensors.SafetensorError) as error:
+        detail = f"{path.name} cannot be used: {error}."
+        raise UnknownWeightsError("Damaged weights", detail) from error
+
+
+def write_file(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
+    """Writes tensors and what is to be said of them, aside and then renamed."""
+    aside = path.with_suffix(".tmp")
+    aside.write_bytes(serialise(tensors, {METADATA_KEY: json.dumps(metadata)}))
+    aside.replace(path)
+
+
+def identify(config: AnyConfig, integer: dict[str, Tensor]) -> bytes:
+    """Eight bytes that stand for everything a decoder uses."""
+    digest = hashlib.sha256(json.dumps(dataclasses.asdict(config)).encode())
+    for name in sorted(integer):
+        value = integer[name].contiguous().numpy()
+        digest.update(f"{name} {value.dtype.str} {value.shape}".encode())
+        digest.update(value.tobytes())
+    return digest.digest()[: weights_schema.IDENTITY_BYTES]
+
+
+def part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names begin with ``prefix``, without it."""
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def _leave_out(path: Path, error: UnknownWeightsError) -> None:
+    """Name a file that is not used, once, and remember why."""
+    if path not in _left_out:
+        _left_out[path] = error.detail
+        _LOG.warning("%s", error.detail)
