@@ -27,6 +27,13 @@ _CLIPPING_PATHS = range(2000, 2998)  # among Photoshop's resources
 _IPTC = 0x0404
 
 
+class JpegFile(JpegImagePlugin.JpegImageFile):
+    """As Pillow reads it; not by its factory, which takes gain maps for further pages."""
+
+    def _read_dpi_from_exif(self) -> None:
+        """Nothing: Pillow would warn of damaged EXIF and make up a resolution."""
+
+
 def read_jpeg(image: JpegImagePlugin.JpegImageFile, file: BinaryIO) -> Extras:
     """What Pillow has found and does not pass on."""
     extras = Extras()

@@ -84,9 +84,7 @@ def _identify(file: BinaryIO) -> tuple[Image.Image, Extras]:
             file.seek(0)
             if name == "WEBP":
                 return _open_webp(file)
-            if name == "JPEG":  # not Pillow's factory, which takes gain maps for further pages
-                factory = JpegImagePlugin.JpegImageFile
-            image = factory(file, "")
+            image = jpeg.JpegFile(file) if name == "JPEG" else factory(file, "")
         except (SyntaxError, IndexError, TypeError, struct.error):
             continue
         return image, _extras_of(image, file)

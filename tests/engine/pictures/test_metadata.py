@@ -95,6 +95,15 @@ def test_no_resolution_is_made_up(make: ModuleType, exif: bytes | None) -> None:
     assert load(make.stored(Image.fromarray(make.colours()), "TIFF")).exif is None
 
 
+def test_damaged_exif_of_a_camera_is_left_out_without_a_warning(make: ModuleType) -> None:
+    entries = struct.pack("<HHHII", 1, ExifTags.Base.Make, 2, 2**16, 2**31)
+    exif = b"Exif\0\0II*\0\x08\0\0\0\x02\0" + entries
+    data = make.jpeg((0xE1, exif))
+    start = data.index(b"\xff\xe0")
+    camera = data[:start] + data[start + 18 :]  # no JFIF, which cameras do not write
+    assert "EXIF" in left_out(load(camera))
+
+
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_a_resolution_is_added_without_moving_what_is_there(order: str) -> None:
     head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "IH", 8, 2)
