@@ -48,6 +48,14 @@ def test_the_command_line_is_in_the_bundle(read_only: Path, tmp_path: Path) -> N
     assert run(lbbic, "--version", cwd=tmp_path).strip() != "lbbic (not installed)"
 
 
+def test_the_command_line_of_the_bundle_starts_workers(read_only: Path, tmp_path: Path) -> None:
+    with Image.open(str(files("resources") / "samples" / "chelsea.png")) as picture:
+        for n in range(4):  # enough for two to be worth their start
+            picture.resize((800 + n, 800)).save(tmp_path / f"{n}.png")
+    run(read_only / "lbbic", "compress", ".", "--jobs", "2", "-q", "1", cwd=tmp_path)
+    assert {path.name for path in tmp_path.glob("*.lbb")} == {f"{n}.lbb" for n in range(4)}
+
+
 def test_the_command_line_of_the_bundle_measures_codecs(read_only: Path, tmp_path: Path) -> None:
     with Image.open(str(files("resources") / "samples" / "chelsea.png")) as picture:
         picture.crop((0, 0, 64, 64)).save(tmp_path / "a.png")
