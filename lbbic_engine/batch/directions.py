@@ -35,8 +35,9 @@ class CodedFile:
     height: int
     seconds: float
     notices: tuple[Notice, ...]
-    quality: float | None = None  # these two of compressed files
+    quality: float | None = None  # this and what follows of compressed files
     psnr: float | None = None  # dB
+    ms_ssim: float | None = None  # where it was asked for, and the picture is large enough
     is_kept: bool = False  # the original is, since the .lbb file would not be smaller
 
 
@@ -58,6 +59,7 @@ class Encoding:
     device: str = "auto"
     strip: tuple[str, ...] = ()
     skip_larger: bool = False
+    measure_ms_ssim: bool = False
 
     @property
     def gains_by_groups(self) -> bool:
@@ -103,6 +105,7 @@ class Encoding:
         from lbbic_engine.measure import metrics
 
         output_bytes = len(compressed.data)
+        pixels = picture.pixels, compressed.reconstruction
         is_kept = self.skip_larger and output_bytes >= input_bytes
         return CodedFile(
             data=b"" if is_kept else compressed.data,
@@ -113,7 +116,8 @@ class Encoding:
             seconds=seconds,
             notices=picture.notices,
             quality=compressed.quality,
-            psnr=metrics.psnr(picture.pixels, compressed.reconstruction),
+            psnr=metrics.psnr(*pixels),
+            ms_ssim=metrics.ms_ssim(*pixels) if self.measure_ms_ssim else None,
             is_kept=is_kept,
         )
 

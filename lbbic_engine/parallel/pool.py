@@ -15,13 +15,14 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from logging.handlers import QueueHandler
 from multiprocessing.connection import Connection
 from threading import Lock, local
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from lbbic_engine.errors import LbbicError
 
@@ -53,27 +54,30 @@ class WorkerPool(ThreadPoolExecutor):
         super().__init__(workers, "lbbic-worker", _leave_interrupts_to_the_main_thread)
         self._own = local()
         self._workers: set[_Worker] = set()
-        self._starting = Lock()
+        self._at_work: WeakKeyDictionary[Future[Any], list[_Worker]] = WeakKeyDictionary()
+        self._changing = Lock()
         self._terminated = False
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        return super().submit(self._call, fn, args, kwargs, None)
+        return self._submit(fn, args, kwargs, None)
 
     def submit_reporting(
         self, fn: Callable[[Any, Report], Any], task: Any, report: Report
     ) -> Future[Any]:
         """Submit ``fn(task, report)``; what it reports comes to ``report``, in some thread."""
-        return super().submit(self._call, fn, (task,), {}, report)
+        return self._submit(fn, (task,), {}, report)
+
+    def stop(self, *futures: Future[Any]) -> None:
+        """Cancel tasks; those that run raise WorkerDied, for their processes end."""
+        running = [future for future in futures if not future.cancel()]
+        with self._changing:
+            _end([worker for future in running for worker in self._at_work.get(future, ())])
 
     def terminate(self) -> None:
         """End all processes: what runs raises WorkerDied, what waits is cancelled."""
-        with self._starting:
+        with self._changing:
             self._terminated = True
-        for worker in self._workers:
-            worker.process.terminate()
-        for worker in self._workers:
-            worker.process.join(_GRACE_SECONDS)
-            worker.process.kill()
+            _end(self._workers)
         self.shutdown(cancel_futures=True)
         for worker in self._workers:
             worker.close()
@@ -81,24 +85,43 @@ class WorkerPool(ThreadPoolExecutor):
     def __exit__(self, *_: object) -> None:
         self.terminate()
 
-    def _call(
+    def _submit(
         self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: Any, report: Report | None
+    ) -> Future[Any]:
+        at_work: list[_Worker] = []  # on this task, while it runs
+        future = super().submit(self._call, at_work, fn, args, kwargs, report)
+        self._at_work[future] = at_work
+        return future
+
+    def _call(
+        self,
+        at_work: list[_Worker],
+        fn: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: Any,
+        report: Report | None,
     ) -> Any:
-        return self._worker().call(fn, args, kwargs, report)
+        with self._changing:
+            worker = self._worker()
+            at_work.append(worker)
+        try:
+            return worker.call(fn, args, kwargs, report)
+        finally:
+            with self._changing:
+                at_work.clear()
 
     def _worker(self) -> _Worker:
         """The process of this thread, or a new one if it has died."""
         worker: _Worker | None = getattr(self._own, "worker", None)
-        if worker is not None and worker.process.is_alive():
+        if worker is not None and worker.is_usable():
             return worker
-        with self._starting:
-            if self._terminated:
-                raise WorkerDied
-            if worker is not None:
-                self._workers.remove(worker)
-                worker.close()
-            self._own.worker = worker = _Worker()
-            self._workers.add(worker)
+        if self._terminated:
+            raise WorkerDied
+        if worker is not None:
+            self._workers.remove(worker)
+            worker.close()  # it is dead, or about to be
+        self._own.worker = worker = _Worker()
+        self._workers.add(worker)
         return worker
 
 
@@ -109,6 +132,7 @@ class _Worker:
         self._pipe, end = _SPAWN.Pipe()
         self.process = _SPAWN.Process(target=_serve, args=(end,), daemon=True)
         self.process.start()
+        self._is_lost = False
         end.close()
 
     def call(
@@ -124,17 +148,29 @@ class _Worker:
                     report(value)
                 kind, value = self._pipe.recv()
         except (EOFError, ConnectionError):
-            self.process.kill()  # its end of the pipe goes a moment before it is gone
-            self.process.join()
+            self._is_lost = True  # its end of the pipe goes a moment before it is gone
             raise WorkerDied from None
         if kind == "error":
             raise value
         return value
 
+    def is_usable(self) -> bool:
+        """Between two tasks, when all there can be to read is the end."""
+        return not self._is_lost and self.process.is_alive() and not self._pipe.poll()
+
     def close(self) -> None:
         self._pipe.close()
         self.process.join()
-        self.process.close()
+
+
+def _end(workers: Collection[_Worker]) -> None:
+    """End processes, by way of their ``finally`` clauses if that takes no time."""
+    for worker in workers:
+        worker.process.terminate()
+    for worker in workers:
+        worker.process.join(_GRACE_SECONDS)
+        worker.process.kill()
+        worker.process.join()
 
 
 def _leave_interrupts_to_the_main_thread() -> None:

@@ -68,7 +68,7 @@ def run(
         yield from _hand_out(work, tasks, executor, _Limits(MOST_IN_FLIGHT), report, stop_if)
         return
     memory = usable_memory()
-    workers, tasks = _plan(tasks, jobs or usable_cores(), memory)
+    workers, tasks = _plan(tasks, min(jobs or usable_cores(), memory // WORKER_BYTES))
     if workers == 1:
         yield from _run_here(work, tasks, report, stop_if)
         return
@@ -92,16 +92,19 @@ class _Limits:
         )
 
 
-def _plan(tasks: Iterable[Task[T]], jobs: int, memory: int) -> tuple[int, Iterator[Task[T]]]:
+def _plan(tasks: Iterable[Task[T]], most: int) -> tuple[int, Iterator[Task[T]]]:
     """How many workers the tasks are worth, and all of the tasks; looks only as far as it must."""
-    most = max(1, min(jobs, memory // WORKER_BYTES))
     tasks, seconds = iter(tasks), 0.0
     seen: list[Task[T]] = []
     while (len(seen) < most or seconds < most * START_SECONDS) and (task := next(tasks, None)):
         seen.append(task)
         seconds += task.seconds
-    worth = min(len(seen), int(seconds / START_SECONDS))
-    return max(1, min(most, worth)), chain(seen, tasks)
+    return worth_starting(seconds, min(len(seen), most)), chain(seen, tasks)
+
+
+def worth_starting(seconds: float, most: int) -> int:
+    """How many workers so much work is worth, ``most`` at most; 1 is none beside this process."""
+    return max(1, min(most, int(seconds / START_SECONDS)))
 
 
 def _run_here(
@@ -149,6 +152,8 @@ def _hand_out(
             elif report is not None:
                 report(*event)
     finally:
+        if isinstance(executor, WorkerPool):
+            executor.stop(*running)
         for future in running:
             future.cancel()
 

@@ -1,7 +1,6 @@
 """A pool of real processes; what they run are functions of the standard library."""
 
 import multiprocessing
-import multiprocessing.connection
 import operator
 import os
 import signal
@@ -47,14 +46,22 @@ def test_a_process_that_dies_costs_its_task_alone(pool: WorkerPool) -> None:
     second = waiting.result()
     assert second != first
     os.kill(second, signal.SIGKILL)  # while it is idle: nothing is lost
-    multiprocessing.connection.wait([p.sentinel for p in multiprocessing.active_children()])
+    for process in multiprocessing.active_children():
+        process.join()
     assert pool.submit(operator.add, 1, 2).result() == 3
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there are no named pipes in its file system")
-def test_leaving_ends_what_runs_and_what_waits(tmp_path: Path) -> None:
-    stuck = tmp_path / "stuck"
-    os.mkfifo(stuck)
+@pytest.fixture
+def stuck(tmp_path: Path) -> Path:
+    """What a process that reads it waits for."""
+    if sys.platform == "win32":
+        pytest.skip("there are no named pipes in its file system")
+    path = tmp_path / "stuck"
+    os.mkfifo(path)
+    return path
+
+
+def test_leaving_ends_what_runs_and_what_waits(stuck: Path) -> None:
     with WorkerPool(1) as pool:
         running = pool.submit(Path.read_bytes, stuck)
         waiting = pool.submit(os.getpid)
@@ -65,3 +72,16 @@ def test_leaving_ends_what_runs_and_what_waits(tmp_path: Path) -> None:
     assert running.done()
     assert not multiprocessing.active_children()
     assert not [t for t in threading.enumerate() if t.name.startswith("lbbic-worker")]
+
+
+def test_a_task_can_be_stopped_alone(pool: WorkerPool, stuck: Path) -> None:
+    running = pool.submit(Path.read_bytes, stuck)
+    dropped, waiting = pool.submit(os.getpid), pool.submit(operator.add, 1, 2)
+    with stuck.open("wb"):
+        pool.stop(running, dropped)
+    with pytest.raises(WorkerDied):
+        running.result()
+    assert dropped.cancelled()
+    assert waiting.result() == 3
+    pool.stop(waiting)  # it is over
+    assert pool.submit(operator.add, 2, 2).result() == 4

@@ -10,8 +10,6 @@ from lbbic_engine.errors import Cancelled
 from lbbic_engine.parallel import run as module
 from lbbic_engine.parallel.run import Outcome, Task, run
 
-MEMORY = 10 * module.WORKER_BYTES
-
 
 def square(value: int, report: object) -> int:
     if value == 3:
@@ -24,28 +22,27 @@ def tasks(*values: int) -> Iterator[Task[int]]:
 
 
 @pytest.mark.parametrize(
-    ("count", "seconds", "jobs", "memory", "workers"),
+    ("count", "seconds", "most", "workers"),
     [
-        (9, 9.0, 4, MEMORY, 4),
-        (9, 9.0, 400, MEMORY, 9),  # never more than tasks
-        (9, 9.0, 4, 3 * module.WORKER_BYTES, 3),
-        (9, 9.0, 4, 0, 1),
-        (1, 99.0, 4, MEMORY, 1),  # one task alone stays here
-        (100, 0.01, 4, MEMORY, 1),  # as do some small ones
-        (9, 0.3, 4, MEMORY, 2),  # each worker gets as much to do as it takes to start one
+        (9, 9.0, 4, 4),
+        (9, 9.0, 400, 9),  # never more than tasks
+        (9, 9.0, 0, 1),  # where there is memory for none
+        (1, 99.0, 4, 1),  # one task alone stays here
+        (100, 0.01, 4, 1),  # as do some small ones
+        (9, 0.3, 4, 2),  # each worker gets as much to do as it takes to start one
     ],
 )
-def test_workers_are_as_many_as_work_cores_and_memory_allow(
-    count: int, seconds: float, jobs: int, memory: int, workers: int
+def test_workers_are_as_many_as_the_work_is_worth(
+    count: int, seconds: float, most: int, workers: int
 ) -> None:
     given = [Task(n, seconds) for n in range(count)]
-    found, all_tasks = module._plan(given, jobs, memory)
+    found, all_tasks = module._plan(iter(given), most)
     assert (found, list(all_tasks)) == (workers, given)
 
 
 def test_planning_looks_no_further_than_it_must() -> None:
     endless = (Task(n, seconds=1.0) for n in iter(int, 1))
-    workers, _ = module._plan(endless, 8, MEMORY)
+    workers, _ = module._plan(endless, 8)
     assert workers == 8
 
 
