@@ -22,7 +22,7 @@ from lbbic_engine.errors import Cancelled, UnsupportedImageError
 from lbbic_engine.parallel import run
 from lbbic_engine.parallel.pool import WorkerDied
 
-pytestmark = pytest.mark.usefixtures("tiny")
+pytestmark = [pytest.mark.usefixtures("tiny"), pytest.mark.slow]  # processes start slowly
 needs_fifo = pytest.mark.skipif(sys.platform == "win32", reason="it has no named pipes as files")
 
 SIZES = ((24, 16), (40, 56), (17, 33), (64, 64), (600, 500), (30, 30), (48, 20))

@@ -21,6 +21,8 @@ from lbbic_engine.layout.blocks import grid, merge_blocks, split_blocks
 from lbbic_engine.measure.metrics import psnr
 from lbbic_engine.networks import model_files, weights
 
+pytestmark = pytest.mark.slow  # each codec runs in a process of its own
+
 
 @pytest.fixture
 def folder(
@@ -37,7 +39,6 @@ def folder(
     return pictures
 
 
-@pytest.mark.slow
 def test_the_command_writes_tables_plots_and_a_page_and_resumes(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

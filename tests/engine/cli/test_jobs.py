@@ -14,6 +14,7 @@ from lbbic_engine.batch.files import code_files
 
 pytestmark = [
     pytest.mark.usefixtures("tiny"),
+    pytest.mark.slow,  # processes start slowly
     pytest.mark.skipif(sys.platform == "win32", reason="it has no signals and pipes like these"),
 ]
 ROOT = Path(__file__).parents[3]
