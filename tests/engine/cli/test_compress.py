@@ -1,0 +1,147 @@
+"""``lbbic compress``: quality, device, weights, targets, progress."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from lbbic_engine import codec
+from lbbic_engine.networks import model_files, weights
+from tests.engine.cli.command_line import Capture, Draw, files_below, json_lines, run
+
+pytestmark = pytest.mark.usefixtures("tiny")
+
+
+def test_output_lies_beside_the_input(draw: Draw, tmp_path: Path, capsys: Capture) -> None:
+    assert run("compress", draw("a.png")) == 0
+    assert files_below(tmp_path) == {"a.png", "a.lbb"}
+    out, err = capsys.readouterr()
+    assert "a.lbb" in out
+    assert "% saved" in out.splitlines()[0]
+    assert out.splitlines()[1].startswith("1 file: ")
+    assert err == ""
+
+
+def test_json_says_what_was_done(draw: Draw, tmp_path: Path, capsys: Capture) -> None:
+    source = draw("a.png")
+    assert run("compress", source, "-q", "3.3", "--json", "--device", "cpu") == 0
+    (row,) = json_lines(capsys)
+    assert row["input"] == str(source)
+    assert row["output"] == str(tmp_path / "a.lbb")
+    assert row["bytes"] == (tmp_path / "a.lbb").stat().st_size
+    assert row["bpp"] == 8 * row["bytes"] / (24 * 16)
+    assert row["psnr"] > 20
+    assert row["seconds"] > 0
+    assert row["quality"] == 3.25
+    assert row["original_bytes"] == source.stat().st_size
+
+
+@pytest.mark.parametrize(("options", "quality"), [([], 4), (["-q", "7.5"], 7.5)])
+def test_the_file_has_the_quality_asked_for(
+    draw: Draw, tmp_path: Path, options: list[str], quality: float
+) -> None:
+    assert run("compress", draw("a.png"), *options) == 0
+    assert codec.read_info((tmp_path / "a.lbb").read_bytes()).quality == quality
+
+
+@pytest.mark.parametrize("command", ["compress", "decompress", "eval"])
+def test_a_device_that_is_not_there_is_one_line(
+    command: str, draw: Draw, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    inputs = [draw("a.png")] if command == "eval" else [draw("a.png"), draw("b.png")]
+    assert run(command, *inputs, "--device", "cuda") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("lbbic: No CUDA device: ")
+
+
+@pytest.fixture
+def other_weights(tiny_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a second model beside the default one."""
+    (description,) = weights.describe_folder(tiny_weights)
+    tensors = load_file(description.path)
+    integer = model_files.part(tensors, weights.INTEGER)
+    config = replace(description.config, min_scale=0.0625)  # gives it another identity
+    folder = tmp_path / "models"
+    folder.mkdir()
+    shutil.copy(description.path, folder)
+    analysis = model_files.part(tensors, weights.ANALYSIS)
+    weights.save_weights(folder / "b.safetensors", "other", config, integer, analysis, {})
+    monkeypatch.setenv("LBBIC_WEIGHTS", str(folder))
+    return "other"
+
+
+@pytest.mark.parametrize("options", [[], ["--target-psnr", "10"]])
+def test_the_weights_asked_for_are_in_the_file(
+    other_weights: str, draw: Draw, tmp_path: Path, capsys: Capture, options: list[str]
+) -> None:
+    assert run("compress", draw("a.png"), "--weights", other_weights, *options) == 0
+    assert run("compress", draw("b.png"), *options) == 0
+    capsys.readouterr()
+    assert run("info", tmp_path / "a.lbb", tmp_path / "b.lbb", "--json") == 0
+    assert [row["weights"] for row in json_lines(capsys)] == [other_weights, weights.DEFAULT]
+    assert run("decompress", tmp_path / "a.lbb", "-o", tmp_path / "a.bmp") == 0
+
+
+def test_eval_takes_the_weights_asked_for(other_weights: str, draw: Draw, tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    assert run("eval", draw("a.png"), "-q", 4, "--weights", other_weights, "--json", report) == 0
+    document = json.loads(report.read_text())
+    assert document["weights"] == [other_weights]
+    assert "weights other, effort fast, 1 picture of a.png" in document["source"]
+
+
+@pytest.mark.parametrize("command", ["compress", "eval", "demo"])
+def test_unknown_weights_are_one_line_that_names_the_known(
+    command: str, draw: Draw, capsys: Capture
+) -> None:
+    inputs = {"compress": [draw("a.png"), draw("b.png")], "eval": [draw("a.png")], "demo": []}
+    assert run(command, *inputs[command], "--weights", "nope") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("lbbic: Unknown weights: No weights named nope")
+    assert weights.DEFAULT in line
+
+
+def test_target_bytes_are_kept(draw: Draw, tmp_path: Path) -> None:
+    assert run("compress", draw("a.png"), "--target-bytes", 100) == 0
+    assert 90 < (tmp_path / "a.lbb").stat().st_size <= 100
+
+
+def test_target_bpp_is_kept(draw: Draw, capsys: Capture) -> None:
+    assert run("compress", draw("a.png"), "--target-bpp", 2, "--json") == 0
+    (row,) = json_lines(capsys)
+    assert 1.8 < row["bpp"] <= 2
+
+
+def test_target_psnr_is_reached(draw: Draw, capsys: Capture) -> None:
+    assert run("compress", draw("a.png"), "--target-psnr", 25, "--json") == 0
+    (row,) = json_lines(capsys)
+    assert 25 <= row["psnr"] < 25.5
+
+
+def test_target_out_of_reach_is_one_line(draw: Draw, tmp_path: Path, capsys: Capture) -> None:
+    assert run("compress", draw("a.png"), "--target-bytes", 5) == 2
+    error, summary = capsys.readouterr().err.splitlines()
+    assert "a.png: Target too small: 5 bytes" in error
+    assert summary == "lbbic: 1 of 1 failed"
+    assert files_below(tmp_path) == {"a.png"}
+
+
+def test_a_terminal_shows_progress(
+    draw: Draw, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert run("compress", draw("a.png")) == 0
+    assert "1/1 a.png" in capsys.readouterr().err
+
+
+def test_a_pipe_gets_no_progress(draw: Draw, capsys: Capture) -> None:
+    assert run("compress", draw("a.png")) == 0
+    assert capsys.readouterr().err == ""

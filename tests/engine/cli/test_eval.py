@@ -1,0 +1,230 @@
+"""``lbbic eval``: figures, reports, details."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from safetensors.torch import load_file
+
+from lbbic_engine.networks import model_files, weights
+from tests.engine.cli.command_line import Capture, Draw, files_below, let_decoder_differ, run
+
+GOLDEN = Path(__file__).parents[2] / "golden"
+
+pytestmark = pytest.mark.usefixtures("tiny")
+
+
+@pytest.fixture
+def gallery(draw: Draw, tmp_path: Path) -> Path:
+    draw("in/a.png", seed=1)
+    draw("in/deep/a.png", seed=2)
+    return tmp_path / "in"
+
+
+def test_eval_prints_pictures_and_means(gallery: Path, capsys: Capture) -> None:
+    assert run("eval", gallery, "-q", "6,2,6") == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[0][:3] == ["picture", "q", "bytes"]
+    assert [line[:2] for line in lines[1:5]] == [
+        ["a.png", "2"],
+        ["a.png", "6"],
+        ["deep/a.png", "2"],
+        ["deep/a.png", "6"],
+    ]
+    assert [line[:4] for line in lines[5:]] == [
+        ["mean", "of", "2", "2"],
+        ["mean", "of", "2", "6"],
+    ]
+
+
+def test_eval_leaves_nothing_unless_asked(gallery: Path, tmp_path: Path) -> None:
+    before = files_below(tmp_path)
+    assert run("eval", gallery, "-q", "4") == 0
+    assert files_below(tmp_path) == before
+    assert run("eval", gallery, "-q", "4,4.5", "--keep", tmp_path / "kept") == 0
+    assert files_below(tmp_path / "kept") == {
+        f"{folder}/{name}.lbb" for folder in ("q4", "q4.5") for name in ("a.png", "deep/a.png")
+    }
+
+
+def test_eval_keeps_pictures_and_maps_of_blocks(gallery: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    assert run("eval", gallery / "a.png", "-q", "4", "--keep", kept, "--details") == 0
+    suffixes = (".lbb", ".png", ".blocks.csv", ".blocks.png")
+    assert files_below(kept) == {f"q4/a.png{suffix}" for suffix in suffixes}
+    decoded = tmp_path / "again.png"
+    assert run("decompress", kept / "q4" / "a.png.lbb", "-o", decoded) == 0
+    with Image.open(decoded) as one, Image.open(kept / "q4" / "a.png.png") as other:
+        assert one.tobytes() == other.tobytes()
+    lines = (kept / "q4" / "a.png.blocks.csv").read_text().splitlines()
+    assert len(lines) == 1 + 2 * 3
+
+
+def test_eval_wants_a_place_for_its_details(gallery: Path, capsys: Capture) -> None:
+    assert run("eval", gallery, "--details") == 2
+    assert "--details needs --keep" in capsys.readouterr().err
+
+
+def test_eval_puts_models_of_single_qualities_together(
+    gallery: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    folder = tmp_path / "models"
+    folder.mkdir()
+    (description,) = (d for d in weights.describe_folder(GOLDEN) if d.name == "paper")
+    tensors = load_file(description.path)
+    for quality in (2.0, 4.5, 7.0):
+        name = f"paper{quality:g}"
+        weights.save_weights(
+            folder / f"{name}.safetensors",
+            name,
+            replace(description.config, quality=quality),
+            model_files.part(tensors, weights.INTEGER),
+            model_files.part(tensors, weights.ANALYSIS),
+            {},
+        )
+    monkeypatch.setenv("LBBIC_WEIGHTS", str(folder))
+    report = tmp_path / "report.json"
+    assert run("eval", gallery, "--weights", "paper2,paper7", "--json", report) == 0
+    document = json.loads(report.read_text())
+    assert [row["quality"] for row in document["qualities"]] == [2, 7]
+    assert document["weights"] == ["paper2", "paper7"]
+    assert document["name"] == "paper2, paper7"
+    assert document["results"]["psnr-rgb"] == document["psnr"]  # CompressAI's format, too
+    capsys.readouterr()
+    assert run("eval", "--weights", "paper4.5", gallery) == 0  # between the rate points
+    assert "mean of 2   4.5" in capsys.readouterr().out
+    assert run("eval", gallery, "--weights", "paper2", "-q", "3") == 2
+    assert "paper2 has none of the qualities asked for" in capsys.readouterr().err
+    assert run("eval", gallery, "--weights", "paper2,paper2") == 2
+    assert "not the first for quality 2" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_eval_measures_all_eight_qualities(gallery: Path, tmp_path: Path, capsys: Capture) -> None:
+    report = tmp_path / "new" / "report.json"
+    assert run("eval", gallery, "--json", report) == 0
+    document = json.loads(report.read_text())
+    assert [row["quality"] for row in document["qualities"]] == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert len(document["pictures"]) == 16
+    assert document["pictures"][0]["ms_ssim"] is None
+    assert "2 pictures of in" in document["source"]
+    capsys.readouterr()
+    anchors = ["--anchor", report, report]
+    assert run("eval", gallery, *anchors) == 0
+    out = capsys.readouterr().out
+    assert "27-30" in out
+    assert out.splitlines()[-1].split()[2] in ("+0.00", "-0.00")
+
+
+def test_eval_replaces_no_report_unasked(gallery: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    report.write_text("precious")
+    kept = tmp_path / "kept"
+    assert run("eval", gallery, "-q", "4", "--json", report, "--keep", kept) == 2
+    assert report.read_text() == "precious"
+    assert not kept.exists()  # no work was spent
+    assert run("eval", gallery, "-q", "4", "--json", report, "--overwrite") == 0
+    assert json.loads(report.read_text())["name"] == "lbbic"
+
+
+@pytest.mark.parametrize("option", ["--json", "--plot"])
+def test_eval_writes_no_report_over_a_folder(
+    gallery: Path, tmp_path: Path, option: str, capsys: Capture
+) -> None:
+    (tmp_path / "folder.svg").mkdir()
+    assert run("eval", gallery, option, tmp_path / "folder.svg", "--overwrite") == 2
+    assert capsys.readouterr().err == f"lbbic: Is a directory: {tmp_path / 'folder.svg'}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (None, "No such file or directory"),
+        ("{}", "Not a rate–distortion curve"),
+        (
+            '{"name": "", "source": "", "bpp": [1, 1], "psnr": [30, 30]}',
+            "two points of a curve have the same PSNR",
+        ),
+    ],
+)
+def test_eval_wants_usable_anchors_before_the_work(
+    gallery: Path, tmp_path: Path, capsys: Capture, text: str | None, complaint: str
+) -> None:
+    anchor = tmp_path / "anchor.json"
+    if text is not None:
+        anchor.write_text(text)
+    assert run("eval", gallery, "--anchor", anchor) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert complaint in err
+    assert len(err.splitlines()) == 1
+
+
+def test_eval_leaves_out_a_bad_picture_and_says_so(gallery: Path, capsys: Capture) -> None:
+    (gallery / "bad.png").write_text("not a picture")
+    assert run("eval", gallery, "-q", "4") == 2
+    out, err = capsys.readouterr()
+    assert "mean of 2" in out
+    assert "bad.png" in err.splitlines()[0]
+    assert err.splitlines()[-1] == "lbbic: 1 of 3 failed"
+
+
+def test_eval_names_a_folder_that_cannot_be_read(
+    gallery: Path, capsys: Capture, without_privileges: None
+) -> None:
+    (gallery / "locked").mkdir(mode=0)
+    assert run("eval", gallery, "-q", "4") == 2
+    (gallery / "locked").chmod(0o700)
+    out, err = capsys.readouterr()
+    assert "mean of 2" in out
+    first, summary = err.splitlines()
+    assert first == f"lbbic: {gallery / 'locked'}: Permission denied"
+    assert summary == "lbbic: 1 of 3 failed"
+
+
+def test_eval_takes_a_single_picture(gallery: Path, capsys: Capture) -> None:
+    assert run("eval", gallery / "a.png", "-q", "4") == 0
+    assert capsys.readouterr().out.splitlines()[1].startswith("a.png")
+
+
+def test_eval_of_nothing_is_an_error(tmp_path: Path, capsys: Capture) -> None:
+    assert run("eval", tmp_path) == 2
+    assert "Nothing to do: There is no picture in" in capsys.readouterr().err
+
+
+def test_eval_of_a_missing_picture_is_an_error(tmp_path: Path, capsys: Capture) -> None:
+    assert run("eval", tmp_path / "no.png") == 2
+    first, summary = capsys.readouterr().err.splitlines()
+    assert first == f"lbbic: {tmp_path / 'no.png'}: Cannot read: No such file or directory"
+    assert summary == "lbbic: 1 of 1 failed"
+
+
+def test_eval_ends_with_1_when_a_decoded_picture_differs(
+    gallery: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    let_decoder_differ(monkeypatch)
+    assert run("eval", gallery, "-q", "4") == 1
+    out, err = capsys.readouterr()
+    assert "NO" in out.split()
+    assert "differ" in err
+
+
+def test_eval_wants_matplotlib_before_the_work(
+    gallery: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    assert run("eval", gallery, "--plot", tmp_path / "plot.png") == 2
+    out, err = capsys.readouterr()
+    assert "pip install matplotlib" in err
+    assert out == ""
+
+
+def test_eval_writes_the_plot(gallery: Path, tmp_path: Path) -> None:
+    assert run("eval", gallery, "-q", "1,4", "--plot", tmp_path / "plot.svg") == 0
+    assert "<svg" in (tmp_path / "plot.svg").read_text()

@@ -1,0 +1,133 @@
+"""Where outputs go, what they are called, and what they never replace."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from lbbic_engine import codec
+from lbbic_engine.bitstream.container import SIGNATURE
+from tests.engine.cli.command_line import Capture, Draw, files_below, json_lines, run
+
+pytestmark = pytest.mark.usefixtures("tiny")
+
+
+def test_output_may_be_a_file_for_one_picture(draw: Draw, tmp_path: Path) -> None:
+    assert run("compress", draw("a.png"), "-o", tmp_path / "new" / "b.lbb") == 0
+    assert files_below(tmp_path) == {"a.png", "new/b.lbb"}
+
+
+@pytest.mark.parametrize("name", ["out", "out.d/"])
+def test_output_may_be_a_new_folder(draw: Draw, tmp_path: Path, name: str) -> None:
+    assert run("compress", draw("a.png"), "-o", f"{tmp_path}/{name}") == 0
+    assert (tmp_path / name / "a.lbb").is_file()
+
+
+def test_folders_keep_their_structure(draw: Draw, tmp_path: Path) -> None:
+    for name in ("in/a.png", "in/deep/er/b.PNG", "in/deep/c.png", "in/.hidden.png"):
+        draw(name)
+    (tmp_path / "in" / "notes.txt").write_text("no picture")
+    assert run("compress", tmp_path / "in", "-o", tmp_path / "out") == 0
+    assert files_below(tmp_path / "out") == {"a.lbb", "deep/er/b.lbb", "deep/c.lbb"}
+
+
+def test_folder_without_output_is_filled_in_place(draw: Draw, tmp_path: Path) -> None:
+    draw("in/deep/a.png")
+    assert run("compress", tmp_path / "in") == 0
+    assert files_below(tmp_path / "in") == {"deep/a.png", "deep/a.lbb"}
+
+
+def test_folder_without_pictures_is_an_error(tmp_path: Path, capsys: Capture) -> None:
+    assert run("compress", tmp_path) == 2
+    assert "Nothing to do" in capsys.readouterr().err
+
+
+def test_a_compressed_file_has_nothing_to_be_done(packed: Path, capsys: Capture) -> None:
+    assert run("compress", packed) == 2
+    assert "Nothing to do: The file ends with .lbb already" in capsys.readouterr().err
+
+
+def test_output_of_another_format_is_refused(draw: Draw, tmp_path: Path, capsys: Capture) -> None:
+    assert run("compress", draw("a.png"), "-o", tmp_path / "b.png") == 2
+    assert "b.png does not end with .lbb" in capsys.readouterr().err
+    assert files_below(tmp_path) == {"a.png"}
+
+
+def test_a_file_in_the_place_of_a_folder_is_kept(
+    draw: Draw, tmp_path: Path, capsys: Capture
+) -> None:
+    (tmp_path / "file").write_text("precious")
+    assert run("compress", draw("a.png"), "-o", tmp_path / "file" / "a.lbb", "--overwrite") == 2
+    assert "Not a directory" in capsys.readouterr().err
+    assert (tmp_path / "file").read_text() == "precious"
+
+
+@pytest.mark.parametrize("out", ["one.lbb", "there.txt"])
+def test_several_inputs_do_not_fit_one_file(
+    draw: Draw, tmp_path: Path, capsys: Capture, out: str
+) -> None:
+    (tmp_path / "there.txt").write_text("keep me")
+    assert run("compress", draw("a.png"), draw("b.png"), "-o", tmp_path / out) == 2
+    assert "Not a folder" in capsys.readouterr().err
+    assert files_below(tmp_path) == {"a.png", "b.png", "there.txt"}
+
+
+def test_nothing_is_overwritten_unasked(draw: Draw, tmp_path: Path, capsys: Capture) -> None:
+    source, output = draw("a.png"), tmp_path / "a.lbb"
+    output.write_text("precious")
+    assert run("compress", source) == 2
+    assert output.read_text() == "precious"
+    assert "--overwrite" in capsys.readouterr().err
+    assert run("compress", source, "--overwrite") == 0
+    assert output.read_bytes().startswith(SIGNATURE)
+
+
+def test_existing_output_is_noticed_before_the_input_is_read(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    (tmp_path / "a.lbb").write_text("precious")
+    (tmp_path / "a.png").write_text("not a picture")
+    assert run("compress", tmp_path / "a.png") == 2
+    assert "exists already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", [[], ["--overwrite"]])
+def test_inputs_that_want_one_name_get_a_file_each(
+    draw: Draw, tmp_path: Path, capsys: Capture, options: list[str]
+) -> None:
+    for n, name in enumerate(("in/a.jpg", "in/a.png", "in/a (2).jpg", "in/A.tif")):
+        draw(name, 24 + n, 16)
+    for _ in range(2 if options else 1):  # once more over what was made by the first
+        assert run("compress", tmp_path / "in", "-o", tmp_path / "out", *options, "--json") == 0
+    widths = {Path(row["output"]).name: row["width"] for row in json_lines(capsys)}
+    assert widths == {"A.lbb": 27, "a (2).lbb": 26, "a (3).lbb": 24, "a (4).lbb": 25}
+    assert files_below(tmp_path / "out") == widths.keys()
+    for name, width in widths.items():
+        assert codec.read_info((tmp_path / "out" / name).read_bytes()).width == width
+
+
+def test_files_of_one_name_from_two_folders_get_a_file_each(
+    draw: Draw, packed: Path, tmp_path: Path
+) -> None:
+    for name in ("one/a.lbb", "two/a.lbb"):
+        (tmp_path / name).parent.mkdir()
+        shutil.copy(packed, tmp_path / name)
+    both = (tmp_path / "one" / "a.lbb", tmp_path / "two" / "a.lbb")
+    assert run("decompress", *both, "-o", tmp_path / "out") == 0
+    assert files_below(tmp_path / "out") == {"a.png", "a (2).png"}
+
+
+def test_an_input_given_twice_is_done_once(draw: Draw, tmp_path: Path, capsys: Capture) -> None:
+    source = draw("a.png")
+    assert run("compress", source, tmp_path, "--json") == 0
+    assert len(json_lines(capsys)) == 1
+
+
+def test_an_output_on_its_own_input_is_refused(packed: Path, capsys: Capture) -> None:
+    before = packed.read_bytes()
+    for command in ("compress", "decompress"):
+        assert run(command, packed, "-o", packed, "--overwrite") == 2
+        assert "Output is the input" in capsys.readouterr().err
+    assert packed.read_bytes() == before

@@ -1,0 +1,109 @@
+"""Standard input and output in place of files."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.engine.cli.command_line import Capture, Draw, files_below, run
+
+ROOT = Path(__file__).parents[3]
+
+pytestmark = pytest.mark.usefixtures("tiny")
+
+
+@pytest.fixture
+def send(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], None]:
+    """Puts bytes into standard input."""
+    return lambda data: monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_dash_is_standard_input_and_output(
+    draw: Draw,
+    tmp_path: Path,
+    send: Callable[[bytes], None],
+    capsysbinary: pytest.CaptureFixture[bytes],
+    options: list[str],
+) -> None:
+    source = draw("a.png")
+    assert run("compress", source, "--device", "cpu") == 0
+    compressed = (tmp_path / "a.lbb").read_bytes()
+    assert run("decompress", tmp_path / "a.lbb", "-o", tmp_path / "b.png") == 0
+    capsysbinary.readouterr()
+    for arguments, data, result in [
+        (("compress", "-"), source.read_bytes(), compressed),
+        (("compress", "-", "-o", "-"), source.read_bytes(), compressed),
+        (("compress", source, "-o", "-"), b"", compressed),
+        (("decompress", "-"), compressed, (tmp_path / "b.png").read_bytes()),
+        (("decompress", tmp_path / "a.lbb", "-o", "-"), b"", (tmp_path / "b.png").read_bytes()),
+    ]:
+        send(data)
+        assert run(*arguments, *options) == 0
+        out, err = capsysbinary.readouterr()
+        assert out == result
+        assert (b'"output": "-"' if options else b" -> -: ") in err
+    send(source.read_bytes())
+    assert run("compress", "-", "-o", tmp_path / "c.lbb", *options) == 0
+    assert (tmp_path / "c.lbb").read_bytes() == compressed
+    send(compressed)
+    assert run("info", "-", *options) == 0
+    assert b"24" in capsysbinary.readouterr().out
+    assert files_below(tmp_path) == {"a.png", "a.lbb", "b.png", "c.lbb"}
+
+
+def test_a_terminal_is_no_file(
+    draw: Draw, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    source = draw("a.png")
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    assert run("compress", "-") == 2
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert run("compress", source, "-o", "-") == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "Nothing to read: Standard input is a terminal" in err
+    assert "Nowhere to write: Standard output is a terminal" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["-", "a.png"], "One at a time"),
+        (["a.png", "b.png", "-o", "-"], "One at a time"),
+        ([".", "-o", "-"], "One at a time"),
+        (["-", "-o", "."], "Not a file"),
+        (["-", "-o", "a.png"], "does not end with .lbb"),
+        (["-"], "Cannot read data: It is no picture"),
+    ],
+)
+def test_a_dash_is_one_file(
+    send: Callable[[bytes], None],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: Capture,
+    arguments: list[str],
+    words: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    send(b"no picture")
+    assert run("compress", *arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert words in err
+
+
+@pytest.mark.slow
+def test_who_leaves_while_a_file_is_sent_is_no_error(draw: Draw) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "lbbic_engine.cli", "compress", str(draw("a.png")), "-o", "-"]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, cwd=ROOT, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")

@@ -1,0 +1,99 @@
+"""Orientation is applied once, and what says it is made neutral."""
+
+import struct
+
+import numpy as np
+import pytest
+from PIL import ExifTags, Image
+
+from lbbic_engine.pictures.picture import NoticeKind, to_image
+from lbbic_engine.pictures.read import load_picture
+from tests.engine.pictures.made import CORNERS, UPRIGHT_XMP, XMP, exif_bytes, orientation_of, stored
+
+# What a viewer shows of CORNERS, by the EXIF specification's rows and columns.
+SHOWN = {
+    1: CORNERS,
+    2: CORNERS[:, ::-1],
+    3: CORNERS[::-1, ::-1],
+    4: CORNERS[::-1],
+    5: CORNERS.T,
+    6: CORNERS.T[:, ::-1],
+    7: CORNERS.T[::-1, ::-1],
+    8: CORNERS.T[::-1],
+}
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("format_", ["PNG", "TIFF", "WEBP"])
+def test_orientation_is_applied_exactly_once(format_: str, orientation: int) -> None:
+    image = Image.fromarray(np.dstack([CORNERS] * 3))
+    options = {"lossless": True} if format_ == "WEBP" else {}
+    file = stored(image, format_, exif=exif_bytes(orientation), **options)
+    picture = load_picture(file)
+    np.testing.assert_array_equal(picture.pixels[..., 0], SHOWN[orientation])
+    assert orientation_of(picture) in (1, None)
+    again = load_picture(to_image(picture))
+    np.testing.assert_array_equal(again.pixels, picture.pixels)
+
+
+@pytest.mark.parametrize("format_", ["JPEG", "AVIF"])
+def test_orientation_of_lossy_files_is_applied_exactly_once(format_: str) -> None:
+    ramp = np.repeat(np.linspace(0, 255, 32).astype(np.uint8)[:, None], 16, axis=1)
+    file = stored(Image.fromarray(ramp), format_, quality=95, exif=exif_bytes(8))
+    picture = load_picture(file)
+    assert picture.pixels.shape == (16, 32, 3)
+    np.testing.assert_allclose(picture.pixels[..., 0], ramp.T[::-1], atol=8)
+    assert orientation_of(picture) in (1, None)
+
+
+@pytest.mark.parametrize("orientation", [0, 9, 300])
+def test_an_impossible_orientation_is_ignored(orientation: int) -> None:
+    image = Image.fromarray(CORNERS)
+    picture = load_picture(stored(image, "PNG", exif=exif_bytes(orientation)))
+    np.testing.assert_array_equal(picture.pixels[..., 0], CORNERS)
+    assert orientation_of(picture) == 1
+
+
+def test_xmp_orientation_is_neutralised_too() -> None:
+    file = stored(Image.fromarray(CORNERS), "WEBP", lossless=True, xmp=XMP)
+    picture = load_picture(file)
+    assert picture.pixels.shape == (3, 2, 3)
+    assert picture.xmp == UPRIGHT_XMP
+    assert load_picture(to_image(picture)).pixels.shape == (3, 2, 3)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_exif_stays_verbatim_but_for_its_orientation(order: str) -> None:
+    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "IH", 8, 2)
+    maker = struct.pack(order + "HHI4s", 0x927C, 7, 4, b"note")
+    tail = struct.pack(order + "I", 0) + b"bytes that no directory mentions"
+    before = head + struct.pack(order + "HHIHH", 0x0112, 3, 1, 6, 0) + maker + tail
+    after = head + struct.pack(order + "HHIHH", 0x0112, 3, 1, 1, 0) + maker + tail
+    image = Image.fromarray(CORNERS)
+    image.info["exif"] = b"Exif\0\0" + before
+    assert load_picture(image).exif == after
+
+
+@pytest.mark.parametrize(
+    "exif", [b"garbage", b"II*\0", b"II*\0\xff\xff\xff\xff", b"MM\0*\0\0\0\x08\xff\xff"]
+)
+def test_damaged_exif_is_left_out_with_a_notice(exif: bytes) -> None:
+    image = Image.fromarray(CORNERS)
+    image.info["exif"] = exif
+    picture = load_picture(image)
+    assert picture.exif is None
+    (notice,) = picture.notices
+    assert (notice.kind, "EXIF" in notice.text) == (NoticeKind.LEFT_OUT, True)
+    np.testing.assert_array_equal(picture.pixels[..., 0], CORNERS)
+
+
+def test_a_tiff_passes_on_what_describes_the_picture_and_not_its_layout() -> None:
+    file = stored(Image.fromarray(CORNERS), "TIFF", exif=exif_bytes(6))
+    picture = load_picture(file)
+    exif = to_image(picture).getexif()
+    assert exif[ExifTags.Base.Make] == "Maker"
+    assert exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] == b"a comment"
+    assert ExifTags.Base.StripOffsets not in exif
+    plain = load_picture(stored(Image.fromarray(CORNERS), "TIFF"))
+    assert plain.exif is None
+    assert plain.notices == ()
