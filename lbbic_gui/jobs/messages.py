@@ -230,7 +230,7 @@ class Coded:
 class Saved:
     """A file was written, or was not and ``skipped`` says why.
 
-    ``notices``: what its format could not hold.
+    ``notices``: what of the picture is not in it.
     """
 
     path: Path

@@ -164,6 +164,7 @@ class Tasks:
         if request.policy == "skip" and os.path.lexists(request.target) and not _is_own(request):
             return _skipped(request.target)
         point, data, source = None, request.data, request.source
+        notices: tuple[str, ...] = ()
         if data is None and source.is_lbb:
             assert source.path is not None
             data = source.path.read_bytes()
@@ -173,13 +174,15 @@ class Tasks:
             )
             point = self._compress_only(compress, report, cancelled)
             data = point.data
+            notices = _texts(self._picture(source).picture.notices)
         like = _facts(source.path)
         if request.skip_larger and source.path and like and len(data) >= like.st_size:
             return Saved(source.path, point, like.st_size, skipped="larger")
         is_again = _is_own(request)
         policy = "replace" if is_again else request.policy
         path = _write(data, request.target, policy, like, keep_date=request.keep_date)
-        return Saved(path, point, len(data), version=FileVersion.of(path), is_again=is_again)
+        version = FileVersion.of(path)
+        return Saved(path, point, len(data), version=version, is_again=is_again, notices=notices)
 
     def _compare(
         self, request: requests.CompareAtSize, cancelled: IsCancelled

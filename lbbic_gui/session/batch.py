@@ -254,7 +254,7 @@ class Batch(QObject):
             # without the file's bytes, of which there may be hundreds
             if known is None or not known.data:
                 row.note(replace(answer.point, data=b""))
-        row.problem, row.skipped = None, answer.skipped
+        row.problem, row.skipped, row.notices = None, answer.skipped, answer.notices
         row.saved_path = None if answer.skipped == "larger" else answer.path
         row.saved_as = (request.quality, request.options)
         row.result_bytes = answer.file_bytes

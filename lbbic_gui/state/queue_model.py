@@ -65,6 +65,7 @@ class Row:
     saved_path: Path | None = None
     saved_as: tuple[float, EncodeOptions] | None = None  # what is saved, or was there already
     skipped: str = ""  # why nothing was written, as ``Saved`` has it
+    notices: tuple[str, ...] = ()  # what of the picture is not in the file
     problem: Problem | None = None
     is_to_be_saved: bool = False  # the batch has it
     partial: bool = False  # what is left of a damaged file is shown
@@ -257,5 +258,5 @@ def _tool_tip(row: Row) -> str:
     if row.problem:
         lines += [row.problem.detail, row.problem.hint]
     elif row.saved_path:
-        lines.append(tr("Saved as {}").format(row.saved_path))
+        lines += [tr("Saved as {}").format(row.saved_path), *row.notices]
     return "\n".join(filter(None, lines))

@@ -7,7 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 from PySide6.QtCore import Qt
 
 from lbbic_gui.jobs import requests
@@ -174,3 +176,18 @@ def test_a_picture_is_removed_while_it_waits_and_while_it_is_saved(user: Any, dr
     user.wait(lambda: not user.window.session.batch.is_busy)
     assert [row.state for row in user.rows] == [State.SAVED]
     assert user.window.queue.total.text().startswith("1 of 1 saved")
+
+
+def test_what_a_file_of_the_batch_lacks_is_said_at_its_row(
+    user: Any, draw: Draw, tmp_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    draw("in/a.png")  # on view, where the inspector says it
+    Image.fromarray(np.full((16, 24), 40_000, np.uint16)).save(tmp_path / "in" / "b.tif")
+    user.drop(tmp_path / "in")
+    user.wait(lambda: len(user.rows) == 2)
+    compress_all(user)
+    queue = user.window.session.queue
+    words = [queue.index(row).data(Qt.ItemDataRole.ToolTipRole) for row in range(2)]
+    assert "Reduced from 16 to 8 bits per channel." in words[1].splitlines()
+    assert "Reduced" not in words[0]
