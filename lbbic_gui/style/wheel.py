@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, Qt
-from PySide6.QtWidgets import QAbstractSlider, QAbstractSpinBox, QComboBox, QScrollBar, QWidget
+from PySide6.QtWidgets import QAbstractSlider, QAbstractSpinBox, QComboBox, QScrollBar
+
+_FIELDS = (QComboBox, QAbstractSpinBox, QAbstractSlider)
 
 
 class WheelGuard(QObject):
     """An event filter for the application, its dialogs included."""
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        kind = event.type()
-        if kind not in (QEvent.Type.Polish, QEvent.Type.Wheel) or not _is_field(watched):
+        if not isinstance(watched, _FIELDS) or isinstance(watched, QScrollBar):
             return False
-        assert isinstance(watched, QWidget)
-        if kind == QEvent.Type.Polish:
+        if event.type() == QEvent.Type.Polish:
             # Qt gives fields the focus at a turn of the wheel, before any filter sees it
             if watched.focusPolicy() == Qt.FocusPolicy.WheelFocus:
                 watched.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-            return False
-        if watched.hasFocus():
-            return False
-        event.ignore()  # whatever is around the field scrolls
-        return True
-
-
-def _is_field(watched: QObject) -> bool:
-    kinds = (QComboBox, QAbstractSpinBox, QAbstractSlider)
-    return isinstance(watched, kinds) and not isinstance(watched, QScrollBar)
+        elif event.type() == QEvent.Type.Wheel and not watched.hasFocus():
+            event.ignore()  # whatever is around the field scrolls
+            return True
+        return False
