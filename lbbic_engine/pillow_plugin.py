@@ -60,6 +60,8 @@ class LbbicImageFile(ImageFile.ImageFile):
                 picture = decompress(self._data, partial=ImageFile.LOAD_TRUNCATED_IMAGES)
             self.im = to_image(picture).im
             self._data = None
+            for notice in picture.notices:
+                warnings.warn(notice.text, stacklevel=2)
             if self._exclusive_fp and self.fp is not None:  # as Pillow does for its own formats
                 self.fp.close()
                 self.fp = None

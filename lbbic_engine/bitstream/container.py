@@ -209,6 +209,9 @@ class _Chunk:
         return self.crc == zlib.crc32(self.body, self.start_crc).to_bytes(_CRC_BYTES, "little")
 
 
+_UNKNOWN = _Chunk(b"?", 0, memoryview(b""), b"", 0)
+
+
 class _Builder:
     """Gathers the chunks behind the header; ``add`` leaves it unchanged when it raises."""
 
@@ -245,6 +248,8 @@ class _Builder:
     def add_what_is_left(self, chunk: _Chunk) -> None:
         """Takes of any chunk what can be used."""
         try:
+            if chunk is _UNKNOWN and self.segments:
+                return  # there were none but streams, and these are missed
             if chunk.kind == b"S":
                 segment = _parse_stream(chunk)
                 if not segment.whole:
@@ -315,11 +320,12 @@ def _find_chunks(data: bytes, start: int) -> Iterator[_Chunk]:
         try:
             chunk = _read_chunk(data, start)
         except CorruptDataError:
-            chunk = _Chunk(b"?", 0, memoryview(b""), b"", start)
+            chunk = replace(_UNKNOWN, end=start)
         yield chunk
         if chunk.intact or _is_credible(data, chunk.end):
             start = chunk.end
         else:
+            yield _UNKNOWN  # that are passed over
             start = data.find(b"S", start + 1)
             while start >= 0 and not _is_credible(data, start):
                 start = data.find(b"S", start + 1)

@@ -103,17 +103,9 @@ class DecodeJob:
     def finish(self) -> Picture:
         """The picture so far; CorruptDataError if it is whole and not the encoder's."""
         container = self.container
-        notices: list[Notice] = []
-        lost = [_PARTS[kind] for kind in container.lost if kind in _PARTS]
-        if lost:
-            text = f"The file is damaged: {', '.join(lost)} could not be read."
-            notices.append(Notice(NoticeKind.INCOMPLETE, text))
-        if self.missing:
-            blocks = sum(tile.blocks for tile in self.tiles(0))
-            share = 100 * (blocks - self.missing) // blocks
-            text = f"The file is incomplete: {share} % of the picture could be decoded."
-            notices.append(Notice(NoticeKind.INCOMPLETE, text))
-        elif zlib.crc32(self.pixels.data) != container.pixels_crc:
+        blocks = sum(tile.blocks for tile in self.tiles(0))
+        notices = damage_notices(container, missing_blocks=self.missing, blocks=blocks)
+        if not self.missing and zlib.crc32(self.pixels.data) != container.pixels_crc:
             raise CorruptDataError(
                 "Checksum mismatch", "The decoded picture is not the one that was saved."
             )
@@ -124,8 +116,23 @@ class DecodeJob:
             icc=container.icc,
             exif=container.exif,
             xmp=container.xmp,
-            notices=tuple(notices),
+            notices=notices,
         )
+
+
+def damage_notices(container: Container, *, missing_blocks: int, blocks: int) -> tuple[Notice, ...]:
+    """What to say of a partial reading: which parts, and how many of the blocks, are missing."""
+    texts = []
+    lost = [_PARTS[kind] for kind in container.lost if kind in _PARTS]
+    others = set(container.lost) - _PARTS.keys()
+    if not missing_blocks or not others <= {b"S", b"P"}:
+        lost += ["something of unknown kind"] * bool(others)
+    if lost:
+        texts.append(f"The file is damaged: {', '.join(lost)} could not be read.")
+    if missing_blocks:
+        share = 100 * (blocks - missing_blocks) // blocks
+        texts.append(f"The file is incomplete: {share} % of the picture could be decoded.")
+    return tuple(Notice(NoticeKind.INCOMPLETE, text) for text in texts)
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,7 @@ def decode(
     """Decode front by front as any receiver would, reporting each; the job is at ``begin``."""
     from lbbic_engine import codec
     from lbbic_engine.bitstream.container import parse_container
+    from lbbic_engine.coding.decoder import damage_notices
     from lbbic_engine.errors import Cancelled, CorruptDataError
 
     info, container = codec.read_info(data), parse_container(data, partial=True)
@@ -99,16 +100,12 @@ def decode(
     point = measure(info.quality, data, original, picture.picture()[..., 2::-1])
     errors = None if original is None else picture.errors(original.picture.pixels)
     picture.recolour(colours.on_screen)
-    notices = (*_missing(picture), *colours.notices)
+    lost = damage_notices(
+        container, missing_blocks=picture.total - picture.done, blocks=picture.total
+    )
+    notices = (*(notice.text for notice in lost), *colours.notices)
     levels = halvings(picture.picture())
     return Coded(point, picture, levels, errors, info.payload_bytes, notices)
-
-
-def _missing(picture: DecodedPicture) -> tuple[str, ...]:
-    if picture.done == picture.total:
-        return ()
-    share = 100 * picture.done // picture.total
-    return (tr("The file is incomplete: {} % of the picture could be decoded.").format(share),)
 
 
 def measure(

@@ -229,13 +229,23 @@ def test_damage_ends_its_tile_alone(
         assert same.sum() - part.sum() == same.size - part.size
 
 
-def test_what_damage_takes_besides_blocks_is_said(photograph: NDArray[np.uint8]) -> None:
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        (5, "XMP"),  # its body
+        (0, "something of unknown kind"),  # its type
+        (1, "XMP, something of unknown kind"),  # its length
+    ],
+)
+def test_what_damage_takes_besides_blocks_is_said(
+    photograph: NDArray[np.uint8], place: int, words: str
+) -> None:
     source = picture_of(photograph, icc=b"profile", xmp=b"<x/>")
     data = bytearray(compress(source).data)
-    data[data.index(b"x\x0c") + 5] ^= 1
+    data[data.index(b"x\x0c") + place] ^= 1
     decoded = decompress(bytes(data), partial=True)
     assert (decoded.icc, decoded.xmp) == (b"profile", None)
-    text = "The file is damaged: XMP could not be read."
+    text = f"The file is damaged: {words} could not be read."
     assert decoded.notices == (Notice(NoticeKind.INCOMPLETE, text),)
 
 

@@ -14,7 +14,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from lbbic_engine.bitstream.container import Container, Segment, pack_container, parse_container
 from lbbic_engine.errors import UnknownWeightsError
-from lbbic_engine.pictures.picture import Picture
+from lbbic_engine.pictures.picture import Notice, NoticeKind, Picture
 from lbbic_engine.pictures.profile import SRGB, as_icc
 from lbbic_engine.pillow_plugin import FORMAT, LbbicImageFile, register
 
@@ -66,7 +66,9 @@ class StubCodec:
         raw = zlib.decompress(container.segments[0].stream) if container.segments else b""
         raw = raw.ljust(container.height * container.width * 3, b"\x80")
         pixels = np.frombuffer(raw, np.uint8).reshape(container.height, container.width, 3)
-        return Picture(pixels, container.alpha, container.grey)
+        notice = Notice(NoticeKind.INCOMPLETE, "The file is incomplete")
+        notices = () if container.segments else (notice,)
+        return Picture(pixels, container.alpha, container.grey, notices=notices)
 
 
 @pytest.fixture(autouse=True)
@@ -179,7 +181,8 @@ def test_a_cut_off_file_opens_if_pillow_is_told_so(
     data = stored()[:-1]
     monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
     image = Image.open(io.BytesIO(data))
-    assert image.getpixel((0, 0)) == 128
+    with pytest.warns(UserWarning, match="incomplete"):
+        assert image.getpixel((0, 0)) == 128
     assert codec.calls[-1] == ("decompress", True)
 
 

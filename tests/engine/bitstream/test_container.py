@@ -5,6 +5,7 @@ import struct
 import zlib
 from contextlib import suppress
 from dataclasses import fields, replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from lbbic_engine.bitstream.container import (
     pack_container,
     parse_container,
 )
+from lbbic_engine.coding.decoder import damage_notices
 from lbbic_engine.errors import CorruptDataError, LbbicError, NotLbbicError, UnsupportedVersionError
 
 PLAIN = Container(
@@ -278,6 +280,23 @@ def test_damaged_parts_are_left_out_of_a_partial_reading(kind: bytes) -> None:
     assert part.segments == (Segment(0, 3, b"stream"),)
     with pytest.raises(CorruptDataError, match="was changed"):
         parse_container(data)
+
+
+def test_nothing_is_left_out_without_a_word() -> None:
+    """Whichever bit of the file is wrong."""
+    data = pack_container(RICH)
+    for place, bit in product(range(VERSION_END, len(data)), range(8)):
+        damaged = bytearray(data)
+        damaged[place] ^= 1 << bit
+        with suppress(LbbicError):  # the header, or what looks like a part of a newer version
+            part = parse_container(bytes(damaged), partial=True)
+            kept = replace(part, lost=())
+            if any(
+                not np.array_equal(getattr(kept, field.name), getattr(RICH, field.name))
+                for field in fields(Container)
+            ):
+                missing = len(RICH.segments) - len(part.segments)
+                assert damage_notices(part, missing_blocks=missing, blocks=2)
 
 
 def test_files_of_versions_1_0_and_1_1_are_read() -> None:
