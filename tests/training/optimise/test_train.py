@@ -12,8 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from lbbic_engine import codec
-from lbbic_engine.bitstream.segments import SegmentWriter
-from lbbic_engine.coding.latents import LatentWriter
+from lbbic_engine.coding.latents import SymbolChoice
 from lbbic_engine.config import LAMBDAS, quality_index
 from lbbic_engine.layout.blocks import split_blocks
 from lbbic_engine.networks import integer_network, kernels, weights
@@ -256,18 +255,18 @@ def test_training_chooses_symbols_as_the_codec_does(exported: Path, finished: Pa
     x, rate = photograph(), rate_weights([4.0])
     calibrate.calibrate(network, x, rate, (8, 8))
     twin = exact_twin(network, rounding.input_moments(network, x, rate, (8, 8)))
-    sink = SegmentWriter(twin.tables, 0)
-    writer = LatentWriter(twin, quality_index(4.0), sink, np.zeros((1, 192), np.uint8))
-    assert writer._distortion_bits is not None
+    codecs_choice = SymbolChoice(twin, quality_index(4.0))
+    assert codecs_choice.distortion_bits is not None
     worth = distortion_bits(network.latent_steps(rate), rate)
-    assert torch.allclose(worth[0, 0], writer._distortion_bits, rtol=0.02)
+    assert torch.allclose(worth[0, 0], codecs_choice.distortion_bits, rtol=0.02)
     random = torch.Generator().manual_seed(0)
     levels = torch.randint(5, 30, (500, 32), generator=random)
     scales = network.scales(levels.float())
     values = torch.randn((500, 32), generator=random)
     ours = choose(values, scales, worth[0])
     nearest = values.round()
-    lower = writer._worth(slice(32), values, nearest, levels.to(torch.uint8)) > 1
+    byte_levels = levels.to(torch.uint8)
+    lower = codecs_choice.saving_per_distortion(slice(32), values, nearest, byte_levels) > 1
     codecs = nearest - nearest.sign() * lower
     assert (ours == codecs).float().mean() > 0.99  # tables round what is costly
     assert (ours != values.round()).float().mean() > 0.02  # or there is nothing to see
