@@ -144,9 +144,9 @@ def _profile(
     colours = _signalled(image, extras, exif, notices, bool(icc))
     if colours is None:
         return icc or None
-    if colours.is_srgb():
-        return None
     grey = image.mode in modes.GREY_MODES or image.mode.startswith("I")
+    if colours.is_srgb() or (grey and colours.curve == profile.SRGB_CURVE):
+        return None
     return profile.as_icc(colours, grey)
 
 

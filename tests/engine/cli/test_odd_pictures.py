@@ -1,6 +1,5 @@
 """Files that other tools got wrong, from one end of the command line to the other."""
 
-import importlib.util
 import io
 from collections.abc import Callable
 from pathlib import Path
@@ -18,18 +17,7 @@ from lbbic_engine.pictures.read import load_picture
 
 pytestmark = pytest.mark.usefixtures("tiny")
 
-CASES = Path(__file__).parents[1] / "pictures" / "cases.py"
 LINEAR = Colours("linear", SRGB.red, SRGB.green, SRGB.blue, SRGB.white, (1.0,))
-
-
-@pytest.fixture(scope="session")
-def make() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("cases", CASES)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def of_a_phone(make: ModuleType) -> bytes:

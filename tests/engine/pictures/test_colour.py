@@ -131,6 +131,8 @@ def test_a_gamma_of_grey_becomes_a_grey_profile(make: ModuleType) -> None:
     assert picture.grey
     expected = 255 * from_light(make.greys() / 255)
     assert np.abs(to_srgb(picture).pixels[..., 0] - expected).max() <= 0.6
+    primaries = make.png(make.cicp(12, 13), image=Image.fromarray(make.greys()))
+    assert load_picture(io.BytesIO(primaries)).icc is None  # which grey has none of
 
 
 @pytest.mark.parametrize("transfer", [16, 18])

@@ -1,4 +1,4 @@
-"""Gives the tests of this room the script that makes odd pictures."""
+"""Gives tests the script that makes odd pictures."""
 
 import importlib.util
 from pathlib import Path
@@ -9,8 +9,9 @@ import pytest
 
 @pytest.fixture(scope="session")
 def make() -> ModuleType:
-    """The functions of ``cases.py``."""
-    spec = importlib.util.spec_from_file_location("cases", Path(__file__).with_name("cases.py"))
+    """The functions of ``pictures/cases.py``."""
+    script = Path(__file__).with_name("pictures") / "cases.py"
+    spec = importlib.util.spec_from_file_location("cases", script)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

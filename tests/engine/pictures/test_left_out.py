@@ -1,0 +1,192 @@
+"""What a picture loses on its way in or out is named, in one notice."""
+
+import io
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lbbic_engine.bitstream.container import MAX_METADATA_BYTES
+from lbbic_engine.pictures.files import boxes
+from lbbic_engine.pictures.metadata import collect
+from lbbic_engine.pictures.picture import NoticeKind, Picture
+from lbbic_engine.pictures.read import load_picture
+from lbbic_engine.pictures.write import save_image
+
+Make = Callable[[ModuleType], bytes]
+
+
+def load(data: bytes) -> Picture:
+    return load_picture(io.BytesIO(data))
+
+
+def left_out(picture: Picture) -> str:
+    """The one notice of what is lost, nothing if there is none."""
+    texts = [notice.text for notice in picture.notices if notice.kind is NoticeKind.LEFT_OUT]
+    assert len(texts) <= 1
+    return "".join(texts)
+
+
+GAIN_MAP_XMP = (
+    b'http://ns.adobe.com/xap/1.0/\0<x:xmpmeta><rdf:RDF><r hdrgm:Version="1.0"/></rdf:RDF>'
+    b"</x:xmpmeta>"
+)
+
+
+def multi_picture(make: ModuleType, kind: int, second: bytes) -> bytes:
+    """A JPEG followed by another one, and an index of both (CIPA DC-007)."""
+    index_bytes = 4 + 2 + 8 + 2 + 12 * 3 + 4 + 32
+    first = len(make.jpeg()) + 4 + index_bytes
+    entries = struct.pack(">IIIHH", 0x030000, first, 0, 0, 0)
+    entries += struct.pack(">IIIHH", kind, len(second), first - 8 - 2, 0, 0)
+    index = b"MPF\0MM\0*" + struct.pack(">IH", 8, 3)
+    index += struct.pack(">HHI4s", 0xB000, 7, 4, b"0100")
+    index += struct.pack(">HHII", 0xB001, 4, 1, 2)
+    index += struct.pack(">HHII", 0xB002, 7, 32, 8 + 2 + 36 + 4)
+    index += struct.pack(">I", 0) + entries
+    data: bytes = make.jpeg((0xE2, index))
+    return data + second
+
+
+LOSE: dict[str, tuple[Make, list[str]]] = {
+    "a text": (lambda make: make.png(make.text("prompt", b"a cat")), ["'prompt'"]),
+    "a text of over a megabyte": (
+        lambda make: make.png(make.text("workflow", b"x" * 2_000_000)),
+        ["'workflow'"],
+    ),
+    "texts of over 64 megabytes": (
+        lambda make: make.png(*(make.text(f"t{n}", b"x" * 2**20) for n in range(70))),
+        ["'t69'"],
+    ),
+    "IPTC without a place in XMP": (
+        lambda make: make.jpeg((0xED, make.photoshop(0x0404, make.iptc((200, b"x"))))),
+        ["2:200"],
+    ),
+    "clipping paths": (lambda make: make.jpeg((0xED, make.photoshop(2000, b"x"))), ["paths"]),
+    "a gain map": (lambda make: make.jpeg((0xE1, GAIN_MAP_XMP)), ["HDR gain map"]),
+    "an ISO gain map": (
+        lambda make: make.jpeg((0xE2, b"urn:iso:std:iso:ts:21496:-1\0")),
+        ["HDR gain map"],
+    ),
+    "a gain map behind the picture": (
+        lambda make: multi_picture(make, 0, make.jpeg((0xE1, b"apdi HDRGainMap:"))),
+        ["HDR gain map"],
+    ),
+    "a motion photo": (
+        lambda make: make.jpeg((0xE1, GAIN_MAP_XMP.replace(b"hdrgm:V", b'MotionPhoto="1" v'))),
+        ["motion photo"],
+    ),
+    "extended XMP": (
+        lambda make: make.jpeg((0xE1, b"http://ns.adobe.com/xmp/extension/\0" + bytes(40))),
+        ["extended"],
+    ),
+    "content credentials": (lambda make: make.jpeg((0xEB, b"JP\0\1jumb")), ["C2PA"]),
+    "content credentials of PNG": (lambda make: make.png(make.chunk(b"caBX", b"jumb")), ["C2PA"]),
+    "much of it": (
+        lambda make: make.jpeg((0xE1, GAIN_MAP_XMP), (0xEB, b"JP\0\1jumb")),
+        ["HDR gain map", "C2PA"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", LOSE)
+def test_what_is_lost_is_named_in_one_notice(make: ModuleType, case: str) -> None:
+    build, names = LOSE[case]
+    picture = load(build(make))
+    for name in names:
+        assert name in left_out(picture)
+    assert picture.pixels.shape == (32, 48, 3)
+
+
+@pytest.mark.parametrize(("kind", "is_said"), [(0x010001, False), (0x020003, True)])
+def test_further_pictures_are_said_but_for_previews(
+    make: ModuleType, kind: int, is_said: bool
+) -> None:
+    picture = load(multi_picture(make, kind, make.jpeg()))
+    assert [notice.kind for notice in picture.notices] == [NoticeKind.FRAMES] * is_said
+
+
+def box(kind: bytes, *parts: bytes) -> bytes:
+    body = b"".join(parts)
+    return struct.pack(">I", len(body) + 8) + kind + body
+
+
+def full_box(kind: bytes, *parts: bytes) -> bytes:
+    return box(kind, bytes(4), *parts)
+
+
+@pytest.mark.parametrize(
+    ("auxiliary", "item", "named"),
+    [
+        (b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", b"av01", []),
+        (b"urn:mpeg:mpegB:cicp:systems:auxiliary:depth", b"av01", ["a depth map"]),
+        (b"urn:com:apple:photo:2020:aux:hdrgainmap", b"av01", ["an HDR gain map"]),
+        (b"urn:something:else", b"av01", ["an auxiliary picture"]),
+        (b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", b"tmap", ["an HDR gain map"]),
+    ],
+)
+def test_items_of_an_avif_are_read(auxiliary: bytes, item: bytes, named: list[str]) -> None:
+    properties = box(
+        b"ipco",
+        box(b"colr", b"nclx", struct.pack(">HHH", 9, 16, 9)),
+        full_box(b"pixi", b"\3", bytes([10] * 3)),
+        box(b"colr", b"nclx", struct.pack(">HHH", 12, 13, 6)),
+        full_box(b"auxC", auxiliary, b"\0"),
+    )
+    associations = struct.pack(">I", 2)
+    associations += struct.pack(">HBB", 1, 1, 1) + struct.pack(">HBBB", 2, 2, 2, 3)
+    meta = full_box(
+        b"meta",
+        full_box(b"pitm", struct.pack(">H", 2)),
+        full_box(b"iinf", struct.pack(">H", 1), full_box(b"infe", bytes(4), item, b"\0")),
+        box(b"iprp", properties, full_box(b"ipma", associations)),
+    )
+    data = box(b"ftyp", b"avif") + meta
+    extras = boxes.read_avif(io.BytesIO(data))
+    assert (extras.code_points, extras.bits, extras.left_out) == ((12, 13), 10, named)
+    for length in range(len(data)):
+        boxes.read_avif(io.BytesIO(data[:length]))
+
+
+def test_metadata_that_an_lbb_file_cannot_hold_are_left_out(
+    make: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert MAX_METADATA_BYTES == 2**26
+    monkeypatch.setattr(collect, "MAX_METADATA_BYTES", 10)
+    picture = load(make.png(dpi=(300, 300)))
+    assert picture.exif is None
+    assert "EXIF" in left_out(picture)
+
+
+# --- on the way out ------------------------------------------------------------------------------
+
+LARGE: dict[str, Any] = {"exif": b"II*\0\x08\0\0\0" + bytes(70_000), "xmp": b"<x/>"}
+
+
+@pytest.mark.parametrize(
+    ("extension", "lost"),
+    [
+        ("png", []),
+        ("webp", []),
+        ("avif", []),
+        ("jpg", ["EXIF"]),
+        ("jp2", ["EXIF", "XMP"]),
+        ("bmp", ["EXIF", "XMP"]),
+        ("tga", ["EXIF", "XMP"]),
+        ("ppm", ["EXIF", "XMP"]),
+    ],
+)
+def test_what_a_format_cannot_hold_is_returned_as_notices(
+    make: ModuleType, tmp_path: Path, extension: str, lost: list[str]
+) -> None:
+    alpha = np.zeros((32, 48), np.uint8)
+    notices = save_image(Picture(make.colours(), alpha, **LARGE), tmp_path / f"a.{extension}")
+    texts = {notice.kind: notice.text for notice in notices}
+    assert len(texts) == len(notices)
+    assert all(name in texts[NoticeKind.LEFT_OUT] for name in lost)
+    assert (NoticeKind.LEFT_OUT in texts) == bool(lost)
+    assert (NoticeKind.ALPHA in texts) == (extension in ("jpg", "bmp", "ppm"))
