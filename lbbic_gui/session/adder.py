@@ -133,7 +133,9 @@ class Adder(QObject):
         self._looking = None
         match answer:
             case Thumb():
-                row.thumbnail, row.file_bytes = answer.image, answer.file_bytes or row.file_bytes
+                if row.thumbnail is None or not answer.image.isNull():  # a decoded one stays
+                    row.thumbnail = answer.image
+                row.file_bytes = answer.file_bytes or row.file_bytes
                 row.width, row.height = answer.width or row.width, answer.height or row.height
                 self._queue.touch(row)
             case Problem() if row.state is State.NEW:

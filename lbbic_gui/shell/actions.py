@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QObject
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
+from PySide6.QtWidgets import QMenu, QMenuBar
 
 from lbbic_gui.style.text import tr
 
@@ -87,6 +88,18 @@ def build(parent: QObject) -> dict[str, QAction]:
             groups.setdefault(entry.group, QActionGroup(parent)).addAction(action)
         actions[entry.name] = action
     return actions
+
+
+def fill_menus(bar: QMenuBar, actions: dict[str, QAction]) -> None:
+    """Put the actions into their menus, which are made as they are met."""
+    menus: dict[str, QMenu] = {}
+    for entry in entries():
+        menu = menus.get(entry.menu) or bar.addMenu(entry.menu)
+        menus[entry.menu] = menu
+        if entry.name:
+            menu.addAction(actions[entry.name])
+        else:
+            menu.addSeparator()
 
 
 def mouse_help() -> tuple[tuple[str, str], ...]:

@@ -87,21 +87,11 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(self.pages)
         self.addToolBar(self.toolbar)
         self.setStatusBar(self.status)
-        self._fill_menus()
+        actions.fill_menus(self.menuBar(), self.actions_)
         self.restoreGeometry(self.settings.layout("geometry"))
         kept = self.settings.layout("splitter")
         if not kept.isEmpty():
             self.splitter.restoreState(kept)
-
-    def _fill_menus(self) -> None:
-        menus = {}
-        for entry in actions.entries():
-            if entry.menu not in menus:
-                menus[entry.menu] = self.menuBar().addMenu(entry.menu)
-            if entry.name:
-                menus[entry.menu].addAction(self.actions_[entry.name])
-            else:
-                menus[entry.menu].addSeparator()
 
     def _show_empty(self) -> None:
         is_empty = not self.session.queue.rows

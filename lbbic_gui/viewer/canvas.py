@@ -97,9 +97,9 @@ class Canvas(QWidget):
         self._levels["result"] = tuple(map(as_image, levels))
         self._use_size(QSizeF(decoded.width, decoded.height))
 
-    def show_prefix(self, prefix: DecodingFrame) -> None:
+    def show_frame(self, frame: DecodingFrame) -> None:
         """Show a state of the decoding in place of the result."""
-        self._images["result"], self.result = prefix.image, prefix.pixels
+        self._images["result"], self.result = frame.image, frame.pixels
         self._levels["result"] = ()
         self.update()
 

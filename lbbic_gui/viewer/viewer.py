@@ -31,7 +31,7 @@ class Viewer(QWidget):
         self._session, self._tools = session, tools
         self._coded: Coded | None = None
         self._opened: Opened | None = None
-        self._prefix: DecodingFrame | None = None
+        self._frame: DecodingFrame | None = None
         self.canvas = Canvas()
         self.timeline = Timeline()
         self.pill = ProgressPill(self.canvas)
@@ -93,7 +93,7 @@ class Viewer(QWidget):
         self.drop.setVisible(visible)
 
     def _on_current(self, row: Row | None) -> None:
-        self._coded = self._opened = self._prefix = None
+        self._coded = self._opened = self._frame = None
         self.canvas.clear()
         self._on_hover(None)
         self.timeline.show_fronts(0)
@@ -122,7 +122,7 @@ class Viewer(QWidget):
         self.canvas.show_result(started.picture)
 
     def _on_coded(self, coded: Coded | None) -> None:
-        self._coded, self._prefix = coded, None
+        self._coded, self._frame = coded, None
         if coded is None:
             return
         self.show_original()
@@ -149,13 +149,13 @@ class Viewer(QWidget):
         if self._coded is None:
             return
         if front == self._coded.picture.front_count:
-            self._prefix = None
+            self._frame = None
             self.canvas.show_result(self._coded.picture, self._coded.levels)
             return
-        if self._prefix is None:
-            self._prefix = self._coded.picture.until(front)
-        self._prefix.seek(front)
-        self.canvas.show_prefix(self._prefix)
+        if self._frame is None:
+            self._frame = self._coded.picture.until(front)
+        self._frame.seek(front)
+        self.canvas.show_frame(self._frame)
 
     def _on_hover(self, pixel: QPoint | None) -> None:
         if pixel is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,29 @@ def test_a_file_is_decoded_once_however_often_it_is_looked_at(
             user.window.queue.select(row)
             user.wait_for_result()
     assert decodings.count(file.read_bytes()) == 1
+
+
+def test_the_thumbnail_of_a_decoded_file_stays(
+    user: Any, draw: Draw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lbbic_engine import compress, load_picture
+    from lbbic_gui.jobs import conversion
+
+    decoded, look = threading.Event(), conversion.thumbnail
+
+    def look_late(source: Source) -> Any:
+        assert decoded.wait(600)
+        return look(source)
+
+    monkeypatch.setattr(conversion, "thumbnail", look_late)
+    picture = draw("a.png")
+    file = picture.with_name("b.lbb")
+    file.write_bytes(compress(load_picture(picture)).data)
+    user.drop(file)
+    user.wait_for_result()
+    decoded.set()
+    user.wait(lambda: user.rows[0].file_bytes > 0)
+    assert not user.rows[0].thumbnail.isNull()
 
 
 def test_results_are_told_apart_by_file_request_and_device() -> None:
