@@ -88,12 +88,14 @@ def _frames(kinds: list[bytes]) -> int:
 
 
 def _picture(file: BinaryIO, chunks: list[_Chunk]) -> PngImagePlugin.PngImageFile:
-    parts = [SIGNATURE]
+    picture = io.BytesIO()
+    picture.write(SIGNATURE)
     for chunk in chunks:
         if chunk.is_picture:
             file.seek(chunk.offset - 8)
-            parts.append(file.read(chunk.length + 12))
-    return PngImagePlugin.PngImageFile(io.BytesIO(b"".join(parts)))
+            picture.write(file.read(chunk.length + 12))
+    picture.seek(0)
+    return PngImagePlugin.PngImageFile(picture)
 
 
 def _low_bytes(file: BinaryIO, chunks: list[_Chunk]) -> Image.Image:
