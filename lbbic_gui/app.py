@@ -40,8 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def smoke() -> int:
     """Load the model, code a sample, decode the file, compare; 0 if all is as it must be."""
     from lbbic_gui.jobs.tasks import Tasks
+    from lbbic_gui.jobs.workers import Workers
 
-    tasks, sample = Tasks(), sample_source()
+    tasks, sample = Tasks(Workers()), sample_source()
 
     def do(request: Request[A]) -> A:
         return tasks.do(request, lambda _: None, lambda: False)

@@ -1,4 +1,5 @@
-"""Jobs on their way to two threads: one owns the model, the other does all that needs none.
+"""Jobs on their way to threads: one owns the model, one does all that needs none, and while many
+pictures are saved there are some that wait for processes.
 
 What a job does is in ``tasks``. Jobs wait on the window's side and are handed over one at a time:
 those that wait can be dropped without a lock. Whatever a worker says goes to who asked, by a call
@@ -11,7 +12,7 @@ import heapq
 import itertools
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from queue import SimpleQueue
@@ -22,8 +23,9 @@ from PySide6.QtCore import QObject, Qt, Signal
 from lbbic_engine.errors import Cancelled
 from lbbic_gui.jobs.error_messages import explain
 from lbbic_gui.jobs.messages import VIEW, Problem, Report, Stopped
-from lbbic_gui.jobs.requests import Request
+from lbbic_gui.jobs.requests import Request, Save
 from lbbic_gui.jobs.tasks import Tasks
+from lbbic_gui.jobs.workers import Workers
 
 A = TypeVar("A")
 OnReport = Callable[[Report], None]
@@ -57,11 +59,15 @@ def _ignore(_: Report) -> None:
 
 
 class Jobs(QObject):
-    """Hands jobs to the two workers."""
+    """Hands jobs to the workers."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._coding, self._reading = _Lane(self), _Lane(self)
+        self._workers = Workers()
+        self._coding, self._reading, self._saving = (_Lane(self._workers, self) for _ in range(3))
+        self._coding.widen(1)
+        self._reading.widen(1)
+        self._lanes = (self._reading, self._coding, self._saving)
 
     def submit(
         self,
@@ -77,47 +83,67 @@ class Jobs(QObject):
         that and never once the job is cancelled. Both in the window's thread.
         """
         job = Job(request, on_answer, on_report, priority)
-        (self._coding if request.needs_model else self._reading).submit(job)
+        if isinstance(request, Save) and request.by_worker:
+            self._saving.submit(job)
+        else:
+            (self._coding if request.needs_model else self._reading).submit(job)
         return job
+
+    def prepare_to_save(self, pixels: Sequence[int], effort: str) -> int:
+        """Return how many pictures are to be saved at a time; 1: not by processes (``by_worker``).
+
+        ``pixels`` are those of each picture.
+        """
+        count = self._workers.worth_starting(pixels, effort)
+        if count > 1:
+            self._saving.widen(count)
+        return count
 
     def cancel(self, *jobs: Job[Any]) -> None:
         """Stop jobs at their next front; those that have not begun are answered at once."""
         for job in jobs:
             job.cancelled.set()
-        for lane in (self._coding, self._reading):
+        for lane in self._lanes:
             lane.drop_cancelled()
 
     def active(self) -> list[Job[Any]]:
         """All jobs that are not answered, those that run first."""
-        return [*self._coding.jobs(), *self._reading.jobs()]
+        return [job for lane in self._lanes for job in lane.jobs()]
 
     def stop(self, seconds: float = 2.0) -> bool:
         """Cancel everything and end the threads; False if one did not end in time."""
         for job in self.active():
             job.cancelled.set()
         deadline = time.monotonic() + seconds
-        ended = [lane.stop(deadline) for lane in (self._reading, self._coding)]
+        ended = [lane.stop(deadline) for lane in self._lanes]
+        self._workers.stop()
         return all(ended)
 
 
 class _Lane(QObject):
-    """One thread, and the jobs that wait for it."""
+    """Threads, and the jobs that wait for them."""
 
-    _said = Signal(object)  # a call, from the thread to the window's
+    _said = Signal(object)  # a call, from a thread to the window's
 
-    def __init__(self, parent: QObject) -> None:
+    def __init__(self, workers: Workers, parent: QObject) -> None:
         super().__init__(parent)
+        self._workers = workers
         self._waiting: list[Job[Any]] = []  # a heap
-        self._running: Job[Any] | None = None
+        self._running: list[Job[Any]] = []
         self._handed_over: SimpleQueue[Job[Any] | None] = SimpleQueue()
         self._said.connect(self._make, Qt.ConnectionType.QueuedConnection)
-        self._thread = threading.Thread(target=self._work, daemon=True)
-        self._thread.start()
+        self._threads: list[threading.Thread] = []
 
     # --- in the window's thread -----------------------------------------------------------------
 
+    def widen(self, threads: int) -> None:
+        """See to it that there are so many threads, at least."""
+        while len(self._threads) < threads:
+            self._threads.append(threading.Thread(target=self._work, daemon=True))
+            self._threads[-1].start()
+
     def jobs(self) -> list[Job[Any]]:
-        return ([self._running] if self._running else []) + sorted(self._waiting)
+        return self._running + sorted(self._waiting)
 
     def submit(self, job: Job[Any]) -> None:
         heapq.heappush(self._waiting, job)
@@ -132,14 +158,16 @@ class _Lane(QObject):
 
     def stop(self, deadline: float) -> bool:
         self._waiting.clear()
-        self._handed_over.put(None)
-        self._thread.join(max(0.0, deadline - time.monotonic()))
-        return not self._thread.is_alive()
+        for _ in self._threads:
+            self._handed_over.put(None)
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
 
     def _next(self) -> None:
-        if self._running is None and self._waiting:
-            self._running = heapq.heappop(self._waiting)
-            self._handed_over.put(self._running)
+        while len(self._running) < len(self._threads) and self._waiting:
+            self._running.append(heapq.heappop(self._waiting))
+            self._handed_over.put(self._running[-1])
 
     def _make(self, call: Callable[[], None]) -> None:
         call()
@@ -149,14 +177,14 @@ class _Lane(QObject):
             job.on_report(report)
 
     def _finish(self, job: Job[A], answer: A | Problem | Stopped) -> None:
-        self._running = None
+        self._running.remove(job)
         job.answer(answer)
         self._next()
 
-    # --- in the worker's thread -----------------------------------------------------------------
+    # --- in a worker's thread -------------------------------------------------------------------
 
     def _work(self) -> None:
-        tasks = Tasks()
+        tasks = Tasks(self._workers)
         while (job := self._handed_over.get()) is not None:
             self._do(tasks, job)
             del job  # with its picture; the next one may be long in coming

@@ -137,6 +137,7 @@ class Save(OfPicture[Saved]):
     own: FileVersion | None = None  # of the picture's earlier result there, to be replaced
     keep_date: bool = True
     skip_larger: bool = False  # write nothing that is not smaller than the picture's file
+    by_worker: bool = False  # a process compresses it, which the source's file is enough for
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ from lbbic_gui.jobs.messages import (
 )
 from lbbic_gui.jobs.naming import free_name
 from lbbic_gui.jobs.requests import Request
+from lbbic_gui.jobs.workers import Workers
 from lbbic_gui.style.text import tr
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ _ENCODING = {"fast": 0.6, "thorough": 0.95}  # of the time of coding a picture a
 class Tasks:
     """Every kind of job as a function of its request; remembers the picture it read last."""
 
-    def __init__(self) -> None:
+    def __init__(self, workers: Workers) -> None:
+        self._workers = workers
         self._last: ReadPicture | None = None
 
     def do(self, request: Request[A], report: OnReport, cancelled: IsCancelled) -> A:
@@ -172,9 +174,12 @@ class Tasks:
             compress = requests.CompressOnly(
                 source, request.quality, request.device, request.options
             )
-            point = self._compress_only(compress, report, cancelled)
+            if request.by_worker:
+                point, notices = self._workers.compress(compress, report, cancelled)
+            else:
+                point = self._compress_only(compress, report, cancelled)
+                notices = _texts(self._picture(source).picture.notices)
             data = point.data
-            notices = _texts(self._picture(source).picture.notices)
         like = _facts(source.path)
         if request.skip_larger and source.path and like and len(data) >= like.st_size:
             return Saved(source.path, point, like.st_size, skipped="larger")

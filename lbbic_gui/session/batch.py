@@ -1,6 +1,6 @@
-"""Saving many pictures, one after the other: their total, and where the results go.
+"""Saving many pictures: how many at a time, their total, and where the results go.
 
-Pictures wait here and not with the workers: each is asked for when the one before it is done, with
+Pictures wait here and not with the workers: each is asked for when one before it is done, with
 what is known of it then. So nothing is coded twice, and to stop or to put in order costs little.
 """
 
@@ -10,6 +10,7 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Qt, Signal
@@ -75,6 +76,7 @@ class Batch(QObject):
         self._totals = Totals(queue, self._is_saved)
         self._waiting: OrderedDict[Row, _Wish] = OrderedDict()
         self._running: dict[Row, Job[Saved]] = {}
+        self._at_a_time = 1
         self.outputs = Outputs()
         self._work: dict[Row, int] = {}  # of all that was asked for since nothing ran last
         self._asked = self._done = 0  # sums of it
@@ -100,6 +102,10 @@ class Batch(QObject):
         for row in self._queue.rows:
             if not (row.source.is_lbb or row.is_to_be_saved or self._is_saved(row)):
                 self._ask(row, wish)
+        if self._settings.values.device != "cuda":
+            pixels = [self._work[row] for row in self._waiting]
+            effort = self._settings.values.options.effort
+            self._at_a_time = self._jobs.prepare_to_save(pixels, effort)
         self._next()
 
     def save(self, row: Row, target: Path) -> None:
@@ -149,10 +155,9 @@ class Batch(QObject):
         self._queue.touch(row)
 
     def _next(self) -> None:
-        """Begin with the first row that waits, unless one is being saved."""
+        """Begin with the first rows that wait, as far as those being saved leave room."""
         ready = (row for row in self._waiting if not self._coder.is_coding(row))
-        row = None if self._running else next(ready, None)
-        if row is not None:
+        for row in list(islice(ready, max(0, self._at_a_time - len(self._running)))):
             self._begin(row, self._waiting.pop(row))
         self.tell()
 
@@ -174,6 +179,7 @@ class Batch(QObject):
             earlier.version if earlier else None,
             values.keep_dates,
             values.skip_larger and wish.target is None,
+            self._at_a_time > 1 and row.source.path is not None,
         )
         self._running[row] = self._jobs.submit(
             request,
@@ -264,6 +270,7 @@ class Batch(QObject):
         if not self.is_busy:
             self._work.clear()
             self._asked = self._done = 0
+            self._at_a_time = 1
         self._next()
 
     # --- what happens to the queue --------------------------------------------------------------

@@ -40,6 +40,14 @@ def qapp(qapp: Any) -> Any:
     return qapp
 
 
+@pytest.fixture(autouse=True)
+def _one_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures are saved by this process; tests of others say so (``many_cores``)."""
+    from lbbic_engine import devices
+
+    monkeypatch.setattr(devices, "usable_cores", lambda: 1)
+
+
 @contextmanager
 def _calls_of_this_thread() -> Iterator[Counter[str]]:
     calls: Counter[str] = Counter()

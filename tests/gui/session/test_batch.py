@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,9 @@ import pytest
 from PIL import Image
 from PySide6.QtCore import Qt
 
+from lbbic_engine import compress, devices, load_picture
+from lbbic_engine.measure.metrics import psnr
+from lbbic_engine.parallel import run
 from lbbic_gui.jobs import requests
 from lbbic_gui.jobs.messages import Saved, Step
 from lbbic_gui.jobs.tasks import Tasks
@@ -191,3 +195,46 @@ def test_what_a_file_of_the_batch_lacks_is_said_at_its_row(
     words = [queue.index(row).data(Qt.ItemDataRole.ToolTipRole) for row in range(2)]
     assert "Reduced from 16 to 8 bits per channel." in words[1].splitlines()
     assert "Reduced" not in words[0]
+
+
+@pytest.fixture
+def many_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two cores, for which any two pictures are worth a process each."""
+    monkeypatch.setattr(devices, "usable_cores", lambda: 2)
+    monkeypatch.setattr(run, "START_SECONDS", 1e-9)
+
+
+@pytest.mark.slow
+def test_processes_save_what_this_one_would(user: Any, draw: Draw, many_cores: None) -> None:
+    paths = [draw(f"{n}.png", 90 + 40 * n, 70, seed=n) for n in range(4)]
+    paths.append(paths[0].with_name("deep.tif"))
+    Image.fromarray(np.full((16, 24), 40_000, np.uint16)).save(paths[-1])
+    user.drop(*paths)
+    user.wait(lambda: len(user.rows) == 5)
+    user.wait_for_result()
+    compress_all(user)
+    assert len(multiprocessing.active_children()) == 2
+    assert [row.state for row in user.rows] == [State.SAVED] * 5
+    for row, path in zip(user.rows, paths, strict=True):
+        alone = compress(load_picture(path), 4)
+        assert row.saved_path.read_bytes() == alone.data
+        assert row.points[4.0].psnr == psnr(load_picture(path).pixels, alone.reconstruction)
+    words = user.window.session.queue.index(4).data(Qt.ItemDataRole.ToolTipRole)
+    assert "Reduced from 16 to 8 bits per channel." in words.splitlines()
+
+
+@pytest.mark.slow
+def test_stop_ends_what_processes_do(
+    user: Any, draw: Draw, tmp_path: Path, many_cores: None
+) -> None:
+    user.drop(*(draw(f"{n}.png", 800, 600, seed=n) for n in range(3)))
+    user.wait(lambda: len(user.rows) == 3)
+    user.wait_for_result()
+    user.window.settings.change(effort="thorough")  # minutes, for all
+    user.press(Qt.Key.Key_Return, CTRL)
+    user.wait(lambda: [row.state for row in user.rows].count(State.WORKING) == 2)
+    user.press(Qt.Key.Key_Escape)
+    user.wait(lambda: not user.window.session.batch.is_busy)
+    assert not {State.WAITING, State.WORKING, State.SAVED} & {row.state for row in user.rows}
+    assert not list(tmp_path.rglob("*.lbb"))
+    assert not multiprocessing.active_children()
