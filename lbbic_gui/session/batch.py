@@ -6,10 +6,9 @@ what is known of it then. So nothing is coded twice, and to stop or to put in or
 
 from __future__ import annotations
 
-import time
 from collections import OrderedDict
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 
@@ -22,13 +21,13 @@ from lbbic_gui.jobs.messages import BATCH, VIEW, Problem, Report, Saved, Step, S
 from lbbic_gui.jobs.naming import fill, output_path
 from lbbic_gui.session.coder import Coder
 from lbbic_gui.session.outputs import Outputs
+from lbbic_gui.session.pace import Workload
 from lbbic_gui.session.totals import Totals
 from lbbic_gui.state.networks import Networks
 from lbbic_gui.state.queue_model import QueueModel, Row, State
-from lbbic_gui.state.settings import Settings
+from lbbic_gui.state.settings import Preferences, Settings
 
 _USUAL_PIXELS = 4_000_000
-_TELLING_SHARE, _TELLING_SECONDS = 0.02, 2.0  # before that the time left is a guess
 
 
 @dataclass(frozen=True)
@@ -45,13 +44,20 @@ class Total:
     seconds_left: float | None = None  # None: nothing runs, or too little is done to tell
 
 
-@dataclass(frozen=True)
-class _Wish:
-    """How a picture is to be saved. ``target`` None: as the settings say, when its turn comes."""
+@dataclass(eq=False)
+class _Saving:
+    """A picture that is to be saved by the settings of the moment when that was asked for."""
 
-    target: Path | None
-    policy: str
-    priority: int
+    row: Row
+    quality: float
+    values: Preferences
+    target: Path | None = None  # that the user chose, else as the settings say
+    job: Job[Saved] | None = None
+
+    @cached_property
+    def work(self) -> int:
+        """Pixels; of a picture not measured yet, those of a usual one."""
+        return self.row.width * self.row.height or _USUAL_PIXELS
 
 
 class Batch(QObject):
@@ -74,13 +80,11 @@ class Batch(QObject):
         self._queue, self._jobs, self._coder = queue, jobs, coder
         self._settings, self._networks = settings, networks
         self._totals = Totals(queue, self._is_saved)
-        self._waiting: OrderedDict[Row, _Wish] = OrderedDict()
-        self._running: dict[Row, Job[Saved]] = {}
+        self._waiting: OrderedDict[_Saving, None] = OrderedDict()
+        self._running: list[_Saving] = []
         self._at_a_time = 1
+        self._load = Workload()
         self.outputs = Outputs()
-        self._work: dict[Row, int] = {}  # of all that was asked for since nothing ran last
-        self._asked = self._done = 0  # sums of it
-        self._began = 0.0
         queue.rowsMoved.connect(self._on_moved)
         queue.removed.connect(self._on_removed)
         queue.rowsInserted.connect(self.tell)
@@ -98,37 +102,35 @@ class Batch(QObject):
             once = Qt.ConnectionType.SingleShotConnection
             self._networks.changed.connect(self.compress_all, once)
             return
-        wish = _Wish(None, self._settings.values.policy, BATCH)
+        values = self._settings.values
         for row in self._queue.rows:
-            if not (row.source.is_lbb or row.is_to_be_saved or self._is_saved(row)):
-                self._ask(row, wish)
-        if self._settings.values.device != "cuda":
-            pixels = [self._work[row] for row in self._waiting]
-            effort = self._settings.values.options.effort
-            self._at_a_time = self._jobs.prepare_to_save(pixels, effort)
+            if not (row.source.is_lbb or row.savings or self._is_saved(row)):
+                self._ask(_Saving(row, self._networks.quality(row), values))
+        if values.device != "cuda":
+            pixels = [saving.work for saving in self._waiting]
+            self._at_a_time = self._jobs.prepare_to_save(pixels, values.options.effort)
         self._next()
 
     def save(self, row: Row, target: Path) -> None:
         """Save one row; the user has agreed to replace ``target``."""
-        self._ask(row, _Wish(target, "replace", VIEW))
-        self._waiting.move_to_end(row, last=False)
+        saving = _Saving(row, self._networks.quality(row), self._settings.values, target)
+        self._ask(saving)
+        self._waiting.move_to_end(saving, last=False)
         self._next()
 
     def stop(self) -> None:
         """Cancel all that is not saved yet."""
         waiting, self._waiting = self._waiting, OrderedDict()
-        for row in waiting:
-            row.is_to_be_saved = False
-            if row.state is State.WAITING:
-                self._rest(row)
-        self._jobs.cancel(*self._running.values())
-        self._end_of_row()
+        for saving in waiting:
+            self._give_up(saving)
+        self._cancel(self._running)
 
     def tell(self) -> None:
         """Emit the total as it is now."""
         self._queue.flush()
-        sums, share = self._totals.sums, self._share()
-        left = self._seconds_left(share)
+        sums, running = self._totals.sums, self._running
+        share = self._load.share(sum(each.work * each.row.progress for each in running))
+        left = self._load.seconds_left(share) if self.is_busy else None
         self.changed.emit(
             Total(
                 sums.saved,
@@ -142,70 +144,71 @@ class Batch(QObject):
             )
         )
 
-    def _ask(self, row: Row, wish: _Wish) -> None:
-        if not self.is_busy:
-            self._began = time.monotonic()
-        if row not in self._waiting:
-            self._work[row] = _work(row)
-            self._asked += self._work[row]
-        self._waiting[row] = wish
-        row.is_to_be_saved = True
-        if row.state is not State.WORKING:
-            row.state, row.progress = State.WAITING, 0.0
-        self._queue.touch(row)
+    def _ask(self, saving: _Saving) -> None:
+        self._load.ask(saving.work)
+        self._waiting[saving] = None
+        saving.row.savings += 1
+        if saving.row.state is not State.WORKING:
+            saving.row.state, saving.row.progress = State.WAITING, 0.0
+        self._queue.touch(saving.row)
+
+    def _give_up(self, saving: _Saving) -> None:
+        """It waited and is not wanted any more."""
+        self._load.drop(saving.work)
+        saving.row.savings -= 1
+        if saving.row.state is State.WAITING:
+            self._rest(saving.row)
+
+    def _cancel(self, running: list[_Saving]) -> None:
+        self._jobs.cancel(*[saving.job for saving in running if saving.job is not None])
+        self._go_on()
 
     def _next(self) -> None:
-        """Begin with the first rows that wait, as far as those being saved leave room."""
-        ready = (row for row in self._waiting if not self._coder.is_coding(row))
-        for row in list(islice(ready, max(0, self._at_a_time - len(self._running)))):
-            self._begin(row, self._waiting.pop(row))
+        """Begin with the first that wait, as far as those being saved leave room."""
+        ready = (each for each in self._waiting if not self._coder.is_coding(each.row))
+        for saving in list(islice(ready, max(0, self._at_a_time - len(self._running)))):
+            del self._waiting[saving]
+            self._begin(saving)
         self.tell()
 
-    def _begin(self, row: Row, wish: _Wish) -> None:
+    def _begin(self, saving: _Saving) -> None:
+        row, quality, values = saving.row, saving.quality, saving.values
         row.follow_file()
-        values, quality = self._settings.values, self._networks.quality(row)
-        point = row.points.get(quality)
-        wanted = wish.target or self.wanted(row, quality, ".lbb")
-        earlier = None if wish.target else self.outputs.earlier(row.source, wanted)
-        target = wish.target or (earlier.path if earlier else self.outputs.name(row.source, wanted))
+        is_of_now = values.options == self._settings.values.options
+        point = row.points.get(quality) if is_of_now else None
+        wanted = saving.target or self.wanted(row, quality, ".lbb", values)
+        earlier = None if saving.target else self.outputs.earlier(row.source, wanted)
+        named = earlier.path if earlier else self.outputs.name(row.source, wanted)
         request = requests.Save(
             row.source,
-            target,
+            saving.target or named,
             quality,
             values.device,
-            wish.policy,
+            "replace" if saving.target else values.policy,
             values.options,
             (point.data or None) if point else None,
             earlier.version if earlier else None,
             values.keep_dates,
-            values.skip_larger and wish.target is None,
+            values.skip_larger and saving.target is None,
             self._at_a_time > 1 and row.source.path is not None,
         )
-        self._running[row] = self._jobs.submit(
+        self._running.append(saving)
+        saving.job = self._jobs.submit(
             request,
-            partial(self._on_answer, row, request, wanted),
+            partial(self._on_answer, saving, request, wanted),
             partial(self._on_report, row),
-            priority=wish.priority,
+            priority=VIEW if saving.target else BATCH,
         )
 
-    def wanted(self, row: Row, quality: float, suffix: str) -> Path:
-        """What a result is to be called by the settings, wherever that leaves it."""
-        values = self._settings.values
+    def wanted(
+        self, row: Row, quality: float, suffix: str, values: Preferences | None = None
+    ) -> Path:
+        """What a result is to be called by the settings, of now or given, wherever that is."""
+        values = values or self._settings.values
         folder = Path(values.output_folder) if values.output_folder else None
         source = place_of(row.source, values.last_folder)
         name = fill(values.pattern, source.stem, quality) + suffix
         return output_path(source, folder, row.base if values.keep_structure else None, name)
-
-    def _share(self) -> float:
-        """How much of what was asked for is done, in pixels."""
-        running = sum(self._work[row] * row.progress for row in self._running)
-        return (self._done + running) / self._asked if self._asked else 0.0
-
-    def _seconds_left(self, share: float) -> float | None:
-        elapsed = time.monotonic() - self._began
-        if not self.is_busy or share < _TELLING_SHARE or elapsed < _TELLING_SECONDS:
-            return None
-        return elapsed * (1 - share) / share
 
     def _is_saved(self, row: Row) -> bool:
         """Whether a row is saved, or need not be, at the quality and by the options of now."""
@@ -234,13 +237,18 @@ class Batch(QObject):
                 self.tell()
 
     def _on_answer(
-        self, row: Row, request: requests.Save, wanted: Path, answer: Saved | Problem | Stopped
+        self,
+        saving: _Saving,
+        request: requests.Save,
+        wanted: Path,
+        answer: Saved | Problem | Stopped,
     ) -> None:
-        del self._running[row]
-        row.is_to_be_saved = row in self._waiting
+        row = saving.row
+        row.savings -= 1
+        self._running.remove(saving)
         match answer:
             case Saved():
-                self._done += self._work[row]
+                self._load.finish(saving.work)
                 self._note(row, request, answer)
                 if not answer.skipped:
                     self.outputs.note(row.source, wanted, answer.path, answer.version)
@@ -248,11 +256,11 @@ class Batch(QObject):
             case Stopped() if row.state in (State.WAITING, State.WORKING):
                 self._rest(row, stopped=row.state is State.WORKING)
             case Problem():
-                self._asked -= self._work[row]  # it took no time that others will take
+                self._load.drop(saving.work)
                 row.state, row.problem, row.progress = State.FAILED, answer, 0.0
                 self._queue.touch(row)
                 self.row_failed.emit(row)
-        self._end_of_row()
+        self._go_on()
 
     def _note(self, row: Row, request: requests.Save, answer: Saved) -> None:
         if answer.point is not None and request.options == self._settings.values.options:
@@ -266,10 +274,9 @@ class Batch(QObject):
         row.result_bytes = answer.file_bytes
         self._rest(row)
 
-    def _end_of_row(self) -> None:
+    def _go_on(self) -> None:
         if not self.is_busy:
-            self._work.clear()
-            self._asked = self._done = 0
+            self._load.clear()
             self._at_a_time = 1
         self._next()
 
@@ -277,19 +284,13 @@ class Batch(QObject):
 
     def _on_moved(self) -> None:
         """Those that wait take the order of the rows."""
-        waiting = [row for row in self._queue.rows if row in self._waiting]
-        self._waiting = OrderedDict((row, self._waiting[row]) for row in waiting)
+        waiting = sorted(self._waiting, key=lambda saving: self._queue.place(saving.row))
+        self._waiting = OrderedDict.fromkeys(waiting)
 
     def _on_removed(self, row: Row) -> None:
-        if self._waiting.pop(row, None) is not None:
-            self._asked -= self._work[row]
-            row.is_to_be_saved = False
-            self._rest(row)
-        if row in self._running:
-            self._jobs.cancel(self._running[row])
+        if row.savings:
+            for saving in [each for each in self._waiting if each.row is row]:
+                del self._waiting[saving]
+                self._give_up(saving)
+            self._cancel([each for each in self._running if each.row is row])
         self.tell()
-
-
-def _work(row: Row) -> int:
-    """Pixels; of a picture not measured yet, those of a usual one."""
-    return row.width * row.height or _USUAL_PIXELS

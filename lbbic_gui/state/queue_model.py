@@ -67,7 +67,7 @@ class Row:
     skipped: str = ""  # why nothing was written, as ``Saved`` has it
     notices: tuple[str, ...] = ()  # what of the picture is not in the file
     problem: Problem | None = None
-    is_to_be_saved: bool = False  # the batch has it
+    savings: int = 0  # that the batch has still to do
     partial: bool = False  # what is left of a damaged file is shown
 
     def note(self, point: Point) -> None:
@@ -89,7 +89,7 @@ class Row:
     def rest(self, quality: float, options: EncodeOptions, *, stopped: bool = False) -> None:
         """Nothing is done for it now: be what it is without, at the quality that is set."""
         self.progress = 0.0
-        if self.is_to_be_saved:
+        if self.savings:
             self.state = State.WAITING
         elif self.problem is not None:
             self.state = State.FAILED

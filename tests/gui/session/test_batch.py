@@ -111,6 +111,24 @@ def test_a_picture_that_is_being_coded_is_not_coded_again_to_save_it(
     assert user.rows[0].saved_path.read_bytes() == user.window.session.result.point.data
 
 
+def test_a_batch_is_saved_as_it_was_when_it_was_asked_for(
+    user: Any, draw: Draw, tmp_path: Path
+) -> None:
+    from lbbic_engine import read_info
+
+    user.drop(draw("a.png", 320, 240), draw("b.png"), draw("c.png", seed=2))
+    user.wait(lambda: len(user.rows) == 3 and user.rows[0].state is State.WORKING)
+    user.press(Qt.Key.Key_Return, CTRL)
+    user.window.tools.save(tmp_path / "chosen.lbb")  # of the first, at its quality of now
+    user.window.settings.change(quality=2.0, keep_exif=False, output_folder=str(tmp_path / "out"))
+    user.wait(lambda: not user.window.session.batch.is_busy)
+    saved = [row.saved_path for row in user.rows]
+    assert {path.parent for path in saved} == {row.source.path.parent for row in user.rows}
+    for path in (*saved, tmp_path / "chosen.lbb"):
+        assert read_info(path.read_bytes()).quality == 4.0
+    assert user.window.queue.total.text().startswith("0 of 3 saved")
+
+
 def test_stop_leaves_what_is_finished_as_it_is(user: Any, draw: Draw) -> None:
     user.drop(*(draw(f"{n}.png", 800, 600, seed=n) for n in (1, 2)), draw("small.png"))
     user.wait(lambda: len(user.rows) == 3 and user.rows[0].state is State.WORKING)
