@@ -89,7 +89,7 @@ def bench(args: Namespace) -> int:
     found = _find_pictures(args.folder)
     pictures = list(found.files)
     if not page.can_plot():
-        complain("there will be no plots: they need matplotlib (pip install matplotlib)")
+        complain("there will be no plots: matplotlib is not installed")
     codecs = args.codecs.split(",")
     results = suite.run(pictures, codecs, args.out, complain)
     if not results:

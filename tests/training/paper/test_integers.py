@@ -67,9 +67,9 @@ class Recorder:
     def begin(self, front: Tensor, *sources: Tensor) -> None:
         pass
 
-    def symbols(self, index: int, means: Tensor, levels: Tensor) -> Tensor:
+    def symbols(self, index: int, means: Tensor, levels: Tensor) -> tuple[Tensor, None]:
         self.means, self.levels = means, levels
-        return self._symbols
+        return self._symbols, None
 
 
 def test_one_front_is_the_float_networks_but_for_rounded_weights(
