@@ -1,0 +1,159 @@
+"""The panels beside the picture: quality, plot, target, comparison."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QPoint, Qt
+
+from lbbic_gui.painting.overlays import Overlay
+from lbbic_gui.style import text, theme
+
+Draw = Callable[..., Path]
+CTRL = Qt.KeyboardModifier.ControlModifier
+LEFT = Qt.MouseButton.LeftButton
+
+
+def test_words_for_experts_are_not_those_of_the_format(user: Any, draw: Draw) -> None:
+    told: list[str] = []
+    user.window.session.coder.progressed.connect(lambda words, _: told.append(words))
+    user.drop(draw("a.png", 184, 120))
+    user.wait_for_result()
+    assert any(re.fullmatch(r"\w+  \d+ %(  ·  .*)?", words) for words in told)
+    user.window.commands.choose_overlay(Overlay.ORDER)
+    canvas = user.window.viewer.canvas
+    user.bot.mouseMove(canvas, canvas.rect().center() + QPoint(40, 0))
+    user.wait(lambda: "decoded in step" in user.window.status.place.text())
+    assert not any("block" in words or "front" in words for words in told)
+
+
+def test_the_slider_codes_on_release_and_a_known_quality_comes_back_at_once(
+    user: Any, draw: Draw
+) -> None:
+    user.drop(draw("a.png"))
+    first = user.wait_for_result(4.0)
+    slider = user.window.inspector.slider
+    right = QPoint(slider.width() - 11, slider.height() // 2)
+    user.bot.mousePress(slider, LEFT, pos=right)
+    assert "Best" in user.window.inspector.level.text()
+    assert user.window.session.quality() == 4.0
+    user.bot.mouseRelease(slider, LEFT, pos=right)
+    assert user.window.viewer.canvas.options.badge
+    best = user.wait_for_result(8.0)
+    assert len(best.point.data) > len(first.point.data)
+    assert not user.window.viewer.canvas.options.badge
+    user.window.commands.choose_quality(4.0, False)
+    assert user.window.session.result is first
+
+
+def test_the_arrow_keys_step_by_an_eighth(user: Any, draw: Draw) -> None:
+    user.drop(draw("a.png"))
+    user.wait_for_result(4.0)
+    user.press(Qt.Key.Key_Right, widget=user.window.inspector.slider)
+    user.wait_for_result(4.125)
+
+
+def test_a_quality_of_its_own_is_marked_and_kept(user: Any, draw: Draw) -> None:
+    user.drop(draw("a.png"), draw("b.png", seed=2))
+    user.wait_for_result()
+    user.window.inspector.only_this.click()
+    user.window.commands.choose_quality(2.0, True)
+    assert user.rows[0].override == 2.0
+    user.window.queue.select(user.rows[1])
+    assert user.window.session.quality() == 4.0
+    assert not user.window.inspector.only_this.isChecked()
+
+
+def test_the_plot_codes_a_hollow_point_and_picks_a_filled_one(user: Any, draw: Draw) -> None:
+    user.drop(draw("a.png", 92, 60))
+    user.wait_for_result()
+    plot = user.window.inspector.plot
+    user.bot.mouseClick(plot, LEFT, pos=plot.places()[6.0].toPoint())
+    user.wait(lambda: 6.0 in user.rows[0].points)
+    assert user.window.session.quality() == 4.0
+    user.bot.mouseClick(plot, LEFT, pos=plot.places()[6.0].toPoint())
+    user.wait_for_result(6.0)
+
+
+def test_a_target_size_sets_the_quality_or_says_what_is_possible(user: Any, draw: Draw) -> None:
+    user.drop(draw("a.png", 184, 120))
+    user.wait_for_result()
+    target = user.window.inspector.target
+    field = target.value.lineEdit()
+    assert field.width() > field.fontMetrics().horizontalAdvance("1000000,0")
+    told: list[tuple[str, int]] = []
+    pill = user.window.viewer.pill
+    user.window.tools.progressed.connect(
+        lambda words, _: told.append((pill.words.text(), pill.bar.value())) if words else None
+    )
+    target.value.selectAll()
+    user.bot.keyClicks(target.value, "4")
+    user.press(Qt.Key.Key_Return, widget=target.value)
+    user.wait(lambda: user.rows[0].override is not None)
+    found = user.rows[0].override
+    assert len(user.wait_for_result(found).point.data) <= 4000
+    assert user.window.inspector.slider.quality() == found
+    assert user.window.inspector.only_this.isChecked()
+    assert told[0][0].startswith("Attempt 1 of at most 6")
+    assert any(words.startswith("Attempt 2 of at most 6") for words, _ in told)
+    shares = [share for _, share in told]
+    assert shares == sorted(shares)
+    assert len(set(shares)) > 6
+    user.press(Qt.Key.Key_Z, CTRL)
+    assert user.rows[0].override is None
+    user.wait_for_result(4.0)
+    target.unit.setCurrentText("bpp")
+    target.value.setValue(0.01)
+    user.bot.mouseClick(target.button, LEFT)
+    user.wait(user.window.viewer.banner.isVisible)
+    assert "smallest possible" in user.window.viewer.banner.detail.text()
+
+
+def test_one_click_compares_with_the_other_codecs_at_the_same_size(user: Any, draw: Draw) -> None:
+    user.drop(draw("a.png", 184, 120))
+    user.wait_for_result(4.0)
+    user.window.commands.choose_quality(8.0, False)
+    coded = user.wait_for_result(8.0)
+    panel, canvas = user.window.inspector.compare, user.window.viewer.canvas
+    user.bot.mouseClick(panel.button, LEFT)
+    user.wait(lambda: all(name.isEnabled() for name in panel.names.values()))
+    assert canvas.options.baseline.startswith("JPEG")
+    for cells in panel.cells.values():
+        assert "kB" in cells[0].text()
+        assert "dB" in cells[1].text()
+    user.bot.mouseClick(panel.names["avif"], LEFT)
+    assert canvas.options.baseline.startswith("AVIF")
+    assert canvas.options.ours == f"LBBIC  ·  {text.size(len(coded.point.data))}"
+    assert coded is user.window.session.result
+    user.bot.mouseClick(panel.names["avif"], LEFT)
+    assert not canvas.options.baseline
+    user.window.commands.choose_quality(4.0, False)
+    assert not any(name.isEnabled() for name in panel.names.values())
+
+
+def test_a_codec_that_cannot_be_so_small_says_so(user: Any, draw: Draw) -> None:
+    user.drop(draw("a.png", 40, 24))
+    coded = user.wait_for_result()
+    panel = user.window.inspector.compare
+    user.bot.mouseClick(panel.button, LEFT)
+    limit = f"not below {text.size(len(coded.point.data))}"
+    user.wait(lambda: panel.cells["jpeg"][0].text() == limit)
+    assert not user.window.viewer.canvas.options.baseline.startswith("JPEG")
+
+
+def test_growth_is_amber_and_said_in_words(user: Any, tmp_path: Path) -> None:
+    from PIL import Image
+
+    path = tmp_path / "plain.png"
+    Image.new("RGB", (16, 16), "teal").save(path)
+    user.drop(path)
+    user.wait_for_result()
+    inspector = user.window.inspector
+    assert inspector.figure.text().startswith("+")
+    assert inspector.figure.property("role") == "grown"
+    amber = theme.colour("amber")
+    assert inspector.figure.palette().windowText().color() == amber
+    assert "Larger" in inspector.warning.text()

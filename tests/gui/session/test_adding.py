@@ -1,0 +1,103 @@
+"""What is dropped, pasted or opened becomes rows, each with a state of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QImage
+from PySide6.QtWidgets import QApplication
+
+from lbbic_engine import codec, load_picture
+from lbbic_gui.state.queue_model import State
+
+Draw = Callable[..., Path]
+CTRL = Qt.KeyboardModifier.ControlModifier
+
+
+def test_a_mixed_drop_is_sorted_out_without_a_dialog(user: Any, draw: Draw) -> None:
+    folder = draw("folder/deep/b.png").parent.parent
+    draw("folder/c.jpg")
+    other = draw("a.png").with_suffix(".txt")
+    other.write_text("no picture")
+    user.drop(other.with_suffix(".png"), folder, other, other.with_suffix(".png"))
+    user.wait(lambda: len(user.rows) == 3)
+    words = user.window.status.notice.text()
+    assert "3 pictures" in words
+    assert "1 already" in words
+    assert "a.txt" in words
+    for name in ("1.heic", "2.heic", ".d.png"):
+        (folder / name).touch()
+    (folder / "lost").symlink_to(folder / "lost")
+    user.drop(folder)
+    user.wait(lambda: "cannot be read" in user.window.status.notice.text())
+    words = user.window.status.notice.text()
+    assert (
+        words == "2 already in the list  ·  cannot be read: lost  ·  not taken: 2 .heic, 1 hidden"
+    )
+    (folder / "empty").mkdir()
+    user.drop(folder / "empty")
+    user.wait(lambda: user.window.status.notice.text() == "No pictures there")
+
+
+def test_bad_files_among_good_ones_become_states_of_their_rows(
+    user: Any, draw: Draw, tmp_path: Path
+) -> None:
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"no picture")
+    cut = tmp_path / "cut.lbb"
+    cut.write_bytes(b"\x8bLBB\r\n\x1a\n")
+    user.drop(bad, draw("good.png"), cut)
+    user.wait(lambda: len(user.rows) == 3)
+    user.wait(lambda: user.rows[0].state is State.FAILED)
+    assert user.window.viewer.banner.isVisible()
+    assert "bad.png" in user.window.viewer.banner.title.text()
+    user.window.queue.select(user.rows[2])
+    user.wait(lambda: user.rows[2].state is State.FAILED)
+    assert not user.window.inspector.line.text()
+    user.window.queue.select(user.rows[1])
+    user.wait_for_result()
+    assert not user.window.viewer.banner.isVisible()
+
+
+def test_broken_files_are_marked_when_they_are_added(user: Any, draw: Draw, tmp_path: Path) -> None:
+    whole = {path.name: path.read_bytes() for path in (draw("a.png"), draw("b.jpg"))}
+    whole["c.lbb"] = codec.compress(load_picture(draw("c.png"))).data
+    broken = [tmp_path / f"cut {name}" for name in whole]
+    for path, data in zip(broken, whole.values(), strict=True):
+        path.write_bytes(data[: len(data) // 2])
+    broken += [tmp_path / "empty.webp", tmp_path / "text.lbb"]
+    broken[-2].touch()
+    broken[-1].write_text("no picture")
+    (tmp_path / "c.lbb").write_bytes(whole["c.lbb"])
+    user.drop(draw("a.png"), *broken, tmp_path / "c.lbb")
+    user.wait(lambda: [row.state for row in user.rows[1:-1]] == [State.FAILED] * len(broken))
+    user.wait(lambda: user.rows[-1].width == 24)
+    assert user.rows[-1].state is State.NEW
+    for row in user.rows[1:-1]:
+        assert row.problem.title == row.status()
+        user.window.queue.select(row)
+        assert user.window.viewer.banner.isVisible()
+        assert not user.window.inspector.line.text()
+
+
+def test_a_whole_file_is_decoded_not_compressed(user: Any, draw: Draw, tmp_path: Path) -> None:
+    path = tmp_path / "a.lbb"
+    path.write_bytes(codec.compress(load_picture(draw("a.png", 800, 600))).data)
+    told: list[str] = []
+    line = user.window.inspector.line
+    user.window.session.current_changed.connect(lambda _: told.append(line.text()))
+    user.drop(path)
+    user.wait_for_result()
+    assert told == ["Not decoded yet"]
+
+
+def test_pasting_a_picture(user: Any) -> None:
+    image = QImage(40, 24, QImage.Format.Format_RGB32)
+    image.fill(0xFF336699)
+    QApplication.clipboard().setImage(image)
+    user.press(Qt.Key.Key_V, CTRL, widget=user.window)
+    user.wait_for_result()
+    assert user.rows[0].width == 40

@@ -1,0 +1,179 @@
+"""The queue: saving, exporting, the batch, and what becomes of its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QImage
+
+from lbbic_gui.desktop import file_dialogs
+from lbbic_gui.state.queue_model import State
+
+Draw = Callable[..., Path]
+CTRL = Qt.KeyboardModifier.ControlModifier
+LEFT = Qt.MouseButton.LeftButton
+
+
+def test_saving_opening_again_and_the_command_line_agree(
+    user: Any, draw: Draw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lbbic_engine import decompress
+
+    target = tmp_path / "out" / "größe 图.lbb"
+    monkeypatch.setattr(file_dialogs, "choose_target", lambda *_: target)
+    user.drop(draw("a.png", 92, 60))
+    coded = user.wait_for_result()
+    user.press(Qt.Key.Key_S, CTRL)
+    user.wait(target.exists)
+    user.wait(lambda: user.rows[0].state is State.SAVED)
+    user.drop(target)
+    user.wait(lambda: user.window.session.row.source.is_lbb)
+    again = user.wait_for_result()
+    assert np.array_equal(again.picture.canvas, coded.picture.canvas)
+    decoded = decompress(target.read_bytes()).pixels
+    assert np.array_equal(again.picture.picture()[..., 2::-1], decoded)
+
+
+def test_an_export_writes_the_decoded_picture(
+    user: Any, draw: Draw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "decoded.png"
+    monkeypatch.setattr(file_dialogs, "choose_export", lambda *_: target)
+    user.drop(draw("a.png"))
+    coded = user.wait_for_result()
+    user.press(Qt.Key.Key_E, CTRL)
+    user.wait(target.exists)
+    user.wait(lambda: user.rows[0].state is State.CODED)
+    image = QImage(str(target)).convertToFormat(QImage.Format.Format_RGB32)
+    expected = coded.picture.image().convertToFormat(QImage.Format.Format_RGB32)
+    user.wait(lambda: "Saved" in user.window.status.notice.text())
+    assert image == expected
+
+
+def test_a_batch_goes_on_after_a_failure_and_keeps_the_folders(
+    user: Any, draw: Draw, tmp_path: Path
+) -> None:
+    folder = draw("in/one.png").parent
+    draw("in/deep/two.png", seed=2)
+    (folder / "bad.png").write_bytes(b"no picture")
+    user.window.settings.change(output_folder=str(tmp_path / "out"))
+    user.drop(folder)
+    user.wait(lambda: len(user.rows) == 3)
+    user.bot.mouseClick(user.window.queue.button, LEFT)
+    user.wait(lambda: not user.window.session.batch.is_busy)
+    assert (tmp_path / "out" / "one.lbb").exists()
+    assert (tmp_path / "out" / "deep" / "two.lbb").exists()
+    assert sorted(row.state.value for row in user.rows) == ["failed", "saved", "saved"]
+    assert "2 of 3 saved" in user.window.queue.total.text()
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_a_saved_picture_stays_saved_when_it_is_looked_at(user: Any, draw: Draw) -> None:
+    user.drop(draw("a.png"), draw("b.png", seed=2))
+    user.wait(lambda: len(user.rows) == 2)
+    user.press(Qt.Key.Key_Return, CTRL)
+    user.wait(lambda: all(row.state is State.SAVED for row in user.rows))
+    user.window.queue.select(user.rows[1])
+    user.wait_for_result()
+    assert user.rows[1].state is State.SAVED
+    assert not user.window.queue.button.isEnabled()
+    user.press(Qt.Key.Key_Return, CTRL)
+    assert not user.window.session.batch.is_busy
+
+
+def test_a_batch_never_replaces_a_file_unasked(user: Any, draw: Draw) -> None:
+    path = draw("a.png")
+    mine = path.with_suffix(".lbb")
+    mine.write_bytes(b"mine")
+    user.drop(path)
+    user.wait_for_result()
+    user.press(Qt.Key.Key_Return, CTRL)
+    user.wait(lambda: user.rows[0].state is State.SAVED)
+    assert mine.read_bytes() == b"mine"
+    assert (path.parent / "a (2).lbb").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_told(user: Any, draw: Draw, tmp_path: Path) -> None:
+    blocker = tmp_path / "blocker"
+    blocker.write_text("a file where a folder should be")
+    user.window.settings.change(output_folder=str(blocker / "out"))
+    user.drop(draw("a.png"))
+    user.wait_for_result()
+    user.press(Qt.Key.Key_Return, CTRL)
+    user.wait(lambda: user.rows[0].state is State.FAILED)
+    assert user.window.viewer.banner.isVisible()
+    assert user.rows[0].problem.hint
+
+
+def test_other_metadata_make_another_file(user: Any, tmp_path: Path) -> None:
+    from PIL import Image
+
+    path = tmp_path / "tagged.jpg"
+    exif = Image.Exif()
+    exif[0x010E] = "a description of some length"
+    Image.new("RGB", (40, 24), "teal").save(path, exif=exif)
+    user.drop(path)
+    with_exif = user.wait_for_result()
+    user.window.settings.change(keep_exif=False)
+    user.wait(lambda: user.window.session.result is not with_exif)
+    without = user.wait_for_result()
+    assert b"a description" in with_exif.point.data
+    assert b"a description" not in without.point.data
+
+
+def test_rows_are_moved_removed_and_retried(user: Any, draw: Draw) -> None:
+    user.drop(draw("a.png"), draw("b.png", seed=2))
+    user.wait_for_result()
+    alt = Qt.KeyboardModifier.AltModifier
+    user.press(Qt.Key.Key_Down, alt)
+    assert [row.source.name for row in user.rows] == ["b.png", "a.png"]
+    assert user.window.queue.current().source.name == "a.png"
+    before = user.window.session.result
+    user.press(Qt.Key.Key_R, CTRL)
+    user.wait_for_result()
+    assert before is user.window.session.result
+    assert user.window.settings.values.device == "auto"
+    user.press(Qt.Key.Key_Delete, widget=user.window.queue.list)
+    assert [row.source.name for row in user.rows] == ["b.png"]
+    user.wait_for_result()
+
+
+def test_the_batch_takes_the_order_of_the_rows_and_tells_what_is_left(
+    user: Any, draw: Draw
+) -> None:
+    user.drop(draw("a.png"), *(draw(f"{n}.png", 200, 120, seed=n) for n in range(4)))
+    user.wait_for_result()
+    saved: list[str] = []
+    user.window.session.batch.saved.connect(lambda answer: saved.append(answer.path.stem))
+    totals: list[str] = []
+    user.window.session.batch.changed.connect(
+        lambda _: totals.append(user.window.queue.total.text())
+    )
+    user.press(Qt.Key.Key_Return, CTRL)
+    user.window.queue.select(user.rows[4])
+    model, top = user.window.session.queue, user.window.session.queue.index(-1)
+    assert model.moveRows(top, 4, 1, top, 1)  # what the list does when a row is dropped there
+    user.wait(lambda: not user.window.session.batch.is_busy)
+    assert saved.index("3") < saved.index("2")
+    assert saved.index("2") > saved.index("1")
+    assert "smaller (−" in totals[-1]
+
+
+@pytest.mark.slow
+def test_two_hundred_pictures_keep_no_pixels(user: Any, draw: Draw, tmp_path: Path) -> None:
+    for number in range(200):
+        draw(f"many/{number:03}.png", 40, 24, seed=number)
+    user.window.settings.change(output_folder=str(tmp_path / "out"))
+    user.drop(tmp_path / "many")
+    user.wait(lambda: len(user.rows) == 200)
+    user.press(Qt.Key.Key_Return, CTRL)
+    user.wait(lambda: not user.window.session.batch.is_busy)
+    assert len(list((tmp_path / "out").iterdir())) == 200
+    kept = sum(len(point.data) for row in user.rows for point in row.points.values())
+    assert kept < 5000
+    assert len(user.window.session.coder._cache) <= 2

@@ -1,0 +1,181 @@
+"""The picture on view: how it appears, how it is compared, moved and played."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QPoint, Qt
+
+from lbbic_engine import load_picture
+from lbbic_gui.painting.overlays import Overlay
+from lbbic_gui.painting.view_options import Mode
+from lbbic_gui.state.queue_model import State
+from lbbic_gui.viewer.timeline import STILLS
+
+Draw = Callable[..., Path]
+CTRL = Qt.KeyboardModifier.ControlModifier
+LEFT = Qt.MouseButton.LeftButton
+
+
+def test_a_dropped_picture_appears_front_by_front(user: Any, draw: Draw) -> None:
+    shares = []
+    user.window.session.coder.front.connect(lambda front: shares.append(front.step.share))
+    user.drop(draw("a.png", 92, 60))
+    coded = user.wait_for_result()
+    assert len(shares) > 3
+    assert shares == sorted(shares)
+    assert user.rows[0].state is State.CODED
+    assert user.window.viewer.canvas.result is not None
+    assert np.array_equal(user.window.viewer.canvas.result, coded.picture.picture())
+    assert user.window.viewer.pill.isHidden()
+
+
+def test_escape_stops_and_what_is_decoded_stays(user: Any, draw: Draw) -> None:
+    user.drop(draw("large.png", 800, 600))
+    user.wait(lambda: user.window.viewer.canvas.result is not None)
+    user.press(Qt.Key.Key_Escape)
+    user.wait(lambda: user.rows[0].state is State.STOPPED)
+    assert user.window.viewer.canvas.result is not None
+    assert user.window.viewer.pill.isHidden()
+
+
+def test_keys_compare_zoom_and_overlay(user: Any, draw: Draw) -> None:
+    user.drop(draw("a.png", 92, 60))
+    user.wait_for_result()
+    canvas = user.window.viewer.canvas
+    for key, split in ((Qt.Key.Key_1, 1.0), (Qt.Key.Key_2, 0.5), (Qt.Key.Key_3, 0.0)):
+        user.press(key)
+        assert canvas.options.split == split
+    for key, mode in zip("1234", Mode, strict=True):
+        user.press(key, CTRL)
+        assert canvas.options.mode is mode
+        canvas.grab()
+    user.press(Qt.Key.Key_Plus, CTRL)
+    assert canvas.viewport.zoom == 1.5
+    user.press(Qt.Key.Key_0, CTRL)
+    assert canvas.viewport.zoom == 1.0
+    user.press(Qt.Key.Key_9, CTRL)
+    assert canvas.viewport.is_fitted
+    for overlay in (*list(Overlay)[1:], Overlay.NONE):
+        user.press(Qt.Key.Key_G)
+        assert canvas.options.overlay is overlay
+        canvas.grab()
+    before = canvas.viewport
+    user.bot.keyPress(canvas, Qt.Key.Key_Space)
+    assert canvas.options.peeking
+    user.bot.keyRelease(canvas, Qt.Key.Key_Space)
+    assert not canvas.options.peeking
+    assert canvas.viewport == before
+
+
+def test_the_split_handle_is_dragged_and_a_double_click_centres_it(user: Any, draw: Draw) -> None:
+    user.drop(draw("a.png", 92, 60))
+    user.wait_for_result()
+    canvas = user.window.viewer.canvas
+    middle, quarter = canvas.rect().center(), QPoint(canvas.width() // 4, 20)
+    user.bot.mousePress(canvas, LEFT, pos=middle)
+    user.bot.mouseMove(canvas, quarter)
+    user.bot.mouseRelease(canvas, LEFT, pos=quarter)
+    assert canvas.options.split == pytest.approx(0.25, abs=0.01)
+    user.bot.mouseDClick(canvas, LEFT, pos=quarter)
+    assert canvas.options.split == 0.5
+    assert canvas.options.pinned is None
+
+
+def test_the_picture_is_moved_and_a_block_pinned_by_keys(user: Any, draw: Draw) -> None:
+    user.drop(draw("a.png", 400, 300))
+    user.wait_for_result()
+    canvas = user.window.viewer.canvas
+    canvas.zoom_to(8.0)
+    before = canvas.viewport.centre
+    for key in (Qt.Key.Key_Right, Qt.Key.Key_Down):
+        user.press(key, Qt.KeyboardModifier.ShiftModifier)
+    after = canvas.viewport.centre
+    assert after.x() > before.x()
+    assert after.y() > before.y()
+    user.press(Qt.Key.Key_Return)
+    assert canvas.options.pinned == (int(after.y()) // 8, int(after.x()) // 8)
+    user.press(Qt.Key.Key_Return)
+    assert canvas.options.pinned is None
+
+
+def test_the_timeline_scrubs_what_was_decoded(user: Any, draw: Draw) -> None:
+    user.drop(draw("a.png", 92, 60))
+    coded = user.wait_for_result()
+    timeline, canvas = user.window.viewer.timeline, user.window.viewer.canvas
+    user.press(Qt.Key.Key_Home, widget=timeline.slider)
+    assert (canvas.result[..., :3] == canvas.result[0, 0, :3]).all()
+    user.press(Qt.Key.Key_Right, widget=timeline.slider)
+    size, (first,) = coded.picture.size, np.argwhere(coded.picture.order == 0)
+    place = tuple(slice(at * size, (at + 1) * size) for at in first)
+    assert np.array_equal(canvas.result[place], coded.picture.canvas[place])
+    timeline.slider.setValue(7)
+    assert np.array_equal(canvas.result, coded.picture.until(7).pixels)
+    user.press(Qt.Key.Key_End, widget=timeline.slider)
+    assert np.array_equal(canvas.result, coded.picture.picture())
+    timeline.speed.setCurrentIndex(5)
+    user.press(Qt.Key.Key_P)
+    user.wait(lambda: timeline.slider.value() == timeline.slider.maximum())
+    user.window.settings.change(reduce_motion=True)
+    timeline.slider.setValue(1)
+    user.press(Qt.Key.Key_P)
+    assert timeline.slider.value() == timeline.slider.maximum()
+    shown: list[int] = []
+    timeline.sought.connect(shown.append)
+    user.press(Qt.Key.Key_P)  # at the end: again from the start, in stills
+    user.wait(lambda: shown[-1:] == [timeline.slider.maximum()])
+    assert shown[0] == 0
+    assert len(shown) <= 1 + STILLS
+
+
+def test_a_click_pins_a_block_and_tells_its_cost(user: Any, draw: Draw) -> None:
+    user.drop(draw("a.png", 92, 60))
+    coded = user.wait_for_result()
+    canvas = user.window.viewer.canvas
+    user.bot.mouseClick(canvas, LEFT, pos=canvas.rect().center() + QPoint(40, 0))
+    row, column = canvas.options.pinned
+    panel = user.window.inspector.block
+    assert panel.isVisibleTo(user.window)
+    assert f"{coded.picture.bits[row, column]:.1f} bits" in panel.values["bits"].text()
+    # The upper right quarter is coded upside down: the context lies to the left and below.
+    assert row < coded.picture.rows // 2
+    assert column > coded.picture.columns // 2
+    context = [(row, column - 1), *((row + 1, column + step) for step in (-1, 0, 1))]
+    assert canvas.context_of(row, column) == context
+    user.window.commands.choose_quality(8.0, False)
+    again = user.wait_for_result(8.0)
+    assert canvas.options.pinned == (row, column)
+    assert f"{again.picture.bits[row, column]:.1f} bits" in panel.values["bits"].text()
+
+
+def test_what_is_left_of_a_damaged_file_is_a_click_away(
+    user: Any, draw: Draw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lbbic_engine import compress
+
+    monkeypatch.setattr("lbbic_engine.bitstream.container.PAGE_BYTES", 64)
+    cut = tmp_path / "cut.lbb"
+    data = compress(load_picture(draw("a.png", 200, 120))).data
+    cut.write_bytes(data[: len(data) // 2])
+    user.drop(cut)
+    banner = user.window.viewer.banner
+    user.wait(lambda: banner.isVisible() and banner.rest.isVisible())
+    user.bot.mouseClick(banner.rest, LEFT)
+    coded = user.wait_for_result()
+    assert not banner.isVisible()
+    assert "incomplete" in user.window.inspector.facts.text()
+    timeline = user.window.viewer.timeline.slider
+    assert timeline.maximum() == coded.picture.front_count
+
+
+def test_closing_does_not_wait_for_a_picture_that_is_being_decoded(user: Any, draw: Draw) -> None:
+    user.drop(draw("large.png", 1600, 1200))
+    canvas = user.window.viewer.canvas
+    user.wait(lambda: canvas.result is not None)
+    assert user.window.close()
+    user.wait(lambda: not user.window.session.jobs.active())
+    assert 0 <= canvas._decoded.done < canvas._decoded.total
