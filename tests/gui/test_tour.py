@@ -32,7 +32,7 @@ def words_of(user: Any) -> set[str]:
 @pytest.mark.parametrize(
     ("page", "start", "end"),
     [
-        ("README.md", "## A tour", "<!-- figures"),
+        ("README.md", "## A quick tour", "<!-- figures"),
         ("docs/user-guide.md", "## Open pictures", "## The command line"),
     ],
 )
@@ -45,5 +45,5 @@ def test_names_are_those_of_the_app(user: Any, page: str, start: str, end: str) 
 
 
 def test_the_tour_tells_which_picture_the_sample_is() -> None:
-    tour = (ROOT / "README.md").read_text("utf-8").partition("## A tour")[2]
+    tour = (ROOT / "README.md").read_text("utf-8").partition("## A quick tour")[2]
     assert f"an {Path(sample_source().name).stem} appears" in tour
