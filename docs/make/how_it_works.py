@@ -1,6 +1,6 @@
-"""Draws docs/figures/how-it-works.svg: blocks and fronts, a block's context, sender and receiver.
+"""Draws docs/figures/how-it-works.svg: wavefronts, a block's context, encoder and decoder.
 
-python docs/make/figure.py
+python docs/make/how_it_works.py
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ITALIC_X = '<tspan font-style="italic">x</tspan>'
 CELL = 40
 Crop = tuple[int, int, int, int]
 WHOLE: Crop = (50, 0, 500, 300)
-NEAR: Crop = (150, 50, 300, 150)  # three blocks by two, the middle one below is the block at work
+NEAR: Crop = (150, 50, 300, 150)  # three blocks by two, the lower middle one is the block being coded
 
 
 def main() -> None:
@@ -33,8 +33,8 @@ def main() -> None:
 
 
 def fronts(x: float, y: float) -> list[str]:
-    """The picture in blocks: decoded ones, the front at work, those that wait with their number."""
-    parts = heading(x, "1", "Fronts of blocks", "from the middle, one batched pass each")
+    """The picture in blocks: decoded ones, the wavefront being coded, later ones numbered."""
+    parts = heading(x, "1", "Wavefronts of blocks", "from the middle, one batch each")
     numbers = front_numbers(Grid(ROWS, COLUMNS, from_middle=True)).reshape(ROWS, COLUMNS)
     parts.append(photograph(x, y, COLUMNS, ROWS))
     for row in range(ROWS):
@@ -51,7 +51,7 @@ def fronts(x: float, y: float) -> list[str]:
                 parts.append(words(left + CELL / 2, top + 26, str(number), ink, "middle"))
     legend = y + ROWS * CELL + 30
     for offset, colour, text in (
-        (0, AMBER, f"front {FRONT}, coded at once"),
+        (0, AMBER, f"wavefront {FRONT}, one batch"),
         (210, PALE, "still to come"),
     ):
         parts.append(box(x + offset, legend - 13, 16, 16, colour, radius=3))
@@ -80,19 +80,18 @@ def context(x: float, y: float) -> list[str]:
         start, end = (x + a * side, y + b * side), (x + c * side, y + d * side)
         parts.append(arrow(start, end, "#ffffff", 4))
     lines = (
-        "Their pixels, and the features",
-        "they have of their own neigh-",
-        "bours, predict the block and",
-        "how sure that prediction is.",
-        "That replaces intra prediction",
+        "Their pixels and features",
+        "predict the block, and how",
+        "certain the prediction is.",
+        "This replaces intra prediction",
         "and deblocking.",
     )
     return parts + [words(x, y + 176 + 20 * n, line, MUTED) for n, line in enumerate(lines)]
 
 
 def chain(x: float, y: float) -> list[str]:
-    """What the sender does to a block, and what both sides do."""
-    parts = heading(x, "3", "Sender and receiver", "both run the dark boxes, in exact integers")
+    """What the encoder does to a block, and what both sides do."""
+    parts = heading(x, "3", "Encoder and decoder", "both run the dark boxes, in exact integers")
     wide, high, up, mid, low = 118, 50, y, y + 116, y + 232
     columns = [x, x + 132, x + 264, x + 390]
     parts += [
@@ -130,7 +129,7 @@ def chain(x: float, y: float) -> list[str]:
     ]
     lines = (
         "The block is rounded to 8 bits inside the loop, so both sides",
-        "hold the same context, bit for bit, on every machine.",
+        "have the same context, bit for bit, on every machine.",
     )
     return parts + [words(x, y + 318 + 20 * n, line, MUTED) for n, line in enumerate(lines)]
 

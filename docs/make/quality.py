@@ -1,4 +1,4 @@
-"""Measures the shipped weights anew and writes docs/quality.md, its plots and docs/kodak.
+"""Measures the shipped model and writes docs/quality.md, its plots and docs/kodak.
 
     python docs/make/quality.py KODAK ANCHORS
 
@@ -29,7 +29,7 @@ DOCS = ROOT / "docs"
 KODAK = DOCS / "kodak"
 TABLES = {"fast": KODAK / "lbbic.json", "thorough": KODAK / "lbbic-thorough.json"}
 ANCHORS = {
-    "lbbic": "our fast sender",
+    "lbbic": "LBBIC, fast",
     "jpeg444": "JPEG 4:4:4",
     "webp": "WebP (method 6)",
     "kamisli2024_block8_8bit_estimate": "the paper, 8×8, as 8-bit pictures (estimate)",
@@ -61,13 +61,13 @@ def main() -> None:
 
 
 def evaluate(kodak: Path, effort: str, curves: list[Path]) -> dict[str, Any]:
-    """What ``lbbic eval`` finds; it draws the curves, too, those of the last call staying."""
+    """The table of ``lbbic eval``, which also draws the curves; the last call's are kept."""
     table, plot = str(TABLES[effort]), str(KODAK / "curves.png")
     command = ["eval", str(kodak), "--effort", effort, "--json", table, "--plot", plot]
     if code := arguments.main([*command, "--overwrite", "--anchor", *map(str, curves)]):
         sys.exit(code)
-    found: dict[str, Any] = json.loads(TABLES[effort].read_text(encoding="utf-8"))
-    return found
+    results: dict[str, Any] = json.loads(TABLES[effort].read_text(encoding="utf-8"))
+    return results
 
 
 def rate_table(rows: list[dict[str, Any]]) -> str:
@@ -86,7 +86,7 @@ def band_table(rows: list[dict[str, Any]]) -> str:
         cells = " | ".join(per_cent(band["bd_rate"]) for band in bands)
         lines.append(f"| {ANCHORS[row['anchor']]} | {cells} |")
     names = " | ".join(f"{band['name'].replace('-', '–')} dB" for band in rows[0]["bands"])
-    return table(f"our bytes against | whole range | {names}", lines)
+    return table(f"bytes of LBBIC relative to | whole range | {names}", lines)
 
 
 def picture_table(
@@ -126,7 +126,7 @@ def other_table() -> str:
                 psnr = same and metrics.psnr(pixels, same.reconstruction)
                 cells.append(f"{psnr:.2f}" if psnr else "larger")
             lines.append(f"| {name} | {quality} | {' | '.join(cells)} |")
-    return table("picture | quality | bpp | our dB | WebP dB | AVIF dB", lines)
+    return table("picture | quality | bpp | LBBIC dB | WebP dB | AVIF dB", lines)
 
 
 def others() -> dict[str, np.ndarray]:
@@ -153,7 +153,7 @@ def plot_bands(rows: list[dict[str, Any]], path: Path) -> None:
         values = [band["bd_rate"] for band in row["bands"]]
         axes.plot(middles, values, "o-", label=ANCHORS[row["anchor"]])
     axes.axhline(0, color="black", linewidth=1)
-    axes.set(xlabel="RGB PSNR [dB]", ylabel="our bytes against theirs [%]")
+    axes.set(xlabel="RGB PSNR [dB]", ylabel="bytes of LBBIC relative to theirs [%]")
     axes.grid(alpha=0.3)
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, fontsize="small")
     figure.savefig(path, dpi=130)
@@ -170,46 +170,46 @@ def per_cent(value: float | None) -> str:
 
 PAGE = """# Quality, measured
 
-All of this page is written by `make quality KODAK=… ANCHORS=…` from the shipped weights: real
-files, all their bytes counted, PSNR of 8-bit RGB. Seconds are those of the machine that wrote it,
-coding one picture at a time; [speed](benchmark.md) has careful ones. What was tried is in the
-[research log](research.md).
+This page is written by `make quality KODAK=… ANCHORS=…`, which measures the shipped model. Rates are the
+sizes of complete files, and PSNR is that of 8-bit RGB. Times are those of the machine that wrote the page,
+coding one picture at a time; [speed](benchmark.md) has more careful ones. The [research
+log](research.md) says what was tried.
 
 ## The 24 Kodak pictures
 
-The fast sender, which is the default:
+The fast encoder, which is the default:
 
 {fast_rates}
 
-The thorough one (`--effort thorough`), which decoders do not tell from it:
+The thorough encoder (`--effort thorough`). Its files are decoded like any others:
 
 {thorough_rates}
 
-BD-rate by PCHIP on the logarithm of the rate over PSNR, whole and in bands; negative is better.
-The fast sender:
+BD-rates over the whole range and in bands of PSNR. The logarithm of the rate is interpolated over PSNR by
+PCHIP; negative is better. The fast encoder:
 
 {fast_bands}
 
-The thorough sender:
+The thorough encoder:
 
 {thorough_bands}
 
-![Rate–distortion curves of the thorough sender and others](kodak/curves.png)
+![Rate–distortion curves of the thorough encoder and other codecs](kodak/curves.png)
 
-![BD-rates of the thorough sender by band](kodak/bands.png)
+![BD-rates of the thorough encoder by band](kodak/bands.png)
 
 ## Picture by picture against the paper
 
-The published results of block8-low and block8-high (their eight rates as one curve for each
-picture; PSNR of floats, which is up to 0.07 dB above that of 8-bit pictures): BD-rates of the fast
-and the thorough sender.
+BD-rates of the fast and the thorough encoder relative to the published results of block8-low and
+block8-high, whose eight rates make one curve for each picture. The published PSNR is that of unrounded
+floats, which is up to 0.07 dB above that of 8-bit pictures.
 
 {pictures}
 
 ## Pictures that are not photographs
 
-A screenshot of the app, line art and a smooth gradient, beside WebP and AVIF of at most the same
-bytes.
+A screenshot of the app, line art and a smooth gradient, beside WebP and AVIF files of at most the same
+size.
 
 {others}
 """

@@ -45,7 +45,7 @@ def label_box(
     light: bool = False,
     bold: bool = False,
 ) -> str:
-    """A box with one or two lines in it; light ones are the sender's alone, or data."""
+    """A box with one or two lines in it; light ones are data, or run by the encoder alone."""
     fill, ink, edge = ("#ffffff", INK, LINE) if light else (TEAL, "#ffffff", TEAL)
     lines = text.split("\n")
     first = y + height / 2 + 5 - 9 * (len(lines) - 1)
