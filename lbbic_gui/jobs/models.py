@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from lbbic_gui.jobs import messages, requests
 from lbbic_gui.jobs.decoding import OnReport
 from lbbic_gui.jobs.torch_import import quiet_import
@@ -13,6 +15,7 @@ def warm_up(request: requests.WarmUp, report: OnReport) -> messages.Ready:
 
         from lbbic_engine.measure import evaluate
 
+        import_module("lbbic_engine.batch.files")  # the window asks it without waiting for it
         found = installed()
         report(found)
         is_there = any(model.name == request.model for model in found.installed)
