@@ -14,12 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from lbbic_engine.bitstream.container import parse_container
+from lbbic_engine.bitstream.container import MAX_PIXELS, parse_container, read_outline
+from lbbic_engine.coding.assemble import NOTHING, Region
 from lbbic_engine.coding.decoder import (
     DecodeJob,
     decode_tiles,
     decoded_fronts,
-    refined_fronts,
     weights_of,
 )
 from lbbic_engine.coding.encoder import EncodeJob, encode_tiles
@@ -32,6 +32,7 @@ from lbbic_engine.coding.results import (
     Pixels,
     ProgressReporter,
     ReportProgress,
+    stop_if,
 )
 from lbbic_engine.coding.symbol_search import WORK
 from lbbic_engine.config import EFFORTS, QUALITY_STEPS, quality_index
@@ -91,6 +92,7 @@ def compress_batch(
     cancelled: IsCancelled | None = None,
 ) -> list[Compressed]:
     """Codes pictures in common fronts, which is faster for small ones; as ``compress``."""
+    stop_if(cancelled)
     with CodingThread() as thread:
         if effort not in EFFORTS:
             raise ValueError(f"effort is {' or '.join(EFFORTS)}, not {effort}")
@@ -122,6 +124,7 @@ def decompress(
     *,
     device: str = "auto",
     partial: bool = False,
+    max_pixels: int = MAX_PIXELS,
     progress: ReportProgress | None = None,
     cancelled: IsCancelled | None = None,
 ) -> Picture:
@@ -129,9 +132,16 @@ def decompress(
 
     Raises NotLbbicError, UnsupportedVersionError, CorruptDataError (truncated or damaged, or the
     pixels fail their checksum), UnknownWeightsError, Cancelled; LbbicError as ``compress``.
+    A file is small beside its picture, 3 bytes a pixel, if that is plain: TooLargeError, before any
+    work, beyond ``max_pixels``, by default the 2²⁸ that the format allows.
     """
     (picture,) = decompress_batch(
-        [data], device=device, partial=partial, progress=progress, cancelled=cancelled
+        [data],
+        device=device,
+        partial=partial,
+        max_pixels=max_pixels,
+        progress=progress,
+        cancelled=cancelled,
     )
     return picture
 
@@ -142,13 +152,15 @@ def decompress_batch(
     *,
     device: str = "auto",
     partial: bool = False,
+    max_pixels: int = MAX_PIXELS,
     progress: ReportProgress | None = None,
     cancelled: IsCancelled | None = None,
 ) -> list[Picture]:
     """The pictures of files, those of one quality in common fronts; as ``decompress``."""
-    containers = [parse_container(data, partial=partial) for data in files]
+    stop_if(cancelled)
+    containers = [parse_container(data, partial=partial, max_pixels=max_pixels) for data in files]
     with CodingThread() as thread:
-        jobs = [DecodeJob(container, device, partial) for container in containers]
+        jobs = [DecodeJob(container, device, partial=partial) for container in containers]
         tiles = [tile for i, job in enumerate(jobs) for tile in job.tiles(i)]
         follow = ProgressReporter("Decoding", tiles, progress, cancelled)
         for front in thread.each(decode_tiles(jobs, tiles)):
@@ -162,16 +174,18 @@ def decompress_region(
 ) -> Pixels:
     """A part (height, width, 3) of a file's picture; decodes only the tiles that hold it.
 
+    Memory is taken for the part and for a tile.
+
     ValueError if it is not within the picture; else as ``decompress``, but for the checksum, which
     is that of the whole picture.
     """
-    whole = parse_container(data)
+    whole, _ = read_outline(data)
     if min(left, top) < 0 or min(width, height) < 1:
         raise ValueError("a region begins within the picture and is not empty")
     if left + width > whole.width or top + height > whole.height:
         raise ValueError(f"the region goes beyond {whole.width} × {whole.height} pixels")
     with CodingThread() as thread:
-        job = DecodeJob(whole, device, partial=False)
+        job = DecodeJob(whole, device, region=Region(left, top, width, height))
         size = job.block_size
         tiles = [
             tile
@@ -180,28 +194,30 @@ def decompress_region(
         ]
         for _ in thread.each(decode_tiles([job], tiles)):
             pass
-    return job.pixels[top : top + height, left : left + width].copy()
+    return job.canvas.pixels
 
 
 def decode_progressively(
-    data: bytes, *, device: str = "auto", partial: bool = False
+    data: bytes, *, device: str = "auto", partial: bool = False, max_pixels: int = MAX_PIXELS
 ) -> Iterator[Front]:
     """The fronts of a file as they are decoded; raises like ``decompress``.
 
     Blocks of a refined file come once their neighbours are there, in the fronts that this makes.
     The checksum of the pixels is checked after the last front.
     """
-    container = parse_container(data, partial=partial)
+    container, _ = read_outline(data, partial=partial, max_pixels=max_pixels)
     with device_failures(), CodingThread() as thread:
-        job = DecodeJob(container, device, partial)
-        fronts = decoded_fronts(job)
-        yield from thread.each(refined_fronts(job, fronts) if container.strength else fronts)
+        job = DecodeJob(container, device, partial=partial, region=NOTHING)
+        yield from thread.each(decoded_fronts(job))
         job.finish()
 
 
 def read_info(data: bytes) -> Info:
-    """What a file, complete or not, says of itself; decodes nothing."""
-    container = parse_container(data, partial=True)
+    """What a file, complete or not, says of itself; decodes nothing.
+
+    The work is that of the bytes that there are, however large the picture.
+    """
+    container, has_alpha = read_outline(data, partial=True)
     try:
         name, found = weights_of(container).name, True
     except UnknownWeightsError:
@@ -212,7 +228,7 @@ def read_info(data: bytes) -> Info:
         width=container.width,
         height=container.height,
         grey=container.grey,
-        has_alpha=container.alpha is not None,
+        has_alpha=has_alpha,
         quality=container.quality_eighths / QUALITY_STEPS,
         weights=name,
         weights_installed=found,

@@ -27,7 +27,7 @@ class UnsupportedImageError(LbbicError):
 
 
 class TooLargeError(UnsupportedImageError):
-    """The picture has more pixels than can be coded."""
+    """The picture has more pixels than can be coded, or than the caller allows."""
 
 
 class UnknownFormatError(UnsupportedImageError):

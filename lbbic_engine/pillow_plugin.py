@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from PIL import Image, ImageFile
 
-from lbbic_engine.bitstream.container import SIGNATURE, parse_container
+from lbbic_engine.bitstream.container import MAX_PIXELS, SIGNATURE, read_outline
 from lbbic_engine.config import EFFORTS, quality_index
 from lbbic_engine.devices import choose_device
 from lbbic_engine.errors import LbbicError, NotLbbicError
@@ -44,11 +44,9 @@ class LbbicImageFile(ImageFile.ImageFile):
         assert self.fp is not None
         self._data = self.fp.read()
         with _errors_of_pillow():
-            container = parse_container(self._data, partial=ImageFile.LOAD_TRUNCATED_IMAGES)
+            container, has_alpha = read_outline(self._data, partial=ImageFile.LOAD_TRUNCATED_IMAGES)
         self._size = (container.width, container.height)
-        self._mode = ("L" if container.grey else "RGB") + (
-            "A" if container.alpha is not None else ""
-        )
+        self._mode = ("L" if container.grey else "RGB") + ("A" if has_alpha else "")
         attach_metadata(self, container.icc, container.exif, container.xmp)
 
     def load(self) -> Any:
@@ -57,7 +55,11 @@ class LbbicImageFile(ImageFile.ImageFile):
             from lbbic_engine.codec import decompress
 
             with _errors_of_pillow():
-                picture = decompress(self._data, partial=ImageFile.LOAD_TRUNCATED_IMAGES)
+                picture = decompress(
+                    self._data,
+                    partial=ImageFile.LOAD_TRUNCATED_IMAGES,
+                    max_pixels=2 * (Image.MAX_IMAGE_PIXELS or MAX_PIXELS),  # as Image.open
+                )
             self.im = to_image(picture).im
             self._data = None
             for notice in picture.notices:

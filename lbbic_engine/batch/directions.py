@@ -177,9 +177,9 @@ class Decoding:
 
     def count_pixels(self, content: Content) -> int:
         """Of an .lbb file, by its header."""
-        from lbbic_engine.bitstream.container import parse_container
+        from lbbic_engine.bitstream.container import read_outline
 
-        container = parse_container(_read(content), partial=True)
+        container, _ = read_outline(_read(content), partial=True)
         return container.width * container.height
 
     def code(
@@ -187,13 +187,13 @@ class Decoding:
     ) -> list[CodedFile]:
         """Raises as ``codec.decompress`` and ``encode_image``, for the first file that fails."""
         from lbbic_engine import codec
-        from lbbic_engine.bitstream.container import parse_container
+        from lbbic_engine.bitstream.container import read_outline
         from lbbic_engine.pictures.formats import format_for
 
         contents = [_read(content) for content, _ in files]
         outputs = [output or Path("picture.png") for _, output in files]
         for data, output in zip(contents, outputs, strict=True):  # before work is spent on it
-            container = parse_container(data, partial=self.partial)
+            container, _ = read_outline(data, partial=self.partial)
             format_for(output, container.width, container.height)
         started = perf_counter()
         pictures = codec.decompress_batch(

@@ -183,11 +183,11 @@ def _explained(error: Exception | None, content: Content, direction: Direction) 
 
 def _with_hint(error: CorruptDataError, content: Content) -> CorruptDataError:
     """Add that ``--partial`` may help, unless not even the header can be read."""
-    from lbbic_engine.bitstream.container import parse_container
+    from lbbic_engine.bitstream.container import read_outline
 
     with suppress(LbbicError, OSError):
         data = content if isinstance(content, bytes) else content.read_bytes()
-        parse_container(data, partial=True)
+        read_outline(data, partial=True)
         hint = "With --partial you get what is left of the picture."
         return CorruptDataError(error.title, f"{error.detail} {hint}")
     return error

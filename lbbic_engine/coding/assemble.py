@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -16,6 +17,18 @@ from lbbic_engine.layout.tiles import Tile
 ValueT = TypeVar("ValueT", bound=np.generic)
 
 GREY = 128  # where nothing was decoded
+
+
+class Region(NamedTuple):
+    """A part of a picture, in pixels."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+
+NOTHING = Region(0, 0, 0, 0)
 
 
 def merge_tiles(
@@ -47,3 +60,32 @@ def in_grey(values: Pixels) -> Pixels:
     colours = values.reshape(len(values), -1, 3)
     mean = (colours.astype(np.int16).sum(axis=2, keepdims=True) + 1) // 3
     return np.broadcast_to(mean, colours.shape).reshape(values.shape).astype(np.uint8)
+
+
+class Canvas:
+    """What is kept of a picture (height, width) whose tiles come from the top: all, or a region.
+
+    Its memory is taken when the first of it comes.
+    """
+
+    def __init__(self, height: int, width: int, region: Region | None = None) -> None:
+        self._region = region or Region(0, 0, width, height)
+        self._pixels: Pixels | None = None
+        self.crc = 0  # of all rows that came
+
+    def take(self, first_row: int, rows: Pixels) -> None:
+        """Takes rows (n, width, 3) of the picture."""
+        self.crc = zlib.crc32(rows.data, self.crc)
+        left, top, width, height = self._region
+        first, last = max(first_row, top), min(first_row + len(rows), top + height)
+        if first < last:
+            part = rows[first - first_row : last - first_row, left : left + width]
+            self.pixels[first - top : last - top] = part
+
+    @property
+    def pixels(self) -> Pixels:
+        """What came so far; what did not is undefined."""
+        if self._pixels is None:
+            _, _, width, height = self._region
+            self._pixels = np.empty((height, width, 3), np.uint8)
+        return self._pixels

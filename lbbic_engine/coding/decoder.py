@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lbbic_engine.bitstream.container import Container, Segment
+from lbbic_engine.bitstream.entropy import most_rows
 from lbbic_engine.bitstream.segments import SegmentReader, TogetherReader
 from lbbic_engine.coding.adaptive_threads import on_idle_cores
 from lbbic_engine.coding.assemble import (
     GREY,
+    Canvas,
+    Region,
     in_grey,
-    merge_tiles,
     parts_of_tiles,
     pixel_values,
 )
@@ -23,10 +24,11 @@ from lbbic_engine.coding.block_loop import code_grids
 from lbbic_engine.coding.latents import LatentReader, Received
 from lbbic_engine.coding.refine import Arrivals, refine_tile
 from lbbic_engine.coding.results import Front, Pixels
-from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS
+from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS, ModelConfig
 from lbbic_engine.devices import choose_device
 from lbbic_engine.errors import CorruptDataError
-from lbbic_engine.layout.tiles import GROUP_BLOCKS, MAX_TILE_BLOCKS, Tile, cut, group
+from lbbic_engine.layout.blocks import merge_blocks
+from lbbic_engine.layout.tiles import GROUP_BLOCKS, Tile, are_allowed, cut, group
 from lbbic_engine.layout.wavefront import coding_order, flip_blocks
 from lbbic_engine.networks import refinement_files
 from lbbic_engine.networks import weights as weights_files
@@ -39,7 +41,15 @@ _PARTS = {b"A": "transparency", b"i": "colour profile", b"e": "EXIF", b"x": "XMP
 class DecodeJob:
     """A parsed file about to be decoded: everything is checked that can be before the start."""
 
-    def __init__(self, container: Container, device: str, partial: bool) -> None:
+    def __init__(
+        self,
+        container: Container,
+        device: str,
+        *,
+        partial: bool = False,
+        region: Region | None = None,
+    ) -> None:
+        """``region`` is what is kept of the picture, by default all."""
         self.container = container
         self.partial = partial
         self.network = weights_files.load(weights_of(container), choose_device(device))
@@ -52,15 +62,19 @@ class DecodeJob:
         if not config.offers(self.quality_index):
             raise CorruptDataError("The file is damaged", "Its model has no such quality.")
         self.block_size = config.block_size
+        # Rows of symbols of a block: one for each slice of its latents.
+        self._row_count = len(config.latent_slices) if isinstance(config, ModelConfig) else 1
         self.segments: dict[int, list[Segment]] = {}
         for segment in container.segments:
             self.segments.setdefault(segment.tile, []).append(segment)
         tiles = self.tiles(0)
-        if tiles[0].blocks > MAX_TILE_BLOCKS:
-            raise CorruptDataError("The file is damaged", "A part of it is larger than allowed.")
+        if not are_allowed(tiles, self.block_size):
+            raise CorruptDataError(
+                "The file is damaged", "A part of it is larger or smaller than allowed."
+            )
         if not partial:
             self._check_coverage(tiles)
-        self.pixels = np.full((container.height, container.width, 3), GREY, np.uint8)
+        self.canvas = Canvas(container.height, container.width, region)
         self.missing = 0  # blocks
 
     def tiles(self, number: int) -> list[Tile]:
@@ -73,20 +87,46 @@ class DecodeJob:
             container.tile_block_rows,
         )
 
-    def refine(self, tile: Tile, here: NDArray[np.bool_]) -> None:
-        """Refines the pixels of a tile of which the blocks ``here`` (n,) are decoded."""
-        if self._refinement is None:
+    def check_contents(self, tile: Tile) -> None:
+        """A whole stream holds at least what the least of what it is to stand for takes."""
+        segments = self.segments.get(tile.number, [])
+        is_whole = all(segment.whole for segment in segments)
+        if not is_whole or sum(segment.front_count for segment in segments) < tile.fronts:
             return
-        rows = self.pixels[tile.pixel_rows(self.block_size)]
-        strengths = [self.container.strength]
-        (refined,) = refine_tile(self._refinement, self.quality_index, tile, rows, strengths, here)
-        rows[:] = in_grey(refined) if self.container.grey else refined
+        if most_rows(sum(len(each.stream) for each in segments)) < tile.blocks * self._row_count:
+            if self.partial:
+                self.segments.pop(tile.number, None)
+                return
+            raise CorruptDataError("The file is damaged", "It holds less than its picture needs.")
+
+    def place(self, tile: Tile, blocks: Pixels, here: NDArray[np.bool_]) -> None:
+        """Takes the blocks (n, 3B²) of a tile, of which those ``here`` (n,) are decoded."""
+        shown = in_grey(blocks) if self.container.grey else blocks
+        pixels = merge_blocks(shown, *self._shape(tile), self.block_size)
+        if self._refinement is not None and here.any():
+            strengths = [self.container.strength]
+            (pixels,) = refine_tile(
+                self._refinement, self.quality_index, tile, pixels, strengths, here
+            )
+            pixels = in_grey(pixels) if self.container.grey else pixels
+        self.canvas.take(tile.top * self.block_size, pixels)
+        self.missing += int((~here).sum())
+
+    def skip(self, tile: Tile) -> None:
+        """The same for a tile of which nothing is there."""
+        pixels = np.full((*self._shape(tile), 3), GREY, np.uint8)
+        self.canvas.take(tile.top * self.block_size, pixels)
+        self.missing += tile.blocks
+
+    def _shape(self, tile: Tile) -> tuple[int, int]:
+        """Height and width of a tile, in pixels."""
+        rows = tile.pixel_rows(self.block_size)
+        return min(rows.stop, self.container.height) - rows.start, self.container.width
 
     def arrivals(self, tile: Tile) -> Arrivals:
         """What refines the blocks of a tile as they come; the file is a refined one."""
         assert self._refinement is not None
-        shape = self.pixels[tile.pixel_rows(self.block_size)].shape[:2]
-        strength = self.container.strength
+        strength, shape = self.container.strength, self._shape(tile)
         return Arrivals(self._refinement, self.quality_index, strength, tile, shape)
 
     def _check_coverage(self, tiles: Sequence[Tile]) -> None:
@@ -105,12 +145,12 @@ class DecodeJob:
         container = self.container
         blocks = sum(tile.blocks for tile in self.tiles(0))
         notices = damage_notices(container, missing_blocks=self.missing, blocks=blocks)
-        if not self.missing and zlib.crc32(self.pixels.data) != container.pixels_crc:
+        if not self.missing and self.canvas.crc != container.pixels_crc:
             raise CorruptDataError(
                 "Checksum mismatch", "The decoded picture is not the one that was saved."
             )
         return Picture(
-            pixels=self.pixels,
+            pixels=self.canvas.pixels,
             alpha=container.alpha,
             grey=container.grey,
             icc=container.icc,
@@ -150,12 +190,20 @@ class DecodedBlocks:
 
 def decode_tiles(jobs: Sequence[DecodeJob], tiles: Sequence[Tile]) -> Iterator[DecodedBlocks]:
     """Decodes tiles, those of one model and quality in common fronts."""
+    for part in _groups(jobs, tiles):
+        yield from _decode_group(jobs, part)
+
+
+def _groups(jobs: Sequence[DecodeJob], tiles: Sequence[Tile]) -> Iterator[list[Tile]]:
+    """Tiles that are decoded in common fronts, once it is known that they can be."""
     for kind in dict.fromkeys(_kind(job) for job in jobs):
         chosen = [tile for tile in tiles if _kind(jobs[tile.picture]) == kind]
         # A tile that ends early must not end others.
         limit = 1 if any(job.partial for job in jobs) else GROUP_BLOCKS
         for part in group(chosen, limit):
-            yield from _decode_group(jobs, part)
+            for tile in part:
+                jobs[tile.picture].check_contents(tile)
+            yield part
 
 
 def _kind(job: DecodeJob) -> tuple[bytes, int]:
@@ -164,6 +212,9 @@ def _kind(job: DecodeJob) -> tuple[bytes, int]:
 
 def _decode_group(jobs: Sequence[DecodeJob], tiles: Sequence[Tile]) -> Iterator[DecodedBlocks]:
     first = jobs[tiles[0].picture]
+    if first.partial and tiles[0].number not in first.segments:
+        first.skip(tiles[0])
+        return
     network = first.network
     model = on_idle_cores(network.integer.at_quality(first.quality_index), network.integer.device)
     grids = tuple(tile.grid for tile in tiles)
@@ -187,31 +238,37 @@ def _decode_group(jobs: Sequence[DecodeJob], tiles: Sequence[Tile]) -> Iterator[
         if not first.partial:
             raise
     flip_blocks(blocks, order.flips, first.block_size)
-    merge_tiles(blocks, tiles, [(job.pixels, job.container.grey) for job in jobs], first.block_size)
-    for tile, part in zip(tiles, parts_of_tiles(here, tiles), strict=True):
-        jobs[tile.picture].refine(tile, part)
-    first.missing += int((~here).sum())  # none, but where a partial file ends
+    parts = zip(tiles, parts_of_tiles(blocks, tiles), parts_of_tiles(here, tiles), strict=True)
+    for tile, values, decoded in parts:
+        jobs[tile.picture].place(tile, values, decoded)
 
 
 def decoded_fronts(job: DecodeJob) -> Iterator[Front]:
-    tiles = job.tiles(0)
+    """The fronts of a picture; those of a refined one are made of blocks that can be refined."""
+    for tiles in _groups([job], job.tiles(0)):
+        fronts = _fronts_of(job, tiles)
+        yield from _refined_fronts(job, tiles, fronts) if job.container.strength else fronts
+
+
+def _fronts_of(job: DecodeJob, tiles: Sequence[Tile]) -> Iterator[Front]:
     size, columns = job.block_size, tiles[0].columns
-    context = np.concatenate([tile.context for tile in tiles])
-    for front in decode_tiles([job], tiles):
+    context, first = np.concatenate([tile.context for tile in tiles]), tiles[0].first_index
+    for front in _decode_group([job], tiles):
         flip_blocks(front.values, front.flips, size)
         values = in_grey(front.values) if job.container.grey else front.values
         rows, places = np.divmod(front.indexes, columns)
         blocks = values.reshape(-1, size, size, 3)
-        yield Front(rows, places, blocks, front.received.bits(), context[front.indexes])
+        yield Front(rows, places, blocks, front.received.bits(), context[front.indexes - first])
 
 
-def refined_fronts(job: DecodeJob, fronts: Iterator[Front]) -> Iterator[Front]:
+def _refined_fronts(
+    job: DecodeJob, tiles: Sequence[Tile], fronts: Iterator[Front]
+) -> Iterator[Front]:
     """The same blocks, each once it can be refined; at the end those whose neighbours never came,
     as they are.
     """
-    tiles = job.tiles(0)
     arrivals = [job.arrivals(tile) for tile in tiles]
-    context = np.concatenate([tile.context for tile in tiles])
+    context, first = np.concatenate([tile.context for tile in tiles]), tiles[0].first_index
     bits = np.zeros(len(context), np.float32)
     size, columns = job.block_size, tiles[0].columns
 
@@ -220,11 +277,11 @@ def refined_fronts(job: DecodeJob, fronts: Iterator[Front]) -> Iterator[Front]:
             shown = in_grey(values) if job.container.grey else values
             blocks = shown.reshape(-1, size, size, 3)
             rows, places = np.divmod(indexes, columns)
-            yield Front(rows, places, blocks, bits[indexes], context[indexes])
+            yield Front(rows, places, blocks, bits[indexes - first], context[indexes - first])
 
     for front in fronts:
         indexes = front.rows * columns + front.columns
-        bits[indexes] = front.bits
+        bits[indexes - first] = front.bits
         for tile in arrivals:
             yield from refined(*tile.add(indexes, front.blocks))
     for tile in arrivals:

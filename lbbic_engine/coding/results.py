@@ -71,6 +71,12 @@ ReportProgress = Callable[[Progress], None]
 IsCancelled = Callable[[], bool]
 
 
+def stop_if(cancelled: IsCancelled | None) -> None:
+    """Raises Cancelled if the caller wants it."""
+    if cancelled is not None and cancelled():
+        raise Cancelled
+
+
 class ProgressReporter:
     """Reports progress and stops the job when the caller wants it."""
 
@@ -91,7 +97,6 @@ class ProgressReporter:
 
     def __call__(self, work: int) -> None:
         self._done += work
-        if self._cancelled is not None and self._cancelled():
-            raise Cancelled
+        stop_if(self._cancelled)
         if self._progress is not None:
             self._progress(Progress(self._stage, self._done // self._work, self._total))

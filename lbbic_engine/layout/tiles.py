@@ -18,6 +18,7 @@ from lbbic_engine.layout.wavefront import Grid, front_count, neighbours
 
 TILE_PIXELS = 1 << 21  # pictures beyond twice this are cut into tiles of about this size
 MAX_TILE_BLOCKS = 1 << 18  # that a decoder accepts: its memory grows with them
+LEAST_SHARE = 2  # of TILE_PIXELS: one by this has every tile but the last, or a decoder refuses it
 GROUP_BLOCKS = 1 << 17  # of a group, unless it is one tile
 
 
@@ -45,15 +46,20 @@ class Tile:
         return front_count(self.grid)
 
     @property
+    def first_index(self) -> int:
+        """Raster index of its first block in the whole picture's grid."""
+        return self.top * self.columns
+
+    @property
     def indexes(self) -> NDArray[np.int64]:
         """Raster indexes (blocks,) in the whole picture's grid."""
-        return np.arange(self.blocks) + self.top * self.columns
+        return np.arange(self.blocks) + self.first_index
 
     @property
     def context(self) -> NDArray[np.int32]:
         """What each block's context is, (blocks, 4) as ``indexes``; -1 outside of the tile."""
         found = neighbours(self.grid).astype(np.int32)
-        return np.where(found < self.blocks, found + self.top * self.columns, -1)
+        return np.where(found < self.blocks, found + self.first_index, -1)
 
     def pixel_rows(self, block_size: int) -> slice:
         return slice(self.top * block_size, (self.top + self.rows) * block_size)
@@ -64,6 +70,13 @@ def tile_rows(height: int, width: int, block_size: int) -> int:
     rows, columns = grid(height, width, block_size)
     pixels = rows * columns * block_size**2
     return 0 if pixels <= 2 * TILE_PIXELS else -(-rows // round(pixels / TILE_PIXELS))
+
+
+def are_allowed(tiles: Sequence[Tile], block_size: int) -> bool:
+    """Whether a decoder may spend work and memory on the tiles of a picture."""
+    first, *others = tiles
+    is_high = first.blocks * block_size**2 >= TILE_PIXELS // LEAST_SHARE
+    return first.blocks <= MAX_TILE_BLOCKS and (is_high or not others)
 
 
 def cut(picture: int, height: int, width: int, config: Config, rows_each: int) -> list[Tile]:

@@ -180,7 +180,7 @@ def test_a_tile_larger_than_allowed_is_refused(
     photograph: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = compress(picture_of(photograph)).data
-    monkeypatch.setattr(decoder, "MAX_TILE_BLOCKS", 100)
+    monkeypatch.setattr(tiles, "MAX_TILE_BLOCKS", 100)
     with pytest.raises(CorruptDataError, match="larger"):
         decompress(data)
 

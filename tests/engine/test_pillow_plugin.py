@@ -60,8 +60,9 @@ class StubCodec:
         )
         return SimpleNamespace(data=pack_container(container))
 
-    def decompress(self, data: bytes, *, partial: bool = False) -> Picture:
+    def decompress(self, data: bytes, *, partial: bool, max_pixels: int) -> Picture:
         self.calls.append(("decompress", partial))
+        assert max_pixels == 2 * Image.MAX_IMAGE_PIXELS
         container = parse_container(data, partial=partial)
         raw = zlib.decompress(container.segments[0].stream) if container.segments else b""
         raw = raw.ljust(container.height * container.width * 3, b"\x80")

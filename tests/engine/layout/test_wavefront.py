@@ -36,6 +36,7 @@ def test_every_block_is_coded_once_and_after_its_context(grid: Grid) -> None:
         assert not done[front].any()
         done[front] = True
     assert done.all()
+    assert front_count(grid) == len(fronts(grid))
 
 
 def test_a_kodak_picture_takes_222_fronts_from_the_corner_113_from_the_middle() -> None:

@@ -155,7 +155,7 @@ def test_items_of_an_avif_are_read(auxiliary: bytes, item: bytes, named: list[st
 def test_metadata_that_an_lbb_file_cannot_hold_are_left_out(
     make: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert MAX_METADATA_BYTES == 2**26
+    assert MAX_METADATA_BYTES == 2**23
     monkeypatch.setattr(collect, "MAX_METADATA_BYTES", 10)
     picture = load(make.png(dpi=(300, 300)))
     assert picture.exif is None

@@ -1,0 +1,288 @@
+"""Files that claim more than they hold: what they may cost is counted, in bytes and operations."""
+
+from __future__ import annotations
+
+import tracemalloc
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from lbbic_engine.bitstream import container as format_
+from lbbic_engine.bitstream.container import (
+    MAX_METADATA_BYTES,
+    Container,
+    Segment,
+    pack_container,
+    parse_container,
+)
+from lbbic_engine.bitstream.entropy import most_rows
+from lbbic_engine.codec import (
+    compress,
+    decode_progressively,
+    decompress,
+    decompress_region,
+    read_info,
+)
+from lbbic_engine.coding import block_loop, decoder
+from lbbic_engine.errors import Cancelled, CorruptDataError, LbbicError, TooLargeError
+from lbbic_engine.layout import tiles
+from lbbic_engine.layout.tiles import Tile, cut
+from lbbic_engine.networks import weights
+from lbbic_engine.pictures.picture import Picture
+from lbbic_engine.pillow_plugin import register
+
+MIB = 2**20
+SIDE = 2**14  # the largest square picture
+
+pytestmark = pytest.mark.usefixtures("tiny")
+
+
+def bomb(
+    tile_rows: int = 64, stream: bytes = b"\0" * 4, width: int = SIDE, height: int = SIDE
+) -> Container:
+    """A picture that is claimed to be as large as they may be, all fronts of it."""
+    info = weights.by_name(weights.DEFAULT)
+    picture_tiles = cut(0, height, width, info.config, tile_rows)
+    return Container(
+        width=width,
+        height=height,
+        grey=False,
+        quality_eighths=32,
+        tile_block_rows=tile_rows,
+        weights_id=info.id,
+        pixels_crc=0,
+        segments=tuple(Segment(tile.number, tile.fronts, stream) for tile in picture_tiles),
+    )
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    return format_._pack_chunk(kind, body)
+
+
+def with_chunks(container: Container, chunks: bytes) -> bytes:
+    data = pack_container(container)
+    header_end = len(format_.SIGNATURE) + 2 + len(chunk(b"H", format_._pack_header(container)))
+    return data[:header_end] + chunks + data[header_end:]
+
+
+@pytest.fixture
+def fronts_coded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many blocks each front had that went through the networks."""
+    counted: list[int] = []
+
+    def counting(*args: Any) -> Iterator[tuple[NDArray[np.int64], Any]]:
+        for front, state in block_loop.code_grids(*args):
+            counted.append(len(front))
+            yield front, state
+
+    monkeypatch.setattr(decoder, "code_grids", counting)
+    return counted
+
+
+def peak_of(work: Callable[[], object]) -> int:
+    """The most bytes that were allocated at a time, arrays included."""
+    decompress(compress(Picture(np.zeros((8, 8, 3), np.uint8))).data)  # what is loaded but once
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+USES: dict[str, Callable[[bytes], object]] = {
+    "whole": decompress,
+    "partial": lambda data: decompress(data, partial=True),
+    "progressive": lambda data: next(decode_progressively(data)),
+    "region": lambda data: decompress_region(data, 0, 0, 8, 8),
+}
+
+
+@pytest.mark.parametrize("use", ["whole", "progressive", "region"])
+def test_a_stream_that_cannot_hold_its_fronts_costs_nothing(
+    use: str, fronts_coded: list[int]
+) -> None:
+    data = pack_container(bomb())
+
+    def refused() -> None:
+        with pytest.raises(CorruptDataError, match="less than its picture needs"):
+            USES[use](data)
+
+    assert peak_of(refused) < MIB
+    assert fronts_coded == [1]  # of the picture before
+
+
+def test_what_is_left_of_such_a_file_is_told_without_work(fronts_coded: list[int]) -> None:
+    data = pack_container(bomb(width=2**11, height=2**12, tile_rows=256))
+    found = decompress(data, partial=True)
+    assert "0 %" in found.notices[-1].text
+    assert fronts_coded == []
+
+
+def test_flat_pictures_hold_no_less_than_the_least() -> None:
+    """The shortest stream that an encoder makes: every row is insignificant."""
+    flat = Picture(np.full((1024, 2048, 3), 128, np.uint8))
+    compressed = compress(flat, 1, refine=False)
+    (segment,) = parse_container(compressed.data).segments
+    assert np.array_equal(decompress(compressed.data).pixels, compressed.reconstruction)
+    rows = compressed.reconstruction[..., 0].size // 64 * 2  # two slices a block
+    assert most_rows(len(segment.stream)) >= rows
+
+
+@pytest.mark.parametrize("use", ["whole", "partial", "progressive", "region"])
+def test_tiles_have_a_least_height(use: str, fronts_coded: list[int]) -> None:
+    data = pack_container(bomb(tile_rows=1, width=2**12, height=2**12))
+    with pytest.raises(CorruptDataError, match="smaller"):
+        USES[use](data)
+    assert fronts_coded == []
+
+
+@pytest.mark.parametrize("block_size", [4, 8, 16])
+def test_every_tile_of_a_writer_has_it(block_size: int) -> None:
+    random = np.random.default_rng(0)
+    sizes = [2 ** random.uniform(0, 16, 2) for _ in range(20_000)]
+    sizes += [(65535, height) for height in range(1, 4097, 7)]
+    for width, height in ((int(w), int(h)) for w, h in sizes if w * h <= 2**28):
+        rows = tiles.tile_rows(height, width, block_size)
+        found = [Tile(0, n, 0, rows or height, -(-width // block_size), True) for n in (0, 1)]
+        if rows:
+            assert tiles.are_allowed(found, block_size), (width, height)
+
+
+def test_a_region_takes_memory_for_itself_and_a_tile(photograph: NDArray[np.uint8]) -> None:
+    """An honest picture of four tiles, each of two megapixels."""
+    flat = Picture(np.full((4096, 2048, 3), 90, np.uint8))
+    compressed = compress(flat, 1, refine=False)
+    assert len(parse_container(compressed.data).segments) == 4
+    height, width, _ = flat.pixels.shape
+    of_tile = width * height // 4
+    whole = peak_of(lambda: decompress(compressed.data))
+    part = peak_of(lambda: decompress_region(compressed.data, 8, 3000, 16, 8))
+    first = peak_of(lambda: next(decode_progressively(compressed.data)))
+    assert part < whole - 3 * 3 * of_tile * 0.9
+    assert first < whole - 3 * 3 * of_tile * 0.9
+
+
+@pytest.mark.parametrize("use", ["whole", "progressive"])
+def test_more_pixels_than_allowed_are_refused_before_anything_is_unpacked(
+    use: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = compress(Picture(np.zeros((20, 30, 3), np.uint8), np.zeros((20, 30), np.uint8))).data
+    call = {"whole": decompress, "progressive": lambda *a, **k: list(decode_progressively(*a, **k))}
+    call[use](data, max_pixels=600)  # type: ignore[operator]
+    monkeypatch.setattr(format_, "_inflate", None)
+    with pytest.raises(TooLargeError, match="30 × 20 pixels are more than the 599 allowed"):
+        call[use](data, max_pixels=599)  # type: ignore[operator]
+
+
+def test_pillow_warns_of_large_pictures_and_refuses_larger_ones(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    register()
+    path = tmp_path / "a.lbb"
+    path.write_bytes(compress(Picture(np.zeros((20, 30, 3), np.uint8))).data)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 400)
+    with pytest.warns(Image.DecompressionBombWarning), Image.open(path) as image:
+        image.load()
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 200)
+    with pytest.raises(Image.DecompressionBombError):
+        Image.open(path)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    with Image.open(path) as image:
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 200)
+        with pytest.raises(OSError, match="allowed"):
+            image.load()
+
+
+def test_whoever_has_cancelled_gets_no_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = Picture(np.zeros((20, 30, 3), np.uint8))
+    data = compress(picture).data
+    monkeypatch.setattr("lbbic_engine.codec.parse_container", None)
+    monkeypatch.setattr("lbbic_engine.codec.weights_files", None)
+    with pytest.raises(Cancelled):
+        decompress(data, cancelled=lambda: True)
+    with pytest.raises(Cancelled):
+        compress(picture, cancelled=lambda: True)
+
+
+def test_information_costs_what_was_received(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of a picture's size is unpacked, computed or allocated."""
+    transparency = zlib.compress(bytes(SIDE * SIDE), 9)
+    data = with_chunks(bomb(), chunk(b"A", transparency))
+    assert len(data) < MIB
+    monkeypatch.setattr(format_, "_parse_alpha", None)
+    assert read_info(data).has_alpha
+    assert peak_of(lambda: read_info(data)) < MIB
+
+
+def test_transparency_is_unpacked_row_by_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(0)
+    alpha = random.integers(0, 256, (300, 200), dtype=np.uint8)
+    picture = Picture(np.zeros((300, 200, 3), np.uint8), alpha)
+    data = compress(picture).data
+    steps: list[int] = []
+    monkeypatch.setattr(format_, "pairwise", lambda rows: _counted(rows, steps))
+    assert np.array_equal(decompress(data).alpha, alpha)
+    assert len(steps) == 299
+
+
+def _counted(rows: Any, steps: list[int]) -> Iterator[Any]:
+    from itertools import pairwise
+
+    for pair in pairwise(rows):
+        steps.append(1)
+        yield pair
+
+
+@pytest.mark.parametrize("kind", [b"i", b"e", b"x"])
+def test_metadata_is_bounded(kind: bytes) -> None:
+    honest = parse_container(compress(Picture(np.zeros((8, 8, 3), np.uint8))).data)
+    for length, allowed in ((MAX_METADATA_BYTES, True), (MAX_METADATA_BYTES + 1, False)):
+        body = bytes(length)
+        data = with_chunks(honest, chunk(kind, body if kind == b"e" else zlib.compress(body)))
+        if allowed:
+            parse_container(data)
+            continue
+        with pytest.raises(CorruptDataError):
+            parse_container(data)
+        assert kind in parse_container(data, partial=True).lost
+        bound = 3 * MAX_METADATA_BYTES + 4 * len(data)
+        assert peak_of(lambda data=data: read_info(data)) < bound  # type: ignore[misc]
+
+
+def test_chunks_are_bounded() -> None:
+    honest = parse_container(compress(Picture(np.zeros((8, 8, 3), np.uint8))).data)
+    most = with_chunks(honest, chunk(b"z", b"") * format_.MAX_CHUNKS)
+    assert len(parse_container(most).ancillary) == format_.MAX_CHUNKS
+    more = with_chunks(honest, chunk(b"z", b"") * (format_.MAX_CHUNKS + 1))
+    with pytest.raises(CorruptDataError, match="more than 1000 parts"):
+        parse_container(more)
+    left = parse_container(more, partial=True)
+    assert (len(left.ancillary), left.lost) == (format_.MAX_CHUNKS, (b"z",))
+
+
+def test_a_search_behind_damage_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each candidate is looked at for as long as its first check goes on, and they are counted."""
+    looked: list[int] = []
+    crc32 = zlib.crc32
+    monkeypatch.setattr(format_, "_MOST_CANDIDATES", 500)
+
+    def counting(data: Any, *start: int) -> int:
+        looked.append(len(data))
+        return crc32(data, *start)
+
+    honest = pack_container(parse_container(compress(Picture(np.zeros((8, 8, 3), np.uint8))).data))
+    claims = b"S" + format_._pack_varint(2**20)
+    data = honest + claims * 20_000
+    monkeypatch.setattr(format_.zlib, "crc32", counting)
+    with pytest.raises(LbbicError):
+        parse_container(data)
+    looked.clear()
+    assert parse_container(data, partial=True).lost
+    assert len(looked) < 5000
+    assert sum(looked) < 2 * len(data) + 5000 * 800
