@@ -205,7 +205,7 @@ def _paper_rules(config: PaperConfig, header: Header) -> dict[str, Rule]:
         analysis |= {f"{layer}.weight": (outputs, width), f"{layer}.bias": (outputs,)}
     halves = {name: Rule("F16", shape, -_HALF, _HALF) for name, shape in analysis.items()}
     if "analysis.outside" in header:
-        halves["outside"] = Rule("F32", (), -1, 1)
+        halves["outside"] = Rule("F16", (), -1, 1)
     return _prefixed(integer, halves)
 
 
