@@ -13,10 +13,9 @@ TARGET = Path(__file__).parents[1] / "file-format.md"
 HEAD = """\
 # The `.lbb` file format
 
-*This page is made by `make docs` from the docstring of
-`lbbic_engine/bitstream/container.py`, which also holds the code that reads and writes what it
-describes. Golden files in `tests/golden` hold the format still: a change of the format changes
-docstring, version and golden files together.*
+*`make docs` writes this page from the docstring of `lbbic_engine/bitstream/container.py`, the
+module that reads and writes the format. Golden files in `tests/golden` guard it: a change of the
+format changes the docstring, the version and the golden files together.*
 
 """
 TAIL = """
@@ -24,16 +23,16 @@ TAIL = """
 
 | what | where |
 |---|---|
-| order of the blocks: in fronts, in quarters from the middle | `lbbic_engine/layout/wavefront.py` |
+| order of blocks: fronts, in quarters from the middle | `lbbic_engine/layout/wavefront.py` |
 | symbols to bytes: range coder, escapes, order in a front | `lbbic_engine/bitstream/entropy.py` |
-| the exact integer networks | `integer_network.py`, `paper_integer.py` in `lbbic_engine/networks` |
-| probability tables, thresholds of scales | the weights file; `lbbic_engine/bitstream/tables.py` |
+| exact integer networks | `integer_network.py`, `paper_integer.py` in `lbbic_engine/networks` |
+| probability tables, thresholds of scales | the model file; `lbbic_engine/bitstream/tables.py` |
 | identity of the weights | `lbbic_engine/networks/weights.py` |
 """
 
 
 def page() -> str:
-    """The page as it must be."""
+    """The whole page."""
     text = container.__doc__ or ""
     return HEAD + text.replace("``", "`").strip() + "\n" + TAIL
 

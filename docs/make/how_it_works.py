@@ -22,7 +22,12 @@ ITALIC_X = '<tspan font-style="italic">x</tspan>'
 CELL = 40
 Crop = tuple[int, int, int, int]
 WHOLE: Crop = (50, 0, 500, 300)
-NEAR: Crop = (150, 50, 300, 150)  # three blocks by two, the lower middle one is the block being coded
+NEAR: Crop = (
+    150,
+    50,
+    300,
+    150,
+)  # three blocks by two, the lower middle one is the block being coded
 
 
 def main() -> None:

@@ -170,10 +170,10 @@ def per_cent(value: float | None) -> str:
 
 PAGE = """# Quality, measured
 
-This page is written by `make quality KODAK=… ANCHORS=…`, which measures the shipped model. Rates are the
-sizes of complete files, and PSNR is that of 8-bit RGB. Times are those of the machine that wrote the page,
-coding one picture at a time; [speed](benchmark.md) has more careful ones. The [research
-log](research.md) says what was tried.
+This page is written by `make quality KODAK=… ANCHORS=…`, which measures the shipped model. Rates
+are the sizes of complete files, and PSNR is that of 8-bit RGB. Times are those of the machine that
+wrote the page, coding one picture at a time; [speed](benchmark.md) has more careful ones. The
+[research log](research.md) says what was tried.
 
 ## The 24 Kodak pictures
 
@@ -185,8 +185,8 @@ The thorough encoder (`--effort thorough`). Its files are decoded like any other
 
 {thorough_rates}
 
-BD-rates over the whole range and in bands of PSNR. The logarithm of the rate is interpolated over PSNR by
-PCHIP; negative is better. The fast encoder:
+BD-rates over the whole range and in bands of PSNR. The logarithm of the rate is interpolated over
+PSNR by PCHIP; negative is better. The fast encoder:
 
 {fast_bands}
 
@@ -201,15 +201,15 @@ The thorough encoder:
 ## Picture by picture against the paper
 
 BD-rates of the fast and the thorough encoder relative to the published results of block8-low and
-block8-high, whose eight rates make one curve for each picture. The published PSNR is that of unrounded
-floats, which is up to 0.07 dB above that of 8-bit pictures.
+block8-high, whose eight rates make one curve for each picture. The published PSNR is that of
+unrounded floats, which is up to 0.07 dB above that of 8-bit pictures.
 
 {pictures}
 
 ## Pictures that are not photographs
 
-A screenshot of the app, line art and a smooth gradient, beside WebP and AVIF files of at most the same
-size.
+A screenshot of the app, line art and a smooth gradient, beside WebP and AVIF files of at most the
+same size.
 
 {others}
 """

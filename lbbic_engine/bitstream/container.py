@@ -1,19 +1,20 @@
 r"""The ``.lbb`` file format, version 1.2: this text is its specification.
 
-Here live bytes and their limits; what the entropy-coded bytes mean is the codec's affair. The one
-surprise: there is no end chunk. A file is complete when its payload covers every front of every
-tile, and how many fronts that makes depends on the weights' block size, so the codec checks it.
+This module defines bytes and their limits; the codec defines what the entropy-coded bytes mean.
+Note that there is no end chunk. A file is complete when its payload covers every wavefront
+(*front*) of every tile. How many fronts there are depends on the block size of the weights, so the
+codec checks this.
 
-Whatever is left of a file can be shown. The stream of a tile is checked every 768 bytes, and what
-is intact from its beginning is decoded as far as it reaches; tiles do not depend on each other.
+A damaged file can be shown in part. The stream of a tile has a check every 768 bytes and can be
+decoded as far as it is intact from its beginning. Tiles do not depend on each other.
 
-Conventions. All numbers are unsigned and little endian; ``u8`` is one byte. A ``varint`` is an
-LEB128 number: seven bits a byte, lowest first, the top bit set on every byte but the last, in the
-fewest bytes that hold it, five at most. ``zlib`` is one RFC 1950 stream with nothing behind it.
+Conventions: all numbers are unsigned and little-endian. ``u8`` is one byte. A ``varint`` is an
+LEB128 number: seven bits per byte, lowest first, with the top bit set on every byte but the last,
+in as few bytes as possible, five at most. ``zlib`` is one RFC 1950 stream with nothing after it.
 
     file       signature  8 bytes  8B 4C 42 42 0D 0A 1A 0A ("\x8bLBB\r\n\x1a\n")
                major      u8       1; a higher one is refused
-               minor      u8       2; readers ignore it (1: P in place of S; 0: nor refinement)
+               minor      u8       2; readers ignore it (1: P instead of S; 0: no refinement either)
                chunks              H, then metadata and alpha in any order, then every S
 
     chunk      type       1 byte   ASCII letter; upper case: critical, lower case: ancillary
@@ -21,48 +22,48 @@ fewest bytes that hold it, five at most. ``zlib`` is one RFC 1950 stream with no
                body
                crc        4 bytes  CRC-32 (that of zlib) over type, length and body
 
-A reader refuses critical types it doesn't know, and keeps ancillary ones as they are. Types of
-version 1 occur once at most, except S and P.
+A reader refuses critical types that it does not know, and keeps unknown ancillary ones as they are.
+Types of version 1 occur at most once, except S and P.
 
     H header   width      varint   in pixels, 1 to 65535
                height     varint   in pixels, 1 to 65535; width * height is at most 2**28
-               flags      u8       bit 0: grey picture, its three channels are equal
+               flags      u8       bit 0: grey picture, whose three channels are equal
                                    bits 1-2: strength of the refinement, in halves; 0: none;
-                                   3: a reader refuses it
-                                   other bits: 0, a reader refuses them
+                                   a reader refuses 3
+                                   other bits: 0; a reader refuses others
                quality    u8       in eighths, 8 (quality 1) to 64 (quality 8)
                tile       varint   height of a tile in rows of blocks; 0: one tile; a tile has
-                                   2**18 blocks at most, and 2**20 pixels (its blocks') at
-                                   least unless it is the last
-               weights    8 bytes  identity of the weights; of the refinement, if there is one,
-                                   which names the weights that it refines
+                                   at most 2**18 blocks and, unless it is the last, at least
+                                   2**20 pixels (those of its blocks)
+               weights    8 bytes  identity of the weights, or that of the refinement, if there
+                                   is one; the refinement names the weights that it refines
                pixels     4 bytes  CRC-32 of the decoded picture, height * width * 3 bytes of RGB
 
     A alpha    zlib of height rows of width bytes, 0 (transparent) to 255; every row but the first
-               holds the differences from the row above it, modulo 256
+               holds differences from the row above it, modulo 256
 
-    i ICC      zlib of the profile; a file without one is sRGB
-    e EXIF     a TIFF structure as it stands, without the "Exif\0\0" of JPEG files; its
+    i ICC      zlib of the profile; a file without one is in sRGB
+    e EXIF     a TIFF structure, uncompressed, without the "Exif\0\0" of JPEG files; its
                orientation, if any, is 1
     x XMP      zlib of the packet
 
     S stream   tile       varint   0, 1, 2 ... from the top, each of them once
-               fronts     varint   all that the tile has, at least 1
-               stream              the entropy-coded bytes of these fronts, and 2 bytes of check
-                                   after every 768 bytes that more of them follow
+               fronts     varint   number of fronts of the tile, at least 1
+               stream              the entropy-coded bytes of these fronts, with a check of 2 bytes
+                                   after every 768 bytes that are followed by more
 
 A check is the lower half of the CRC-32 over type, length, tile, fronts and the stream before it,
-without the checks.
+without the earlier checks.
 
-ICC, EXIF and XMP have 8 MiB at most, unpacked; there are 1000 chunks at most beside H, S and P. The
-entropy-coded bytes of a tile are no fewer than the rows of symbols that they stand for need, if all
-of these are insignificant (``entropy``).
+ICC, EXIF and XMP have at most 8 MiB each when decompressed. There are at most 1000 chunks besides H,
+S and P. The entropy-coded bytes of a tile are never fewer than its rows of symbols need if all of
+them are insignificant (``entropy``).
 
-Files of versions 1.0 and 1.1 have, in place of every S, P chunks:
+Files of versions 1.0 and 1.1 have P chunks in place of each S chunk:
 
-    P payload  tile       varint   as in S; never decreases, never skips
+    P payload  tile       varint   as in S; never decreases and skips none
                fronts     varint   at least 1; they follow those of the last P of the tile
-               stream              the entropy-coded bytes of these fronts, coded by themselves
+               stream              the entropy-coded bytes of these fronts, coded separately
 """
 
 from __future__ import annotations
