@@ -55,9 +55,9 @@ Types of version 1 occur at most once, except S and P.
 A check is the lower half of the CRC-32 over type, length, tile, fronts and the stream before it,
 without the earlier checks.
 
-ICC, EXIF and XMP have at most 8 MiB each when decompressed. There are at most 1000 chunks besides H,
-S and P. The entropy-coded bytes of a tile are never fewer than its rows of symbols need if all of
-them are insignificant (``entropy``).
+ICC, EXIF and XMP have at most 8 MiB each when decompressed. There are at most 1000 chunks besides
+H, S and P. The entropy-coded bytes of a tile are never fewer than its rows of symbols need if all
+of them are insignificant (``entropy``).
 
 Files of versions 1.0 and 1.1 have P chunks in place of each S chunk:
 
