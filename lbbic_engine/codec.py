@@ -13,6 +13,7 @@ Sender (``coding.encoder``) and receiver (``coding.decoder``) run the same loop 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
 
 from lbbic_engine.bitstream.container import MAX_PIXELS, parse_container, read_outline
 from lbbic_engine.coding.assemble import NOTHING, Region
@@ -34,6 +35,7 @@ from lbbic_engine.coding.results import (
     ReportProgress,
     stop_if,
 )
+from lbbic_engine.coding.strips import Sender, decode_strips, encode_strips
 from lbbic_engine.coding.symbol_search import WORK
 from lbbic_engine.config import EFFORTS, QUALITY_STEPS, quality_index
 from lbbic_engine.devices import CodingThread, choose_device, device_failures
@@ -53,6 +55,7 @@ def compress(
     weights: str = DEFAULT,
     effort: str = EFFORTS[0],
     refine: bool = True,
+    executor: Executor | None = None,
     progress: ReportProgress | None = None,
     cancelled: IsCancelled | None = None,
 ) -> Compressed:
@@ -61,7 +64,7 @@ def compress(
     ``weights`` names the model, ``device`` is auto, cpu or cuda. ``effort`` is fast, or thorough
     (``symbol_search``): smaller files of the production model in eleven to 24 times the time.
     ``refine`` allows the decoder's refinement of all blocks (``coding.refine``), where it helps the
-    picture.
+    picture. The tiles of a large one are coded by the workers of ``executor``, on their CPUs.
     ValueError for a quality out of range and an unknown effort, LbbicError for a quality that the
     model has not, if the device fails or memory is short, UnknownWeightsError, Cancelled once
     ``cancelled`` returns True (asked at every front).
@@ -73,6 +76,7 @@ def compress(
         weights=weights,
         effort=effort,
         refine=refine,
+        executor=executor,
         progress=progress,
         cancelled=cancelled,
     )
@@ -88,6 +92,7 @@ def compress_batch(
     weights: str = DEFAULT,
     effort: str = EFFORTS[0],
     refine: bool = True,
+    executor: Executor | None = None,
     progress: ReportProgress | None = None,
     cancelled: IsCancelled | None = None,
 ) -> list[Compressed]:
@@ -110,6 +115,11 @@ def compress_batch(
         jobs = [EncodeJob(network, refinement, index, picture) for picture in pictures]
         tiles = [tile for i, job in enumerate(jobs) for tile in job.tiles(i)]
         search = effort == "thorough" and network.integer.at_quality(index).step_energy is not None
+        if executor is not None:
+            sender = Sender(network.info, refinement, index, search)
+            for job in jobs:
+                encode_strips(job, sender, executor, progress, cancelled)
+            return [job.finish() for job in jobs]
         follow = ProgressReporter(
             "Encoding", tiles, progress, cancelled, work=1 + WORK if search else 1
         )
@@ -125,10 +135,13 @@ def decompress(
     device: str = "auto",
     partial: bool = False,
     max_pixels: int = MAX_PIXELS,
+    executor: Executor | None = None,
     progress: ReportProgress | None = None,
     cancelled: IsCancelled | None = None,
 ) -> Picture:
     """The picture of a file. With ``partial``, missing blocks are grey and a notice says so.
+
+    The tiles of a large one are decoded by the workers of ``executor``, but for a partial file's.
 
     Raises NotLbbicError, UnsupportedVersionError, CorruptDataError (truncated or damaged, or the
     pixels fail their checksum), UnknownWeightsError, Cancelled; LbbicError as ``compress``.
@@ -140,6 +153,7 @@ def decompress(
         device=device,
         partial=partial,
         max_pixels=max_pixels,
+        executor=executor,
         progress=progress,
         cancelled=cancelled,
     )
@@ -153,6 +167,7 @@ def decompress_batch(
     device: str = "auto",
     partial: bool = False,
     max_pixels: int = MAX_PIXELS,
+    executor: Executor | None = None,
     progress: ReportProgress | None = None,
     cancelled: IsCancelled | None = None,
 ) -> list[Picture]:
@@ -162,6 +177,10 @@ def decompress_batch(
     with CodingThread() as thread:
         jobs = [DecodeJob(container, device, partial=partial) for container in containers]
         tiles = [tile for i, job in enumerate(jobs) for tile in job.tiles(i)]
+        if executor is not None and not partial:
+            for job in jobs:
+                decode_strips(job, executor, progress, cancelled)
+            return [job.finish() for job in jobs]
         follow = ProgressReporter("Decoding", tiles, progress, cancelled)
         for front in thread.each(decode_tiles(jobs, tiles)):
             follow(len(front.indexes))

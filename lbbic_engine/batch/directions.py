@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from lbbic_engine.config import DEFAULT_WEIGHTS, EFFORTS
 
 if TYPE_CHECKING:
-    from lbbic_engine.coding.results import Compressed, ReportProgress
+    from lbbic_engine.coding.results import Compressed, IsCancelled, ReportProgress
     from lbbic_engine.pictures.picture import Notice, Picture
 
 # Of one core for a megapixel; a thorough sender and a search for a target take some ten times it.
@@ -66,6 +67,11 @@ class Encoding:
         return not self._has_target and self.effort == EFFORTS[0]
 
     @property
+    def has_whole_tiles(self) -> bool:
+        """Whether workers may code the tiles of a picture."""
+        return self.device != "cuda"
+
+    @property
     def seconds_per_megapixel(self) -> float:
         return ENCODE_SECONDS if self.gains_by_groups else SLOW * ENCODE_SECONDS
 
@@ -81,7 +87,11 @@ class Encoding:
         return width * height
 
     def code(
-        self, files: Sequence[tuple[Content, Path | None]], progress: ReportProgress | None
+        self,
+        files: Sequence[tuple[Content, Path | None]],
+        progress: ReportProgress | None,
+        cancelled: IsCancelled | None = None,
+        executor: Executor | None = None,
     ) -> list[CodedFile]:
         """Raises as ``codec.compress`` and ``load_picture``, for the first file that fails."""
         from lbbic_engine.pictures.read import load_picture
@@ -90,7 +100,7 @@ class Encoding:
         sizes = [_size(content) for content, _ in files]
         pictures = [strip(load_picture(_source(content)), self.strip) for content, _ in files]
         started = perf_counter()
-        coded = self._compress(pictures, progress)
+        coded = self._compress(pictures, progress, cancelled, executor)
         shares = _shares(perf_counter() - started, pictures)
         return [
             self._made(size, picture, compressed, seconds)
@@ -122,12 +132,16 @@ class Encoding:
         )
 
     def _compress(
-        self, pictures: Sequence[Picture], progress: ReportProgress | None
+        self,
+        pictures: Sequence[Picture],
+        progress: ReportProgress | None,
+        cancelled: IsCancelled | None,
+        executor: Executor | None,
     ) -> list[Compressed]:
         from lbbic_engine import codec
 
         if self._has_target:
-            return [self._search(picture, progress) for picture in pictures]
+            return [self._search(picture, progress, cancelled, executor) for picture in pictures]
         return codec.compress_batch(
             pictures,
             self.quality,
@@ -135,10 +149,18 @@ class Encoding:
             weights=self.weights,
             effort=self.effort,
             refine=self.refine,
+            executor=executor,
             progress=progress,
+            cancelled=cancelled,
         )
 
-    def _search(self, picture: Picture, progress: ReportProgress | None) -> Compressed:
+    def _search(
+        self,
+        picture: Picture,
+        progress: ReportProgress | None,
+        cancelled: IsCancelled | None,
+        executor: Executor | None,
+    ) -> Compressed:
         from lbbic_engine.measure.target_search import bytes_for_bpp, search_quality
 
         max_bytes = self.max_bytes
@@ -152,7 +174,9 @@ class Encoding:
             weights=self.weights,
             effort=self.effort,
             refine=self.refine,
+            executor=executor,
             progress=progress,
+            cancelled=cancelled,
         )
         return compressed
 
@@ -172,6 +196,11 @@ class Decoding:
         return not self.partial
 
     @property
+    def has_whole_tiles(self) -> bool:
+        """Whether workers may decode the tiles of a file."""
+        return self.device != "cuda" and not self.partial
+
+    @property
     def seconds_per_megapixel(self) -> float:
         return DECODE_SECONDS
 
@@ -183,7 +212,11 @@ class Decoding:
         return container.width * container.height
 
     def code(
-        self, files: Sequence[tuple[Content, Path | None]], progress: ReportProgress | None
+        self,
+        files: Sequence[tuple[Content, Path | None]],
+        progress: ReportProgress | None,
+        cancelled: IsCancelled | None = None,
+        executor: Executor | None = None,
     ) -> list[CodedFile]:
         """Raises as ``codec.decompress`` and ``encode_image``, for the first file that fails."""
         from lbbic_engine import codec
@@ -197,7 +230,12 @@ class Decoding:
             format_for(output, container.width, container.height)
         started = perf_counter()
         pictures = codec.decompress_batch(
-            contents, device=self.device, partial=self.partial, progress=progress
+            contents,
+            device=self.device,
+            partial=self.partial,
+            executor=executor,
+            progress=progress,
+            cancelled=cancelled,
         )
         shares = _shares(perf_counter() - started, pictures)
         return [

@@ -11,15 +11,23 @@ import stat
 import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lbbic_engine.batch.directions import CodedFile, Content, Decoding, Encoding
 from lbbic_engine.errors import Cancelled
 from lbbic_engine.parallel.pool import Report, WorkerDied, WorkerPool
-from lbbic_engine.parallel.run import IsCancelled, Outcome, Task, run
+from lbbic_engine.parallel.run import (
+    IsCancelled,
+    Outcome,
+    Task,
+    most_workers,
+    run,
+    worth_starting,
+)
 from lbbic_engine.pictures import atomic
 
 if TYPE_CHECKING:
@@ -71,14 +79,22 @@ def code_files(
     if direction.device == "cuda":
         jobs = 1  # several would only share the GPU
     unlucky: list[_File] = []
+    files = list(files)
     tasks = _tasks(files, direction, overwrite)
-    for outcome in run(
-        _code, tasks, executor=executor, jobs=jobs, report=tell, cancelled=cancelled
-    ):
-        if isinstance(outcome.error, WorkerDied):
-            unlucky += outcome.content.files
-        else:
-            yield from _write(outcome, keep_dates)
+    with ExitStack() as stack:
+        work = _code
+        if executor is None and (workers := _workers_for_tiles(files, direction, jobs)) > 1:
+            pool = stack.enter_context(WorkerPool(workers))
+            for _ in range(workers):
+                pool.submit(int)  # it gets ready while the picture is read
+            work, jobs = partial(_code, cancelled=cancelled, executor=pool), 1
+        for outcome in run(
+            work, tasks, executor=executor, jobs=jobs, report=tell, cancelled=cancelled
+        ):
+            if isinstance(_error_of(outcome), WorkerDied):
+                unlucky += outcome.content.files
+            else:
+                yield from _write(outcome, keep_dates)
     if unlucky:
         singles = (_task([file], 0, direction, overwrite) for file in unlucky)
         with WorkerPool(1) as pool:
@@ -103,6 +119,35 @@ class _Group:
     files: tuple[_File, ...]
     direction: Direction
     overwrite: bool
+
+
+_Outcome = Outcome[_Group, list[FileResult]]
+
+
+def _workers_for_tiles(
+    files: Sequence[tuple[Content, Path | None]], direction: Direction, jobs: int | None
+) -> int:
+    """How many workers the tiles of large pictures are worth, if these are too few for all cores.
+
+    Those are coded one picture after the other; 1: they are not.
+    """
+    most = most_workers(jobs)
+    if len(files) >= most or not direction.has_whole_tiles:
+        return 1
+    from lbbic_engine.layout.tiles import TILE_PIXELS
+
+    counts = [
+        _count_pixels(direction, _File(0, content, None, _facts(content))) for content, _ in files
+    ]
+    largest = max(counts, default=0)
+    if largest <= 2 * TILE_PIXELS:  # it is one tile
+        return 1
+    seconds = direction.seconds_per_megapixel * largest / 1e6
+    return worth_starting(seconds, min(most, round(largest / TILE_PIXELS)))
+
+
+def _error_of(outcome: _Outcome) -> Exception | None:
+    return outcome.result[0].error if outcome.result else outcome.error
 
 
 def _tasks(
@@ -148,14 +193,19 @@ def _count_pixels(direction: Direction, file: _File) -> int:
     return 0
 
 
-def _code(group: _Group, report: Report) -> list[FileResult]:
+def _code(
+    group: _Group,
+    report: Report,
+    cancelled: IsCancelled | None = None,
+    executor: Executor | None = None,
+) -> list[FileResult]:
     """What a worker does. Where files fail together, each is tried alone."""
     try:
         for file in group.files:
             if file.output is not None:
                 atomic.refuse_existing(file.output, overwrite=group.overwrite)
         places = [(file.input, file.output) for file in group.files]
-        coded = group.direction.code(places, report)
+        coded = group.direction.code(places, report, cancelled, executor)
     except Cancelled:
         raise
     except Exception as error:
@@ -163,13 +213,15 @@ def _code(group: _Group, report: Report) -> list[FileResult]:
             error.add_note(traceback.format_exc())  # which gets lost on the way
             return [FileResult(group.files[0].index, error=error)]
         singles = (replace(group, files=(file,)) for file in group.files)
-        return [result for single in singles for result in _code(single, report)]
+        return [
+            result for single in singles for result in _code(single, report, cancelled, executor)
+        ]
     return [
         FileResult(file.index, coded=each) for file, each in zip(group.files, coded, strict=True)
     ]
 
 
-def _write(outcome: Outcome[_Group, list[FileResult]], keep_dates: bool) -> Iterator[FileResult]:
+def _write(outcome: _Outcome, keep_dates: bool) -> Iterator[FileResult]:
     """Write what a worker made and tell of each file."""
     group = outcome.content
     results = outcome.result or [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,6 +85,23 @@ class DecodeJob:
             container.width,
             self.network.info.config,
             container.tile_block_rows,
+        )
+
+    def strip(self, tile: Tile) -> Container:
+        """A tile as a file of its own, which holds nothing else."""
+        height, width = self._shape(tile)
+        segments = (replace(segment, tile=0) for segment in self.segments[tile.number])
+        return Container(
+            width=width,
+            height=height,
+            grey=self.container.grey,
+            quality_eighths=self.container.quality_eighths,
+            tile_block_rows=0,
+            weights_id=self.container.weights_id,
+            strength=self.container.strength,
+            pixels_crc=0,  # nobody asks
+            segments=tuple(segments),
+            version=self.container.version,
         )
 
     def check_contents(self, tile: Tile) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -37,6 +38,7 @@ class EncodeJob:
         self.picture = picture
         self.reconstruction = np.empty_like(picture.pixels)
         self.segments: dict[int, Segment] = {}
+        self._candidates: dict[int, Pixels] = {}
         self._network = network
         self._refinement = refinement
         self._index = index
@@ -52,8 +54,25 @@ class EncodeJob:
         size = self._config.block_size
         return split_blocks(self.picture.pixels[tile.pixel_rows(size)], size)
 
+    def strip(self, tile: Tile) -> Pixels:
+        """The pixels (height, width, 3) of a tile."""
+        return self.picture.pixels[tile.pixel_rows(self._config.block_size)]
+
+    def take(self, tile: Tile, segment: Segment, candidates: Mapping[int, Pixels]) -> None:
+        """A tile that was coded as a picture of its own."""
+        self.segments[tile.number] = replace(segment, tile=tile.number)
+        rows = tile.pixel_rows(self._config.block_size)
+        for strength, pixels in candidates.items():
+            whole = self._candidates.setdefault(strength, np.empty_like(self.picture.pixels))
+            whole[rows] = pixels
+
     def finish(self) -> Compressed:
-        strength = self._refine() if self._refinement else 0
+        candidates = self._candidates or self.candidates()
+        strength = 0
+        if len(candidates) > 1:
+            original = self.picture.pixels
+            strength = min(candidates, key=lambda each: squared_error(original, candidates[each]))
+        self.reconstruction = candidates[strength]
         picture, pixels = self.picture, self.reconstruction
         weights_id = self._network.info.id
         if self._refinement and strength:
@@ -76,20 +95,19 @@ class EncodeJob:
         quality = container.quality_eighths / QUALITY_STEPS
         return Compressed(pack_container(container), pixels, quality)
 
-    def _refine(self) -> int:
-        """Refines the reconstruction at the strength that suits the picture, and returns that."""
-        assert self._refinement is not None
-        refinement = refinement_files.load(self._refinement, self._network.integer.device)
+    def candidates(self) -> dict[int, Pixels]:
+        """The reconstruction by the strength of its refinement: 0 and, if there is one, others."""
         found = {0: self.reconstruction}
+        if self._refinement is None:
+            return found
+        refinement = refinement_files.load(self._refinement, self._network.integer.device)
         found |= {strength: np.empty_like(self.reconstruction) for strength in STRENGTHS}
         for tile in self.tiles(0):
             rows = tile.pixel_rows(self._config.block_size)
             tiles = refine_tile(refinement, self._index, tile, self.reconstruction[rows], STRENGTHS)
             for strength, refined in zip(STRENGTHS, tiles, strict=True):
                 found[strength][rows] = in_grey(refined) if self.picture.grey else refined
-        best = min(found, key=lambda each: squared_error(self.picture.pixels, found[each]))
-        self.reconstruction = found[best]
-        return best
+        return found
 
 
 def encode_tiles(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -46,6 +47,7 @@ def search_quality(
     weights: str = DEFAULT_WEIGHTS,
     effort: str = EFFORTS[0],
     refine: bool = True,
+    executor: Executor | None = None,
     progress: Callable[[Progress], None] | None = None,
     attempting: Callable[[int, int], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
@@ -82,6 +84,7 @@ def search_quality(
             weights=weights,
             effort=effort,
             refine=refine,
+            executor=executor,
             progress=progress,
             cancelled=cancelled,
         )

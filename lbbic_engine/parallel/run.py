@@ -67,12 +67,11 @@ def run(
     if executor is not None:
         yield from _hand_out(work, tasks, executor, _Limits(MOST_IN_FLIGHT), report, stop_if)
         return
-    memory = usable_memory()
-    workers, tasks = _plan(tasks, min(jobs or usable_cores(), memory // WORKER_BYTES))
+    workers, tasks = _plan(tasks, most_workers(jobs))
     if workers == 1:
         yield from _run_here(work, tasks, report, stop_if)
         return
-    limits = _Limits(2 * workers, memory - workers * WORKER_BYTES)
+    limits = _Limits(2 * workers, usable_memory() - workers * WORKER_BYTES)
     with WorkerPool(workers) as pool:
         yield from _hand_out(work, tasks, pool, limits, report, stop_if)
 
@@ -100,6 +99,11 @@ def _plan(tasks: Iterable[Task[T]], most: int) -> tuple[int, Iterator[Task[T]]]:
         seen.append(task)
         seconds += task.seconds
     return worth_starting(seconds, min(len(seen), most)), chain(seen, tasks)
+
+
+def most_workers(jobs: int | None = None) -> int:
+    """Return how many workers there is memory for: one a core, ``jobs`` at most."""
+    return max(1, int(min(jobs or usable_cores(), usable_memory() // WORKER_BYTES)))
 
 
 def worth_starting(seconds: float, most: int) -> int:

@@ -127,6 +127,27 @@ def test_never_more_workers_than_memory_holds(
     assert max(counts) == 2
 
 
+@pytest.mark.usefixtures("ready_workers")
+def test_a_large_picture_alone_is_coded_by_all(draw: Callable[..., Path]) -> None:
+    large = draw("in/large.png", 2200, 2000)  # two tiles
+    counts: list[int] = []
+    made = []
+    for jobs in (1, 2):
+        place = large.with_name(f"{jobs}.lbb")
+        results = code_files(
+            [(large, place)],
+            Encoding(),
+            jobs=jobs,
+            progress=lambda *_: counts.append(len(multiprocessing.active_children())),
+        )
+        assert [result.error for result in results] == [None]
+        (back,) = code_files([(place, None)], Decoding(), jobs=jobs)
+        assert back.coded is not None
+        made.append((place.read_bytes(), back.coded.data))
+    assert made[0] == made[1]
+    assert (counts[0], counts[-1]) == (0, 2)
+
+
 @pytest.fixture
 def stuck(tmp_path: Path) -> Path:
     """What a worker that reads it waits for."""

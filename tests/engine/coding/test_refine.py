@@ -1,6 +1,7 @@
 """The refinement of decoded pictures, with tiny networks: what it may do to files and pictures."""
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +75,22 @@ def test_a_refined_file_is_a_better_picture_in_as_many_bytes(
     assert read_info(better.data).weights == weights.DEFAULT
     if grey:
         assert (better.reconstruction == better.reconstruction[..., :1]).all()
+
+
+@pytest.mark.parametrize("grey", [False, True])
+def test_workers_refine_their_strips_as_one_would(
+    photograph: Pixels, grey: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tiles, "TILE_PIXELS", 1 << 10)  # small pictures are large
+    pixels = np.repeat(photograph[..., 1:2], 3, axis=2) if grey else photograph
+    alone = compress(Picture(pixels, grey=grey), 4)
+    with ThreadPoolExecutor(2) as executor:
+        shared = compress(Picture(pixels, grey=grey), 4, executor=executor)
+        back = decompress(alone.data, executor=executor)
+    assert read_info(alone.data).refinement > 0
+    assert shared.data == alone.data
+    assert np.array_equal(shared.reconstruction, alone.reconstruction)
+    assert np.array_equal(back.pixels, alone.reconstruction)
 
 
 def test_a_refinement_that_harms_is_left_out(photograph: Pixels, refined: Path) -> None:

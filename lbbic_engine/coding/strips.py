@@ -1,0 +1,159 @@
+"""The tiles of a large picture by workers, each coded as the strip of pixels that it is.
+
+A strip is a picture of one tile: what a worker makes of it is, byte for byte and pixel for pixel,
+what the whole picture's coder would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from lbbic_engine.bitstream.container import Container, Segment
+from lbbic_engine.coding.decoder import DecodeJob, decode_tiles
+from lbbic_engine.coding.encoder import EncodeJob, encode_tiles
+from lbbic_engine.coding.results import (
+    IsCancelled,
+    Pixels,
+    Progress,
+    ProgressReporter,
+    ReportProgress,
+)
+from lbbic_engine.coding.symbol_search import WORK
+from lbbic_engine.devices import CodingThread, device_failures
+from lbbic_engine.layout.tiles import Tile
+from lbbic_engine.networks import weights as weights_files
+from lbbic_engine.networks.refinement_files import RefinementInfo
+from lbbic_engine.networks.weights import WeightsInfo
+from lbbic_engine.parallel.pool import Report
+from lbbic_engine.parallel.run import Task, run
+from lbbic_engine.pictures.picture import Picture
+
+S = TypeVar("S", "_PlainStrip", "_CodedStrip")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Sender:
+    """How strips are coded; ``search`` is the thorough sender's."""
+
+    weights: WeightsInfo
+    refinement: RefinementInfo | None
+    index: int
+    search: bool
+
+
+@dataclass(frozen=True)
+class _PlainStrip:
+    tile: Tile
+    pixels: Pixels
+    grey: bool
+    sender: Sender
+
+
+@dataclass(frozen=True)
+class _CodedStrip:
+    tile: Tile
+    container: Container  # of a file that holds nothing else
+
+
+def encode_strips(
+    job: EncodeJob,
+    sender: Sender,
+    executor: Executor,
+    progress: ReportProgress | None,
+    cancelled: IsCancelled | None,
+) -> None:
+    """Have all tiles of a picture coded by workers. Raises what an Executor's workers raise."""
+    tiles = job.tiles(0)
+    strips = [_PlainStrip(tile, job.strip(tile), job.picture.grey, sender) for tile in tiles]
+    follow = _Follower("Encoding", tiles, progress)
+    for strip, (segment, found) in _by_workers(_encode, strips, executor, follow, cancelled):
+        job.take(strip.tile, segment, found)
+
+
+def decode_strips(
+    job: DecodeJob,
+    executor: Executor,
+    progress: ReportProgress | None,
+    cancelled: IsCancelled | None,
+) -> None:
+    """Have all tiles of a whole file decoded by workers; else as ``encode_strips``."""
+    tiles = job.tiles(0)
+    strips = [_CodedStrip(tile, job.strip(tile)) for tile in tiles]
+    follow = _Follower("Decoding", tiles, progress)
+    ahead: dict[int, Pixels] = {}  # of what the canvas, which fills from the top, waits for
+    rest = iter(tiles)
+    tile = next(rest)
+    for strip, pixels in _by_workers(_decode, strips, executor, follow, cancelled):
+        ahead[strip.tile.number] = pixels
+        while tile.number in ahead:
+            job.canvas.take(tile.top * job.block_size, ahead.pop(tile.number))
+            tile = next(rest, tile)
+
+
+class _Follower:
+    """Adds up what workers report of their strips: the share of it that is done."""
+
+    def __init__(self, stage: str, tiles: Sequence[Tile], progress: ReportProgress | None) -> None:
+        self._stage, self._progress = stage, progress
+        self._done = {tile.number: 0.0 for tile in tiles}
+        self._total = sum(tile.blocks for tile in tiles)
+
+    def __call__(self, tile: Tile, share: float) -> None:
+        self._done[tile.number] = share * tile.blocks
+        if self._progress is not None:
+            done = int(sum(self._done.values()))
+            self._progress(Progress(self._stage, done, self._total))
+
+
+def _by_workers(
+    work: Callable[[S, Report], R],
+    strips: Sequence[S],
+    executor: Executor,
+    follow: _Follower,
+    cancelled: IsCancelled | None,
+) -> Iterator[tuple[S, R]]:
+    tasks = [Task(strip, seconds=0) for strip in strips]
+
+    def tell(strip: S, progress: Progress) -> None:
+        follow(strip.tile, progress.done / progress.total)
+
+    for outcome in run(work, tasks, executor=executor, report=tell, cancelled=cancelled):
+        if outcome.error is not None:
+            raise outcome.error
+        assert outcome.result is not None
+        follow(outcome.content.tile, 1.0)
+        yield outcome.content, outcome.result
+
+
+@device_failures()
+def _encode(strip: _PlainStrip, report: Report) -> tuple[Segment, dict[int, Pixels]]:
+    """The strip's bytes, and what decoders make of them by the strength of the refinement."""
+    sender = strip.sender
+    with CodingThread() as thread:
+        network = weights_files.load(sender.weights, "cpu")
+        picture = Picture(strip.pixels, grey=strip.grey)
+        job = EncodeJob(network, sender.refinement, sender.index, picture)
+        (tile,) = tiles = job.tiles(0)
+        follow = ProgressReporter(
+            "Encoding", tiles, report, None, work=1 + WORK if sender.search else 1
+        )
+        for work in thread.each(
+            encode_tiles(network, sender.index, [job], tiles, search=sender.search)
+        ):
+            follow(work)
+        return job.segments[tile.number], thread.run(job.candidates)
+
+
+@device_failures()
+def _decode(strip: _CodedStrip, report: Report) -> Pixels:
+    with CodingThread() as thread:
+        job = DecodeJob(strip.container, "cpu")
+        tiles = job.tiles(0)
+        follow = ProgressReporter("Decoding", tiles, report, None)
+        for front in thread.each(decode_tiles([job], tiles)):
+            follow(len(front.indexes))
+        return job.canvas.pixels
