@@ -178,8 +178,10 @@ class _Lane(QObject):
 
     def _finish(self, job: Job[A], answer: A | Problem | Stopped) -> None:
         self._running.remove(job)
-        job.answer(answer)
-        self._next()
+        try:
+            job.answer(answer)
+        finally:  # whatever whoever asked makes of it
+            self._next()
 
     # --- in a worker's thread -------------------------------------------------------------------
 

@@ -79,6 +79,19 @@ def test_a_cancelled_job_stops_and_leaves_no_file(answers: Any, picture: Source)
     assert list(target.parent.iterdir()) == [picture.path]
 
 
+def test_an_answer_that_is_not_taken_holds_nothing_up(
+    answers: Any, picture: Source, qtbot: Any
+) -> None:
+    def fail(_: Any) -> None:
+        raise RuntimeError("I cannot take it")
+
+    with qtbot.captureExceptions() as raised:
+        for _ in range(2):
+            answers.jobs.submit(requests.Open(picture), fail)
+        assert answers.ask(requests.Open(picture)).canvas.shape == (60, 92, 4)
+    assert len(raised) == 2
+
+
 def test_saving_takes_a_free_name_and_replaces_only_when_told(
     answers: Any, picture: Source
 ) -> None:
