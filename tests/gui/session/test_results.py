@@ -154,3 +154,28 @@ def test_results_are_told_apart_by_file_request_and_device() -> None:
     assert cache.find(request, second) is None
     assert cache.find(Code(source, 4.0, "cuda"), first) is None
     assert cache.find(Code(source, 5.0, "cpu"), first) is None
+
+
+def test_rows_that_are_seen_get_their_thumbnails_first(
+    user: Any, draw: Draw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lbbic_gui.jobs import conversion
+
+    may_look, look, order = threading.Event(), conversion.thumbnail, list[str]()
+
+    def look_late(source: Source) -> Any:
+        assert may_look.wait(600)
+        order.append(source.name)
+        return look(source)
+
+    monkeypatch.setattr(conversion, "thumbnail", look_late)
+    path = draw("00.png")
+    for number in range(1, 40):
+        path.with_name(f"{number:02}.png").write_bytes(path.read_bytes())
+    user.drop(path.parent)
+    user.wait(lambda: len(user.rows) == 40)
+    user.window.queue.list.scrollToBottom()
+    user.window.queue.list.viewport().repaint()
+    may_look.set()
+    user.wait(lambda: len(order) == 40)
+    assert order.index("39.png") < 20 < order.index("15.png")
