@@ -302,7 +302,8 @@ def _refined_fronts(
         for tile in arrivals:
             yield from refined(*tile.add(indexes, front.blocks))
     for tile in arrivals:
-        yield from refined(*tile.rest())
+        for last in tile.rest():
+            yield from refined(*last)
 
 
 def weights_of(container: Container) -> weights_files.WeightsInfo:

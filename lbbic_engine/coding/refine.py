@@ -22,6 +22,7 @@ Pixels = NDArray[np.uint8]
 
 STRENGTHS = (1, 2)  # of the residual, in halves
 _SHIFT = RESIDUAL_BITS + 1  # from halves of the residual's parts to 8-bit steps
+_FEW = 128  # blocks that are worth a product
 _CHUNK = 2048  # blocks that go through the network together, for the processor's cache
 
 
@@ -70,10 +71,12 @@ class TileRefiner:
 
     def refined(self, indexes: NDArray[np.int64], strengths: Sequence[int]) -> list[Pixels]:
         """Blocks (n, 3B²) at raster indexes (n,), at each of the strengths."""
+        if not len(indexes):
+            return [np.empty((0, self._refinement.config.pixels), np.uint8) for _ in strengths]
         self._repeat_edges()
         parts = [
             self._refine(indexes[first : first + _CHUNK], strengths)
-            for first in range(0, max(1, len(indexes)), _CHUNK)
+            for first in range(0, len(indexes), _CHUNK)
         ]
         return [np.concatenate(blocks) for blocks in zip(*parts, strict=True)]
 
@@ -157,23 +160,29 @@ class Arrivals:
     def add(self, indexes: NDArray[np.int64], blocks: Pixels) -> tuple[NDArray[np.int64], Pixels]:
         """Takes blocks (n, B, B, 3), of which those of the tile count.
 
-        Returns what can be refined now: raster indexes (m,), blocks (m, 3B²).
+        Returns what can be refined now: raster indexes (m,), blocks (m, 3B²); none of them until
+        there are enough to make a product worth its while.
         """
         own = (indexes >= self._first) & (indexes < self._first + len(self._around))
         arrived = indexes[own] - self._first
         self._refiner.place_blocks(arrived, blocks[own])
         self._here[arrived] = True
-        near = np.unique(self._around[arrived])
-        ready = near[~self._given[near]]
-        ready = ready[self._here[self._around[ready]].all(axis=1)]
+        return self._refine_waiting(at_least=_FEW)
+
+    def rest(self) -> list[tuple[NDArray[np.int64], Pixels]]:
+        """At the end, what can be refined and has not been given, then what lacks a neighbour."""
+        refined = self._refine_waiting(at_least=0)
+        (left,) = np.nonzero(self._here & ~self._given)
+        return [refined, (left + self._first, self._refiner.blocks(left))]
+
+    def _refine_waiting(self, at_least: int) -> tuple[NDArray[np.int64], Pixels]:
+        (waiting,) = np.nonzero(self._here & ~self._given)
+        ready = waiting[self._here[self._around[waiting]].all(axis=1)]
+        if len(ready) < at_least:
+            ready = ready[:0]
         self._given[ready] = True
         (refined,) = self._refiner.refined(ready, [self._strength])
         return ready + self._first, refined
-
-    def rest(self) -> tuple[NDArray[np.int64], Pixels]:
-        """What came and was not given, as it came."""
-        (left,) = np.nonzero(self._here & ~self._given)
-        return left + self._first, self._refiner.blocks(left)
 
 
 def neighbourhoods(grid: Grid) -> NDArray[np.int64]:
