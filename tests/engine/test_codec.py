@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lbbic_engine.bitstream import container as format_
 from lbbic_engine.bitstream.container import pack_container, parse_container
+from lbbic_engine.bitstream.segments import SymbolSink
 from lbbic_engine.codec import (
     compress,
     compress_batch,
@@ -20,12 +21,14 @@ from lbbic_engine.codec import (
     decompress_region,
     read_info,
 )
-from lbbic_engine.coding import decoder
+from lbbic_engine.coding import decoder, encoder
 from lbbic_engine.coding.assemble import GREY
+from lbbic_engine.coding.latents import LatentWriter
 from lbbic_engine.coding.results import Progress
 from lbbic_engine.errors import Cancelled, CorruptDataError, LbbicError, UnknownWeightsError
 from lbbic_engine.layout import tiles
 from lbbic_engine.layout.blocks import merge_blocks
+from lbbic_engine.networks.weights import LoadedModel
 from lbbic_engine.pictures.picture import Notice, NoticeKind, Picture
 
 pytestmark = pytest.mark.usefixtures("tiny")
@@ -304,6 +307,24 @@ def test_cancelling_stops_at_the_next_front(photograph: NDArray[np.uint8]) -> No
     with pytest.raises(Cancelled):
         compress(picture_of(photograph), cancelled=cancelled)
     assert len(asked) == 3
+
+
+def test_what_is_sent_stays_the_picture_while_its_reconstruction_is_made(
+    photograph: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]] = []
+
+    class Spy(LatentWriter):
+        def __init__(
+            self, network: LoadedModel, index: int, sink: SymbolSink, blocks: NDArray[np.uint8]
+        ) -> None:
+            super().__init__(network, index, sink, blocks)
+            sent.append((blocks, blocks.copy()))
+
+    monkeypatch.setattr(encoder, "LatentWriter", Spy)
+    compress(picture_of(photograph), 2)
+    ((after, before),) = sent
+    assert np.array_equal(after, before)
 
 
 def test_unknown_weights_are_named(photograph: NDArray[np.uint8]) -> None:
