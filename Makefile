@@ -20,9 +20,11 @@ test: export QT_QPA_PLATFORM = offscreen
 test: lint  ## Set up, then check format, lint and types, and run the tests
 	.venv/bin/python -m pytest -m "not train" --ignore tests/frozen
 
+FAST_TESTS = $(addprefix tests/engine/,bitstream coding layout measure networks pictures test_codec.py) \
+	tests/gui/style tests/test_architecture.py
 test-fast: export QT_QPA_PLATFORM = offscreen
 test-fast: .venv/stamp  ## Set up, then run a selection of the tests, under a minute, for the inner loop
-	.venv/bin/python -m pytest -q -m "not slow and not train" tests/engine tests/gui tests/test_architecture.py
+	.venv/bin/python -m pytest -q -m "not slow and not train" $(FAST_TESTS)
 
 test-train: .venv-train/stamp  ## Set up the training environment and run its tests
 	.venv-train/bin/python -m pytest tests/training
