@@ -52,11 +52,22 @@ class CodingThread:
     It has one, unless OMP_NUM_THREADS says otherwise. A front's products are small: on two idle
     cores a second thread saves a quarter of the time, with other work on them it makes decoding
     12 times slower. ``coding.adaptive_threads`` finds out which it is.
+
+    LbbicError in a process that was forked from one which has coded: torch's libraries may wait in
+    it for ever, whatever the number of threads, for threads and locks that stayed behind.
     """
 
     def __init__(self, torch_threads: int = 1) -> None:
+        if _Coded.before_fork:
+            raise LbbicError(
+                "Forked",
+                "This process was forked from one that has coded pictures, and would wait for ever "
+                "for what stayed there; start it by spawn or forkserver, or code after the fork "
+                "only.",
+            )
         import torch
 
+        _Coded.here = True
         with _SETTING:
             torch.get_num_threads()  # the caller has its number from here on
         self._pool = ThreadPoolExecutor(1, "lbbic", _set_threads, (torch_threads,))
@@ -78,7 +89,25 @@ class CodingThread:
             yield cast(T, step)
 
 
+class _Coded:
+    """Whether pictures were coded in this process, and in one that it was forked from."""
+
+    here = False
+    before_fork = False
+
+
 _SETTING = Lock()
+
+
+def _begin_forked() -> None:
+    _Coded.before_fork |= _Coded.here
+    _SETTING.release()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(
+        before=_SETTING.acquire, after_in_parent=_SETTING.release, after_in_child=_begin_forked
+    )
 
 
 def _set_threads(number: int) -> None:

@@ -167,3 +167,58 @@ def test_importing_the_engine_leaves_the_environment_as_it_is() -> None:
     code += "assert before == dict(os.environ)"
     environment = {name: value for name, value in os.environ.items() if name != "GOMP_SPINCOUNT"}
     subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+
+
+# --- processes that are forked ------------------------------------------------------------------
+
+SERVER = """
+import multiprocessing, sys
+import numpy as np
+from lbbic_engine import codec  # preloaded
+from lbbic_engine.errors import LbbicError
+from lbbic_engine.pictures.picture import Picture
+
+picture = Picture(np.zeros((24, 24, 3), np.uint8))
+
+def serve(pipe):
+    try:
+        pipe.send(len(codec.decompress(codec.compress(picture).data).pixels))
+    except LbbicError as error:
+        pipe.send(error.title)
+
+if __name__ == "__main__":
+    if sys.argv[1] == "coded":
+        codec.compress(picture)
+    for method in sys.argv[2:]:
+        context = multiprocessing.get_context(method)
+        ours, theirs = context.Pipe()
+        worker = context.Process(target=serve, args=(theirs,))
+        worker.start()
+        print(method, ours.recv())
+        worker.join()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.parametrize(
+    ("parent", "answers"),
+    [
+        ("imported", ["fork 24", "fork 24"]),  # as a server that loads its program beforehand
+        ("coded", ["fork Forked", "spawn 24"]),
+    ],
+)
+def test_a_forked_process_codes_or_says_why_not(
+    parent: str, answers: list[str], tiny_weights: Path, tmp_path: Path
+) -> None:
+    script = tmp_path / "server.py"
+    script.write_text(SERVER, encoding="utf-8")
+    environment = {key: value for key, value in os.environ.items() if key != "OMP_NUM_THREADS"}
+    methods = [answer.split()[0] for answer in answers]
+    done = subprocess.run(
+        [sys.executable, str(script), parent, *methods],
+        env={**environment, "LBBIC_WEIGHTS": str(tiny_weights)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == answers
