@@ -2,7 +2,7 @@
 
 ``lbbic --help`` is there at once because nothing heavy is imported before a command runs.
 Exit codes: 0 done, 1 a decoded picture differs, 2 something failed, 130 interrupted, 141 nobody
-reads the output any more.
+reads the output any more, 143 terminated.
 """
 
 from __future__ import annotations
@@ -11,8 +11,11 @@ import argparse
 import logging
 import math
 import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -28,16 +31,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         import multiprocessing
 
         multiprocessing.freeze_support()
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
-    wait_briefly()
-    logging.getLogger("lbbic").handlers[:] = [Complaints()]
-    args = _parser().parse_args(argv)
     try:
-        code: int = args.command(args)
-        sys.stdout.flush()
-        return code
+        with _terminable():
+            _prepare()
+            args = _parser().parse_args(argv)
+            code: int = args.command(args)
+            if sys.stdout:
+                sys.stdout.flush()
+            return code
     except KeyboardInterrupt:
         complain("interrupted")
         return 130
@@ -48,6 +49,36 @@ def main(argv: Sequence[str] | None = None) -> int:
     except FAILURES as error:
         complain(reason(error))
         return 2
+
+
+def _prepare() -> None:
+    for number in range(3):  # or a file that is written would get the number of one that is closed
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    wait_briefly()
+    logging.getLogger("lbbic").handlers[:] = [Complaints()]
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """A request to end goes by way of every finally clause, as Ctrl+C does."""
+
+    def end(*_: object) -> NoReturn:
+        raise SystemExit(128 + signal.SIGTERM)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -128,7 +159,7 @@ def _add_compress(subparsers: Any) -> None:
         help="write no file that would not be smaller than the picture's own",
     )
     _add_options(parser, "effort", "refine", "weights", "device", "jobs")
-    _add_options(parser, "overwrite", "keep-dates", "json")
+    _add_options(parser, "overwrite", "skip-existing", "keep-dates", "json")
 
 
 def _add_decompress(subparsers: Any) -> None:
@@ -148,7 +179,7 @@ def _add_decompress(subparsers: Any) -> None:
     parser.add_argument(
         "--partial", action="store_true", help="show what is left of a truncated file"
     )
-    _add_options(parser, "device", "jobs", "overwrite", "keep-dates", "json")
+    _add_options(parser, "device", "jobs", "overwrite", "skip-existing", "keep-dates", "json")
 
 
 def _add_info(subparsers: Any) -> None:
@@ -275,7 +306,14 @@ def _add_options(parser: argparse.ArgumentParser, *names: str) -> None:
             help="cores to use at most, default all that there is memory for",
         )
     if "overwrite" in names:
-        parser.add_argument("--overwrite", action="store_true", help="replace existing files")
+        existing = parser.add_mutually_exclusive_group()
+        existing.add_argument("--overwrite", action="store_true", help="replace existing files")
+        if "skip-existing" in names:
+            existing.add_argument(
+                "--skip-existing",
+                action="store_true",
+                help="leave out what has its result already, after an interruption",
+            )
     if "keep-dates" in names:
         parser.add_argument(
             "--keep-dates",

@@ -10,7 +10,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TextIO
@@ -43,7 +43,7 @@ def compress(args: Namespace) -> int:
     """Write an .lbb file for each picture."""
     from lbbic_engine.batch.directions import Encoding
 
-    plan = plan_jobs(args.inputs, args.output, picture_suffixes(), ".lbb")
+    plan = _left(plan_jobs(args.inputs, args.output, picture_suffixes(), ".lbb"), args)
     encoding = Encoding(
         quality=args.quality,
         max_bytes=args.target_bytes,
@@ -73,7 +73,7 @@ def decompress(args: Namespace) -> int:
     """Write a picture for each .lbb file."""
     from lbbic_engine.batch.directions import Decoding
 
-    plan = plan_jobs(args.inputs, args.output, LBBIC_SUFFIXES, ".png")
+    plan = _left(plan_jobs(args.inputs, args.output, LBBIC_SUFFIXES, ".png"), args)
     decoding = Decoding(partial=args.partial, device=args.device)
     started = perf_counter()
     rows = _report(plan, args, _code(plan, args, decoding, _decompress_row), _decompress_line)
@@ -87,6 +87,16 @@ def info(args: Namespace) -> int:
     """Print what is in each .lbb file."""
     plan = list_jobs(args.inputs, LBBIC_SUFFIXES)
     return _verdict(plan, _report(plan, args, map(_inform, plan.jobs), _info_lines))
+
+
+def _left(plan: Plan, args: Namespace) -> Plan:
+    """What is left to do: with --skip-existing not what has its result already."""
+    if not args.skip_existing:
+        return plan
+    jobs = [job for job in plan.jobs if job.problem or not (job.output and job.output.is_file())]
+    if len(jobs) < len(plan.jobs):
+        complain(f"skipped, done already: {tables.count(len(plan.jobs) - len(jobs), 'file')}")
+    return replace(plan, jobs=jobs)
 
 
 def _report(

@@ -39,7 +39,8 @@ def _is_control(char: str) -> bool:
 
 def complain(text: str) -> None:
     """Print one line to standard error."""
-    print(f"lbbic: {escaped(' '.join(text.splitlines()))}", file=sys.stderr, flush=True)
+    if sys.stderr is not None:
+        print(f"lbbic: {escaped(' '.join(text.splitlines()))}", file=sys.stderr, flush=True)
 
 
 class Complaints(logging.Handler):
@@ -120,7 +121,7 @@ class ProgressBar:
 @contextmanager
 def progress_bar(names: Sequence[str]) -> Iterator[ProgressBar | None]:
     """Give a bar for files, or None where standard error is no terminal."""
-    if not names or not sys.stderr.isatty():
+    if not names or sys.stderr is None or not sys.stderr.isatty():
         yield None
         return
     progress = ProgressBar(names)

@@ -1,15 +1,26 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all.
+
+What is written aside has a name that says by which process, so that a later one in the same folder
+clears away what killed ones left behind.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
+import platform
+import re
 import secrets
 import stat
+import sys
+import zlib
 from collections.abc import Iterable
-from functools import reduce
+from contextlib import suppress
+from functools import cache, reduce
 from operator import and_
 from pathlib import Path
+
+_TEMPORARY = re.compile(r"\.lbbic-(?P<host>[0-9a-f]{8})-(?P<process>[0-9]+)-[0-9a-f]{8}\.tmp")
 
 
 def write_atomically(
@@ -26,15 +37,28 @@ def write_atomically(
     of, ``like``, or the one it replaces. With ``keep_date`` it was last changed when ``like`` was.
     Without ``overwrite`` FileExistsError if something is there, even if it came there meanwhile.
     Where the file system has no hard links, the name is first taken by an empty file, which an
-    interruption at that very moment would leave behind. Any OSError of the system.
+    interruption at that very moment would leave behind. What is done outlasts a power cut, where
+    the system can promise it. Any OSError of the system, which names ``path``.
     """
-    target = Path(os.path.realpath(path)) if overwrite else Path(path)
+    try:
+        _write(Path(path), data, overwrite=overwrite, like=like, keep_date=keep_date)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _write(
+    path: Path, data: bytes, *, overwrite: bool, like: os.stat_result | None, keep_date: bool
+) -> None:
+    target = Path(os.path.realpath(path)) if overwrite else path
     replaced = target.stat() if target.exists() else None
     if replaced and not (overwrite and stat.S_ISREG(replaced.st_mode)):
         raise FileExistsError(errno.EEXIST, "It exists already and is not replaced", str(path))
     limits = [each for each in (like, replaced) if each]
     mode = reduce(and_, (each.st_mode | stat.S_IWUSR for each in limits), 0o666)
-    temporary = target.with_name(f".lbbic-{secrets.token_hex(8)}.tmp")
+    _clear(target.parent)
+    temporary = target.with_name(f".lbbic-{_host()}-{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
         with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
             _bar_other_groups(temporary, limits)
@@ -47,6 +71,7 @@ def write_atomically(
             temporary.replace(target)
         else:
             _move_to_free_name(temporary, target)
+        _sync_folder(target.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -91,3 +116,51 @@ def _move_to_free_name(temporary: Path, target: Path) -> None:
         except BaseException:
             target.unlink()
             raise
+
+
+@cache
+def _host() -> str:
+    """Stands for the machine, or the container, that a process has its number in."""
+    name = platform.node()
+    with suppress(OSError):  # elsewhere than on Linux
+        name += str(Path("/proc/self/ns/pid").readlink())
+    return f"{zlib.crc32(name.encode()):08x}"
+
+
+@cache
+def _clear(folder: Path) -> None:
+    """Remove, once, what processes that are gone have written aside in a folder."""
+    with suppress(OSError):
+        for path in folder.iterdir():
+            found = _TEMPORARY.fullmatch(path.name)
+            if found and found["host"] == _host() and not _is_running(int(found["process"])):
+                path.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Let a new name outlast a power cut; not every system and file system can."""
+    if sys.platform != "win32":
+        with suppress(OSError):
+            number = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(number)
+            finally:
+                os.close(number)
+
+
+if sys.platform == "win32":
+    import ctypes
+
+    def _is_running(process: int) -> bool:
+        handle = ctypes.windll.kernel32.OpenProcess(0x100000, False, process)  # SYNCHRONIZE
+        return bool(handle) and bool(ctypes.windll.kernel32.CloseHandle(handle))
+else:
+
+    def _is_running(process: int) -> bool:
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            return False
+        except (OSError, OverflowError):  # another user's
+            return True
+        return True

@@ -2,14 +2,22 @@
 
 import errno
 import os
+import re
+import signal
 import stat
+import subprocess
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, BinaryIO, Self
 
 import pytest
 
+from lbbic_engine.pictures import atomic
 from lbbic_engine.pictures.atomic import write_atomically
+
+GOLDEN = Path(__file__).parents[2] / "golden"
 
 
 def fail(*_: object, **__: object) -> None:
@@ -79,17 +87,128 @@ def test_the_date_is_kept_when_asked_for(
         assert (path.stat().st_mtime_ns == picture.stat().st_mtime_ns) is keep_date
 
 
-@pytest.mark.parametrize("failing", ["fsync", "replace"])
+class Failing:
+    """A file that cannot be written to the end."""
+
+    def __init__(self, file: BinaryIO, number: int) -> None:
+        self._file, self._number = file, number
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def write(self, data: bytes) -> None:
+        self._file.write(data[: len(data) // 2])
+        raise OSError(self._number, os.strerror(self._number))
+
+
+FAULTS = ["open", "write", "fsync", "utime", "replace", "link"]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EACCES, errno.EDQUOT])
+@pytest.mark.parametrize("failing", FAULTS)
 def test_a_failure_leaves_the_old_file_and_no_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str, number: int
 ) -> None:
-    path = tmp_path / "file"
-    path.write_bytes(b"old")
-    monkeypatch.setattr(os, failing, fail)
-    with pytest.raises(OSError, match="No space"):
-        write_atomically(path, b"new", overwrite=True)
-    assert path.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [path]
+    """And it names the file that was to be, not what is written aside."""
+    path, like = tmp_path / "file", tmp_path / "like"
+    like.touch()
+    overwrite = failing != "link"
+    if overwrite:
+        path.write_bytes(b"old")
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number), str(tmp_path / ".lbbic-aside"))
+
+    if failing == "write":
+        opened: Any = open
+        made = lambda *a, **k: Failing(opened(*a, **k), number)  # noqa: E731
+        monkeypatch.setattr(atomic, "open", made, raising=False)
+    elif failing == "link":  # and no other way either
+        monkeypatch.setattr(os, "link", fail)
+        monkeypatch.setattr(os, "replace", fail)
+    else:
+        monkeypatch.setattr(os, failing, fail)
+    with pytest.raises(OSError, match=re.escape(os.strerror(number))) as caught:
+        write_atomically(path, b"new", overwrite=overwrite, like=like.stat(), keep_date=True)
+    assert caught.value.filename == str(path)
+    assert (caught.value.errno, caught.value.filename2) == (number, None)
+    assert not overwrite or path.read_bytes() == b"old"
+    assert set(tmp_path.iterdir()) == ({path, like} if overwrite else {like})
+
+
+def test_a_new_name_is_made_to_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr(
+        os, "fsync", lambda n: synced.append(str(Path(f"/proc/self/fd/{n}").readlink()))
+    )
+    for overwrite in (False, True):
+        write_atomically(tmp_path / "file", b"data", overwrite=overwrite)
+        aside, folder = synced[-2:]
+        assert (Path(aside).parent, folder) == (tmp_path, str(tmp_path))
+
+
+WRITER = """
+import os, sys, time
+from lbbic_engine.cli import main
+from lbbic_engine.pictures import atomic
+def wait(_):
+    print("waiting", flush=True)
+    time.sleep(600)
+os.fsync = wait
+sys.exit(main(["compress", sys.argv[1], "--weights", "tiny"]))
+"""
+
+
+@pytest.fixture
+def waiting_writer(
+    tmp_path: Path, draw: Callable[..., Path]
+) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+    """A command in the middle of writing, and its folder."""
+    picture = draw("in/a.png")
+    writer = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(picture)],
+        env={**os.environ, "LBBIC_WEIGHTS": str(GOLDEN)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert writer.stdout is not None
+    assert writer.stdout.readline() == "waiting\n"
+    assert len(list(picture.parent.iterdir())) == 2
+    yield writer, picture.parent
+    writer.kill()
+    writer.communicate()
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["SIGTERM", "SIGINT"]
+)
+def test_a_command_that_is_ended_leaves_nothing_behind(
+    waiting_writer: tuple[subprocess.Popen[str], Path], number: int, code: int
+) -> None:
+    writer, folder = waiting_writer
+    writer.send_signal(number)
+    _, said = writer.communicate()
+    assert writer.returncode == code
+    assert "Traceback" not in said
+    assert [path.name for path in folder.iterdir()] == ["a.png"]
+
+
+def test_what_a_killed_command_left_is_cleared_away_by_a_later_one(
+    waiting_writer: tuple[subprocess.Popen[str], Path],
+) -> None:
+    """But not what a running one is about to rename."""
+    writer, folder = waiting_writer
+    write_atomically(folder / "first", b"", overwrite=False)
+    assert len(list(folder.iterdir())) == 3
+    writer.kill()
+    writer.communicate()
+    atomic._clear.cache_clear()
+    write_atomically(folder / "second", b"", overwrite=False)
+    assert {path.name for path in folder.iterdir()} == {"a.png", "first", "second"}
 
 
 def test_a_file_that_appears_meanwhile_is_not_replaced(
