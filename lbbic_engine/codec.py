@@ -100,7 +100,7 @@ def compress_batch(
     stop_if(cancelled)
     with CodingThread() as thread:
         if effort not in EFFORTS:
-            raise ValueError(f"effort is {' or '.join(EFFORTS)}, not {effort}")
+            raise ValueError(f"effort must be {' or '.join(EFFORTS)}, not {effort}")
         index = None if quality is None else quality_index(quality)
         network = weights_files.load(weights_files.by_name(weights), choose_device(device))
         config = network.info.config
@@ -109,7 +109,7 @@ def compress_batch(
         if not config.offers(index):
             raise LbbicError(
                 "Quality not available",
-                f"The weights {weights} code at quality {config.default_quality:g} only.",
+                f"The model {weights} has only quality {config.default_quality:g}.",
             )
         refinement = refinement_files.of_weights(network.info.id) if refine else None
         jobs = [EncodeJob(network, refinement, index, picture) for picture in pictures]
@@ -200,9 +200,9 @@ def decompress_region(
     """
     whole, _ = read_outline(data)
     if min(left, top) < 0 or min(width, height) < 1:
-        raise ValueError("a region begins within the picture and is not empty")
+        raise ValueError("a region must begin inside the picture and must not be empty")
     if left + width > whole.width or top + height > whole.height:
-        raise ValueError(f"the region goes beyond {whole.width} × {whole.height} pixels")
+        raise ValueError(f"the region extends beyond {whole.width} × {whole.height} pixels")
     with CodingThread() as thread:
         job = DecodeJob(whole, device, region=Region(left, top, width, height))
         size = job.block_size

@@ -35,14 +35,16 @@ def choose_device(wish: str) -> str:
     symbols (a Kodak picture took an H200 0.51 s, the server core beside it 0.39 s).
     """
     if wish not in DEVICES:
-        raise ValueError(f"device is one of {', '.join(DEVICES)}, not {wish}")
+        raise ValueError(f"device must be one of {', '.join(DEVICES)}, not {wish}")
     if wish == "auto":
         return "cpu"
     if wish == "cuda":
         import torch
 
         if not torch.cuda.is_available():
-            raise LbbicError("No CUDA device", "This machine has none that works; use the CPU.")
+            raise LbbicError(
+                "No CUDA device", "This machine has no working CUDA device; use the CPU."
+            )
     return wish
 
 

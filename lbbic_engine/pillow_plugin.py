@@ -87,7 +87,7 @@ def _save(image: Image.Image, fp: IO[bytes], filename: str | bytes) -> None:
     quality_index(quality)
     choose_device(device)
     if effort not in EFFORTS:
-        raise ValueError(f"effort is one of {', '.join(EFFORTS)}, not {effort}")
+        raise ValueError(f"effort must be one of {', '.join(EFFORTS)}, not {effort}")
     with _errors_of_pillow():
         picture = load_picture(_with_metadata(image, options))
         compressed = compress(picture, quality, device=device, effort=effort)
@@ -106,7 +106,7 @@ def _with_metadata(image: Image.Image, options: Mapping[str, Any]) -> Image.Imag
         if isinstance(value, Image.Exif):
             value = value.tobytes()
         if not isinstance(value, bytes | str | None):
-            raise TypeError(f"{key} is bytes or None, not {type(value).__name__}")
+            raise TypeError(f"{key} must be bytes or None, not {type(value).__name__}")
         image.info.pop(key, None)
         if value:
             image.info[key] = value

@@ -70,9 +70,9 @@ def _parser() -> argparse.ArgumentParser:
     tasks.add_argument(
         "--install-desktop",
         action="store_true",
-        help="add menu entry, icon and the file type .lbb for this user, and exit",
+        help="add a menu entry, an icon and the file type .lbb for this user, then exit",
     )
-    tasks.add_argument("--remove-desktop", action="store_true", help="undo it, and exit")
+    tasks.add_argument("--remove-desktop", action="store_true", help="remove them again and exit")
     return parser
 
 

@@ -53,7 +53,7 @@ def make(name: str) -> Codec:
         return _plugged_in(plug_in, model)
     plugged_in = [f"{plug_in.name}:MODEL" for plug_in in entry_points(group=PLUG_INS)]
     known = ", ".join(["lbbic", "reference", *PILLOW, "jxl", *plugged_in])
-    raise LbbicError("Unknown codec", f"{name} is none of {known}.")
+    raise LbbicError("Unknown codec", f"{name} is not one of {known}.")
 
 
 def _lbbic() -> Codec:
@@ -70,7 +70,7 @@ def _lbbic() -> Codec:
 def _pillow(name: str, qualities: tuple[int, ...]) -> Codec:
     Image.init()
     if name.upper() not in Image.SAVE:
-        raise LbbicError(f"{name} is not installed", "This build of Pillow does not write it.")
+        raise LbbicError(f"{name} is not installed", "This build of Pillow cannot write it.")
 
     def encode(pixels: Pixels, quality: float) -> tuple[Any, int]:
         data = baselines.encode_at_quality(pixels, name, int(quality)).data
@@ -102,7 +102,10 @@ def _plugged_in(plug_in: EntryPoint, model: str) -> Codec:
     try:
         codec = plug_in.load()(model)
     except ImportError as error:
-        raise LbbicError(f"{plug_in.name} is not installed", "See README, 'Training'.") from error
+        raise LbbicError(
+            f"{plug_in.name} is not installed",
+            "It is part of the training environment: see docs/training.md.",
+        ) from error
     assert isinstance(codec, Codec)
     return codec
 

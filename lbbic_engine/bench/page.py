@@ -71,7 +71,7 @@ def _plot_times(results: Sequence[Result], out: Path) -> Path:
     axes.set_yticks(range(len(rows)), [row.codec for row in rows])
     axes.legend()
     axes.grid(alpha=0.3)
-    axes.set(xscale="log", xlabel="seconds a picture (median)", ylim=(-0.5, len(rows) - 0.5))
+    axes.set(xscale="log", xlabel="seconds per picture (median)", ylim=(-0.5, len(rows) - 0.5))
     axes.margins(x=0.1)
     axes.invert_yaxis()
     path = out / "seconds.png"
@@ -91,7 +91,7 @@ def _write_page(
     drawn = "".join(f'<img src="{plot.name}" alt="{plot.stem}">' for plot in plots)
     drawn += '<img src="scaling.png" alt="scaling" onerror="this.remove()">'  # if it is measured
     count = len({r.picture for r in results})
-    note = f"{count} pictures, medians over them and all qualities. {html.escape(_machine())}"
+    note = f"{count} pictures; medians over pictures and qualities. {html.escape(_machine())}"
     path.write_text(
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>LBBIC benchmark</title>'
         f"<style>{_STYLE}</style><h1>LBBIC benchmark</h1><p>{note}</p><table>{table}</table>{drawn}"

@@ -156,7 +156,7 @@ def _plot(rows: Sequence[Row], path: Path) -> None:
             times.plot(x, y, style, marker="o", color=colour, label=f"{what}, {label}")
     line = [row for row in cases if row["threads"] == 1]
     memory.plot([row["pixels"] / 1e6 for row in line], [row["peak_mb"] for row in line], "ko-")
-    times.set(title="seconds a megapixel")
+    times.set(title="seconds per megapixel")
     times.legend()
     memory.set(title="peak memory in MB")
     for axes in (times, memory):

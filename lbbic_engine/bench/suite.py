@@ -82,7 +82,7 @@ def run(
                     report(f"{name}: {error.title}. {error.detail}")
                     break
                 except BrokenProcessPool:
-                    report(f"{name}: Its process has ended; memory may be short.")
+                    report(f"{name}: Its process ended unexpectedly; memory may have run out.")
                     break
                 with path.open("a", encoding="utf-8") as file:
                     for result in found:
@@ -223,7 +223,7 @@ def write_json(results: Sequence[Result], path: Path) -> None:
 def markdown(results: Sequence[Result]) -> str:
     """The summary as a table."""
     lines = [
-        "| codec | encode s | decode s | our time / its: encode | decode | peak MB | |",
+        "| codec | encode s | decode s | LBBIC's time / its: encode | decode | peak MB | |",
         "|---|---|---|---|---|---|---|",
     ]
     for row in summarise(results):

@@ -170,7 +170,7 @@ def pack_container(container: Container) -> bytes:
         chunks.append(_pack_chunk(b"x", _deflate_metadata(container.xmp)))
     for kind, body in container.ancillary:
         if kind in _KNOWN or not _is_letter(kind) or kind.isupper():
-            raise _corrupt(f"{kind!r} is no type for an additional chunk")
+            raise _corrupt(f"{kind!r} is not a valid type for an additional chunk")
         chunks.append(_pack_chunk(kind, body))
     if container.alpha is not None:
         chunks.append(_pack_chunk(b"A", _pack_alpha(container, container.alpha)))
@@ -208,7 +208,7 @@ def _parse(data: bytes, *, partial: bool, max_pixels: int, unpack_alpha: bool) -
     header = replace(_parse_header(first), version=(VERSION[0], data[len(SIGNATURE) + 1]))
     if header.width * header.height > max_pixels:
         size = f"{header.width} × {header.height} pixels"
-        raise TooLargeError("Too large", f"{size} are more than the {max_pixels} allowed here.")
+        raise TooLargeError("Too large", f"{size} exceed the limit of {max_pixels} set here.")
     builder = _Builder(header, unpack_alpha=unpack_alpha)
     if partial:
         for chunk in _find_chunks(data, first.end):
@@ -265,16 +265,16 @@ class _Builder:
         """Takes an intact chunk; CorruptDataError if it contradicts those before it."""
         kind, body = chunk.kind, bytes(chunk.body)
         if self.segments and kind != self.segment_kind:
-            raise _corrupt("Something else follows the picture.")
+            raise _corrupt("There is extra data after the picture.")
         if kind in _STREAMS:
             segment = _parse_stream(chunk)
             if not segment.whole:
-                raise _corrupt("A part of it does not match its checks.")
+                raise _corrupt("A part of it does not match its checksums.")
             self._add_segment(kind, segment, skipped=0)
             return
         self._chunks += 1
         if self._chunks > MAX_CHUNKS:
-            raise _corrupt(f"It has more than {MAX_CHUNKS} parts beside its picture data.")
+            raise _corrupt(f"It has more than {MAX_CHUNKS} parts besides its picture data.")
         if kind == b"A" and not self.has_alpha:
             if self._unpack_alpha:
                 self.alpha = _parse_alpha(self.header, body)
@@ -282,9 +282,9 @@ class _Builder:
         elif kind in _METADATA and _METADATA[kind] not in self.metadata:
             self.metadata[_METADATA[kind]] = _unpack_metadata(kind, body)
         elif kind in _KNOWN:
-            raise _corrupt("Something that can be there once is there twice.")
+            raise _corrupt("A part that may occur only once occurs twice.")
         elif kind.isupper():
-            raise _newer("It holds something that this version does not know.")
+            raise _newer("It contains a part that this version does not know.")
         else:
             self.ancillary.append((kind, body))
 
@@ -329,14 +329,14 @@ class _Builder:
 
 def _check_signature(data: bytes) -> None:
     if not data.startswith(SIGNATURE):
-        raise NotLbbicError("Not an LBBIC file", "It does not begin like one.")
+        raise NotLbbicError("Not an LBBIC file", "It does not start like one.")
     if len(data) < len(SIGNATURE) + len(VERSION):
         raise _corrupt("It ends before its header.")
     major = data[len(SIGNATURE)]
     if major > VERSION[0]:
-        raise _newer(f"Its format is version {major}, this program reads version {VERSION[0]}.")
+        raise _newer(f"Its format is version {major}; this program reads version {VERSION[0]}.")
     if major < VERSION[0]:
-        raise _corrupt(f"There is no version {major} of its format.")
+        raise _corrupt(f"Its format version, {major}, does not exist.")
 
 
 def _iterate_chunks(data: bytes, start: int) -> Iterator[_Chunk]:
@@ -347,7 +347,7 @@ def _iterate_chunks(data: bytes, start: int) -> Iterator[_Chunk]:
             raise _corrupt("It is cut off.")
         if not chunk.intact:
             raise _corrupt(
-                f"{_CONTENTS.get(chunk.kind, 'A part of it')} was changed since it was written."
+                f"{_CONTENTS.get(chunk.kind, 'A part of it')} has changed since it was written."
             )
         yield chunk
         start = chunk.end
@@ -394,7 +394,7 @@ def _read_chunk(data: bytes, start: int) -> _Chunk:
     """The chunk at ``start``; CorruptDataError if none can begin there."""
     kind = data[start : start + 1]
     if not _is_letter(kind):
-        raise _corrupt("It holds something that does not belong there.")
+        raise _corrupt("It contains a part that does not belong there.")
     length, body_start = _parse_varint(data, start + 1)
     body_end = body_start + length
     end = body_end + _CRC_BYTES
@@ -416,7 +416,7 @@ def _parse_header(chunk: _Chunk) -> Container:
         raise _corrupt("Its header has the wrong length.")
     strength = (flags & ~_GREY) >> _STRENGTH_SHIFT
     if strength > MAX_STRENGTH:
-        raise _newer("It was made by a way of compressing that this version does not know.")
+        raise _newer("It uses a compression method that this version does not know.")
     header = Container(
         width,
         height,
@@ -478,7 +478,7 @@ def _inflate(body: bytes, max_bytes: int) -> bytes:
     try:
         unpacked = stream.decompress(body, max_bytes + 1)
     except zlib.error as error:
-        raise _corrupt("A compressed part cannot be unpacked.") from error
+        raise _corrupt("A compressed part cannot be decompressed.") from error
     if len(unpacked) > max_bytes or not stream.eof or stream.unused_data:
         raise _corrupt("A compressed part has the wrong size.")
     return unpacked
@@ -493,7 +493,7 @@ def _parse_varint(data: bytes | memoryview, start: int) -> tuple[int, int]:
             if byte == 0 and index > 0:
                 break
             return value, start + index + 1
-    raise _corrupt("A number in it is wrong or cut off.")
+    raise _corrupt("A number in it is invalid or cut off.")
 
 
 def _take(body: bytes, start: int, count: int) -> bytes:
@@ -578,17 +578,17 @@ def _check_header(header: Container) -> None:
     if header.width < 1 or header.height < 1:
         raise _corrupt(f"A picture of {header.width} × {header.height} pixels is empty.")
     if max(header.width, header.height) > MAX_SIDE:
-        raise _corrupt(f"A side of {max(header.width, header.height)} pixels is over {MAX_SIDE}.")
-    if header.width * header.height > MAX_PIXELS:
         raise _corrupt(
-            f"{header.width} × {header.height} pixels are more than the {MAX_PIXELS} allowed."
+            f"A side of {max(header.width, header.height)} pixels exceeds the limit of {MAX_SIDE}."
         )
+    if header.width * header.height > MAX_PIXELS:
+        raise _corrupt(f"{header.width} × {header.height} pixels exceed the limit of {MAX_PIXELS}.")
     if not 0 <= header.strength <= MAX_STRENGTH:
-        raise _corrupt("A setting in its header is impossible.")
+        raise _corrupt("A setting in its header is invalid.")
     if header.quality_eighths not in QUALITY_EIGHTHS:
         raise _corrupt("Its quality is not between 1 and 8.")
     if len(header.weights_id) != _WEIGHTS_ID_BYTES:
-        raise _corrupt("The identity of its weights has the wrong length.")
+        raise _corrupt("The identity of its model has the wrong length.")
 
 
 def _check_segments(container: Container) -> None:
@@ -607,7 +607,7 @@ def _check_segment(header: Container, segment: Segment, tiles: range) -> None:
     ):
         raise _corrupt("It has more parts than its picture can have.")
     if not 1 <= segment.front_count <= header.width + 2 * header.height:
-        raise _corrupt("A part of it cannot be as large as it says.")
+        raise _corrupt("A part of it claims an impossible size.")
 
 
 def _check(crc: int) -> bytes:

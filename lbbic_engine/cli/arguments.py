@@ -116,13 +116,13 @@ def _add_compress(subparsers: Any) -> None:
         "inputs",
         nargs="+",
         metavar="IN",
-        help="pictures, folders of pictures, - for standard input",
+        help="pictures, folders of pictures, or - for standard input",
     )
     parser.add_argument(
         "-o",
         "--output",
         metavar="OUT",
-        help="a folder, a file for one picture, - for standard output",
+        help="a folder, a file for one picture, or - for standard output",
     )
     target = parser.add_mutually_exclusive_group()
     target.add_argument(
@@ -130,19 +130,19 @@ def _add_compress(subparsers: Any) -> None:
         "--quality",
         type=_quality,
         metavar="Q",
-        help="1 (small) to 8 (fine) in steps of 1/8, default 4 or what the model has",
+        help="1 (small) to 8 (fine) in steps of 1/8; default: 4, or the model's only one",
     )
     target.add_argument(
-        "--target-bytes", type=_positive(int), metavar="N", help="best quality in N bytes at most"
+        "--target-bytes", type=_positive(int), metavar="N", help="best quality in at most N bytes"
     )
     target.add_argument(
         "--target-bpp",
         type=_positive(float),
         metavar="X",
-        help="best quality in X bits per pixel at most",
+        help="best quality in at most X bits per pixel",
     )
     target.add_argument(
-        "--target-psnr", type=_positive(float), metavar="X", help="smallest file with X dB at least"
+        "--target-psnr", type=_positive(float), metavar="X", help="smallest file with at least X dB"
     )
     parser.add_argument(
         "--strip",
@@ -150,13 +150,13 @@ def _add_compress(subparsers: Any) -> None:
         action="extend",
         default=[],
         metavar="KIND,KIND",
-        help=f"leave metadata out: {', '.join(METADATA)} or all; gps is where a picture was taken, "
-        "and without its profile (icc) it is stored in sRGB",
+        help=f"leave metadata out: {', '.join(METADATA)} or all; gps is where it was taken; "
+        "without its profile (icc), a picture is stored in sRGB",
     )
     parser.add_argument(
         "--skip-larger",
         action="store_true",
-        help="write no file that would not be smaller than the picture's own",
+        help="write no file that is not smaller than its picture",
     )
     _add_options(parser, "effort", "refine", "weights", "device", "jobs")
     _add_options(parser, "overwrite", "skip-existing", "keep-dates", "json")
@@ -164,43 +164,51 @@ def _add_compress(subparsers: Any) -> None:
 
 def _add_decompress(subparsers: Any) -> None:
     parser = _add_command(
-        subparsers, "decompress", batch.decompress, "turn .lbb files into pictures"
+        subparsers, "decompress", batch.decompress, "decompress .lbb files to pictures"
     )
     parser.add_argument(
-        "inputs", nargs="+", metavar="IN", help=".lbb files, folders of them, - for standard input"
+        "inputs",
+        nargs="+",
+        metavar="IN",
+        help=".lbb files, folders of them, or - for standard input",
     )
     parser.add_argument(
         "-o",
         "--output",
         metavar="OUT",
-        help="a folder for PNGs, a file whose extension says the format, - for a PNG to standard "
-        "output",
+        help="a folder for PNGs, a file whose extension gives the format, or - for a PNG on "
+        "standard output",
     )
     parser.add_argument(
-        "--partial", action="store_true", help="show what is left of a truncated file"
+        "--partial", action="store_true", help="write what is left of a truncated or damaged file"
     )
     _add_options(parser, "device", "jobs", "overwrite", "skip-existing", "keep-dates", "json")
 
 
 def _add_info(subparsers: Any) -> None:
-    parser = _add_command(subparsers, "info", batch.info, "say what is in .lbb files")
+    parser = _add_command(subparsers, "info", batch.info, "show what is in .lbb files")
     parser.add_argument(
-        "inputs", nargs="+", metavar="IN", help=".lbb files, folders of them, - for standard input"
+        "inputs",
+        nargs="+",
+        metavar="IN",
+        help=".lbb files, folders of them, or - for standard input",
     )
     _add_options(parser, "json")
 
 
 def _add_eval(subparsers: Any) -> None:
     parser = _add_command(
-        subparsers, "eval", commands.evaluate, "measure rates, PSNR, MS-SSIM and seconds"
+        subparsers, "eval", commands.evaluate, "measure rates, PSNR, MS-SSIM and times"
     )
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="of pictures, or one picture")
+    parser.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="a folder of pictures, or one picture"
+    )
     parser.add_argument(
         "-q",
         "--qualities",
         type=_qualities,
         metavar="Q,Q",
-        help="qualities from 1 to 8, default those of 1,2,3,4,5,6,7,8 that the model has",
+        help="qualities from 1 to 8; default: those of 1,2,3,4,5,6,7,8 that the model has",
     )
     parser.add_argument(
         "--anchor",
@@ -209,54 +217,56 @@ def _add_eval(subparsers: Any) -> None:
         action="extend",
         default=[],
         metavar="CURVE.json",
-        help="curves to give the BD-rate against, such as eval --json writes",
+        help="curves to compute BD-rates against, as written by eval --json",
     )
     parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="write all numbers, to be an anchor later"
+        "--json", type=Path, metavar="FILE", help="write all figures, for use as an anchor later"
     )
     parser.add_argument(
-        "--plot", type=_plot, metavar="FILE", help="draw the curves (.png, .svg, .pdf)"
+        "--plot", type=_plot, metavar="FILE", help="plot the curves (.png, .svg, .pdf)"
     )
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the .lbb files")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the .lbb files in DIR")
     parser.add_argument(
         "--details",
         action="store_true",
-        help="with --keep, also the decoded pictures, and bits and distortion of each block",
+        help="with --keep, also keep decoded pictures and each block's bits and distortion",
     )
     parser.add_argument(
         "--weights",
         type=lambda text: text.split(","),
         default=[DEFAULT_WEIGHTS],
         metavar="NAME,NAME",
-        help=f"the model, or models of single qualities together, default {DEFAULT_WEIGHTS}",
+        help=f"the model, or several models of single qualities; default: {DEFAULT_WEIGHTS}",
     )
     _add_options(parser, "effort", "refine", "device", "jobs", "overwrite")
 
 
 def _add_bench(subparsers: Any) -> None:
     parser = _add_command(
-        subparsers, "bench", commands.bench, "measure speed, memory and rates beside other codecs"
+        subparsers, "bench", commands.bench, "compare speed, memory and rates with other codecs"
     )
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="of pictures, or one picture")
+    parser.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="a folder of pictures, or one picture"
+    )
     parser.add_argument(
         "--codecs",
         default="lbbic,jpeg,webp,avif",
         metavar="NAME,NAME",
         help="lbbic, reference, jpeg, webp, avif, jxl, compressai:MODEL; "
-        "default lbbic,jpeg,webp,avif",
+        "default: lbbic,jpeg,webp,avif",
     )
     parser.add_argument(
         "--out",
         type=Path,
         default=Path("bench"),
         metavar="DIR",
-        help="where results go, default bench; what is there is not measured again",
+        help="folder for results, default: bench; existing ones are not measured again",
     )
 
 
 def _add_demo(subparsers: Any) -> None:
-    parser = _add_command(subparsers, "demo", commands.demo, "try the codec on its sample pictures")
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the .lbb files")
+    parser = _add_command(subparsers, "demo", commands.demo, "try the codec on the sample pictures")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the .lbb files in DIR")
     parser.set_defaults(details=False)
     _add_options(parser, "effort", "refine", "weights", "device", "jobs", "overwrite")
 
@@ -275,35 +285,35 @@ def _add_options(parser: argparse.ArgumentParser, *names: str) -> None:
             "--effort",
             choices=EFFORTS,
             default=EFFORTS[0],
-            help="thorough: smaller files of the same quality, in eleven to 24 times the time",
+            help="thorough: smaller files of the same quality, 11 to 24 times slower to make",
         )
     if "refine" in names:
         parser.add_argument(
             "--no-refine",
             dest="refine",
             action="store_false",
-            help="leave out the decoder's refinement of all blocks: a little faster, less good",
+            help="turn off the decoder's refinement: slightly faster, lower quality",
         )
     if "weights" in names:
         parser.add_argument(
             "--weights",
             default=DEFAULT_WEIGHTS,
             metavar="NAME",
-            help=f"the model to code with, default {DEFAULT_WEIGHTS}",
+            help=f"the model to code with, default: {DEFAULT_WEIGHTS}",
         )
     if "device" in names:
         parser.add_argument(
             "--device",
             choices=("auto", "cpu", "cuda"),
             default="auto",
-            help="auto, the default, is the faster: the CPU",
+            help="default: auto, the faster one, which is the CPU",
         )
     if "jobs" in names:
         parser.add_argument(
             "--jobs",
             type=_positive(int),
             metavar="N",
-            help="cores to use at most, default all that there is memory for",
+            help="maximum number of cores, default: all that there is memory for",
         )
     if "overwrite" in names:
         existing = parser.add_mutually_exclusive_group()
@@ -339,7 +349,7 @@ def _metadata(text: str) -> list[str]:
     kinds = text.split(",")
     for kind in kinds:
         if kind not in (*METADATA, "all"):
-            raise argparse.ArgumentTypeError(f"{kind!r} is not {', '.join(METADATA)} or all")
+            raise argparse.ArgumentTypeError(f"{kind!r} is not one of {', '.join(METADATA)}, all")
     return list(METADATA) if "all" in kinds else kinds
 
 

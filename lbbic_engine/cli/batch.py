@@ -198,7 +198,7 @@ def _with_hint(error: CorruptDataError, content: Content) -> CorruptDataError:
     with suppress(LbbicError, OSError):
         data = content if isinstance(content, bytes) else content.read_bytes()
         read_outline(data, partial=True)
-        hint = "With --partial you get what is left of the picture."
+        hint = "Use --partial to get what is left of the picture."
         return CorruptDataError(error.title, f"{error.detail} {hint}")
     return error
 
@@ -221,7 +221,7 @@ def _compress_row(job: Job, coded: CodedFile) -> Row:
 def _compress_line(row: Row) -> str:
     saving = tables.saving(row["original_bytes"], row["bytes"])
     if row["output"] is None:
-        return f"{escaped(row['input'])}: kept as it is, it would not become smaller: {saving}"
+        return f"{escaped(row['input'])}: not written, as it would not be smaller: {saving}"
     return (
         f"{_way(row)}: {saving}, "
         f"{row['bpp']:.3f} bpp, {row['psnr']:.2f} dB, quality {row['quality']:g}, "

@@ -89,7 +89,7 @@ def bench(args: Namespace) -> int:
     found = _find_pictures(args.folder)
     pictures = list(found.files)
     if not page.can_plot():
-        complain("there will be no plots: matplotlib is not installed")
+        complain("no plots: matplotlib is not installed")
     codecs = args.codecs.split(",")
     results = suite.run(pictures, codecs, args.out, complain)
     if not results:
@@ -119,7 +119,7 @@ def demo(args: Namespace) -> int:
     print(tables.demo_table(rows))
     code = _measured_verdict(len(samples), rows)
     if code == 0:
-        print("Every decoded picture is what the encoder saw, pixel for pixel.")
+        print("Every decoded picture matches the encoder's, pixel for pixel.")
     return code
 
 

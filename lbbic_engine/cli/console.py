@@ -60,7 +60,7 @@ class Complaints(logging.Handler):
 def say_others(others: Counter[str]) -> None:
     """Say how many files of which kinds a search came across and left out."""
     if others:
-        complain(f"not taken: {in_words(others)}")
+        complain(f"skipped: {in_words(others)}")
 
 
 def failure_verdict(failed: int, total: int) -> int:
@@ -73,7 +73,7 @@ def failure_verdict(failed: int, total: int) -> int:
 def reason(error: BaseException, place: Path | None = None) -> str:
     """Return what went wrong, without repeating ``place``."""
     if isinstance(error, FileExistsError):
-        return f"{error.filename or error} exists already (--overwrite replaces it)"
+        return f"{error.filename or error} already exists (--overwrite replaces it)"
     if isinstance(error, OSError) and error.strerror:
         elsewhere = error.filename and str(error.filename) != str(place)
         return f"{error.strerror}: {error.filename}" if elsewhere else error.strerror

@@ -49,7 +49,7 @@ def plan_jobs(
     places = [Path(place) for place in inputs]
     if out is not None and _names_a_file(out):
         if len(places) > 1 or is_folder(places[0]):
-            raise LbbicError("Not a folder", f"{out} cannot hold the results of several inputs.")
+            raise LbbicError("Not a folder", f"{out} is not a folder, which several results need.")
         return Plan([_checked(places[0], _output_file(out, new_suffix))])
     found = _find(places, suffixes)
     failed = [job for place, at in found for job in _failures(place, at, suffixes)]
@@ -57,7 +57,7 @@ def plan_jobs(
     for place, at in found:
         for file in at.files:
             if out is None and file.suffix.lower() == new_suffix:
-                problem = LbbicError("Nothing to do", f"The file ends with {new_suffix} already.")
+                problem = LbbicError("Nothing to do", f"The file already ends with {new_suffix}.")
                 failed.append(Job(file, problem=problem))
             else:
                 output = file if out is None else Path(out) / name_within(file, place)
@@ -80,19 +80,19 @@ def _plan_stream(inputs: Sequence[str], out: str | None, new_suffix: str) -> Pla
     """One file through standard input, standard output, or both."""
     place = None if inputs[0] == STANDARD else Path(inputs[0])
     if len(inputs) > 1 or (place and is_folder(place)):
-        raise LbbicError("One at a time", f"{STANDARD} is a single file.")
+        raise LbbicError("One at a time", f"{STANDARD} cannot be combined with other inputs.")
     if out is None or out == STANDARD:
         return Plan([Job(place, None)], to_standard_output=True)
     if not _names_a_file(out):
         raise LbbicError(
-            "Not a file", f"{out} is a folder; standard input has no name to put there."
+            "Not a file", f"{out} is a folder, but standard input has no name; give a file name."
         )
     return Plan([Job(place, _output_file(out, new_suffix))])
 
 
 def _output_file(out: str, new_suffix: str) -> Path:
     if new_suffix == ".lbb" and Path(out).suffix.lower() != new_suffix:
-        detail = f"{out} does not end with .lbb; a new folder is given with a / at the end."
+        detail = f"{out} does not end with .lbb; end the name of a new folder with /."
         raise LbbicError("Wrong name", detail)
     return Path(out)
 
@@ -117,12 +117,12 @@ def _failures(place: Path, found: Found, suffixes: frozenset[str]) -> Iterator[J
         yield Job(Path(error.filename), problem=error)
     if not found.files and not found.unreadable:
         what = ".lbb file" if suffixes == LBBIC_SUFFIXES else "picture"
-        yield Job(place, problem=LbbicError("Nothing to do", f"The folder holds no {what}."))
+        yield Job(place, problem=LbbicError("Nothing to do", f"The folder contains no {what}."))
 
 
 def _checked(file: Path, output: Path) -> Job:
     problem = None
     with suppress(OSError):  # there is no such output yet, or no such input, as will be seen
         if file.samefile(output):
-            problem = LbbicError("Output is the input", "Choose another with -o.")
+            problem = LbbicError("Output and input are the same", "Choose another output with -o.")
     return Job(file, output, problem)

@@ -20,14 +20,17 @@ def read_bytes(path: Path | None) -> bytes:
     if path is not None:
         return path.read_bytes()
     if sys.stdin is None or sys.stdin.isatty():
-        raise LbbicError("Nothing to read", "Standard input is a terminal; send a file into it.")
+        raise LbbicError("Nothing to read", "Standard input is a terminal; redirect a file to it.")
     return sys.stdin.buffer.read()
 
 
 def refuse_terminal() -> None:
     """LbbicError if standard output is one, before work is spent on what is not for eyes."""
     if sys.stdout is None or sys.stdout.isatty():
-        raise LbbicError("Nowhere to write", "Standard output is a terminal; name a file with -o.")
+        raise LbbicError(
+            "Nowhere to write",
+            "Standard output is a terminal; redirect it, or name a file with -o.",
+        )
 
 
 def to_standard_output(data: bytes) -> None:

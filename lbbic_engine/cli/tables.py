@@ -42,17 +42,17 @@ def info_facts(info: Mapping[str, Any]) -> list[tuple[str, str]]:
     kind = "grey" if info["grey"] else "colour"
     transparency = " with transparency" if info["has_alpha"] else ""
     metadata = (f"{name.upper()} {size} bytes" for name, size in info["metadata_bytes"].items())
-    known = "" if info["weights_installed"] else ", not installed: it cannot be decoded here"
+    known = "" if info["weights_installed"] else ", not installed: the file cannot be decoded here"
     return [
         ("picture", f"{info['width']} x {info['height']} pixels, {kind}{transparency}"),
         ("quality", f"{info['quality']:g}"),
         ("size", f"{info['total_bytes']} bytes, {info['bpp']:.4f} bits per pixel"),
         ("payload", f"{info['payload_bytes']} bytes"),
         ("metadata", ", ".join(metadata) or "none"),
-        ("weights", f"{info['weights']}{known}"),
+        ("model", f"{info['weights']}{known}"),
         (
             "refinement",
-            f"{info['refinement']:.0%} of its strength" if info["refinement"] else "none",
+            f"{info['refinement']:.0%} of full strength" if info["refinement"] else "none",
         ),
         ("layout", count(info["tiles"], "tile")),
         ("format", f"version {info['version']}"),
@@ -197,7 +197,8 @@ def require_matplotlib() -> Any:
         return importlib.import_module("matplotlib.figure").Figure
     except ImportError:
         raise LbbicError(
-            "matplotlib is missing", "Install it (pip install matplotlib) or leave out --plot."
+            "matplotlib is not installed",
+            "Install it (pip install matplotlib) or leave out --plot.",
         ) from None
 
 

@@ -60,7 +60,7 @@ class DecodeJob:
         self.quality_index = container.quality_eighths - round(MIN_QUALITY * QUALITY_STEPS)
         config = self.network.info.config
         if not config.offers(self.quality_index):
-            raise CorruptDataError("The file is damaged", "Its model has no such quality.")
+            raise CorruptDataError("The file is damaged", "Its model does not support its quality.")
         self.block_size = config.block_size
         # Rows of symbols of a block: one for each slice of its latents.
         self._row_count = len(config.latent_slices) if isinstance(config, ModelConfig) else 1
@@ -114,7 +114,9 @@ class DecodeJob:
             if self.partial:
                 self.segments.pop(tile.number, None)
                 return
-            raise CorruptDataError("The file is damaged", "It holds less than its picture needs.")
+            raise CorruptDataError(
+                "The file is damaged", "It contains less data than its picture needs."
+            )
 
     def place(self, tile: Tile, blocks: Pixels, here: NDArray[np.bool_]) -> None:
         """Takes the blocks (n, 3B²) of a tile, of which those ``here`` (n,) are decoded."""
@@ -149,13 +151,17 @@ class DecodeJob:
     def _check_coverage(self, tiles: Sequence[Tile]) -> None:
         """Every front of every tile is in some segment, and nothing else is."""
         if any(number >= len(tiles) for number in self.segments):
-            raise CorruptDataError("The file is damaged", "It holds more than its picture.")
+            raise CorruptDataError(
+                "The file is damaged", "It contains more data than its picture needs."
+            )
         for tile in tiles:
             found = sum(segment.front_count for segment in self.segments.get(tile.number, ()))
             if found < tile.fronts:
                 raise CorruptDataError("Truncated file", "A part of the picture is missing.")
             if found > tile.fronts:
-                raise CorruptDataError("The file is damaged", "It holds more than its picture.")
+                raise CorruptDataError(
+                    "The file is damaged", "It contains more data than its picture needs."
+                )
 
     def finish(self) -> Picture:
         """The picture so far; CorruptDataError if it is whole and not the encoder's."""
@@ -164,7 +170,7 @@ class DecodeJob:
         notices = damage_notices(container, missing_blocks=self.missing, blocks=blocks)
         if not self.missing and self.canvas.crc != container.pixels_crc:
             raise CorruptDataError(
-                "Checksum mismatch", "The decoded picture is not the one that was saved."
+                "Checksum mismatch", "The decoded picture differs from the one that was saved."
             )
         return Picture(
             pixels=self.canvas.pixels,
@@ -183,7 +189,7 @@ def damage_notices(container: Container, *, missing_blocks: int, blocks: int) ->
     lost = [_PARTS[kind] for kind in container.lost if kind in _PARTS]
     others = set(container.lost) - _PARTS.keys()
     if not missing_blocks or not others <= {b"S", b"P"}:
-        lost += ["something of unknown kind"] * bool(others)
+        lost += ["data of an unknown kind"] * bool(others)
     if lost:
         texts.append(f"The file is damaged: {', '.join(lost)} could not be read.")
     if missing_blocks:

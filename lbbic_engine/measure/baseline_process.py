@@ -52,7 +52,7 @@ def _receive(answers: Connection, codec: str) -> Any:
     try:
         return answers.recv()
     except EOFError:
-        detail = f"The process that codes as {codec.upper()} has ended; memory may be short."
+        detail = f"The {codec.upper()} process ended unexpectedly; memory may have run out."
         raise LbbicError("The comparison failed", detail) from None
 
 

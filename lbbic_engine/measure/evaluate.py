@@ -163,11 +163,12 @@ def plan_models(
             offered = [config.default_quality]
         if not offered:
             raise LbbicError(
-                "Quality not available", f"{name} has none of the qualities asked for."
+                "Quality not available", f"{name} has none of the requested qualities."
             )
         if twice := {q for _, others in planned for q in others} & set(offered):
             raise LbbicError(
-                "Two models for one quality", f"{name} is not the first for quality {min(twice):g}."
+                "Two models for one quality",
+                f"{name} is not the only one for quality {min(twice):g}.",
             )
         planned.append((name, offered))
     return planned

@@ -100,14 +100,14 @@ def search_quality(
     if max_bytes is not None:
         raise LbbicError(
             "Target too small",
-            f"{max_bytes} bytes were asked for, "
+            f"The target is {max_bytes} bytes, but "
             f"the smallest possible file has {len(compressed.data)} bytes"
             f"{_metadata_share(compressed.data)}.",
         )
     psnr = metrics.psnr(picture.pixels, compressed.reconstruction)
     raise LbbicError(
         "Target too high",
-        f"{min_psnr:g} dB were asked for, the highest PSNR possible is {psnr:.2f} dB.",
+        f"The target is {min_psnr:g} dB, but the highest possible PSNR is {psnr:.2f} dB.",
     )
 
 
@@ -116,7 +116,7 @@ def _metadata_share(data: bytes) -> str:
     whole = parse_container(data)
     size = len(data) - len(pack_container(replace(whole, icc=None, exif=None, xmp=None)))
     kinds = ", ".join(kind.upper() for kind in ("exif", "icc", "xmp") if getattr(whole, kind))
-    return f", of which {size} are metadata ({kinds}) that can be left out" if size else ""
+    return f", {size} of which are metadata ({kinds}) that can be left out" if size else ""
 
 
 def _last_that_meets(

@@ -67,7 +67,7 @@ def is_sound(path: Path, config: AnyConfig, identity: bytes, prefix: str = "") -
 
 def unknown(detail: str) -> UnknownWeightsError:
     """The error that says so, and which files were left out."""
-    return UnknownWeightsError("Unknown weights", " ".join([detail, *_left_out.values()]))
+    return UnknownWeightsError("Unknown model", " ".join([detail, *_left_out.values()]))
 
 
 def read_header(path: Path) -> tuple[dict[str, Any], Header]:
@@ -77,11 +77,11 @@ def read_header(path: Path) -> tuple[dict[str, Any], Header]:
     """
     with reading(path):
         if not path.is_file():
-            raise ValueError("it is no file")
+            raise ValueError("it is not a file")
         with safetensors.safe_open(path, "pt") as file:
             metadata = json.loads((file.metadata() or {}).get(METADATA_KEY, "null"))
             if not isinstance(metadata, dict):
-                raise ValueError("it holds nothing of this program")
+                raise ValueError("it is not a model of this program")
             slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
             return metadata, {
                 name: (each.get_dtype(), tuple(each.get_shape())) for name, each in slices.items()
@@ -122,7 +122,7 @@ def reading(path: Path) -> Iterator[None]:
         yield
     except (OSError, ValueError, RecursionError, safetensors.SafetensorError) as error:
         detail = f"{path.name} cannot be used: {error}."
-        raise UnknownWeightsError("Damaged weights", detail) from error
+        raise UnknownWeightsError("Damaged model file", detail) from error
 
 
 def write_file(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:

@@ -56,8 +56,8 @@ def by_id(identity: bytes) -> RefinementInfo:
         if found.id == identity and _is_sound(found):
             return found
     raise model_files.unknown(
-        f"The file was refined with weights {identity.hex()}, which are not installed; a newer "
-        "version of this program may have them."
+        f"The file was refined with model {identity.hex()}, which is not installed; a newer "
+        "version of this program may include it."
     )
 
 
@@ -70,7 +70,7 @@ def load(info: RefinementInfo, device: str) -> Refinement:
 def _load(path: Path, identity: bytes, device: str) -> Refinement:
     info = _describe(path)
     if info is None:
-        raise UnknownWeightsError("Damaged weights", f"{path.name} holds no refinement.")
+        raise UnknownWeightsError("Damaged model file", f"{path.name} is not a refinement.")
     tensors = model_files.read_tensors(path, info.config, identity)
     return Refinement(info.config, tensors, choose_kernel(device), device)
 

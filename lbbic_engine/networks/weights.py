@@ -92,8 +92,8 @@ def by_name(name: str) -> WeightsInfo:
         if info.name == name and _is_sound(info):
             return info
     names = ", ".join(dict.fromkeys(info.name for info in installed()))
-    detail = f"No weights named {name} are installed, only these: {names}."
-    raise model_files.unknown(detail if names else "None at all are installed.")
+    detail = f"There is no model named {name}; these are installed: {names}."
+    raise model_files.unknown(detail if names else "No models are installed.")
 
 
 def by_id(identity: bytes) -> WeightsInfo:
@@ -102,8 +102,8 @@ def by_id(identity: bytes) -> WeightsInfo:
         if info.id == identity and _is_sound(info):
             return info
     raise model_files.unknown(
-        f"The file was made with weights {identity.hex()}, which are not installed; a newer "
-        "version of this program may have them."
+        f"The file was made with model {identity.hex()}, which is not installed; a newer "
+        "version of this program may include it."
     )
 
 
@@ -116,7 +116,7 @@ def load(info: WeightsInfo, device: str) -> LoadedModel:
 def _load(path: Path, identity: bytes, device: str) -> LoadedModel:
     info = _describe(path)
     if info is None:
-        raise UnknownWeightsError("Damaged weights", f"{path.name} holds no weights.")
+        raise UnknownWeightsError("Damaged model file", f"{path.name} is not a model.")
     config = info.config
     tensors = model_files.read_tensors(path, config, identity, INTEGER)
     integer, analysis = part(tensors, INTEGER), part(tensors, ANALYSIS)
@@ -173,7 +173,7 @@ def _describe(path: Path) -> WeightsInfo | None:
         if kind == model_files.REFINEMENT:
             return None
         if not isinstance(kind, str) or kind not in KINDS:
-            raise ValueError("it is of another version of this program")
+            raise ValueError("it belongs to another version of this program")
         if not isinstance(name, str) or not name.isprintable() or not 0 < len(name) <= MOST_LETTERS:
             raise ValueError("it has no name")
         config = weights_schema.read_config(KINDS[kind], metadata.get("config"))

@@ -69,7 +69,7 @@ def read_config(kind: type[ConfigT], values: Any) -> ConfigT:
         raise ValueError("it has no configuration")
     hints = get_type_hints(kind)
     if values.keys() != hints.keys():
-        raise ValueError("its configuration has other fields")
+        raise ValueError("its configuration has missing or unknown fields")
     config = kind(**{name: _field(name, hint, values[name]) for name, hint in hints.items()})
     if isinstance(config, PaperConfig):
         quality_index(config.quality)
@@ -100,7 +100,7 @@ def check_header(rules: Mapping[str, Rule], found: Header) -> None:
     if missing or more:
         names = ", ".join(sorted(missing or more)[:3])
         what = "has no" if missing else "has an unknown"
-        raise ValueError(f"it is of another version of this program: it {what} {names}")
+        raise ValueError(f"it belongs to another version of this program: it {what} {names}")
     for name, rule in rules.items():
         if found[name] != rule[:2]:
             raise ValueError(f"its tensor {name} has the wrong type or shape")

@@ -54,7 +54,7 @@ def _write(
     target = Path(os.path.realpath(path)) if overwrite else path
     replaced = target.stat() if target.exists() else None
     if replaced and not (overwrite and stat.S_ISREG(replaced.st_mode)):
-        raise FileExistsError(errno.EEXIST, "It exists already and is not replaced", str(path))
+        raise FileExistsError(errno.EEXIST, "It already exists and is not replaced", str(path))
     limits = [each for each in (like, replaced) if each]
     mode = reduce(and_, (each.st_mode | stat.S_IWUSR for each in limits), 0o666)
     _clear(target.parent)

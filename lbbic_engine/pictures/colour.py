@@ -81,7 +81,7 @@ def _transform(
         srgb = ImageCms.createProfile("sRGB")
         return ImageCms.buildTransform(profile, srgb, mode, "RGB", flags=flags)
     except ImageCms.PyCMSError as error:
-        raise UnfitProfileError("Its colour profile is one for other pixels.") from error
+        raise UnfitProfileError("Its colour profile is for other kinds of pixels.") from error
 
 
 def _apply(transform: ImageCms.ImageCmsTransform, pixels: Pixels) -> Pixels:

@@ -72,12 +72,14 @@ def format_for(path: str | os.PathLike[str], width: int, height: int) -> FileFor
     known = Image.registered_extensions().get(Path(path).suffix.lower(), "")
     found = next((each for each in FORMATS if each.pillow_name == known), None)
     if found is None:
-        raise UnwritableImageError(f"Cannot write {name}", "Its extension names no known format.")
+        raise UnwritableImageError(
+            f"Cannot write {name}", "Its extension is not that of a known format."
+        )
     if max(width, height) > found.max_side:
         others = [each.name for each in FORMATS if each.max_side >= max(width, height)]
         raise UnwritableImageError(
             f"Cannot write {name}",
-            f"{width} × {height} pixels are too many for {found.name}, whose sides have at most"
-            f" {found.max_side}; {' and '.join(others[:2])} hold them.",
+            f"{width} × {height} pixels are too many for {found.name}, whose sides can have at most"
+            f" {found.max_side}; {' and '.join(others[:2])} can hold them.",
         )
     return found

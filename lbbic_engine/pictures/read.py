@@ -104,7 +104,7 @@ def _read_picture(image: Image.Image, extras: Extras, side: int | None = None) -
         notices.append(modes.depth_notice(bits))
     if extras.frames > 1 or getattr(image, "is_animated", False):
         others = _OTHERS.get(image.format or "", "frames or pages")
-        notices.append(Notice(NoticeKind.FRAMES, f"Only one picture is kept of its {others}."))
+        notices.append(Notice(NoticeKind.FRAMES, f"Only one of its {others} is kept."))
     metadata = Metadata(image, extras)
     icc = _profile(image, extras, metadata.exif, notices)
     if image.mode in _IN_OTHER_SPACES:
@@ -136,10 +136,10 @@ def _profile(
     """
     icc = image.info.get("icc_profile")
     if "icc_profile" in image.info and not icc:
-        text = "Its colour profile is damaged and was left out; colours are taken for sRGB."
+        text = "Its colour profile is damaged and was left out; colours are treated as sRGB."
         notices.append(Notice(NoticeKind.PROFILE, text))
     if extras.has_unknown_colours and not icc:
-        text = "Its colour space is not known here; colours are taken for sRGB."
+        text = "Its colour space is unknown; colours are treated as sRGB."
         notices.append(Notice(NoticeKind.COLOUR, text))
     colours = _signalled(image, extras, exif, notices, bool(icc))
     if colours is None:
@@ -161,7 +161,7 @@ def _signalled(
     if extras.code_points and not (has_profile and image.format == "AVIF"):
         colours = profile.from_code_points(*extras.code_points)
         if colours is None:
-            text = "Its colour space is not known here; colours are taken for sRGB."
+            text = "Its colour space is unknown; colours are treated as sRGB."
             notices.append(Notice(NoticeKind.COLOUR, text))
         return colours or profile.SRGB
     if has_profile or "srgb" in image.info:
@@ -193,14 +193,14 @@ def _fitting(icc: bytes | None, grey: bool, notices: list[Notice]) -> tuple[byte
         if not grey or space_of(icc) == "GRAY":
             return icc, grey
     except UnfitProfileError as error:
-        text = f"{error} It was left out; colours are taken for sRGB."
+        text = f"{error} It was left out; colours are treated as sRGB."
         notices.append(Notice(NoticeKind.PROFILE, text))
         return None, grey
     if conversion is None:
-        text = "Its colour profile is one for RGB; the picture stays grey without it."
+        text = "Its colour profile is for RGB; the picture stays grey without it."
         notices.append(Notice(NoticeKind.PROFILE, text))
         return None, grey
-    text = "Its colour profile is one for RGB; the grey picture is kept as RGB."
+    text = "Its colour profile is for RGB; the grey picture is kept as RGB."
     notices.append(Notice(NoticeKind.PROFILE, text))
     return icc, False
 
@@ -238,9 +238,9 @@ def _name(source: object) -> str:
 def reason(error: Exception) -> str:
     """Why, in words for a user."""
     if isinstance(error, UnidentifiedImageError):
-        return "It is no picture of a known format."
+        return "It is not a picture in a known format."
     if isinstance(error, MemoryError):
-        return "There is not enough memory for it."
+        return "There is not enough memory to read it."
     # What Pillow says of damage is of use to those alone who know the format
     words = getattr(error, "strerror", None) or str(error) or type(error).__name__
     if _CUT_OFF.search(words):

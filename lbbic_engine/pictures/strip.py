@@ -48,6 +48,6 @@ def _without_places(picture: Picture) -> Picture:
 
 
 def _noting(picture: Picture, kind: str) -> Picture:
-    text = f"Its {kind} data are damaged and were left out: they may tell the place."
+    text = f"Its {kind} data are damaged and were left out, as they may contain the place."
     notice = Notice(NoticeKind.LEFT_OUT, text)
     return replace(picture, notices=(*picture.notices, notice))

@@ -75,7 +75,7 @@ def _fit(picture: Picture, format_: FileFormat) -> tuple[Picture, tuple[Notice, 
     """What the format can hold of a picture but for its alpha, and what it cannot."""
     notices = []
     if picture.alpha is not None and not format_.alpha:
-        text = f"{format_.name} holds no transparency: the picture was laid on white."
+        text = f"{format_.name} cannot hold transparency: the picture was placed on white."
         notices.append(Notice(NoticeKind.ALPHA, text))
     picture, notice = _with_fitting_colours(picture, format_)
     notices += [notice] if notice else []
@@ -84,7 +84,7 @@ def _fit(picture: Picture, format_: FileFormat) -> tuple[Picture, tuple[Notice, 
         words = " and ".join(
             f"{_NAMES[key]} ({len(getattr(picture, key))} bytes)" for key in left_out
         )
-        text = f"{format_.name} cannot hold all of the metadata: left out were {words}."
+        text = f"{format_.name} cannot hold all of the metadata; left out: {words}."
         notices.append(Notice(NoticeKind.LEFT_OUT, text))
     return replace(picture, **dict.fromkeys(left_out)), tuple(notices)  # type: ignore[arg-type]
 
@@ -106,14 +106,14 @@ def _with_fitting_colours(picture: Picture, format_: FileFormat) -> tuple[Pictur
         has_grey = format_.grey if picture.alpha is None else format_.grey_alpha
         conversion = conversion_to_srgb(picture.icc, picture.grey)
     except UnfitProfileError as error:
-        text = f"{error} It was left out; colours are taken for sRGB."
+        text = f"{error} It was left out; colours are treated as sRGB."
         return replace(picture, icc=None), Notice(NoticeKind.PROFILE, text)
     is_at_home = needs_grey == picture.grey and (has_grey or not needs_grey)
     if "icc" in format_.holds and is_at_home:
         return picture, None
     if conversion is None:  # nothing is lost
         return replace(picture, icc=None), None
-    text = f"{format_.name} cannot hold the profile {conversion.name}: converted to sRGB."
+    text = f"{format_.name} cannot hold the profile {conversion.name}; converted to sRGB."
     return to_srgb(picture), Notice(NoticeKind.COLOUR, text)
 
 

@@ -141,5 +141,5 @@ def _tell_windows() -> None:
 
 
 def _nothing_to_do() -> int:
-    print("macOS knows the app and its files once it lies in the folder Applications.")
+    print("On macOS, drag the app into the Applications folder; it then opens .lbb files.")
     return 0

@@ -95,7 +95,7 @@ def decode(
         blocks = colours.on_screen(front.blocks)
         report(messages.Front(front.rows, front.columns, blocks, step))
     if picture is None:
-        raise CorruptDataError("Nothing is left", "Not one block of this file can be decoded.")
+        raise CorruptDataError("Nothing is left", "No block of this file can be decoded.")
     report(Step(tr("Measuring"), begin=MEASURING))
     point = measure(info.quality, data, original, picture.picture()[..., 2::-1])
     errors = None if original is None else picture.errors(original.picture.pixels)

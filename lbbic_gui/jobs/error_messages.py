@@ -23,13 +23,13 @@ _KINDS = (
     ),
     (
         "UnknownWeightsError",
-        "Unknown weights",
-        "Install the weights the file was made with, or update LBBIC.",
+        "Unknown model",
+        "Install the model that the file was made with, or update LBBIC.",
     ),
     (
         "CorruptDataError",
         "",
-        "Get the file again from where it came from; a part may be missing or changed.",
+        "Get the file again from its source; a part may be missing or changed.",
     ),
     (
         "TooLargeError",
@@ -50,17 +50,17 @@ _KINDS = (
     (
         "UnsupportedImageError",
         "Cannot read this picture",
-        "Get the file again from where it came from; a part may be missing or changed.",
+        "Get the file again from its source; a part may be missing or changed.",
     ),
     ("LbbicError", "", ""),
 )
 _SYSTEM = {
     errno.ENOSPC: ("Disk full", "Free some space or choose another folder."),
-    errno.EACCES: ("No permission", "Choose a folder that you may write to."),
-    errno.EPERM: ("No permission", "Choose a folder that you may write to."),
+    errno.EACCES: ("No permission", "Choose a folder that you can write to."),
+    errno.EPERM: ("No permission", "Choose a folder that you can write to."),
     errno.EROFS: ("The folder is read-only", "Choose another folder."),
     errno.ENOENT: ("File not found", "It may have been moved or renamed; add it again."),
-    errno.EEXIST: ("The file exists already", "Choose another name; nothing was replaced."),
+    errno.EEXIST: ("The file already exists", "Choose another name; nothing was replaced."),
     errno.ENAMETOOLONG: ("The name is too long", "Choose a shorter name."),
 }
 

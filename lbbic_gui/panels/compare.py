@@ -28,7 +28,7 @@ class ComparePanel(QWidget):
         self.setAccessibleName(self.tr("Compare at the same size"))
         self.button = QPushButton(self.tr("JPEG, WebP and AVIF"))
         self.button.setToolTip(
-            self.tr("The best of each that is not larger than our file; click one to see it")
+            self.tr("The best of each that is not larger than the .lbb file; click one to see it")
         )
         self.button.clicked.connect(self._on_wanted)
         self.names = {codec: QPushButton(name) for codec, name in CODECS.items()}

@@ -29,7 +29,9 @@ class ModelPanel(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.box = Choice(self.tr("Model"))
-        self.box.setToolTip(self.tr("The network that compresses. Files are opened by their own."))
+        self.box.setToolTip(
+            self.tr("The model that compresses. Files are opened with the model that made them.")
+        )
         self.box.activated.connect(lambda: self.chosen.emit(self.box.currentData()))
         title = QLabel(self.tr("Model"))
         title.setProperty("role", "heading")
@@ -59,7 +61,7 @@ class OverlayPanel(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.box = Choice(self.tr("Overlay"))
-        self.box.setToolTip(self.tr("What lies on the picture (G for the next)"))
+        self.box.setToolTip(self.tr("What is drawn over the picture (G for the next)"))
         for overlay in Overlay:
             self.box.addItem(overlay.title(), overlay)
         self.opacity = QSlider(Qt.Orientation.Horizontal)

@@ -147,7 +147,7 @@ class Inspector(QWidget):
                 "Above 40 dB differences are hard to see; 30 dB is usual for the web."
             ),
             self.tr(
-                "Multi-scale structural similarity: how alike structures look, 1 is identical.\n"
+                "Multi-scale structural similarity: how similar structures are; 1 is identical.\n"
                 "Needs a picture of at least 176 pixels on its smaller side."
             ),
         )

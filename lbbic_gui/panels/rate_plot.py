@@ -179,7 +179,7 @@ class RatePlot(QWidget):
         name = f"{quality_name(quality)} ({quality:g})"
         if quality in self._known:
             return f"{name}: {bpp:.2f} bpp, {psnr:.2f} dB"
-        return tr("{}: about {:.2f} bpp, a click or Enter codes it").format(name, bpp)
+        return tr("{}: about {:.2f} bpp; click or press Enter to code it").format(name, bpp)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)

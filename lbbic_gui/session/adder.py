@@ -117,9 +117,9 @@ class Adder(QObject):
         if found.unreadable:
             parts.append(tr("cannot be read: {}").format(_first(found.unreadable)))
         if found.others:
-            parts.append(tr("not taken: {}").format(found.others))
+            parts.append(tr("skipped: {}").format(found.others))
         if not count and not addition.doubles:
-            parts.insert(0, tr("No pictures there"))
+            parts.insert(0, tr("No pictures found"))
         self.noticed.emit("  ·  ".join(parts))
 
     def _look(self) -> None:

@@ -84,8 +84,8 @@ class AboutDialog(ScrollingDialog):
         info.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         licences = QLabel(
             self.tr(
-                "LBBIC is under the MIT licence. It uses Qt through PySide6 (LGPL v3), PyTorch "
-                "and NumPy (BSD), Pillow (MIT-CMU), constriction (MIT, Apache 2.0, BSL)."
+                "LBBIC is released under the MIT licence. It uses Qt through PySide6 (LGPL v3), "
+                "PyTorch and NumPy (BSD), Pillow (MIT-CMU), constriction (MIT, Apache 2.0, BSL)."
             )
         )
         licences.setProperty("role", "faint")
@@ -108,7 +108,7 @@ def system_info(ready: Ready | None, model: Model | None) -> str:
     loaded = [tr("The model is not loaded")]
     if ready is not None and model is not None:
         device = tr("Device {}").format(ready.device.upper())
-        weights = tr("Model {}, weights {}").format(model.title, model.weights)
+        weights = tr("Model {}, identity {}").format(model.title, model.weights)
         loaded = [f"torch {ready.torch}", device, weights]
     lines = [
         f"LBBIC {version()}",
@@ -123,7 +123,7 @@ def confirm_stop(window: QWidget) -> bool:
     """Ask whether to quit although files are being written."""
     box = QMessageBox(QMessageBox.Icon.Question, tr("Stop and quit?"), "", parent=window)
     box.setText(tr("Files are still being written."))
-    box.setInformativeText(tr("What is saved already is kept, what is not is left out."))
+    box.setInformativeText(tr("Files already saved are kept; the others are not written."))
     # Of one role, so that they stay in this order on every desktop
     go_on = box.addButton(tr("Go on"), QMessageBox.ButtonRole.ActionRole)
     stop = box.addButton(tr("Stop and quit"), QMessageBox.ButtonRole.ActionRole)

@@ -140,7 +140,7 @@ class SettingsDialog(ScrollingDialog):
 
     def _show_example(self, pattern: str) -> None:
         is_good = is_pattern(pattern)
-        words = self.tr('It needs {name}, and none of / \\ : * ? " < > |')
+        words = self.tr('It must contain {name} and none of / \\ : * ? " < > |')
         example = fill(pattern, self.tr("holiday"), self._settings.values.quality) + ".lbb"
         self.example.setText(example if is_good else words)
         set_role(self.example, "faint" if is_good else "warning")

@@ -56,8 +56,8 @@ class StatusBar(QStatusBar):
 
     def _on_saved(self, saved: Saved) -> None:
         words = {
-            "exists": self.tr("Skipped, it exists: {}"),
-            "larger": self.tr("Original kept, it is smaller: {}"),
+            "exists": self.tr("Skipped, already exists: {}"),
+            "larger": self.tr("Original kept, as it is smaller: {}"),
         }.get(saved.skipped, self.tr("Saved as {}"))
         if saved.is_again:
             words = self.tr("Saved in place of the earlier result: {}")

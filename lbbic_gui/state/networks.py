@@ -84,7 +84,7 @@ class Networks(QObject):
         if self.chosen() is None:
             name = self._settings.values.model
             self._settings.change(model="")
-            words = tr("The model {} is not installed any more, the app's own is used")
+            words = tr("The model {} is no longer installed; the app's own is used")
             self.noticed.emit(words.format(name))
         if has_changed:
             self.changed.emit()

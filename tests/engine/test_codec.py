@@ -236,8 +236,8 @@ def test_damage_ends_its_tile_alone(
     ("place", "words"),
     [
         (5, "XMP"),  # its body
-        (0, "something of unknown kind"),  # its type
-        (1, "XMP, something of unknown kind"),  # its length
+        (0, "data of an unknown kind"),  # its type
+        (1, "XMP, data of an unknown kind"),  # its length
     ],
 )
 def test_what_damage_takes_besides_blocks_is_said(

@@ -62,7 +62,8 @@ def load_model(architecture: str, quality: int, *, pretrained: bool = True) -> n
         from training.experiments.compressai_shim import compressai
     except ImportError as error:
         raise LbbicError(
-            "CompressAI is not installed", "It is part of the training environment: see README.md."
+            "CompressAI is not installed",
+            "It is part of the training environment: see docs/training.md.",
         ) from error
     if architecture not in MODELS:
         raise LbbicError("No such model", f"{architecture} is none of {', '.join(MODELS)}.")

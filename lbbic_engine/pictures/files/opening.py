@@ -90,7 +90,7 @@ def _identify(file: BinaryIO) -> tuple[Image.Image, Extras]:
         return image, _extras_of(image, file)
     for name, (at, signs) in _NOT_READ.items():
         if prefix[at:].startswith(signs):
-            text = f"It is a file of the format {name}, which is not read here."
+            text = f"Its format, {name}, is not supported."
             raise Refusal(text, UnknownFormatError)
     raise UnidentifiedImageError
 
@@ -122,10 +122,10 @@ def _check_size(width: int, height: int) -> None:
     size = f"{width} × {height}"
     if width * height > MAX_PIXELS:
         limit = MAX_PIXELS // 10**6
-        text = f"Its {size} pixels are more than the {limit} million allowed."
+        text = f"Its {size} pixels exceed the limit of {limit} million."
         raise Refusal(text, TooLargeError)
     if max(width, height) > MAX_SIDE:
-        raise Refusal(f"It has {size} pixels; a side may have {MAX_SIDE}.", TooLargeError)
+        raise Refusal(f"It has {size} pixels; a side may have at most {MAX_SIDE}.", TooLargeError)
     if width * height == 0:
         raise ValueError("It has no pixels.")
 

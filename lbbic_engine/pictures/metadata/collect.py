@@ -38,7 +38,7 @@ class Metadata:
             self.xmp = xmp_data.made_upright(self.xmp, width, height)
         for key in ("exif", "xmp"):
             if len(getattr(self, key) or b"") > MAX_METADATA_BYTES:
-                self.left_out.append(f"{key.upper()} data of over {MAX_METADATA_BYTES} bytes")
+                self.left_out.append(f"{key.upper()} data larger than {MAX_METADATA_BYTES} bytes")
                 setattr(self, key, None)
 
     def notices(self) -> list[Notice]:
@@ -46,7 +46,9 @@ class Metadata:
         if not self.left_out:
             return []
         parts = "; ".join(dict.fromkeys(self.left_out))
-        return [Notice(NoticeKind.LEFT_OUT, f"Not all of the file is kept; left out: {parts}.")]
+        return [
+            Notice(NoticeKind.LEFT_OUT, f"Not everything in the file is kept; left out: {parts}.")
+        ]
 
     def _read_exif(self, image: Image.Image) -> bytes | None:
         try:
@@ -59,7 +61,7 @@ class Metadata:
                 exif_data.orientation(exif)
             return exif or None
         except Exception:  # Pillow's readers raise anything when a file is damaged.
-            self.left_out.append("EXIF data, which are damaged")
+            self.left_out.append("damaged EXIF data")
             return None
 
     def _read_xmp(self, image: Image.Image) -> bytes | None:
@@ -93,11 +95,15 @@ class Metadata:
             if min(across, down) > 0:
                 self.exif = exif_data.with_resolution(self.exif, across, down, unit)
         except (struct.error, KeyError, ValueError, OverflowError, TypeError):
-            self.left_out.append("the resolution, which makes no sense")
+            self.left_out.append("an invalid resolution")
 
     def _add_properties(self, extras: Extras) -> None:
         """Those of XMP that come from elsewhere."""
         properties, others = iptc.from_iptc(extras.iptc or b"")
         from_text, other_texts = iptc.from_text(extras.text)
         self.xmp, lost = xmp_data.with_properties(self.xmp, {**from_text, **properties})
-        self.left_out += [*others, *other_texts, *(f"another {name} than XMP's" for name in lost)]
+        self.left_out += [
+            *others,
+            *other_texts,
+            *(f"a {name} that differs from XMP's" for name in lost),
+        ]

@@ -65,7 +65,9 @@ def test_an_unfinished_line_is_measured_again(tmp_path: Path) -> None:
     assert suite.load(path) == []
 
 
-@pytest.mark.parametrize(("name", "words"), [("gif", "gif is none of"), ("avif", "does not write")])
+@pytest.mark.parametrize(
+    ("name", "words"), [("gif", "gif is not one of"), ("avif", "cannot write")]
+)
 def test_a_codec_that_is_not_there_is_left_out_before_anything_is_measured(
     folder: Path,
     tmp_path: Path,
@@ -112,7 +114,7 @@ def test_a_codec_whose_process_dies_is_left_out(
     monkeypatch.setattr(suite, "_measure", _die)
     said: list[str] = []
     assert suite.run([folder / "one.png"], ["jpeg"], tmp_path, said.append) == []
-    assert said == ["jpeg: Its process has ended; memory may be short."]
+    assert said == ["jpeg: Its process ended unexpectedly; memory may have run out."]
 
 
 def _die(*_: object) -> None:

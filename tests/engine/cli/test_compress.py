@@ -105,7 +105,7 @@ def test_unknown_weights_are_one_line_that_names_the_known(
     inputs = {"compress": [draw("a.png"), draw("b.png")], "eval": [draw("a.png")], "demo": []}
     assert run(command, *inputs[command], "--weights", "nope") == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("lbbic: Unknown weights: No weights named nope")
+    assert line.startswith("lbbic: Unknown model: There is no model named nope")
     assert weights.DEFAULT in line
 
 
@@ -129,7 +129,7 @@ def test_target_psnr_is_reached(draw: Draw, capsys: Capture) -> None:
 def test_target_out_of_reach_is_one_line(draw: Draw, tmp_path: Path, capsys: Capture) -> None:
     assert run("compress", draw("a.png"), "--target-bytes", 5) == 2
     error, summary = capsys.readouterr().err.splitlines()
-    assert "a.png: Target too small: 5 bytes" in error
+    assert "a.png: Target too small: The target is 5 bytes" in error
     assert summary == "lbbic: 1 of 1 failed"
     assert files_below(tmp_path) == {"a.png"}
 

@@ -84,7 +84,7 @@ def test_foreign_and_truncated_files_are_told_apart(
     (tmp_path / "c.lbb").write_bytes(packed.read_bytes()[:-40])
     assert run("decompress", packed, tmp_path / "b.lbb", tmp_path / "c.lbb") == 2
     foreign, truncated, summary = capsys.readouterr().err.splitlines()
-    assert foreign.endswith("b.lbb: Not an LBBIC file: It does not begin like one.")
+    assert foreign.endswith("b.lbb: Not an LBBIC file: It does not start like one.")
     assert "The file is damaged: It is cut off" in truncated
     assert "--partial" in truncated
     assert summary == "lbbic: 2 of 3 failed"
@@ -111,6 +111,6 @@ def test_weights_that_are_missing_are_named(
     identity = parse_container(packed.read_bytes()).weights_id.hex()
     monkeypatch.setenv("LBBIC_WEIGHTS", str(tmp_path))
     assert run("decompress", packed) == 2
-    assert f"made with weights {identity}, which are not installed" in capsys.readouterr().err
+    assert f"made with model {identity}, which is not installed" in capsys.readouterr().err
     assert run("info", packed) == 0
     assert f"{identity}, not installed" in capsys.readouterr().out

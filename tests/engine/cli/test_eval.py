@@ -99,9 +99,9 @@ def test_eval_puts_models_of_single_qualities_together(
     assert run("eval", "--weights", "paper4.5", gallery) == 0  # between the rate points
     assert "mean of 2   4.5" in capsys.readouterr().out
     assert run("eval", gallery, "--weights", "paper2", "-q", "3") == 2
-    assert "paper2 has none of the qualities asked for" in capsys.readouterr().err
+    assert "paper2 has none of the requested qualities" in capsys.readouterr().err
     assert run("eval", gallery, "--weights", "paper2,paper2") == 2
-    assert "not the first for quality 2" in capsys.readouterr().err
+    assert "not the only one for quality 2" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -31,7 +31,7 @@ def test_a_batch_goes_on_after_bad_files(draw: Draw, tmp_path: Path, capsys: Cap
     assert [Path(row["input"]).name for row in rows] == ["a.png", "b.png", "bad.png", "missing.png"]
     assert ["error" in row for row in rows] == [False, False, True, True]
     first, second, summary = err.splitlines()
-    assert first == f"lbbic: {bad}: Cannot read: It is no picture of a known format."
+    assert first == f"lbbic: {bad}: Cannot read: It is not a picture in a known format."
     assert second == f"lbbic: {missing}: No such file or directory"
     assert summary == "lbbic: 2 of 4 failed"
 
@@ -83,8 +83,8 @@ def test_files_that_are_not_taken_are_counted_by_kind(
     assert run(command, place, *(["-q", "4"] if command == "eval" else [])) == 0
     out, err = capsys.readouterr()
     assert "photo.jfif" in out
-    assert err.startswith("lbbic: not taken: 3 .heic, 2 hidden, ")
-    kinds = err.strip().removeprefix("lbbic: not taken: ").split(", ")[2:]
+    assert err.startswith("lbbic: skipped: 3 .heic, 2 hidden, ")
+    kinds = err.strip().removeprefix("lbbic: skipped: ").split(", ")[2:]
     assert sorted(kinds) == [
         "1 .txt",
         "1 links to folders",

@@ -23,7 +23,7 @@ def test_info_lists_the_facts(packed: Path, capsys: Capture) -> None:
     lines = {line[2:10].strip(): line[12:] for line in out.splitlines()[1:]}
     assert lines["picture"] == "24 x 16 pixels, colour"
     assert lines["quality"] == "4"
-    assert lines["weights"] == weights.DEFAULT
+    assert lines["model"] == weights.DEFAULT
     assert lines["metadata"] == "none"
     assert lines["layout"] == "1 tile"
     assert lines["complete"] == "yes"

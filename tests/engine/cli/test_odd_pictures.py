@@ -143,4 +143,4 @@ def test_a_picture_that_a_format_cannot_hold_is_refused_before_it_is_decoded(
     monkeypatch.setattr(codec, "decompress", None)
     arguments = ["decompress", str(tmp_path / "a.lbb"), "-o", str(tmp_path / "b.webp")]
     assert main(arguments) == 2
-    assert "PNG and TIFF hold them" in capsys.readouterr().err
+    assert "PNG and TIFF can hold them" in capsys.readouterr().err

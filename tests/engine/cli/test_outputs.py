@@ -46,7 +46,7 @@ def test_folder_without_pictures_is_an_error(tmp_path: Path, capsys: Capture) ->
 
 def test_a_compressed_file_has_nothing_to_be_done(packed: Path, capsys: Capture) -> None:
     assert run("compress", packed) == 2
-    assert "Nothing to do: The file ends with .lbb already" in capsys.readouterr().err
+    assert "Nothing to do: The file already ends with .lbb" in capsys.readouterr().err
 
 
 def test_output_of_another_format_is_refused(draw: Draw, tmp_path: Path, capsys: Capture) -> None:
@@ -90,7 +90,7 @@ def test_existing_output_is_noticed_before_the_input_is_read(
     (tmp_path / "a.lbb").write_text("precious")
     (tmp_path / "a.png").write_text("not a picture")
     assert run("compress", tmp_path / "a.png") == 2
-    assert "exists already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("options", [[], ["--overwrite"]])
@@ -129,5 +129,5 @@ def test_an_output_on_its_own_input_is_refused(packed: Path, capsys: Capture) ->
     before = packed.read_bytes()
     for command in ("compress", "decompress"):
         assert run(command, packed, "-o", packed, "--overwrite") == 2
-        assert "Output is the input" in capsys.readouterr().err
+        assert "Output and input are the same" in capsys.readouterr().err
     assert packed.read_bytes() == before

@@ -80,7 +80,7 @@ def test_a_terminal_is_no_file(
         ([".", "-o", "-"], "One at a time"),
         (["-", "-o", "."], "Not a file"),
         (["-", "-o", "a.png"], "does not end with .lbb"),
-        (["-"], "Cannot read data: It is no picture"),
+        (["-"], "Cannot read data: It is not a picture"),
     ],
 )
 def test_a_dash_is_one_file(

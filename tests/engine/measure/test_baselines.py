@@ -71,7 +71,7 @@ def test_a_search_stops_when_it_is_cancelled() -> None:
 
 def test_a_process_that_dies_ends_the_comparison_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(baseline_process, "_encode", _die)
-    with pytest.raises(LbbicError, match="codes as JPEG has ended") as caught:
+    with pytest.raises(LbbicError, match="JPEG process ended unexpectedly") as caught:
         baseline_process.encode_at_size(PICTURE, "jpeg", 10**6, lambda: False)
     assert caught.value.title == "The comparison failed"
 

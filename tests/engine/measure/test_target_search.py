@@ -86,7 +86,7 @@ def test_unreachable_psnr_is_refused_with_the_highest(
     picture: Picture, encodings: dict[float, Compressed]
 ) -> None:
     highest = metrics.psnr(picture.pixels, encodings[8.0].reconstruction)
-    with pytest.raises(LbbicError, match=f"highest PSNR possible is {highest:.2f} dB"):
+    with pytest.raises(LbbicError, match=f"highest possible PSNR is {highest:.2f} dB"):
         search_quality(picture, min_psnr=60)
 
 

@@ -93,7 +93,7 @@ def test_pillows_limits_of_pixels_are_the_hosts_and_ours_count(
     np.testing.assert_array_equal(picture.pixels, expected)
     assert picture.notices == ()
     monkeypatch.setattr(opening, "MAX_PIXELS", 9_999)
-    with pytest.raises(TooLargeError, match="100 × 100 pixels are more than"):
+    with pytest.raises(TooLargeError, match="100 × 100 pixels exceed the limit"):
         load_picture(file)
 
 

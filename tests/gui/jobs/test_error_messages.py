@@ -16,7 +16,7 @@ from lbbic_gui.jobs.messages import Source
 
 FAILURES: tuple[tuple[Exception, str], ...] = (
     (errors.UnsupportedImageError("Cannot read a.png", "It is damaged."), "Cannot read"),
-    (errors.TooLargeError("Cannot read a.png", "Its 9 pixels are more than"), "Too large"),
+    (errors.TooLargeError("Cannot read a.png", "Its 9 pixels exceed the limit"), "Too large"),
     (errors.UnknownFormatError("Cannot read a.png", "It is a HEIC file."), "Cannot read"),
     (errors.UnfitPixelsError("Cannot read a.png", "It is PQ."), "Cannot read"),
     (errors.UnwritableImageError("Cannot write a.webp", "It is too wide."), "Cannot write a.webp"),
@@ -25,7 +25,7 @@ FAILURES: tuple[tuple[Exception, str], ...] = (
     (errors.GpuError("The GPU failed", "CUDA error: an illegal instruction"), "The GPU failed"),
     (OSError(errno.ENOSPC, "No space left on device"), "Disk full"),
     (PermissionError(errno.EACCES, "Permission denied"), "No permission"),
-    (errors.UnknownWeightsError("Unknown weights", "not installed"), "Unknown weights"),
+    (errors.UnknownWeightsError("Unknown model", "not installed"), "Unknown model"),
     (errors.UnsupportedVersionError("Too new", "version 9"), "Made by a newer version"),
     (errors.CorruptDataError("Checksum mismatch", "the pixels differ"), "Checksum mismatch"),
     (errors.NotLbbicError("No", "it begins differently"), "Not an .lbb file"),

@@ -34,12 +34,10 @@ def test_a_mixed_drop_is_sorted_out_without_a_dialog(user: Any, draw: Draw) -> N
     user.drop(folder)
     user.wait(lambda: "cannot be read" in user.window.status.notice.text())
     words = user.window.status.notice.text()
-    assert (
-        words == "2 already in the list  ·  cannot be read: lost  ·  not taken: 2 .heic, 1 hidden"
-    )
+    assert words == "2 already in the list  ·  cannot be read: lost  ·  skipped: 2 .heic, 1 hidden"
     (folder / "empty").mkdir()
     user.drop(folder / "empty")
-    user.wait(lambda: user.window.status.notice.text() == "No pictures there")
+    user.wait(lambda: user.window.status.notice.text() == "No pictures found")
 
 
 def test_bad_files_among_good_ones_become_states_of_their_rows(

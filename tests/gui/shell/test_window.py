@@ -180,7 +180,7 @@ def test_a_pattern_names_the_files(user: Any, draw: Draw) -> None:
     user.bot.keyClicks(dialog.pattern, "{name} q{quality}")
     assert dialog.example.text() == "holiday q4.lbb"
     user.bot.keyClicks(dialog.pattern, "/")
-    assert "needs" in dialog.example.text()
+    assert "must contain" in dialog.example.text()
     dialog.close()
     path = draw("a.png")
     user.drop(path)

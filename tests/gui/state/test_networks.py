@@ -145,7 +145,7 @@ def test_a_model_that_is_gone_gives_way_with_a_notice(
     user.drop(draw("a.png"))
     user.wait_for_result(4.0)
     assert window.settings.values.model == ""
-    assert any("lost is not installed" in words for words in notices)
+    assert any("lost is no longer installed" in words for words in notices)
 
 
 def test_models_that_come_and_go_meanwhile_are_noticed(
@@ -162,7 +162,7 @@ def test_models_that_come_and_go_meanwhile_are_noticed(
     path.unlink()
     come_back(user)
     user.wait(lambda: window.session.result is first)
-    assert "paper is not installed" in window.status.notice.text()
+    assert "paper is no longer installed" in window.status.notice.text()
     assert not window.inspector.model.isVisible()
 
 

@@ -65,5 +65,5 @@ def test_a_contest_takes_models_that_fit(models: list[str], tmp_path: Path) -> N
     options = ["--quality", "6", "-o", str(tmp_path / "out.png")]
     with pytest.raises(SystemExit, match="from two to 4 models"):
         main(["block-sizes", str(picture), "--weights", "b4", *options])
-    with pytest.raises(SystemExit, match="No weights named b5"):
+    with pytest.raises(SystemExit, match="no model named b5"):
         main(["block-sizes", str(picture), "--weights", "b4", "b5", *options])
