@@ -26,6 +26,10 @@ test-fast: export QT_QPA_PLATFORM = offscreen
 test-fast: .venv/stamp  ## Set up, then run a selection of the tests, under a minute, for the inner loop
 	.venv/bin/python -m pytest -q -m "not slow and not train" $(FAST_TESTS)
 
+fuzz: SECONDS ?= 60
+fuzz: .venv/stamp  ## Read damaged and hostile files for SECONDS each target (60)
+	.venv/bin/python -W ignore tests/fuzz/fuzz.py --seconds $(SECONDS)
+
 test-train: .venv-train/stamp  ## Set up the training environment and run its tests
 	.venv-train/bin/python -m pytest tests/training
 

@@ -219,7 +219,8 @@ def decompress_region(
 def decode_progressively(
     data: bytes, *, device: str = "auto", partial: bool = False, max_pixels: int = MAX_PIXELS
 ) -> Iterator[Front]:
-    """The fronts of a file as they are decoded; raises like ``decompress``.
+    """The fronts of a file as they are decoded; raises like ``decompress``, but for transparency,
+    which is left packed.
 
     Blocks of a refined file come once their neighbours are there, in the fronts that this makes.
     The checksum of the pixels is checked after the last front.
