@@ -5,7 +5,7 @@ PIP_INSTALL = bin/python -m pip install --disable-pip-version-check -q
 APP = $(firstword $(wildcard dist/lbbic/lbbic-gui) .venv/bin/lbbic-gui)
 EDITABLE = --no-deps --no-build-isolation -e .
 
-.PHONY: help run test test-fast test-train lint format bundle bundle-test install-desktop \
+.PHONY: help run test test-fast fuzz test-train lint format bundle bundle-test install-desktop \
 	uninstall-desktop docs quality icons screenshots bench clean
 
 help:  ## Show this list

@@ -69,7 +69,6 @@ class CodingThread:
             )
         import torch
 
-        _Coded.here = True
         with _SETTING:
             torch.get_num_threads()  # the caller has its number from here on
         self._pool = ThreadPoolExecutor(1, "lbbic", _set_threads, (torch_threads,))
@@ -82,6 +81,7 @@ class CodingThread:
 
     def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What the function returns or raises there."""
+        _Coded.here = True
         return self._pool.submit(function, *args, **kwargs).result()
 
     def each(self, steps: Iterator[T]) -> Iterator[T]:
