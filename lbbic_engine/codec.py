@@ -5,7 +5,7 @@
     decode_progressively  parse_container → code_grids(LatentReader) → fronts of blocks
     decompress            the same, then flip_blocks → merge_blocks → refine
 
-Sender (``coding.encoder``) and receiver (``coding.decoder``) run the same loop (``code_grids`` of
+Encoder (``coding.encoder``) and decoder (``coding.decoder``) run the same loop (``code_grids`` of
 ``coding.block_loop``) and the same exact networks; they differ in where a front's symbols come from
 (``coding.latents``). Pictures of a batch, and tiles of a picture, share fronts (``layout.tiles``).
 """

@@ -22,7 +22,7 @@ QUALITY_COUNT = int((MAX_QUALITY - MIN_QUALITY) * QUALITY_STEPS) + 1
 EFFORTS = (
     "fast",
     "thorough",
-)  # of a sender: without and with a search for symbols (``symbol_search``)
+)  # of an encoder: without and with a search for symbols (``symbol_search``)
 METADATA = ("exif", "gps", "icc", "xmp")  # that can be left out; gps is within exif and xmp
 
 # Weights of the mean squared error on the 0…1 range, for R in bits per pixel.

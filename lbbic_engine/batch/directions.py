@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lbbic_engine.coding.results import Compressed, IsCancelled, ReportProgress
     from lbbic_engine.pictures.picture import Notice, Picture
 
-# Of one core for a megapixel; a thorough sender and a search for a target take some ten times it.
+# Of one core for a megapixel; a thorough encoder and a search for a target take some ten times it.
 ENCODE_SECONDS, DECODE_SECONDS, SLOW = 1.0, 0.7, 10
 
 Content = Path | bytes

@@ -58,15 +58,15 @@ class Reference:
         size = self._network.config.block_size
         x = to_unit(torch.from_numpy(split_blocks(pixels, size)))
         encoder = SymbolEncoder(self._tables)
-        sender = _Sender(self._network, self._rate, self._steps, x, encoder)
-        self.code(*grid(pixels.shape[0], pixels.shape[1], size), sender)
+        port = _EncoderPort(self._network, self._rate, self._steps, x, encoder)
+        self.code(*grid(pixels.shape[0], pixels.shape[1], size), port)
         return encoder.finish()
 
     def decode(self, stream: bytes, height: int, width: int) -> Pixels:
         """The picture (height, width, 3) in a stream of ``encode``."""
         size = self._network.config.block_size
-        receiver = _Receiver(SymbolDecoder(self._tables, stream))
-        blocks = self.code(*grid(height, width, size), receiver)
+        port = _DecoderPort(SymbolDecoder(self._tables, stream))
+        blocks = self.code(*grid(height, width, size), port)
         return merge_blocks(blocks, height, width, size)
 
     @torch.inference_mode()
@@ -92,7 +92,7 @@ class Reference:
         return np.asarray((x_hat[:-1] * PIXEL_UNIT + OFFSET).to(torch.uint8))
 
 
-class _Sender:
+class _EncoderPort:
     def __init__(
         self,
         network: BlockNetwork,
@@ -119,7 +119,7 @@ class _Sender:
         return found, None
 
 
-class _Receiver:
+class _DecoderPort:
     def __init__(self, decoder: SymbolDecoder) -> None:
         self._decoder = decoder
 
@@ -204,7 +204,7 @@ def _fill_latents(network: BlockNetwork, exact: Tensors) -> None:
 
 
 def _fill_analysis(network: BlockNetwork, exact: Tensors) -> None:
-    """The layers of the sender alone."""
+    """The layers of the encoder alone."""
     config, hidden = network.config, _levels(network.config.hidden)
     digits, rest = exact["analysis_1.weight"].tensor_split([2 * config.pixels], dim=1)
     inputs = [_pixels(config.pixels, integer_network.DIGIT / COARSE_PARTS), hidden]

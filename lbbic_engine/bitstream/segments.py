@@ -26,7 +26,7 @@ Parts = Sequence[tuple[int, int, int]]  # of a front: tile, first and last of it
 
 
 class SymbolSink(Protocol):
-    """Where a sender's symbols go, front by front."""
+    """Where an encoder's symbols go, front by front."""
 
     def begin(self) -> None:
         """Goes on to the next front."""
@@ -36,7 +36,7 @@ class SymbolSink(Protocol):
 
 
 class SymbolSource(Protocol):
-    """Where a receiver's symbols come from, front by front."""
+    """Where a decoder's symbols come from, front by front."""
 
     def begin(self) -> None:
         """Goes on to the next front; EndOfStream if there is none."""

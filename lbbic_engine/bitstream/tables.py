@@ -33,7 +33,7 @@ class ProbabilityTables:
     def bits(self) -> NDArray[np.float32]:
         """Cost of the folded symbols (levels, widest row); the last is that of an escape.
 
-        For a sender's decisions; no decoder depends on it.
+        For an encoder's decisions; no decoder depends on it.
         """
         costs = [-np.log2(stage) for stage in self.stages]
         found = costs[-1]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class AdaptiveThreads:
     """A block model whose fronts get a second thread where a ``ThreadTuner`` finds that faster.
 
-    Heavy fronts, those of large pictures and of a thorough sender, are judged by themselves: their
+    Heavy fronts, those of large pictures and of a thorough encoder, are judged by themselves: their
     products are long enough to gain even where waking a thread costs light ones more than it gives.
     """
 
@@ -157,7 +157,7 @@ if hasattr(os, "register_at_fork"):  # not on Windows
 def on_idle_cores(model: BlockModel, device: str, *, heavy: bool = False) -> BlockModel:
     """The model, with a second thread where there is a second core that has nothing else to do.
 
-    ``heavy`` says that its blocks are a thorough sender's. To be used in a ``CodingThread``.
+    ``heavy`` says that its blocks are a thorough encoder's. To be used in a ``CodingThread``.
     """
     fixed = "OMP_NUM_THREADS" in os.environ or device != "cpu" or usable_cores() < 2
     return model if fixed else AdaptiveThreads(model, heavy=heavy)

@@ -1,4 +1,4 @@
-"""The loop that codes the blocks of pictures, front by front: the same for sender and receiver."""
+"""The loop that codes the blocks of pictures, front by front: the same for encoder and decoder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def code_blocks(
     model: BlockModel, rows: int, columns: int, port: SymbolPort
 ) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
-    """Codes a grid of blocks, for sender and receiver alike; they differ in ``port``.
+    """Codes a grid of blocks, for encoder and decoder alike; they differ in ``port``.
 
     Yields each front's raster indexes (n,) and its blocks' state (n, width).
     """

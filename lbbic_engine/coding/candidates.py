@@ -1,6 +1,6 @@
-"""Ways of coding a block, among which the thorough sender chooses.
+"""Ways of coding a block, among which the thorough encoder chooses.
 
-The fast sender (``latents.LatentWriter``) chooses every symbol by itself, as if an error of a
+The fast encoder (``latents.LatentWriter``) chooses every symbol by itself, as if an error of a
 latent were one of pixels. The candidates differ in how much they give for exactness, as a whole and
 latent by latent, by chance; half of them also round some of the first latents away from zero.
 """
@@ -16,11 +16,11 @@ from torch import Tensor
 
 from lbbic_engine.bitstream.entropy import Levels, Symbols
 from lbbic_engine.bitstream.tables import symbol_cost
-from lbbic_engine.coding.latents import CHOICE_DISTORTION, Latents, SymbolChoice
+from lbbic_engine.coding.latents import RDOQ_DISTORTION, Latents, SymbolChoice
 from lbbic_engine.networks.float_network import PIXEL_OFFSET
 from lbbic_engine.networks.weights import LoadedModel
 
-# What exactness is worth to each, relative to its weight in the fast sender's choice.
+# What exactness is worth to each, relative to its weight in the fast encoder's choice.
 CANDIDATES = 2 * (0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.25, 2.0)
 VARIATION = 1.2  # deviation of its logarithm from latent to latent
 OUTWARD_CANDIDATES = 8  # of them, the last ones: they round away from zero, too
@@ -53,7 +53,7 @@ class Candidates:
         offers[:, -OUTWARD_CANDIDATES:].exponential_(1 / OUTWARD_BITS, generator=self._random)
         self.offers = offers.to(device)
         assert choice.distortion_bits is not None
-        self.error_bits = choice.distortion_bits / CHOICE_DISTORTION
+        self.error_bits = choice.distortion_bits / RDOQ_DISTORTION
 
     def draw(self, count: int) -> slice:
         """Patterns for so many blocks."""

@@ -1,6 +1,6 @@
-"""The sender's and the receiver's side of the block loop: where a front's symbols come from.
+"""The encoder's and the decoder's side of the block loop: where a front's symbols come from.
 
-The sender makes them from the picture with the analysis transform; the receiver takes them from
+The encoder makes them from the picture with the analysis transform; the decoder takes them from
 the stream (``segments``). Both give them to the network that runs (``block_model.SymbolPort``).
 """
 
@@ -23,11 +23,11 @@ from lbbic_engine.networks.weights import LoadedModel
 _SYMBOL_BOUND = 2.0**30
 # Weight of the distortion in a symbol's choice, relative to λ: errors also spoil the contexts of
 # the blocks to come. About 3 is best on held-out training pictures: it saves 2 % of the cost.
-CHOICE_DISTORTION = 3.0
+RDOQ_DISTORTION = 3.0
 
 
 class SymbolChoice:
-    """How a sender chooses the symbols of a model at a quality index. Immutable."""
+    """How an encoder chooses the symbols of a model at a quality index. Immutable."""
 
     def __init__(self, network: LoadedModel, index: int) -> None:
         self.network = network
@@ -38,7 +38,7 @@ class SymbolChoice:
         self.distortion_bits: Tensor | None = None
         if model.step_energy is not None:
             # Bits of a block that one quantisation step of error is worth, squared.
-            weight = CHOICE_DISTORTION * lmbda(MIN_QUALITY + index / QUALITY_STEPS) / (3 * 255**2)
+            weight = RDOQ_DISTORTION * lmbda(MIN_QUALITY + index / QUALITY_STEPS) / (3 * 255**2)
             self.distortion_bits = model.step_energy * weight
 
     def saving_per_distortion(

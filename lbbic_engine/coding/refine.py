@@ -136,7 +136,7 @@ def refine_tile(
 
 
 def squared_error(original: Pixels, pixels: Pixels) -> int:
-    """The sum over a picture (height, width, 3), by which a sender chooses the strength."""
+    """The sum over a picture (height, width, 3), by which an encoder chooses the strength."""
     rows = (np.subtract(*pair, dtype=np.int64) for pair in zip(original, pixels, strict=True))
     return sum(int(np.vdot(row, row)) for row in rows)
 

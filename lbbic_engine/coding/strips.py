@@ -37,7 +37,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Sender:
-    """How strips are coded; ``search`` is the thorough sender's."""
+    """How strips are coded; ``search`` is the thorough encoder's."""
 
     weights: WeightsInfo
     refinement: RefinementInfo | None

@@ -1,4 +1,4 @@
-"""The thorough sender's search for symbols. Decoders know nothing of it.
+"""The thorough encoder's search for symbols. Decoders know nothing of it.
 
 Each block is coded in several ways (``candidates``). The decoder's own networks reconstruct each of
 them that differs, and the true R + λD says how good it is. A block is settled once the one to its
@@ -26,7 +26,7 @@ from lbbic_engine.networks.block_model import BlockModel
 from lbbic_engine.networks.float_network import PIXEL_OFFSET
 from lbbic_engine.networks.weights import LoadedModel
 
-LMBDA_SPREAD = 1.37  # for a range as wide as the fast sender's
+LMBDA_SPREAD = 1.37  # for a range as wide as the fast encoder's
 BEAM_WIDTH = 4  # best ways of a block: the next one is tried after each, the block again from each
 BLOCKS_TOGETHER = 64  # a bound for memory
 MEMORY_KEPT = 31 << 20  # bytes

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 QUALITIES = tuple(step / 8 for step in range(8, 65))
 
-_MORE = 4  # encodings that a slower sender usually takes on top
+_MORE = 4  # encodings that a slower encoder usually takes on top
 
 Encode = Callable[[float], "Compressed"]
 
@@ -54,7 +54,7 @@ def search_quality(
 ) -> tuple[float, Compressed]:
     """Return the best quality of at most ``max_bytes``, or the lowest with ``min_psnr`` dB.
 
-    Takes at most six encodings. A sender that is not the fast one begins at the fast one's answer,
+    Takes at most six encodings. An encoder other than the fast one begins at the fast one's answer,
     and usually takes one to four more. ``attempting`` hears of every encoding before it begins:
     its number, and how many there will be at most. LbbicError when no quality of the model will
     do; ValueError unless exactly one wish is given.

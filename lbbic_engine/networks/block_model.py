@@ -1,4 +1,4 @@
-"""What the coding loop asks of a network, and what a network asks of a sender or a receiver."""
+"""What the coding loop asks of a network, and what a network asks of an encoder or a decoder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class SymbolPort(Protocol):
     def symbols(self, index: int, means: Tensor, levels: Tensor) -> tuple[Tensor, Tensor | None]:
         """int32 symbols (m, width) of a slice, given means (y_hat's unit) and levels (n, width).
 
-        A sender may go on with a row in several ways: the rows (m,) that these are the
+        An encoder may go on with a row in several ways: the rows (m,) that these are the
         continuations of come second, None if they are the same.
         """
 

@@ -146,7 +146,7 @@ class IntegerModel:
         self.device = network.device
         self.steps = network.tensors["steps"][index].double() / 2**STEP_BITS
         # Squared error of a block's 8-bit values that a latent wrong by one step makes: the
-        # synthesis is nearly orthonormal. For a sender's choice of symbols.
+        # synthesis is nearly orthonormal. For an encoder's choice of symbols.
         self.step_energy: Tensor | None = (PIXELS_PER_LATENT * self.steps).float().square()
         self._layers = Layers(network.tensors, network.products, index)
         self._linear = network.synthesis_linear

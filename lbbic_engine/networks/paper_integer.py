@@ -28,10 +28,11 @@ Matrices that share their input are stacked:
 
     context    (4·3B² →) [context_1 | synthesis_1's share of the context, in units of its own]
 
-Networks whose outside is not pixel value 128 have a ``border``: integers that are added to the
-sums of ``context`` for each missing neighbour. Where features are read of neighbours, too
-(see ``networks/paper_float.py``), a block's state holds them, and the block above it: at the
-picture's sides features are read that belong to no block, whose contexts are the two blocks above.
+Networks whose padding is not pixel value 128 have a padding bias (the tensor ``border``): integers
+that are added to the sums of ``context`` for each missing neighbour. If neighbours' features are
+read as well (``networks/paper_float.py``), a block's state holds them and the block above it: at
+the sides of the picture, features of places outside are read, whose contexts are the two blocks
+above.
 """
 
 from __future__ import annotations
@@ -101,24 +102,25 @@ class InverseGDN:
 class PaperAnalysis:
     """The encoder's float transform, reading the exact networks' integers."""
 
-    def __init__(self, transform: Transform, outside: float = 0.0) -> None:
+    def __init__(self, transform: Transform, padding_value: float = 0.0) -> None:
         self._first = transform.value, transform.context
         self._layers = [
             layer.fixed() if isinstance(layer, GDN) else layer for layer in transform.layers
         ]
-        self._outside = outside
+        self._padding_value = padding_value
 
     def __call__(
-        self, x: Tensor, around: Tensor, missing: Tensor | None = None, *, index: int
+        self, x: Tensor, around: Tensor, padding_mask: Tensor | None = None, *, index: int
     ) -> Tensor:
         """y (n, latents) in y_hat's unit, of blocks x (n, 3B²): pixel values - 128, float32.
 
-        ``around`` (n, 4·3B²) has the same unit, ``missing`` (n, 4) is 1 for blocks outside.
+        ``around`` (n, 4·3B²) has the same unit, ``padding_mask`` (n, 4) is 1 for blocks outside the
+        picture.
         """
         context = to_unit(around)
-        if missing is not None:
-            outside = (missing * self._outside)[..., None]
-            context = (context.unflatten(1, (len(NEIGHBOURS), -1)) + outside).flatten(1)
+        if padding_mask is not None:
+            padding = (padding_mask * self._padding_value)[..., None]
+            context = (context.unflatten(1, (len(NEIGHBOURS), -1)) + padding).flatten(1)
         value, of_context = self._first
         y: Tensor = value(to_unit(x)) + of_context(context)
         for layer in self._layers:
@@ -129,8 +131,8 @@ class PaperAnalysis:
 class PaperIntegerNetwork:
     """Integer layers on one device; immutable. It has a single quality.
 
-    A block's state is int8: its pixels; if there is a border or features are read of neighbours,
-    whether it is missing; in the latter case the same of the block above, and the features.
+    A block's state is int8: its pixels; if there is a padding bias or neighbours' features are
+    read, whether it is missing; in the latter case the same of the block above, and the features.
     """
 
     def __init__(
@@ -142,10 +144,10 @@ class PaperIntegerNetwork:
         self.steps = torch.full(
             (config.latents,), float(LATENT_UNIT), dtype=torch.double, device=device
         )
-        self.step_energy: Tensor | None = None  # unknown: the sender takes the nearest symbols
+        self.step_energy: Tensor | None = None  # unknown: the encoder takes the nearest symbols
         self._thresholds = tensors["thresholds"].float().to(device)
-        border = tensors.get("border")
-        self._border = None if border is None else border.double().to(device)
+        padding_bias = tensors.get("border")
+        self._padding_bias = None if padding_bias is None else padding_bias.double().to(device)
         self._wide = config.feature_blocks > 1
 
         def power(name: str) -> Tensor:
@@ -167,7 +169,7 @@ class PaperIntegerNetwork:
         self._context_2, self._context_3, self._parameters = (
             narrow(name, name) for name in ("context_2", "context_3", "parameters")
         )
-        self._share_scale = power("share")
+        self._context_share_scale = power("share")
         self._synthesis = [wide(f"synthesis_{i}") for i in (1, 2, 3, 4)]
         self._inverse_gdn = [InverseGDN(wide(f"norm_{i}"), power(f"gdn_{i}")) for i in (1, 2, 3)]
 
@@ -181,7 +183,7 @@ class PaperIntegerNetwork:
         if self._wide:
             first, _ = self._first_layers(self._outside_cells(1))
             outside = torch.cat([outside, outside, self._features(first)], dim=1)
-        elif self._border is None:
+        elif self._padding_bias is None:
             outside = outside[:, : self.config.pixels]
         state = outside.new_zeros((blocks + 1, outside.shape[1]))
         state[-1] = outside
@@ -193,10 +195,10 @@ class PaperIntegerNetwork:
         cells = around.view(len(front), len(NEIGHBOURS), -1)
         if self._wide:
             return self._code_wide_front(front, cells, port)
-        first, share = self._first_layers(cells)
+        first, context_share = self._first_layers(cells)
         means, levels = self.context_model(self._features(first))
-        x_hat = self._code(front, cells, share, means, levels, port)
-        if self._border is None:
+        x_hat = self._code(front, cells, context_share, means, levels, port)
+        if self._padding_bias is None:
             return x_hat
         return torch.cat([x_hat, x_hat.new_zeros((len(front), 1))], dim=1)
 
@@ -216,11 +218,11 @@ class PaperIntegerNetwork:
         at_upper_right[:, LEFT] = upper[right]
         at_upper_right[:, UPPER_LEFT] = second[right]
 
-        first, share = self._first_layers(torch.cat([cells, beyond]))
+        first, context_share = self._first_layers(torch.cat([cells, beyond]))
         own, *sides = self._features(first).split([count, len(left), len(left), len(right)])
         features[left, LEFT], features[left, UPPER_LEFT], features[right, UPPER_RIGHT] = sides
         means, levels = self.context_model(torch.cat([own, features.flatten(1)], dim=1))
-        x_hat = self._code(front, cells, share[:count], means, levels, port)
+        x_hat = self._code(front, cells, context_share[:count], means, levels, port)
         present = x_hat.new_zeros((count, 1))
         return torch.cat([x_hat, present, upper, own], dim=1)
 
@@ -228,20 +230,20 @@ class PaperIntegerNetwork:
         self,
         front: Tensor,
         cells: Tensor,
-        share: Tensor,
+        context_share: Tensor,
         means: Tensor,
         levels: Tensor,
         port: SymbolPort,
     ) -> Tensor:
         """x_hat (n, 3B²) int8, once the symbols are there."""
-        pixels, missing = self._pixels(cells), cells[..., self.config.pixels :].flatten(1)
-        port.begin(front, pixels, *([missing] if missing.shape[1] else []))
+        pixels, padding_mask = self._pixels(cells), cells[..., self.config.pixels :].flatten(1)
+        port.begin(front, pixels, *([padding_mask] if padding_mask.shape[1] else []))
         symbols, _ = port.symbols(0, means, levels)
         y_hat = _activation(symbols.double().mul_(LATENT_UNIT).add_(means))
-        return self.synthesis_transform(y_hat.to(torch.int16), share)
+        return self.synthesis_transform(y_hat.to(torch.int16), context_share)
 
     def _outside_cells(self, count: int) -> Tensor:
-        """Contexts (count, 4, 3B² + 1) of nothing but blocks outside."""
+        """Contexts (count, 4, 3B² + 1) of blocks outside the picture only."""
         shape = (count, len(NEIGHBOURS), self.config.pixels + 1)
         cells = torch.zeros(shape, dtype=torch.int8, device=self.device)
         cells[..., -1] = 1
@@ -252,12 +254,14 @@ class PaperIntegerNetwork:
         return cells[..., : self.config.pixels].reshape(len(cells), -1)
 
     def _first_layers(self, cells: Tensor) -> tuple[Tensor, Tensor]:
-        """Sums of context_1 and of synthesis_1's share, of contexts (n, 4, 3B² + 1)."""
+        """Sums of context_1 and of the context's share of synthesis_1, from (n, 4, 3B² + 1)."""
         sums = self._context.product(self._pixels(cells))
-        if self._border is not None:
-            sums += (cells[..., -1].double() @ self._border).to(torch.int32)
-        first, share = sums.split((self.config.context_widths[0], self.config.hidden), dim=1)
-        return first, share
+        if self._padding_bias is not None:
+            sums += (cells[..., -1].double() @ self._padding_bias).to(torch.int32)
+        first, context_share = sums.split(
+            (self.config.context_widths[0], self.config.hidden), dim=1
+        )
+        return first, context_share
 
     def _features(self, first: Tensor) -> Tensor:
         """The context model's first layer (n, 12N/8), int8, from its sums."""
@@ -271,10 +275,10 @@ class PaperIntegerNetwork:
         scales, means = self._parameters(hidden).round_().chunk(2, dim=1)
         return means.double(), torch.bucketize(scales.contiguous(), self._thresholds)
 
-    def synthesis_transform(self, y_hat: Tensor, share: Tensor) -> Tensor:
+    def synthesis_transform(self, y_hat: Tensor, context_share: Tensor) -> Tensor:
         """x_hat (n, 3B²) int8, from y_hat, int16, and the context's share of synthesis_1."""
         first, *rest = self._synthesis
-        value = first(y_hat) + share * self._share_scale
+        value = first(y_hat) + context_share * self._context_share_scale
         for gdn, layer in zip(self._inverse_gdn, rest, strict=True):
             hidden = gdn(_activation(value))
             value = layer(_activation(hidden).to(torch.int16))

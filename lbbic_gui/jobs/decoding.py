@@ -72,7 +72,7 @@ def decode(
     begin: float = 0.0,
     partial: bool = False,
 ) -> Coded:
-    """Decode front by front as any receiver would, reporting each; the job is at ``begin``."""
+    """Decode front by front as any decoder would, reporting each; the job is at ``begin``."""
     from lbbic_engine import codec
     from lbbic_engine.bitstream.container import parse_container
     from lbbic_engine.coding.decoder import damage_notices

@@ -25,7 +25,7 @@ from training.shared import dataset
 from training.shared.recipe import Recipe, from_values
 from training.shared.run_folder import RunFolder, load_state
 
-TABLE_ROUNDS = 2  # a sender's choices depend on the tables
+TABLE_ROUNDS = 2  # an encoder's choices depend on the tables
 
 
 def export_run(

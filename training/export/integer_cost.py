@@ -107,7 +107,7 @@ def integer_point(network: LoadedModel, crops: Sequence[dataset.Pixels], quality
 
 
 class _Counter:
-    """Adds up the bits of a sender's symbols."""
+    """Adds up the bits of an encoder's symbols."""
 
     def __init__(self, tables: ProbabilityTables) -> None:
         self._cost = tables.bits()

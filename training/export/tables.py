@@ -1,6 +1,6 @@
 """Probability tables from what the codec really sends, in place of the assumed distribution.
 
-The rate term of training assumes logistic distributions; the symbols that a sender chooses by
+The rate term of training assumes logistic distributions; the symbols that an encoder chooses by
 rate and distortion follow them only roughly. Tables are free at decode time, so every scale
 level gets the distribution that was counted.
 """
@@ -27,7 +27,7 @@ TAIL = 2.0**-12  # probability of an escape that a narrower row may have
 
 
 class _CountingWriter(LatentWriter):
-    """Codes like a sender and counts the symbols of every level."""
+    """Codes like an encoder and counts the symbols of every level."""
 
     def count_into(self, counts: NDArray[np.float64]) -> None:
         self._counts = counts

@@ -120,12 +120,14 @@ def calibrate(network: PaperNetwork, pictures: Iterable[np.ndarray]) -> Calibrat
 def integer_tensors(network: PaperNetwork, calibration: Calibration) -> dict[str, Tensor]:
     """All tensors of the integer twin, tables included."""
     tensors = _Tensors(calibration)
-    outside = network.outside.double()
-    context, border = _add_context_model(tensors, network.context_model, outside)
-    share, more = _add_synthesis_transform(tensors, network.synthesis_transform, outside)
-    tensors.add_matrix("context", torch.cat([context, share]))
-    if outside:
-        tensors.found["border"] = torch.cat([border, more], dim=1).to(torch.int32)
+    padding_value = network.outside.double()
+    context, padding_bias = _add_context_model(tensors, network.context_model, padding_value)
+    context_share, more = _add_synthesis_transform(
+        tensors, network.synthesis_transform, padding_value
+    )
+    tensors.add_matrix("context", torch.cat([context, context_share]))
+    if padding_value:
+        tensors.found["border"] = torch.cat([padding_bias, more], dim=1).to(torch.int32)
     return tensors.found | _entropy_tensors(network.config)
 
 
@@ -213,9 +215,9 @@ class _Tensors:
 
 
 def _add_context_model(
-    tensors: _Tensors, model: ContextModel, outside: Tensor
+    tensors: _Tensors, model: ContextModel, padding_value: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Adds all but the first layer's matrix (12N/8, 4·3B²), which is returned with its border."""
+    """Adds all but the first layer's matrix (12N/8, 4·3B²), returned with its padding bias."""
     first, *linear = (m for m in model.layers if isinstance(m, nn.Linear))
     rectifiers = [tensors.units[m][1] for m in model.layers if isinstance(m, nn.LeakyReLU)]
     latents = linear[-1].out_features // 2
@@ -229,27 +231,27 @@ def _add_context_model(
         inner = tensors.layer_rows(name, layer, inputs, ACTIVATION_BOUND)
         tensors.add_matrix(name, inner.weight)
         tensors.add_layer(name, inner, target)
-    return rows.weight, _border(first, rows, outside)
+    return rows.weight, _padding_bias(first, rows, padding_value)
 
 
 def _add_synthesis_transform(
-    tensors: _Tensors, transform: Transform, outside: Tensor
+    tensors: _Tensors, transform: Transform, padding_value: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Adds all but the first layer's matrix for the context (N, 4·3B²).
 
-    That is returned with its border.
+    That is returned with its padding bias.
     """
     units, bound = tensors.units, kernels.WIDE_ACTIVATION_BOUND
     gdns = [m for m in transform.layers if isinstance(m, GDN)]
     linear = [m for m in transform.layers if isinstance(m, nn.Linear)]
     value = tensors.layer_rows("synthesis_1", transform.value, 1 / LATENT_UNIT, bound)
-    share = tensors.layer_rows("share", transform.context, 1 / PIXEL_RANGE, PIXEL_BOUND)
+    context_share = tensors.layer_rows("share", transform.context, 1 / PIXEL_RANGE, PIXEL_BOUND)
     tensors.add_matrix("synthesis_1", value.weight)
     tensors.add_layer("synthesis_1", value, units[gdns[0]][0])
-    tensors.add_scale("share", share.unit / units[gdns[0]][0])
-    border = _border(transform.context, share, outside)
-    total = value.reach * value.unit + share.reach * share.unit
-    if (total / torch.minimum(value.unit, share.unit)).max() >= 2.0**53:
+    tensors.add_scale("share", context_share.unit / units[gdns[0]][0])
+    padding_bias = _padding_bias(transform.context, context_share, padding_value)
+    total = value.reach * value.unit + context_share.reach * context_share.unit
+    if (total / torch.minimum(value.unit, context_share.unit)).max() >= 2.0**53:
         raise BoundError("synthesis_1: a sum does not fit in 53 bits")
 
     pixel = torch.ones(linear[-1].out_features, dtype=torch.double)
@@ -261,16 +263,16 @@ def _add_synthesis_transform(
         rows = tensors.layer_rows(name, layer, units[gdn][1], bound, last)
         tensors.add_matrix(name, rows.weight)
         tensors.add_layer(name, rows, target)
-    return share.weight, border
+    return context_share.weight, padding_bias
 
 
-def _border(layer: nn.Linear, rows: _Rows, outside: Tensor) -> Tensor:
+def _padding_bias(layer: nn.Linear, rows: _Rows, padding_value: Tensor) -> Tensor:
     """What each neighbour (4, outputs) adds to a layer's accumulators when it is missing."""
     sums = layer.weight.double().unflatten(1, (len(NEIGHBOURS), -1)).sum(dim=2).t()
-    border = (sums * outside / rows.unit).round()
-    if (rows.reach + border.abs().sum(dim=0)).max() >= SUM_BOUND[False]:
+    padding_bias = (sums * padding_value / rows.unit).round()
+    if (rows.reach + padding_bias.abs().sum(dim=0)).max() >= SUM_BOUND[False]:
         raise BoundError("context: a sum can reach 2^24")
-    return border
+    return padding_bias
 
 
 def _add_inverse_gdn(tensors: _Tensors, number: int, gdn: GDN) -> None:

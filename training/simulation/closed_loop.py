@@ -16,7 +16,7 @@ from torch import Tensor
 from lbbic_engine.layout import wavefront
 from lbbic_engine.networks.float_network import BlockNetwork, to_pixels
 from training.shared.losses import bits
-from training.simulation.symbol_choice import choose, distortion_bits
+from training.simulation.rdoq import choose_symbols, distortion_bits
 
 
 @cache
@@ -61,7 +61,7 @@ def run(
             means, levels = network.entropy_parameters(i, h, y_hat, rate)
             part = slice(first, first + width)
             step, scales = steps[..., part], network.scales(levels)
-            symbols = choose((y[..., part] - means) / step, scales, worth[..., part])
+            symbols = choose_symbols((y[..., part] - means) / step, scales, worth[..., part])
             if count:
                 counted[:, front] += bits(symbols, scales).sum(-1)
             found = means + symbols * step

@@ -12,7 +12,7 @@ from torch.nn import functional
 from lbbic_engine.layout.wavefront import NEIGHBOURS
 from lbbic_engine.networks.float_network import PIXEL_UNIT, BlockNetwork, to_pixels
 from training.shared.losses import bits
-from training.simulation.symbol_choice import choose, distortion_bits
+from training.simulation.rdoq import choose_symbols, distortion_bits
 
 # R + λD grows about as λ^0.44 along the curve: dividing by it weighs all rates alike.
 LOSS_EXPONENT = -0.44
@@ -41,7 +41,7 @@ def open_loop_losses(
 ) -> Losses:
     """Losses of blocks x (C, n, 3B²) whose neighbours were reconstructed as x_hat.
 
-    Symbols are a sender's; gradients pass through the choice as if there were none. The rate
+    Symbols are an encoder's; gradients pass through the choice as if there were none. The rate
     counts them, which is what the scales learn from. Values learn from a rate smoothed by uniform
     noise, since that of a symbol has no gradient.
     """
@@ -61,7 +61,7 @@ def open_loop_losses(
         means, levels = network.entropy_parameters(i, h, before, rate)
         step, scales = steps[..., part], network.scales(levels)
         values = (y[..., part] - means) / step
-        symbols = choose(values.detach(), scales.detach(), worth[..., part])
+        symbols = choose_symbols(values.detach(), scales.detach(), worth[..., part])
         smooth = bits(values + torch.rand_like(values) - 0.5, scales.detach())
         counted = counted + (bits(symbols, scales) + smooth - smooth.detach()).sum((1, 2))
         parts.append(means + (values + (symbols - values).detach()) * step)

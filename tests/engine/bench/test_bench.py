@@ -167,7 +167,7 @@ class Replay:
 
 
 def test_the_reference_is_the_same_networks(tiny: None, photograph: NDArray[np.uint8]) -> None:
-    """The symbols of our sender make nearly our picture, though rounding errors add up."""
+    """The symbols of our encoder make nearly our picture, though rounding errors add up."""
     description = weights.by_name(weights.DEFAULT)
     tensors = model_files.load_file(description.path)
     exact, analysis = (model_files.part(tensors, p) for p in (weights.INTEGER, weights.ANALYSIS))

@@ -1,4 +1,4 @@
-"""A thorough sender: its files are as good as any, and better."""
+"""A thorough encoder: its files are as good as any, and better."""
 
 from pathlib import Path
 
@@ -66,7 +66,7 @@ def test_pictures_of_a_batch_are_searched_by_themselves(
 
 
 @pytest.mark.usefixtures("tiny")
-def test_ways_that_are_alike_are_the_fast_senders(
+def test_ways_that_are_alike_are_the_fast_encoders(
     photograph: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The search runs the networks on the same contexts as the coder does."""

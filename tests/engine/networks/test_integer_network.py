@@ -172,7 +172,7 @@ def test_a_rectified_layer_rounds_its_product_to_float32_first() -> None:
 def test_the_analysis_transform_equals_plain_integer_arithmetic(
     tiny_weights: Path, kernel: str, index: int
 ) -> None:
-    """So a sender's files do not depend on the kernel either."""
+    """So an encoder's files do not depend on the kernel either."""
     description = next(weights.describe_folder(tiny_weights))
     tensors = model_files.part(model_files.load_file(description.path), weights.ANALYSIS)
     random = np.random.default_rng(index)

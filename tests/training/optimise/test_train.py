@@ -29,7 +29,7 @@ from training.shared import dataset
 from training.shared.recipe import load_recipe
 from training.shared.run_folder import RunFolder
 from training.simulation import closed_loop, open_loop
-from training.simulation.symbol_choice import choose, distortion_bits
+from training.simulation.rdoq import choose_symbols, distortion_bits
 
 TINY = Path(__file__).parents[3] / "training" / "recipes" / "tiny.toml"
 
@@ -263,7 +263,7 @@ def test_training_chooses_symbols_as_the_codec_does(exported: Path, finished: Pa
     levels = torch.randint(5, 30, (500, 32), generator=random)
     scales = network.scales(levels.float())
     values = torch.randn((500, 32), generator=random)
-    ours = choose(values, scales, worth[0])
+    ours = choose_symbols(values, scales, worth[0])
     nearest = values.round()
     byte_levels = levels.to(torch.uint8)
     lower = codecs_choice.saving_per_distortion(slice(32), values, nearest, byte_levels) > 1

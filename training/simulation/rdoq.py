@@ -1,6 +1,7 @@
-"""The sender's choice of symbols in floating point: ``latents.LatentWriter``'s, for training.
+"""Rate-distortion optimised quantisation (RDOQ) in floating point, as training needs it.
 
-The codec asks its tables what a symbol costs, this the logistic distribution that they start from.
+``latents.LatentWriter`` takes the cost of a symbol from the tables; this module takes it from the
+logistic distribution that they start from.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import math
 import torch
 from torch import Tensor
 
-from lbbic_engine.coding.latents import CHOICE_DISTORTION
+from lbbic_engine.coding.latents import RDOQ_DISTORTION
 from lbbic_engine.config import LAMBDAS
 from lbbic_engine.networks.float_network import PIXEL_UNIT
 from training.shared.losses import bits
@@ -23,12 +24,12 @@ def distortion_bits(steps: Tensor, rate: Tensor) -> Tensor:
     """
     # λ is geometric between the rate points.
     parts = torch.stack([rate[:, i] * math.log(value) for i, value in enumerate(LAMBDAS)])
-    weight = parts.sum(0).exp() * (CHOICE_DISTORTION / (3 * 255**2))
+    weight = parts.sum(0).exp() * (RDOQ_DISTORTION / (3 * 255**2))
     return weight[:, None, None] * (PIXEL_UNIT * steps).square()
 
 
 @torch.no_grad()
-def choose(values: Tensor, scales: Tensor, worth: Tensor) -> Tensor:
+def choose_symbols(values: Tensor, scales: Tensor, worth: Tensor) -> Tensor:
     """The nearest symbol or the next towards zero, whichever costs less in R + λD.
 
     ``values`` and ``scales`` in quantisation steps; ``worth`` is what ``distortion_bits`` gives.
