@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,6 +18,10 @@ GOLDEN = Path(__file__).parent / "golden"
 
 # Two threads on products this small collapse when anything else runs.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# A shell that starts the tests in the background lets them, and the commands that they start,
+# ignore what they are to be interrupted by.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No test is decided by how busy the machine is: hypothesis neither times an example nor how long
 # it takes to make one. A failure prints the line that repeats it.
