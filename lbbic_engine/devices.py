@@ -32,7 +32,7 @@ def choose_device(wish: str) -> str:
     """Return cpu or cuda for a wish: auto, cpu or cuda. LbbicError if there is none, ValueError.
 
     auto is the CPU: a GPU waits for the small operations of each front to be launched, and for its
-    symbols (a Kodak picture took an H200 0.51 s, the server core beside it 0.39 s).
+    symbols (``docs/benchmark.md`` has the times).
     """
     if wish not in DEVICES:
         raise ValueError(f"device must be one of {', '.join(DEVICES)}, not {wish}")

@@ -1,6 +1,6 @@
-"""The two kinds of runs behind one interface, so that a command asks once whose run it is.
+"""The two kinds of runs behind one interface, so that a command asks only once which kind it has.
 
-Each imports torch only when it is asked for something.
+Each imports torch only when it is used.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The codecs that ``lbbic bench`` measures, behind one interface; imported in a process each.
+"""The codecs that ``lbbic bench`` measures, behind one interface; each runs in its own process.
 
-``reference`` runs the production model's float networks as simply as can be (``reference``).
+``reference`` runs the production model's float networks as simply as possible (``reference``).
 """
 
 from __future__ import annotations

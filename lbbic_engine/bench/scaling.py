@@ -1,9 +1,9 @@
-"""How our times and memory grow with pixels, threads and batches: the rest of ``make bench``.
+"""How LBBIC's time and memory grow with pixels, threads and batches: the rest of ``make bench``.
 
     python -m lbbic_engine.bench.scaling FOLDER OUT
 
-Pictures of every size are mosaics of those in the folder, mirrored so that seams fit. Each case
-runs in a process of its own. With two other processes busy, decoding is measured once more.
+Pictures of every size are mosaics of those in the folder, mirrored so that the seams fit. Each case
+runs in its own process. Decoding is measured again while two other processes are busy.
 """
 
 from __future__ import annotations

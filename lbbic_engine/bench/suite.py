@@ -1,7 +1,7 @@
-"""Speed, memory and rate–distortion of ours beside other codecs: ``lbbic bench``.
+"""Speed, memory and rate–distortion of LBBIC and other codecs: ``lbbic bench``.
 
-Each codec runs in a process of its own, so that its peak memory is its own. A measurement is a
-line of ``results.jsonl`` as soon as it is made, so that a run that was broken off goes on where it
+Each codec runs in its own process, so that its peak memory can be measured. A measurement becomes a
+line of ``results.jsonl`` as soon as it is made, so that an interrupted run continues where it
 stopped. Times are medians of half a second's repetitions.
 """
 

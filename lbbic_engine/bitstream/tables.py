@@ -1,13 +1,12 @@
 """Probabilities of the symbols at every scale level: integer counts and lookups, no formulas.
 
-A symbol k is stored as 0, -1, 1, -2, 2, … → 0, 1, 2, 3, 4, … (``fold``), so the likely ones
-come first. Its row is cut into stages: the first says 0…6 or "larger", the next what the larger
-ones are, and so on; the last entry of the last stage is an escape. Few symbols go beyond the
-first stage, and an entropy coder's time grows with the width of a row.
+A symbol k is stored as 0, -1, 1, -2, 2, … → 0, 1, 2, 3, 4, … (``fold``), so that likely symbols
+come first. Its row is cut into stages: the first codes 0…6 or "larger", the next the larger ones,
+and so on; the last entry of the last stage is an escape. Few symbols go beyond the first stage, and
+the time of an entropy coder grows with the width of a row.
 
-Counts of a stage sum to ``TOTAL``; as binary32 probabilities they are exact, hence the same on
-every machine. How the counts of whole rows come about is the affair of ``training``; they travel
-in the weights file.
+Counts of a stage sum to ``TOTAL``; as binary32 probabilities they are exact and therefore the same
+on every machine. ``training`` makes the counts of whole rows; they are stored in the weights file.
 """
 
 from __future__ import annotations

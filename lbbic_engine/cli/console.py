@@ -1,4 +1,4 @@
-"""How the command line speaks on standard error: complaints, reasons, a progress bar."""
+"""What the command line writes to standard error: complaints, reasons, a progress bar."""
 
 from __future__ import annotations
 

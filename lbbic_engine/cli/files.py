@@ -1,4 +1,4 @@
-"""Which files a command reads, and where the results go. Decides all names, reads no file."""
+"""Which files a command reads and where the results go. Decides all names and reads no file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measurements as people and programs read them: tables, a JSON document, a plot."""
+"""Measurements for people and programs: tables, a JSON document, a plot."""
 
 from __future__ import annotations
 

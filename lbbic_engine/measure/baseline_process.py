@@ -1,8 +1,8 @@
-"""Other codecs in a process of their own, so that a caller's other threads never stand still.
+"""Runs other codecs in a separate process, so that the caller's other threads never stall.
 
-Their libraries take in and give out a whole picture without letting go of the interpreter's lock,
-at 12 megapixels some 100 ms each time. A process can also be ended in the middle of an encoding.
-Pixels go there and come back as files, which both sides read and write without the lock.
+Their libraries read and write a whole picture without releasing the interpreter's lock, which takes
+some 100 ms each time at 12 megapixels. A process can also be ended in the middle of an encoding.
+Pixels are passed as files, which both sides read and write without the lock.
 """
 
 import multiprocessing

@@ -1,7 +1,7 @@
-"""JPEG, WebP and AVIF as Pillow writes them, to compare with at the same number of bytes.
+"""JPEG, WebP and AVIF as Pillow writes them, for comparison at the same number of bytes.
 
-Each is set to its best for PSNR without tuning: full colour resolution where the format has it
-(WebP has not), the slowest method that is still usual. Knows nothing of .lbb files.
+Each is set to its best PSNR without tuning: full colour resolution if the format has it (WebP does
+not), and the slowest method in common use. Knows nothing of .lbb files.
 """
 
 import io

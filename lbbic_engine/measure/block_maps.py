@@ -1,4 +1,4 @@
-"""What every block of a file costs and loses: as numbers, as a table, as a picture."""
+"""The bits and distortion of every block of a file: as numbers, as a table, as a picture."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What the codec costs and keeps on real files: every number comes from a file read back.
+"""Rate, quality and time of the codec on real files: every figure comes from a file read back.
 
-Bits per pixel count whole files; PSNR is that of the 8-bit pictures a user gets; seconds are the
+Bits per pixel count whole files, PSNR is that of the 8-bit pictures a user gets, and times are the
 coder's alone, without reading pictures and weights. Curves average over pictures, dB included.
 """
 

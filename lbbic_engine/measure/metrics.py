@@ -1,8 +1,8 @@
-"""How good a picture is and how one codec stands against another: PSNR, MS-SSIM, BD-rate.
+"""How good a picture is: PSNR and MS-SSIM.
 
-Pictures are 8-bit arrays as a user gets them, never a codec's unrounded floats. The surprise:
-MS-SSIM averages a padding zero into the halved scales at odd sizes, because the implementations
-that published figures come from do so. Pictures are worked on in strips: the memory stays small.
+Pictures are 8-bit arrays as a user gets them, never a codec's unrounded floats. MS-SSIM averages a
+padding zero into the halved scales at odd sizes, because the implementations that published figures
+come from do so. Pictures are processed in strips to save memory.
 """
 
 import math

@@ -1,8 +1,8 @@
-"""The quality that meets a wish: a file size, or a PSNR. Each probe is a real encoding.
+"""Finds the quality that meets a target: a file size or a PSNR. Each attempt is a real encoding.
 
-Size and PSNR grow with quality, though not strictly: neighbours may swap places by a few bytes.
-So an answer always meets the wish, and the next step in quality does not: it is the best one but
-for such a swap.
+Size and PSNR grow with quality, though not strictly: neighbouring qualities may swap places by a
+few bytes. An answer always meets the target, and the next quality does not, so it is the best one
+apart from such a swap.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Files of models, of weights and of refinements: what they have in common.
+"""What files of weights and files of refinements have in common.
 
-One is a safetensors file with an entry of metadata, JSON. Anybody may have made it, so it is
-checked before it is used (``weights_schema``): its header when it is found, what its tensors hold
-when it is chosen. One that does not pass is named once, to the log, and left out.
+Each is a safetensors file with one entry of metadata, in JSON. Anybody may have made it, so it is
+checked before it is used (``weights_schema``): the header when the file is found, the contents of
+its tensors when it is chosen. A file that does not pass is reported to the log once and left out.
 """
 
 from __future__ import annotations

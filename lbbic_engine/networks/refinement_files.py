@@ -1,7 +1,8 @@
-"""Files of refinements: find, verify, load, save. They lie beside the weights that they refine.
+"""Files of refinements: find, verify, load, save. They are beside the weights that they refine.
 
-As in ``weights``, a file is one safetensors file with an entry of metadata, and its identity stands
-for everything that a decoder uses: a refined file names that, and it names the weights.
+As in ``weights``, a refinement is one safetensors file with one entry of metadata, and its identity
+covers everything that a decoder uses. A refined ``.lbb`` file names the refinement, which names the
+weights.
 """
 
 from __future__ import annotations

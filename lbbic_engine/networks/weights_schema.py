@@ -1,7 +1,8 @@
-"""What a weights file may hold: ranges of its configuration; type, shape and range of its tensors.
+"""What a weights file may contain: ranges of its configuration; type, shape, range of its tensors.
 
-Files are checked against this at the door, since anybody may have made them. What passes cannot
-make the networks fail; that their arithmetic is exact in every kernel is proved at export.
+Every file is checked against this before it is used, since anybody may have made it. Whatever
+passes cannot make the networks fail. That their arithmetic is exact in every kernel is proved at
+export.
 """
 
 from __future__ import annotations

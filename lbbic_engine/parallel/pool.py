@@ -1,9 +1,9 @@
-"""A pool of processes in which one that dies costs its own task alone, and which ends at once.
+"""A pool of processes in which one that dies costs only its own task, and which ends at once.
 
-When a process of ``concurrent.futures.ProcessPoolExecutor`` dies, everything that waits fails with
-it, and nobody can tell whose fault it was. Here each process belongs to a thread, which hands it
-one task after the other through a pipe: the pipe's end says who died, and the thread starts
-another. Processes are spawned, for a fork would share the locks of threads.
+When a process of ``concurrent.futures.ProcessPoolExecutor`` dies, all waiting tasks fail with it,
+and nobody can tell which one was the cause. Here each process belongs to a thread that sends it one
+task after the other through a pipe. The end of the pipe shows which process died, and the thread
+starts another. Processes are spawned, because a fork would share the locks of threads.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Files that are written whole or not at all.
 
-What is written aside has a name that says by which process, so that a later one in the same folder
-clears away what killed ones left behind.
+The name of a temporary file says which process writes it, so that a later process can remove what
+killed ones have left in the same folder.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What a colour profile does to pixels: to sRGB and whether it is sRGB. All of it by lcms.
+"""What a colour profile does to pixels: conversion to sRGB, and whether it is sRGB. Uses lcms.
 
-A profile is judged by what it does, never by its name. The surprise: a grey picture keeps three
-equal channels, so a grey profile becomes a table of 256 values that serves all three.
+A profile is judged by its effect, never by its name. A grey picture keeps three equal channels, so
+a grey profile becomes one table of 256 values for all three.
 """
 
 from __future__ import annotations

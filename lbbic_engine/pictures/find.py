@@ -1,4 +1,4 @@
-"""Picture files: the formats that are read, their endings, and where such files lie in folders."""
+"""Picture files: the formats that are read, their extensions, and finding them in folders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pillow's modes and depths -> plain ones: L, LA, RGB or RGBA of 8 bits, and arrays."""
+"""Converts Pillow's modes and depths to L, LA, RGB or RGBA of 8 bits, and to arrays."""
 
 from __future__ import annotations
 

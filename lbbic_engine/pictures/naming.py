@@ -1,7 +1,7 @@
-"""Names of files to come: a number goes behind a name that is taken. Looks at names, writes none.
+"""Names of new files: a name that is taken gets a number. Looks at names and writes nothing.
 
-Names differ here only if they differ on every file system: some ignore case, or how an accent is
-composed, and results are carried from one to another.
+Two names count as different only if they differ on every file system: some ignore case or how an
+accent is composed, and results are copied from one to another.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Colour profiles for what files say in other ways: by code points, or by numbers.
+"""Colour profiles for colours that a file defines by code points or by numbers.
 
 ``Colours`` is three primaries, a white and a curve; ``as_icc`` writes it as a matrix/TRC profile
 (ICC.1:2010, version 4.3). Code points are those of ITU-T H.273, which PNG (cICP) and AVIF (nclx)

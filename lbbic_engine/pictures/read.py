@@ -1,9 +1,8 @@
-"""Pictures in: any file that Pillow reads and we allow -> 8-bit RGB with alpha and metadata.
+"""Reads pictures: any file in a supported format becomes 8-bit RGB with alpha and metadata.
 
-Here is the order of things; each is done elsewhere in this room. What a picture loses on the way
-in is said in its ``notices``; what would be lost beyond recognition is refused. The surprise: a
-grey picture has three equal channels, and the orientation of a loaded picture is always applied,
-its tag 1.
+This module sets the order of steps; the others of this room do them. ``notices`` say what a picture
+loses on the way in; a picture that would become unrecognisable is refused. A grey picture has three
+equal channels, and the orientation of a loaded picture is always applied and its tag 1.
 """
 
 from __future__ import annotations

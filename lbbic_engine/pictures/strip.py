@@ -1,4 +1,4 @@
-"""A picture without some of its metadata: kinds of them, or all that says where it was taken."""
+"""Removes metadata from a picture: given kinds, or everything that says where it was taken."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Pictures out: fitted to what the format of the file can hold, and written.
+"""Writes pictures, fitted to what the file's format can hold.
 
-What does not fit is said in notices, never lost silently.
+Notices say what does not fit; nothing is lost silently.
 """
 
 from __future__ import annotations

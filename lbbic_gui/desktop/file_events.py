@@ -1,4 +1,4 @@
-"""Files that the desktop hands to the running app: on macOS they come as events, not arguments."""
+"""Files that the desktop opens with the running app: on macOS they are events, not arguments."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Tells the desktop of the app, for this user: menu entry, icon and the file type ``.lbb``.
+"""Registers the app with the desktop for this user: menu entry, icon and file type ``.lbb``.
 
-On Linux these are files below ``$XDG_DATA_HOME``, on Windows keys of the registry's
-``HKEY_CURRENT_USER``; on macOS the bundle's Info.plist says it all. The surprise: nothing is
-written beside the program, whose folder may be read-only.
+On Linux these are files under ``$XDG_DATA_HOME``, on Windows registry keys under
+``HKEY_CURRENT_USER``; on macOS the bundle's Info.plist is enough. Nothing is written beside the
+program, whose folder may be read-only.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """What is dropped on the window or pasted into it: files, a picture, or something else.
 
-The surprise: a browser that copies a picture offers the picture, a page around it and its address,
-all at once.
+A browser that copies a picture offers the picture, a page around it and its address, all at once.
 """
 
 from __future__ import annotations

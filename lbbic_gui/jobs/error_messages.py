@@ -1,4 +1,4 @@
-"""What can go wrong, told to a user: a title, a plain reason and what to do about it."""
+"""Errors as a user reads them: a title, a plain reason and what to do about it."""
 
 from __future__ import annotations
 

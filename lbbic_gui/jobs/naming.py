@@ -1,4 +1,4 @@
-"""Names of files to come: a pattern, and what to do where one is taken."""
+"""Names of new files: a pattern, and what to do if a name is taken."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Imports torch in a worker without the window standing still.
+"""Imports torch in a worker without freezing the window.
 
-The surprise: Python's loader holds the interpreter's lock while the system binds a library, for
-torch some 200 ms (700 ms from a cold disk). Called through ctypes, the system's own ``dlopen``
-runs without the lock, and the import that follows finds the library bound. Nor may the garbage
-collector walk through all that an import makes, again and again; what stays for good is frozen.
+Python's loader holds the interpreter's lock while the system binds a library, which takes a
+noticeable time for torch. Called through ctypes, the system's own ``dlopen`` runs without the lock,
+and the import that follows finds the library bound. The garbage collector is also kept from
+scanning everything that the import creates again and again; what stays for good is frozen.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Processes that compress pictures to save them, beside the thread that owns the model."""
+"""Worker processes that compress pictures to save them, beside the thread that owns the model."""
 
 from __future__ import annotations
 

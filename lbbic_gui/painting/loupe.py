@@ -1,4 +1,4 @@
-"""The loupe: the pixels below the cursor, original and compressed, with their colours' values."""
+"""The loupe: the pixels under the cursor, original and compressed, with their colour values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Maps over the picture: what each block cost, lost, and when it came; and their colours."""
+"""Maps over the picture: each block's bits, error and decoding order; and their colours."""
 
 from __future__ import annotations
 

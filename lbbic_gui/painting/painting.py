@@ -1,6 +1,6 @@
 """How the canvas is painted: pictures, overlays, marks and words. Decides nothing.
 
-The surprise: nothing is scaled in advance; Qt scales what lies in the part to be painted.
+Nothing is scaled in advance; Qt scales only the part to be painted.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Other codecs at no more bytes than ours, side by side with it in a small table.
+"""Other codecs at no more bytes than the .lbb file, in a small table.
 
-One click asks for all of them; each picture found can take the original's side.
+One click runs all of them; each result can be shown in place of the original.
 """
 
 from __future__ import annotations

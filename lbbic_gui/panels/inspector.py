@@ -1,6 +1,6 @@
-"""The panel on the right: the result in figures, the quality, and what an expert asks for.
+"""The panel on the right: the result in figures, the quality, and the tools for experts.
 
-It shows what the session says; what the user wants and can take back is left to the window.
+It shows what the session reports. Changes that the user can undo are left to the window.
 """
 
 from __future__ import annotations

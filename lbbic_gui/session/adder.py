@@ -1,7 +1,7 @@
-"""Pictures on their way into the queue: files, folders, pasted ones; and their thumbnails.
+"""Adds pictures to the queue: files, folders, pasted ones; and makes their thumbnails.
 
-Both go on in the background: rows are added a few at a time, and files looked at one after the
-other, those that are on view first.
+Both happen in the background. Rows are added a few at a time, and files are read one after the
+other, those in view first.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whose result is whose: no picture's result takes the place of another's made in this session."""
+"""Which result belongs to which picture: none replaces another picture's of this session."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How work gets on: a job in words that can be read, many of them as a share, and the time left."""
+"""Progress: a job in words, many jobs as a share, and the time left."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Work on the picture on view beside coding it: other points, a target, other codecs, files."""
+"""Tools for the picture on view: other points, a target, other codecs, saving to files."""
 
 from __future__ import annotations
 

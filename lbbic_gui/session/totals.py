@@ -1,4 +1,4 @@
-"""What the pictures of the queue come to: kept up row by row, never counted anew for one row."""
+"""Totals over the pictures of the queue, updated row by row and never recounted for one row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a newcomer sees: where to drop pictures, and two buttons."""
+"""What the empty window shows: where to drop pictures, and two buttons."""
 
 from __future__ import annotations
 

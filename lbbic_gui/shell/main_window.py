@@ -1,4 +1,4 @@
-"""The main window: lays out the parts and connects them. What they do is their own affair."""
+"""The main window: lays out the parts and connects them."""
 
 from __future__ import annotations
 

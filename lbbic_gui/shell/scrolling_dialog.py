@@ -1,4 +1,4 @@
-"""A dialog that is never larger than the screen: what does not fit is scrolled to."""
+"""A dialog that is never larger than the screen and scrolls instead."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be taken back: choices, and the removal of a picture. The menu says which."""
+"""What can be undone: choices, and the removal of a picture. The menu names the change."""
 
 from __future__ import annotations
 

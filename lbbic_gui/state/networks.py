@@ -1,4 +1,4 @@
-"""Which models are installed, which of them codes, and the quality that follows for a picture."""
+"""Which models are installed, which one is used, and a picture's quality with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sample picture for those who have none at hand."""
+"""The sample picture for users who have no picture at hand."""
 
 from __future__ import annotations
 

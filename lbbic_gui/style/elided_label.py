@@ -1,4 +1,4 @@
-"""A label of one line that never asks for room: names and paths can be of any length."""
+"""A label of one line that never widens its parent: names and paths can be of any length."""
 
 from __future__ import annotations
 

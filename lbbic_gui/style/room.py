@@ -1,4 +1,4 @@
-"""How large a window may be for all of it to be seen, its frame included."""
+"""How large a window may be so that all of it is visible, including its frame."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The wheel scrolls; it changes the value of a field only where the user is in that field."""
+"""The wheel scrolls; it changes the value of a field only if the field has the focus."""
 
 from __future__ import annotations
 

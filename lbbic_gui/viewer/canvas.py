@@ -1,7 +1,7 @@
 """The picture on view, original against compressed: zoom, pan, split, flip, difference.
 
-A plain widget that paints only what has to be; the pixels are numpy arrays that Qt sees without
-copying. Only the window's thread writes them. What is painted how is in ``painting``.
+A plain widget that repaints only what has changed. Qt sees the pixels, numpy arrays, without
+copying them, and only the window's thread writes to them. ``painting`` does the painting.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Words over the canvas: a failure with what to do about it, and the progress of a job."""
+"""Messages over the canvas: a failure with what to do about it, and the progress of a job."""
 
 from __future__ import annotations
 

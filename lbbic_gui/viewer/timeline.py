@@ -1,8 +1,8 @@
-"""The decoding of a picture in time: scrub through its fronts, or play them.
+"""The decoding of a picture over time: scrub through its fronts, or play them.
 
-The fronts are those the decoder delivered; nothing is decoded again. At 1× a picture takes four
-seconds. Where motion is to be reduced, playing shows the end at once, and from the end on a few
-stills from the start.
+The fronts are those that the decoder delivered; nothing is decoded again. At 1× a picture takes
+four seconds. With reduced motion, playing shows the end at once and, from the end, a few stills
+from the start.
 """
 
 from __future__ import annotations

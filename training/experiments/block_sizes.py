@@ -1,9 +1,9 @@
-"""Which block size is best where: a picture coded by several models, compared place by place.
+"""Which block size is best where: a picture coded by several models, compared area by area.
 
-Each model codes the whole picture by itself, so a place's cost is what it costs among blocks of
-its own size; a codec that mixes sizes would have other contexts at the seams. Places are squares of
-the largest block. The cost of one is its bits plus λ times its squared error, for the same λ all
-over: that of the quality asked for.
+Each model codes the whole picture, so the cost of an area is its cost among blocks of the same
+size; a codec that mixes sizes would have other contexts at the seams. Areas are squares of the size
+of the largest block. Their cost is bits plus λ times squared error, with the same λ everywhere:
+that of the requested quality.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""From floating point to the integer twin: the steps of the activations.
+"""From floating point to the integer networks: the quantisation steps of the activations.
 
-Weights are the affair of ``rounding``.
+``rounding`` quantises the weights.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What the integers cost: the float network against its exact twin, on the same crops.
+"""The cost of the integers: the float network against its exact counterpart, on the same crops.
 
-Both run the closed loop on 8-bit pictures, choose symbols alike and assume the same distributions,
-and bits are what these say, so that nothing but the arithmetic differs: the end of a stream takes
-four bytes more, which is half a percent of so small a crop at quality 1.
+Both run the closed loop on 8-bit pictures, choose symbols in the same way and assume the same
+distributions, from which bits are computed, so that only the arithmetic differs. The end of a real
+stream takes four more bytes, which is half a percent of so small a crop at quality 1.
 """
 
 from __future__ import annotations

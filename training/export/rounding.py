@@ -1,13 +1,14 @@
-"""Weights rounded, most to eight bits, so that a layer's outputs hardly change.
+"""Weights rounded, most of them to eight bits, so that a layer's outputs hardly change.
 
-Rounding every weight for itself ignores that inputs move together: in a context all pixels do,
-and the errors of 768 weights add up. So the weights of a row are rounded one after another, and
-each error is made good by the weights still to come, as well as the inputs' second moments allow
+Rounding each weight separately ignores that inputs are correlated: in a context all pixels are, and
+the errors of 768 weights add up. The weights of a row are therefore rounded one after another, and
+each error is compensated by the weights still to come, as well as the inputs' second moments allow
 (Frantar et al. 2023, "GPTQ"; the update is the optimal brain surgeon's of Hassibi & Stork 1992).
 It costs a decoder nothing.
 
-Pairs of neighbours of one sign keep within ``kernels.PAIR_BOUND``. A clipped weight costs far more
-than rounding, so a row's unit is best so large that hardly any is (``row_units``).
+Pairs of neighbours of one sign keep within ``kernels.PAIR_BOUND``. Clipping a weight costs far more
+than rounding it, so the best unit of a row is large enough that hardly any is clipped
+(``row_units``).
 """
 
 from __future__ import annotations

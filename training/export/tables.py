@@ -1,8 +1,8 @@
-"""Probability tables from what the codec really sends, in place of the assumed distribution.
+"""Probability tables counted on the symbols that the codec sends.
 
-The rate term of training assumes logistic distributions; the symbols that an encoder chooses by
-rate and distortion follow them only roughly. Tables are free at decode time, so every scale
-level gets the distribution that was counted.
+The rate term of training assumes logistic distributions, which the symbols that an encoder chooses
+by rate and distortion follow only roughly. Tables cost a decoder nothing, so every scale level gets
+the distribution that was counted.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A codec without a gradient step: the linear path in closed form.
 
-Least squares predict a block from its context, the principal components of what is left are
-the latents, and their spread sets the scales. Training starts from here.
+Least squares predict a block from its context, the principal components of the residual are the
+latents, and their spread sets the scales. Training starts from here.
 """
 
 from __future__ import annotations

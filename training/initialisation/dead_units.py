@@ -1,9 +1,8 @@
-"""Units that never fire get a second life.
+"""Revives units that never fire.
 
 A rectified unit whose input stays below zero on every block computes nothing and learns nothing.
-Such units die while learning rates are high: of the 512 units of ``analysis_2`` 509 had, after all
-of the first training. They get random weights in and zero weights out, so that the network's
-function stays as it is.
+Units die in large numbers while learning rates are high. Revived units get random input weights and
+zero output weights, so that the function of the network does not change.
 """
 
 from __future__ import annotations

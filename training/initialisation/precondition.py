@@ -1,10 +1,10 @@
-"""Better conditioned matrices over pixels, for training alone.
+"""Preconditioning of the matrices that read pixels, for training only.
 
 Neighbouring pixels are nearly equal, so the covariance of a context has eigenvalues five orders
-of magnitude apart, and a step of any optimiser is either far too long for the mean brightness or
-far too short for detail. The matrices W that read contexts are therefore trained as V in
-W = V·S, with S a symmetric power of the contexts' covariance. The network is the same; plain
-weights are what is saved and exported.
+of magnitude apart, and any optimiser's step is either far too long for the mean brightness or far
+too short for detail. The matrices W that read contexts are therefore trained as V in W = V·S, where
+S is a symmetric power of the contexts' covariance. The network is the same, and plain weights are
+saved and exported.
 """
 
 from __future__ import annotations

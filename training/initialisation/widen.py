@@ -1,7 +1,7 @@
-"""Going on with a wider hidden state, from the function that was learned so far.
+"""Widens the hidden state of a trained network without changing its function.
 
-New hidden units get random weights in and zero weights out, so that the first step sees the
-network that was there before (as in Net2Net, Chen et al. 2016, but without duplicated units).
+New hidden units get random input weights and zero output weights, so that the first step starts
+from the same function (as in Net2Net, Chen et al. 2016, but without duplicated units).
 """
 
 from __future__ import annotations

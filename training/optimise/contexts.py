@@ -1,11 +1,11 @@
 """Where the contexts of a training step come from: two kinds of sources of batches.
 
-``OnPolicy``: exact. Fresh crops are coded in wavefront order without gradients, so that a step
-sees just what a decoder would; one run of the loop serves a few steps.
+``OnPolicy`` is exact. Fresh crops are coded in wavefront order without gradients, so that a step
+sees exactly what a decoder would; one run of the loop serves a few steps.
 
-``Asymptotic``: ACL training as in Kamisli 2024, refreshed at every visit. Contexts are the
-reconstructions that the last visit of the same crop has left, at first the crop itself; closed
-and open loop agree once the networks settle. Cheap, but it goes stale when there are many crops.
+``Asymptotic`` is ACL training as in Kamisli 2024, refreshed at every visit. Contexts are the
+reconstructions from the previous visit of the same crop, initially the crop itself; closed and open
+loop agree once the networks settle. It is cheap, but contexts get stale when there are many crops.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a run cost and gave: its learning curve as a plot, and the speed of its steps."""
+"""What a run cost and achieved: its learning curve as a plot, and the speed of its steps."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
-"""The paper's published checkpoints as networks of ours.
+"""Imports the paper's published checkpoints.
 
-A checkpoint is what ``torch.save`` made of ``{"state_dict0": …}``. Its layers are convolutions over
-blocks, 1×1 or masked 3×3; ours are matrices on the blocks that a mask leaves (see
-``lbbic_engine.networks.paper_float``). Layers whose outputs are added have a bias each there,
-and one here.
+A checkpoint is ``{"state_dict0": …}`` saved by ``torch.save``. Its layers are convolutions over
+blocks, 1×1 or masked 3×3; here they are matrices on the blocks that a mask leaves (see
+``lbbic_engine.networks.paper_float``). Layers whose outputs are added have a bias each there and
+one in common here.
 
-The surprise: their pixels are v / 255 - 1/2 and ours (v - 128) / 255, which is less by 1/510. So
-the sum of a layer's weights, times that, is part of its bias here, and the outside of a picture,
-which is 0 there, is -1/510 here.
+Pixels are v / 255 - 1/2 there and (v - 128) / 255 here, which is 1/510 less. So 1/510 times the sum
+of a layer's weights is added to its bias here, and the padding around a picture, which is 0 there,
+is -1/510 here.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What the refinement learns from: crops of pictures beside what the codec makes of them.
+"""Training data of the refinement: crops of pictures and what the codec makes of them.
 
-The codec is as it is, so all that is needed is computed once. A folder of such crops holds one
+The codec does not change, so everything is computed once. A folder of such crops holds one
 safetensors file for each batch of crops that were coded together, at one quality.
 """
 

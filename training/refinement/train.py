@@ -1,9 +1,9 @@
 """The refinement's training: plain regression on what the codec has decoded.
 
-What a run keeps is in ``shared.run_folder``.
+The contents of a run's folder are described in ``shared.run_folder``.
 
-Errors count relative to those of their whole crop as decoded, since so do decibels: else smooth
-pictures, whose errors are small, would have no say.
+Errors are weighted relative to those of their whole crop as decoded, as decibels are; otherwise
+smooth pictures, whose errors are small, would hardly count.
 """
 
 from __future__ import annotations

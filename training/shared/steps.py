@@ -1,4 +1,4 @@
-"""What the steps of every kind of training share: their randomness, their rate, their average."""
+"""What the steps of every kind of training share: randomness, learning rates, averaging."""
 
 from __future__ import annotations
 

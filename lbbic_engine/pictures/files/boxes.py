@@ -1,7 +1,7 @@
-"""The boxes of AVIF and JPEG 2000 files, for what Pillow does not tell of them. Decodes nothing.
+"""The boxes of AVIF and JPEG 2000 files, for what Pillow does not report. Decodes nothing.
 
-ISO/IEC 14496-12 and 23008-12 (AVIF), 15444-1 (JP2). Damaged boxes are passed over: whether a file
-can be read is for its decoder to say.
+ISO/IEC 14496-12 and 23008-12 (AVIF), 15444-1 (JP2). Damaged boxes are skipped: the decoder decides
+whether the file can be read.
 """
 
 from __future__ import annotations

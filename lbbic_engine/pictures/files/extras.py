@@ -1,4 +1,4 @@
-"""What a file holds beside its picture, EXIF, XMP and profile: Pillow has no place for it."""
+"""What a file contains besides picture, EXIF, XMP and profile: Pillow has no place for it."""
 
 from __future__ import annotations
 

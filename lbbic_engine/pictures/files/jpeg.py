@@ -1,4 +1,4 @@
-"""What JPEG files hold beside their picture: comments, IPTC, further pictures, other segments."""
+"""What JPEG files contain besides their picture: comments, IPTC, other pictures and segments."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Opening picture files: the formats that are allowed, sizes, and what Pillow does not tell.
+"""Opens picture files: the allowed formats, size limits, and what Pillow does not report.
 
-Nothing global of Pillow's is changed: its limits on pixels and text, which are the host's, do not
-count here, ours do.
+Pillow's global settings are not changed. Its limits on pixels and text are the host's and do not
+apply here; the engine has its own.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""PNG files: Pillow gets the chunks that make the picture, all others are read here.
+"""PNG files: Pillow gets the chunks that make the picture, and the others are read here.
 
-So nothing ancillary, be it damaged, huge or unknown, keeps a picture from being read. What it says
-goes to where Pillow would put it, ``image.info``, and to ``Extras``.
+An ancillary chunk, be it damaged, huge or unknown, therefore never keeps a picture from being read.
+Its contents go to ``image.info``, as Pillow would put them there, and to ``Extras``.
 """
 
 from __future__ import annotations

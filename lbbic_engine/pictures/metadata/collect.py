@@ -1,6 +1,6 @@
 """A file's metadata as a Picture holds them: EXIF and XMP that describe the upright picture.
 
-What has no place there is kept in the one or the other where it maps, and named where it does not.
+Other kinds of metadata are mapped to one of these where possible, and named where not.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""EXIF data, changed in place: what stays keeps its offset, which makers' notes rely on.
+"""EXIF data, changed in place: entries that stay keep their offsets, which makers' notes rely on.
 
-EXIF here is a TIFF structure without the prefix of JPEG files. The functions raise struct.error or
-KeyError where it is damaged.
+EXIF here is a TIFF structure without the prefix used in JPEG files. The functions raise
+struct.error or KeyError if it is damaged.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Captions, keywords and the like in other ways than XMP, as properties of XMP.
+"""Captions, keywords and the like that are not stored as XMP, as properties of XMP.
 
-IPTC datasets (IIM 4) as JPEG, TIFF and PSD hold them; the texts of PNG; comments of JPEG and GIF.
+The sources are IPTC datasets (IIM 4) of JPEG, TIFF and PSD, texts of PNG, comments of JPEG and GIF.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""XMP packets: properties are added to them, and what describes the picture is made to agree."""
+"""XMP packets: adds properties and corrects those that describe the picture."""
 
 from __future__ import annotations
 
