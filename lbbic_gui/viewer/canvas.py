@@ -43,7 +43,7 @@ class Canvas(QWidget):
 
     zoomed = Signal(float)
     pinned = Signal(tuple)  # (row, column) of a block, or None
-    hovered = Signal(QPoint)  # of the picture, or None
+    hovered = Signal(object)  # QPoint of the picture, or None, which Signal(QPoint) cannot carry
     options_changed = Signal(ViewOptions)
 
     def __init__(self, parent: QWidget | None = None) -> None:
