@@ -1,10 +1,13 @@
 """Damaged and hostile files for everything that reads a stranger's, made with a seed.
 
-python tests/fuzz/fuzz.py [TARGET …] [--seconds 60] [--seed 1]
+python tests/fuzz/fuzz.py [TARGET …] [--seconds 60] [--seed 1] [--guided]
 
 What mutates an .lbb file knows its chunks and makes their checksums right again, so that what is
 behind them is reached. A target may raise LbbicError and nothing else, and whatever decodes one
 picture in several ways must give the same one. What fails is kept in build/fuzz.
+
+With --guided, of one target, inputs that reach new lines are mutated on: that needs atheris (the
+extra ``fuzz``), which keeps what fails as crash-….
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ import time
 import traceback
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from random import Random
 
@@ -30,12 +34,19 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np  # noqa: E402
 from PIL import Image  # noqa: E402
 
-from lbbic_engine import codec  # noqa: E402
-from lbbic_engine.bitstream import container as format_  # noqa: E402
-from lbbic_engine.errors import LbbicError  # noqa: E402
-from lbbic_engine.networks import model_files, refinement_files, weights  # noqa: E402
-from lbbic_engine.pictures.picture import Picture  # noqa: E402
-from lbbic_engine.pictures.read import load_picture  # noqa: E402
+if "--guided" in sys.argv:  # what follows is counted
+    import atheris
+
+    counted = atheris.instrument_imports(include=["lbbic_engine"])
+else:
+    counted = nullcontext()
+with counted:
+    from lbbic_engine import codec
+    from lbbic_engine.bitstream import container as format_
+    from lbbic_engine.errors import LbbicError
+    from lbbic_engine.networks import model_files, refinement_files, weights
+    from lbbic_engine.pictures.picture import Picture
+    from lbbic_engine.pictures.read import load_picture
 
 GOLDEN = TESTS / "golden"
 MOST_PIXELS = 2**14  # of a picture that is decoded: what claims more is refused
@@ -301,14 +312,42 @@ def run(name: str, seed: int, seconds: float) -> bool:
     return True
 
 
+def run_guided(name: str, seed: int, seconds: float) -> None:
+    """Never returns: it ends the process."""
+    _, make_seeds, change = TARGETS[name]
+    found = make_seeds()
+
+    def mutated(data: bytes, most: int, number: int) -> bytes:
+        random = Random(number)
+        try:
+            return change(random, data)[:most]
+        except (
+            LbbicError,
+            ValueError,
+            LookupError,
+            TypeError,
+            struct.error,
+        ):  # what knows the format cannot change this
+            return change(random, random.choice(found))[:most]
+
+    options = [f"-seed={seed}", f"-max_total_time={seconds:.0f}", f"-max_len={2**20}"]
+    one = lambda data: attempt(name, data)  # noqa: E731
+    atheris.Setup([sys.argv[0], *options], one, custom_mutator=mutated)
+    atheris.Fuzz()
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("targets", nargs="*", default=list(TARGETS), metavar="TARGET")
     parser.add_argument("--seconds", type=float, default=60, help="for each target")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--guided", action="store_true", help="by coverage: needs atheris")
     options = parser.parse_args()
     os.environ["LBBIC_WEIGHTS"] = str(GOLDEN)
     logging.getLogger("lbbic").setLevel(logging.CRITICAL)
+    if options.guided:
+        (target,) = options.targets
+        run_guided(target, options.seed, options.seconds)
     results = [run(name, options.seed, options.seconds) for name in options.targets]
     return 0 if all(results) else 1
 
