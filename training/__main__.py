@@ -29,17 +29,19 @@ def _parser() -> argparse.ArgumentParser:
 
     train = commands.add_parser("train", help="start a run from a recipe")
     train.add_argument("recipe", type=Path, help="a TOML file, see training/recipes")
-    train.add_argument("--start", type=Path, help="float weights to begin with (else closed form)")
+    train.add_argument(
+        "--start", type=Path, help="float weights to start from (default: closed form)"
+    )
     train.add_argument("--quality", type=float, help="of the paper's networks: 1 to 8")
     train.add_argument("--method", choices=METHODS, help="of the paper's networks")
     train.set_defaults(action=_train)
 
-    resume = commands.add_parser("resume", help="go on with a run that was stopped")
+    resume = commands.add_parser("resume", help="continue a run that was stopped")
     resume.set_defaults(action=_resume)
     for command in (train, resume):
         command.add_argument("--data", type=Path, required=True, help="folder of pictures")
 
-    export = commands.add_parser("export", help="make a weights file that the codec runs")
+    export = commands.add_parser("export", help="export a model for the codec")
     export.add_argument("name", help="name of the model, as in `lbbic compress --weights NAME`")
     export.add_argument("--data", type=Path, required=True, help="folder the run was trained on")
     export.add_argument("-o", "--output", type=Path, required=True, help="folder of the file")
@@ -47,18 +49,21 @@ def _parser() -> argparse.ArgumentParser:
     export.set_defaults(action=_export)
 
     published = commands.add_parser(
-        "import-weights", help="make a weights file of a published checkpoint of the paper's"
+        "import-weights", help="import a published checkpoint of the paper's as a model"
     )
     published.add_argument("checkpoint", type=Path, help="a .pth.tar file")
     published.add_argument("--variant", choices=PAPER_VARIANTS, required=True)
     published.add_argument("--quality", type=float, required=True, help="1 to 8, for its λ")
     published.add_argument(
-        "-o", "--output", required=True, help="name of the model among your weights, or a path"
+        "-o",
+        "--output",
+        required=True,
+        help="name of the model in your folder of models, or a path",
     )
     published.add_argument(
-        "--pictures", type=Path, help="folder to calibrate and measure on, default our samples"
+        "--pictures", type=Path, help="folder to calibrate and measure on, default: the samples"
     )
-    published.add_argument("--float", type=Path, help="also write the float weights, to train on")
+    published.add_argument("--float", type=Path, help="also write the float weights, to train from")
     published.set_defaults(action=_import)
 
     zoo = commands.add_parser("zoo", help="measure CompressAI's pretrained models on a folder")
@@ -68,20 +73,26 @@ def _parser() -> argparse.ArgumentParser:
     zoo.add_argument("-o", "--output", type=Path, required=True, help="a .json, for --anchor")
     zoo.set_defaults(action=_zoo)
 
-    sizes = commands.add_parser("block-sizes", help="which model is best where in a picture")
+    sizes = commands.add_parser("block-sizes", help="show which model is best where in a picture")
     sizes.add_argument("picture", type=Path)
     sizes.add_argument("--weights", nargs="+", required=True, metavar="NAME", help="two to four")
-    sizes.add_argument("--quality", type=float, required=True, help="1 to 8: its λ compares")
-    sizes.add_argument("-o", "--output", type=Path, required=True, help="a .png; a .csv beside it")
+    sizes.add_argument(
+        "--quality", type=float, required=True, help="1 to 8: its λ is used to compare"
+    )
+    sizes.add_argument(
+        "-o", "--output", type=Path, required=True, help="a .png; a .csv is written beside it"
+    )
     sizes.set_defaults(action=_block_sizes)
 
     refinement.add_commands(commands)
 
-    evaluate = commands.add_parser("evaluate", help="what the integers cost on held-out pictures")
+    evaluate = commands.add_parser(
+        "evaluate", help="measure the cost of the integers on held-out pictures"
+    )
     evaluate.add_argument("--data", type=Path, required=True, help="folder the run was trained on")
     evaluate.set_defaults(action=_evaluate)
 
-    plot = commands.add_parser("plot", help="draw the learning curve of a run")
+    plot = commands.add_parser("plot", help="plot the learning curve of a run")
     plot.add_argument("-o", "--output", type=Path, required=True, help="a .png, .svg or .pdf")
     plot.add_argument(
         "--beside", type=Path, nargs="+", default=[], help="other runs, beside one of the paper's"

@@ -77,7 +77,7 @@ def run(
         with ProcessPoolExecutor(1, mp_context=spawn) as pool:
             for number, picture in enumerate(todo, 1):
                 try:
-                    found = pool.submit(_measure, name, picture).result()
+                    measured = pool.submit(_measure, name, picture).result()
                 except LbbicError as error:
                     report(f"{name}: {error.title}. {error.detail}")
                     break
@@ -85,25 +85,25 @@ def run(
                     report(f"{name}: Its process ended unexpectedly; memory may have run out.")
                     break
                 with path.open("a", encoding="utf-8") as file:
-                    for result in found:
+                    for result in measured:
                         file.write(json.dumps(dataclasses.asdict(result)) + "\n")
                 report(f"{name}: {picture.name} ({number} of {len(todo)})")
     names = {picture.stem for picture in pictures}
-    found = load(path)
-    return [r for name in codecs for r in found if r.codec == name and r.picture in names]
+    measured = load(path)
+    return [r for name in codecs for r in measured if r.codec == name and r.picture in names]
 
 
 def load(path: Path) -> list[Result]:
     """The measurements so far; an unfinished last line is dropped."""
     if not path.exists():
         return []
-    found = []
+    results = []
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
-            found.append(Result(**json.loads(line)))
+            results.append(Result(**json.loads(line)))
         except (ValueError, TypeError):
             continue
-    return found
+    return results
 
 
 def _measure(name: str, path: Path) -> list[Result]:
@@ -111,11 +111,11 @@ def _measure(name: str, path: Path) -> list[Result]:
     codec = _codec(name)
     pixels = load_picture(path).pixels
     count = pixels.shape[0] * pixels.shape[1]
-    found = []
+    results = []
     for quality in codec.qualities:
         coded, size = codec.encode(pixels, quality)
         decoded = codec.decode(coded)
-        found.append(
+        results.append(
             Result(
                 codec=name,
                 picture=path.stem,
@@ -129,7 +129,7 @@ def _measure(name: str, path: Path) -> list[Result]:
                 note=codec.note,
             )
         )
-    return found
+    return results
 
 
 def _seconds(work: Callable[[], object]) -> float:
@@ -176,12 +176,12 @@ def summarise(results: Sequence[Result]) -> list[Summary]:
     def times(rows: Sequence[Result]) -> tuple[float, float]:
         return median(r.encode_seconds for r in rows), median(r.decode_seconds for r in rows)
 
-    found = []
+    summaries = []
     for name, rows in groups.items():
         encode, decode = times(rows)
         base = times(ours) if ours else None
         peaks = [r.peak_mb for r in rows if r.peak_mb is not None]
-        found.append(
+        summaries.append(
             Summary(
                 codec=name,
                 encode_seconds=encode,
@@ -192,7 +192,7 @@ def summarise(results: Sequence[Result]) -> list[Summary]:
                 note=rows[0].note,
             )
         )
-    return found
+    return summaries
 
 
 def curve(results: Sequence[Result], codec: str) -> list[tuple[float, float]]:

@@ -91,11 +91,11 @@ def cut(picture: int, height: int, width: int, config: Config, rows_each: int) -
 
 def group(tiles: Sequence[Tile], limit: int) -> Iterator[list[Tile]]:
     """Consecutive tiles of ``limit`` blocks in all, or one tile."""
-    found: list[Tile] = []
+    tiles_of_group: list[Tile] = []
     for tile in tiles:
-        if found and sum(each.blocks for each in found) + tile.blocks > limit:
-            yield found
-            found = []
-        found.append(tile)
-    if found:
-        yield found
+        if tiles_of_group and sum(each.blocks for each in tiles_of_group) + tile.blocks > limit:
+            yield tiles_of_group
+            tiles_of_group = []
+        tiles_of_group.append(tile)
+    if tiles_of_group:
+        yield tiles_of_group

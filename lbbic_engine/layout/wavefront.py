@@ -127,14 +127,14 @@ def coding_order(grids: tuple[Grid, ...]) -> CodingOrder:
 def front_count(grid: Grid) -> int:
     """How many fronts a grid has; none of them is empty. Costs no more than a set of them."""
     first_row, first_column = grid.centre
-    found: set[int] = set()
+    numbers: set[int] = set()
     for above, rows in ((0, grid.rows - first_row), (1, first_row)):
         for left, columns in ((0, grid.columns - first_column), (1, first_column)):
             if rows and columns:  # every other front is empty where there is one column
                 last = columns - 1 + 2 * (rows - 1)
                 late = left + 2 * above
-                found.update(range(late, late + last + 1, 2 if columns == 1 else 1))
-    return len(found)
+                numbers.update(range(late, late + last + 1, 2 if columns == 1 else 1))
+    return len(numbers)
 
 
 def fronts(grid: Grid) -> list[NDArray[np.int64]]:
@@ -172,15 +172,15 @@ def neighbours(grid: Grid) -> NDArray[np.int64]:
     """Raster indexes (rows·columns, 4) of each block's context, ``rows·columns`` if outside."""
     quarters = _Quarters(grid)
     first_row, first_column = grid.centre
-    found = []
+    indexes = []
     for down, right in NEIGHBOURS:
         row = quarters.row + np.where(quarters.above, -down, down)
         column = quarters.column + np.where(quarters.left, -right, right)
         inside = (row >= 0) & (row < grid.rows) & (column >= 0) & (column < grid.columns)
         # Only quarters before this one are seen.
         inside &= (quarters.above | (row >= first_row)) & (quarters.left | (column >= first_column))
-        found.append(np.where(inside, row * grid.columns + column, grid.rows * grid.columns))
-    return np.stack(found, axis=1)
+        indexes.append(np.where(inside, row * grid.columns + column, grid.rows * grid.columns))
+    return np.stack(indexes, axis=1)
 
 
 @cache

@@ -95,15 +95,15 @@ def rules_for(config: AnyConfig, header: Header) -> dict[str, Rule]:
     return _refinement_rules(config)
 
 
-def check_header(rules: Mapping[str, Rule], found: Header) -> None:
+def check_header(rules: Mapping[str, Rule], header: Header) -> None:
     """Raise ValueError unless all tensors are there, and no others, in their types and shapes."""
-    missing, more = rules.keys() - found.keys(), found.keys() - rules.keys()
+    missing, more = rules.keys() - header.keys(), header.keys() - rules.keys()
     if missing or more:
         names = ", ".join(sorted(missing or more)[:3])
         what = "has no" if missing else "has an unknown"
         raise ValueError(f"it belongs to another version of this program: it {what} {names}")
     for name, rule in rules.items():
-        if found[name] != rule[:2]:
+        if header[name] != rule[:2]:
             raise ValueError(f"its tensor {name} has the wrong type or shape")
 
 

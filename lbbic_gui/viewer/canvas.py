@@ -119,13 +119,13 @@ class Canvas(QWidget):
 
     def scaled_image(self, name: str) -> QImage | None:
         """The image, or its smallest halving that still has a pixel for every one of the view."""
-        found, zoom = self._images.get(name), self.viewport.zoom
+        image, zoom = self._images.get(name), self.viewport.zoom
         for level in self._levels.get(name, ()):
             zoom *= 2
             if zoom > 1:
                 break
-            found = level
-        return found
+            image = level
+        return image
 
     def set_options(self, **changes: Unpack[ViewChanges]) -> None:
         """Change how things are painted."""

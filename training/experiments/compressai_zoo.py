@@ -66,7 +66,7 @@ def load_model(architecture: str, quality: int, *, pretrained: bool = True) -> n
             "It is part of the training environment: see docs/training.md.",
         ) from error
     if architecture not in MODELS:
-        raise LbbicError("No such model", f"{architecture} is none of {', '.join(MODELS)}.")
+        raise LbbicError("No such model", f"{architecture} is not one of {', '.join(MODELS)}.")
     make = compressai.zoo.image_models[architecture]
     try:
         model: nn.Module = make(quality, metric="mse", pretrained=pretrained)
@@ -74,7 +74,7 @@ def load_model(architecture: str, quality: int, *, pretrained: bool = True) -> n
         raise LbbicError("No such model", f"{architecture} {quality}: {error}") from error
     except (URLError, OSError) as error:
         raise LbbicError(
-            "The weights cannot be downloaded",
+            "The model cannot be downloaded",
             f"{architecture} {quality}: {error}. Try again with a connection to the internet, or "
             "put the files that CompressAI names into the checkpoints folder of torch.hub.",
         ) from error

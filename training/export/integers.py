@@ -39,7 +39,7 @@ def integer_tensors(network: BlockNetwork, moments: Moments) -> dict[str, Tensor
     ``moments`` are those of the layers' inputs, by which weights are rounded.
     """
     config = network.config
-    found: dict[str, Tensor] = {}
+    tensors: dict[str, Tensor] = {}
     weights: dict[str, Tensor] = {}
 
     def add(
@@ -54,7 +54,7 @@ def integer_tensors(network: BlockNetwork, moments: Moments) -> dict[str, Tensor
         weights[name], bias, multiplier = integer_layer(
             name, layer, moments[layer], unit, offset, digits
         )
-        found[f"{name}.bias"], found[f"{name}.multiplier"] = bias, multiplier
+        tensors[f"{name}.bias"], tensors[f"{name}.multiplier"] = bias, multiplier
 
     def offsets(*parts: tuple[int, int]) -> Tensor:
         return torch.cat([torch.full((n,), float(v)) for n, v in parts])
@@ -93,34 +93,34 @@ def integer_tensors(network: BlockNetwork, moments: Moments) -> dict[str, Tensor
     add("synthesis_3", network.synthesis_3, PIXEL_UNIT, offset=activation(hidden))
 
     # Stacks of matrices that share their input.
-    high, low, found["prediction_bias"] = _prediction(network, moments[network.context_1])
+    high, low, tensors["prediction_bias"] = _prediction(network, moments[network.context_1])
     feature = torch.zeros(features, around_pixels + around_features)
     feature[:, :around_pixels] = weights["feature"][:, pixels:]
     stack = torch.cat([weights.pop("context_1"), high, low, feature])
-    found["context.weight"] = _interleave(stack, config)
-    found["feature.weight"] = weights.pop("feature")[:, :pixels]
+    tensors["context.weight"] = _interleave(stack, config)
+    tensors["feature.weight"] = weights.pop("feature")[:, :pixels]
     branches = [f"slice_hidden.{i}" for i in range(len(config.latent_slices))] + ["synthesis_1"]
-    found["branches.weight"] = torch.cat([weights[name][:, :hidden] for name in branches])
+    tensors["branches.weight"] = torch.cat([weights[name][:, :hidden] for name in branches])
     for name in branches:
         high, low = weights.pop(name)[:, hidden:].chunk(2, dim=1)
         if high.shape[1]:
-            found[f"{name}.weight"] = _in_turn(high, low)
+            tensors[f"{name}.weight"] = _in_turn(high, low)
     for name, value in weights.items():
-        found[f"{name}.weight"] = value
-    for name in [name for name in found if name.endswith(".weight")]:
-        found[name] = checked_weight(name, found[name])
+        tensors[f"{name}.weight"] = value
+    for name in [name for name in tensors if name.endswith(".weight")]:
+        tensors[name] = checked_weight(name, tensors[name])
 
     steps = (RATES @ network.log_step.double()).exp() * integer_network.LATENT_UNIT
-    found["steps"] = (steps * 2**integer_network.STEP_BITS).round().clamp(min=1).to(torch.int32)
+    tensors["steps"] = (steps * 2**integer_network.STEP_BITS).round().clamp(min=1).to(torch.int32)
     scale = 2.0**integer_network.MULTIPLIER_BITS / integer_network.LATENT_UNIT
-    found["latent_multiplier"] = (scale / network.latent_step.double()).round().to(torch.int64)
-    found["synthesis_linear"] = _synthesis_linear(network)
+    tensors["latent_multiplier"] = (scale / network.latent_step.double()).round().to(torch.int64)
+    tensors["synthesis_linear"] = _synthesis_linear(network)
     counts, widths = logistic_counts(config)
-    found["table_counts"], found["table_widths"] = (
+    tensors["table_counts"], tensors["table_widths"] = (
         torch.from_numpy(counts),
         torch.from_numpy(widths),
     )
-    return found
+    return tensors
 
 
 @torch.no_grad()
@@ -128,7 +128,7 @@ def analysis_tensors(network: BlockNetwork, moments: Moments) -> dict[str, Tenso
     """All tensors of the analysis transform, as ``networks.integer_analysis`` describes them."""
     pixels = network.config.pixels
     hidden = torch.full((network.config.hidden,), float(OFFSET))
-    found: dict[str, Tensor] = {}
+    tensors: dict[str, Tensor] = {}
     weights: dict[str, Tensor] = {}
 
     def add(
@@ -143,12 +143,12 @@ def analysis_tensors(network: BlockNetwork, moments: Moments) -> dict[str, Tenso
         weights[name], bias, multiplier = integer_layer(
             name, layer, moment, unit, offset, digits, limb
         )
-        found[f"{name}.bias"], found[f"{name}.multiplier"] = bias, multiplier
+        tensors[f"{name}.bias"], tensors[f"{name}.multiplier"] = bias, multiplier
 
     offset = torch.cat([torch.zeros(pixels), hidden])
     add("analysis_1", network.analysis_1, offset, digits=slice(pixels))
     fine_1, fine_2 = _fine_units(network)
-    found["analysis_1.fine"], found["analysis_2.fine"] = fine_1, fine_2
+    tensors["analysis_1.fine"], tensors["analysis_2.fine"] = fine_1, fine_2
     add("analysis_2", network.analysis_2, hidden, digits=fine_1, limb=kernels.WEIGHT_LIMB)
     add("analysis_3", network.analysis_3, hidden, integer_network.LATENT_UNIT, digits=fine_2)
     high, rest, low = weights["analysis_1"].tensor_split([pixels, -pixels], dim=1)
@@ -156,10 +156,10 @@ def analysis_tensors(network: BlockNetwork, moments: Moments) -> dict[str, Tenso
     limbs = kernels.split_limbs(weights["analysis_2"].long(), kernels.WEIGHT_LIMB)
     weights["analysis_2"] = torch.cat(limbs).float()
     for name, value in weights.items():
-        found[f"{name}.weight"] = checked_weight(name, value)
+        tensors[f"{name}.weight"] = checked_weight(name, value)
     linear = network.analysis_linear.double() * 2**integer_analysis.LINEAR_BITS
-    found["linear"] = linear.round().to(torch.int32)
-    return found
+    tensors["linear"] = linear.round().to(torch.int32)
+    return tensors
 
 
 def _fine_units(network: BlockNetwork) -> Iterator[Tensor]:

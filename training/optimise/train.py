@@ -193,7 +193,7 @@ def _beginning(
         load_float(network, folder.start)
         rate = rate_weights(draw_qualities(recipe, len(x), random))
         revived = revive(network, x, rate, grid)
-        tqdm.write(f"{revived} units never fired and start anew")
+        tqdm.write(f"{revived} units never fired and were revived")
     else:
         closed_form.fit(network, x, grid)
     return network, context_mixer(x, grid)

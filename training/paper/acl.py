@@ -130,9 +130,9 @@ class AclTraining:
         x = trainer.unit(trainer.validation)
         x_hat = trainer.unit(self.validation_contexts)
         random_of(self.recipe.seed, 0)
-        found = loop.evaluate_blocks(trainer.network, x, x_hat, trainer.validation_grid)
-        error = (found.x_hat.clamp(-0.5, 0.5) - x).square().mean().item()
-        return trainer.point(found.bits.mean().item(), error)
+        evaluated = loop.evaluate_blocks(trainer.network, x, x_hat, trainer.validation_grid)
+        error = (evaluated.x_hat.clamp(-0.5, 0.5) - x).square().mean().item()
+        return trainer.point(evaluated.bits.mean().item(), error)
 
     def _log(self, open_loop: float, closed_loop: Point | None) -> None:
         row: dict[str, Any] = {
@@ -183,10 +183,10 @@ class AclTraining:
         for x, x_hat in zip(
             crops.split(self.plan.batch), contexts.split(self.plan.batch), strict=True
         ):
-            found = loop.evaluate_blocks(
+            evaluated = loop.evaluate_blocks(
                 trainer.network, trainer.unit(x), trainer.unit(x_hat), grid
             )
-            parts.append((to_pixels(found.x_hat) + 128).to(torch.uint8).cpu())
+            parts.append((to_pixels(evaluated.x_hat) + 128).to(torch.uint8).cpu())
         return torch.cat(parts)
 
     def _new_optimiser(self, rate: float) -> None:
@@ -228,6 +228,6 @@ class AclTraining:
         self.optimiser.load_state_dict(state["optimiser"])
         self.scheduler.load_state_dict(state["scheduler"])
         if self.progress.iteration:
-            with np.load(self._contexts_path()) as found:
-                self.contexts = torch.from_numpy(found["crops"])
-                self.validation_contexts = torch.from_numpy(found["validation"])
+            with np.load(self._contexts_path()) as saved:
+                self.contexts = torch.from_numpy(saved["crops"])
+                self.validation_contexts = torch.from_numpy(saved["validation"])

@@ -67,7 +67,7 @@ def import_checkpoint(
     _, published = PAPER_VARIANTS[variant]
     if quality not in published:
         known = ", ".join(map(str, published))
-        raise LbbicError("Not published", f"{variant} is for the qualities {known}.")
+        raise LbbicError("Not published", f"{variant} was published at the qualities {known}.")
     network = read_checkpoint(checkpoint, paper_config(variant, quality))
     samples = pictures_of(pictures)
     record: dict[str, Any] = {"source": checkpoint.name, "variant": variant}

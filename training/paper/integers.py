@@ -293,7 +293,7 @@ def _add_inverse_gdn(tensors: _Tensors, number: int, gdn: GDN) -> None:
     if rows.weight.min() < 0 or rows.bias.min() < 0:
         raise BoundError(f"{name}: a norm can be negative")
     if up.min() < 0:
-        raise BoundError(f"{name}: a norm is no integer")
+        raise BoundError(f"{name}: a norm is not an integer")
     if (rows.reach * _power(up)).max() >= 2**NORM_BITS:
         raise BoundError(f"{name}: a norm can reach 2^52")
 

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 def add_commands(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds the command and what it can do."""
-    parser = commands.add_parser("refinement", help="train what refines decoded pictures")
+    parser = commands.add_parser("refinement", help="train the refinement of decoded pictures")
     parts = parser.add_subparsers(required=True, metavar="PART")
 
-    decode = parts.add_parser("decode", help="code pictures, to learn from")
+    decode = parts.add_parser("decode", help="code pictures to train on")
     decode.add_argument("pictures", type=Path, help="folder of pictures")
     decode.add_argument("-o", "--output", type=Path, required=True, help="folder of crops")
     decode.add_argument("--weights", default=DEFAULT_WEIGHTS, help="whose pictures to refine")
@@ -30,13 +30,13 @@ def add_commands(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     decode.set_defaults(action=_decode)
 
-    train = parts.add_parser("train", help="start a run, or go on with it")
+    train = parts.add_parser("train", help="start or continue a run")
     train.add_argument("recipe", type=Path, help="a TOML file, see training/recipes")
     train.add_argument("--held-out", type=Path, required=True, help="folder of crops to measure on")
     train.add_argument("--threads", type=int, help="CPU threads (default: torch's choice)")
     train.set_defaults(action=_train)
 
-    export = parts.add_parser("export", help="make the file that the codec reads")
+    export = parts.add_parser("export", help="export the refinement for the codec")
     export.add_argument("name", help="of the weights whose pictures it refines")
     export.add_argument("-o", "--output", type=Path, required=True, help="folder of the file")
     export.set_defaults(action=_export)

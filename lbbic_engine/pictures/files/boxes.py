@@ -33,20 +33,20 @@ class _Box:
 
     def boxes(self) -> dict[bytes, _Box]:
         """Those inside, the first of each kind."""
-        found: dict[bytes, _Box] = {}
+        by_kind: dict[bytes, _Box] = {}
         for box in _boxes(io.BytesIO(self.body[_BEFORE_BOXES.get(self.kind, 0) :])):
-            found.setdefault(box.kind, box)
-        return found
+            by_kind.setdefault(box.kind, box)
+        return by_kind
 
 
 def read_avif(file: BinaryIO) -> Extras:
     """Code points and depth of the primary picture, and which other pictures there are."""
     extras = Extras()
-    found = {box.kind: box for box in _boxes(file, (b"meta", b"moov"))}
-    if b"meta" in found:
-        _guarded(_read_items, found[b"meta"], extras)
+    by_kind = {box.kind: box for box in _boxes(file, (b"meta", b"moov"))}
+    if b"meta" in by_kind:
+        _guarded(_read_items, by_kind[b"meta"], extras)
     box: _Box | None = _Box(b"", b"")
-    boxes = found
+    boxes = by_kind
     for kind in _SEQUENCE:
         box = boxes.get(kind)
         boxes = box.boxes() if box else {}

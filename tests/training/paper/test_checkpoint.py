@@ -315,7 +315,7 @@ def test_the_command_says_what_is_wrong_in_one_line(tmp_path: Path) -> None:
     options[3] = "2"
     path = tmp_path / "some.pth.tar"
     path.touch()
-    with pytest.raises(SystemExit, match="block4 is for the qualities 6, 7, 8"):
+    with pytest.raises(SystemExit, match="block4 was published at the qualities 6, 7, 8"):
         main(["import-weights", str(path), *options])
 
 
