@@ -2,7 +2,7 @@
 
     python tests/gui/screenshots.py FOLDER
 
-Each state is reached as a user reaches it. ViewOptions at the pictures before a release.
+Each state is reached as a user reaches it. Look at the pictures before a release.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def photograph(folder: Path, theme: str, scale: str, workshop: Path) -> None:
     window.empty.sample.click()
     fronts: list[object] = []
     session.coder.front.connect(fronts.append)
-    camera.wait(lambda: len(fronts) > 70)
+    camera.wait(lambda: len(fronts) > 8)
     camera.shoot("decoding")
     camera.wait(lambda: session.result)
     camera.shoot("split")
