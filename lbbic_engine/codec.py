@@ -35,7 +35,7 @@ from lbbic_engine.coding.results import (
     ReportProgress,
     stop_if,
 )
-from lbbic_engine.coding.strips import Sender, decode_strips, encode_strips
+from lbbic_engine.coding.strips import EncoderSettings, decode_strips, encode_strips
 from lbbic_engine.coding.symbol_search import WORK
 from lbbic_engine.config import EFFORTS, QUALITY_STEPS, quality_index
 from lbbic_engine.devices import CodingThread, choose_device, device_failures
@@ -116,9 +116,9 @@ def compress_batch(
         tiles = [tile for i, job in enumerate(jobs) for tile in job.tiles(i)]
         search = effort == "thorough" and network.integer.at_quality(index).step_energy is not None
         if executor is not None:
-            sender = Sender(network.info, refinement, index, search)
+            settings = EncoderSettings(network.info, refinement, index, search)
             for job in jobs:
-                encode_strips(job, sender, executor, progress, cancelled)
+                encode_strips(job, settings, executor, progress, cancelled)
             return [job.finish() for job in jobs]
         follow = ProgressReporter(
             "Encoding", tiles, progress, cancelled, work=1 + WORK if search else 1

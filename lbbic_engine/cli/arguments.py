@@ -322,7 +322,7 @@ def _add_options(parser: argparse.ArgumentParser, *names: str) -> None:
             existing.add_argument(
                 "--skip-existing",
                 action="store_true",
-                help="leave out what has its result already, after an interruption",
+                help="skip inputs that already have a result, e.g. after an interruption",
             )
     if "keep-dates" in names:
         parser.add_argument(

@@ -36,7 +36,7 @@ R = TypeVar("R")
 
 
 @dataclass(frozen=True)
-class Sender:
+class EncoderSettings:
     """How strips are coded; ``search`` is the thorough encoder's."""
 
     weights: WeightsInfo
@@ -50,7 +50,7 @@ class _PlainStrip:
     tile: Tile
     pixels: Pixels
     grey: bool
-    sender: Sender
+    settings: EncoderSettings
 
 
 @dataclass(frozen=True)
@@ -61,14 +61,14 @@ class _CodedStrip:
 
 def encode_strips(
     job: EncodeJob,
-    sender: Sender,
+    settings: EncoderSettings,
     executor: Executor,
     progress: ReportProgress | None,
     cancelled: IsCancelled | None,
 ) -> None:
     """Have all tiles of a picture coded by workers. Raises what an Executor's workers raise."""
     tiles = job.tiles(0)
-    strips = [_PlainStrip(tile, job.strip(tile), job.picture.grey, sender) for tile in tiles]
+    strips = [_PlainStrip(tile, job.strip(tile), job.picture.grey, settings) for tile in tiles]
     follow = _Follower("Encoding", tiles, progress)
     for strip, (segment, found) in _by_workers(_encode, strips, executor, follow, cancelled):
         job.take(strip.tile, segment, found)
@@ -132,17 +132,17 @@ def _by_workers(
 @device_failures()
 def _encode(strip: _PlainStrip, report: Report) -> tuple[Segment, dict[int, Pixels]]:
     """The strip's bytes, and what decoders make of them by the strength of the refinement."""
-    sender = strip.sender
+    settings = strip.settings
     with CodingThread() as thread:
-        network = weights_files.load(sender.weights, "cpu")
+        network = weights_files.load(settings.weights, "cpu")
         picture = Picture(strip.pixels, grey=strip.grey)
-        job = EncodeJob(network, sender.refinement, sender.index, picture)
+        job = EncodeJob(network, settings.refinement, settings.index, picture)
         (tile,) = tiles = job.tiles(0)
         follow = ProgressReporter(
-            "Encoding", tiles, report, None, work=1 + WORK if sender.search else 1
+            "Encoding", tiles, report, None, work=1 + WORK if settings.search else 1
         )
         for work in thread.each(
-            encode_tiles(network, sender.index, [job], tiles, search=sender.search)
+            encode_tiles(network, settings.index, [job], tiles, search=settings.search)
         ):
             follow(work)
         return job.segments[tile.number], thread.run(job.candidates)
