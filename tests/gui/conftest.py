@@ -173,13 +173,19 @@ def shipped_user(qtbot: Any, settings_file: Path) -> Iterator[User]:
     from lbbic_gui.shell.main_window import MainWindow
     from lbbic_gui.state.settings import Settings
 
+    def stop_writing(window: MainWindow) -> None:
+        """Closing would ask about what is being written, and wait for an answer."""
+        window.session.batch.stop()
+        batch, tools = window.session.batch, window.tools
+        qtbot.waitUntil(
+            lambda: not (batch.is_busy or tools.is_exporting), timeout=1000 * PATIENCE_S
+        )
+
     prepare(QApplication.instance())
     window = MainWindow(Settings())
-    qtbot.addWidget(window)
+    qtbot.addWidget(window, before_close_func=stop_writing)
     with qtbot.waitExposed(window, timeout=1000 * PATIENCE_S):
         window.show()
     window.begin([])
     yield User(window, qtbot)
-    window.session.batch.stop()
-    window.close()
     assert window.session.jobs.stop(PATIENCE_S)
