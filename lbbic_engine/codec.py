@@ -33,7 +33,7 @@ from lbbic_engine.coding.results import (
     Pixels,
     ProgressReporter,
     ReportProgress,
-    stop_if,
+    raise_if_cancelled,
 )
 from lbbic_engine.coding.strips import EncoderSettings, decode_strips, encode_strips
 from lbbic_engine.coding.symbol_search import WORK
@@ -97,7 +97,7 @@ def compress_batch(
     cancelled: IsCancelled | None = None,
 ) -> list[Compressed]:
     """Codes pictures in common fronts, which is faster for small ones; as ``compress``."""
-    stop_if(cancelled)
+    raise_if_cancelled(cancelled)
     with CodingThread() as thread:
         if effort not in EFFORTS:
             raise ValueError(f"effort must be {' or '.join(EFFORTS)}, not {effort}")
@@ -120,12 +120,12 @@ def compress_batch(
             for job in jobs:
                 encode_strips(job, settings, executor, progress, cancelled)
             return [job.finish() for job in jobs]
-        follow = ProgressReporter(
+        advance = ProgressReporter(
             "Encoding", tiles, progress, cancelled, work=1 + WORK if search else 1
         )
         for part in group(tiles, GROUP_BLOCKS):
             for work in thread.each(encode_tiles(network, index, jobs, part, search=search)):
-                follow(work)
+                advance(work)
         return [thread.run(job.finish) for job in jobs]
 
 
@@ -172,7 +172,7 @@ def decompress_batch(
     cancelled: IsCancelled | None = None,
 ) -> list[Picture]:
     """The pictures of files, those of one quality in common fronts; as ``decompress``."""
-    stop_if(cancelled)
+    raise_if_cancelled(cancelled)
     containers = [parse_container(data, partial=partial, max_pixels=max_pixels) for data in files]
     with CodingThread() as thread:
         jobs = [DecodeJob(container, device, partial=partial) for container in containers]
@@ -181,9 +181,9 @@ def decompress_batch(
             for job in jobs:
                 decode_strips(job, executor, progress, cancelled)
             return [job.finish() for job in jobs]
-        follow = ProgressReporter("Decoding", tiles, progress, cancelled)
+        advance = ProgressReporter("Decoding", tiles, progress, cancelled)
         for front in thread.each(decode_tiles(jobs, tiles)):
-            follow(len(front.indexes))
+            advance(len(front.indexes))
         return [job.finish() for job in jobs]
 
 
@@ -239,9 +239,9 @@ def read_info(data: bytes) -> Info:
     """
     container, has_alpha = read_outline(data, partial=True)
     try:
-        name, found = weights_of(container).name, True
+        name, installed = weights_of(container).name, True
     except UnknownWeightsError:
-        name, found = container.weights_id.hex(), False
+        name, installed = container.weights_id.hex(), False
     metadata = {"icc": container.icc, "exif": container.exif, "xmp": container.xmp}
     return Info(
         version=".".join(map(str, container.version)),
@@ -251,7 +251,7 @@ def read_info(data: bytes) -> Info:
         has_alpha=has_alpha,
         quality=container.quality_eighths / QUALITY_STEPS,
         weights=name,
-        weights_installed=found,
+        weights_installed=installed,
         refinement=container.strength / STRENGTHS[-1],
         tiles=len({segment.tile for segment in container.segments}),
         payload_bytes=sum(len(segment.stream) for segment in container.segments),

@@ -43,7 +43,7 @@ class LbbicImageFile(ImageFile.ImageFile):
     def _open(self) -> None:
         assert self.fp is not None
         self._data = self.fp.read()
-        with _errors_of_pillow():
+        with _pillow_errors():
             container, has_alpha = read_outline(self._data, partial=ImageFile.LOAD_TRUNCATED_IMAGES)
         self._size = (container.width, container.height)
         self._mode = ("L" if container.grey else "RGB") + ("A" if has_alpha else "")
@@ -54,7 +54,7 @@ class LbbicImageFile(ImageFile.ImageFile):
         if self._data is not None:
             from lbbic_engine.codec import decompress
 
-            with _errors_of_pillow():
+            with _pillow_errors():
                 picture = decompress(
                     self._data,
                     partial=ImageFile.LOAD_TRUNCATED_IMAGES,
@@ -88,7 +88,7 @@ def _save(image: Image.Image, fp: IO[bytes], filename: str | bytes) -> None:
     choose_device(device)
     if effort not in EFFORTS:
         raise ValueError(f"effort must be one of {', '.join(EFFORTS)}, not {effort}")
-    with _errors_of_pillow():
+    with _pillow_errors():
         picture = load_picture(_with_metadata(image, options))
         compressed = compress(picture, quality, device=device, effort=effort)
     for notice in picture.notices:
@@ -114,7 +114,7 @@ def _with_metadata(image: Image.Image, options: Mapping[str, Any]) -> Image.Imag
 
 
 @contextmanager
-def _errors_of_pillow() -> Iterator[None]:
+def _pillow_errors() -> Iterator[None]:
     try:
         yield
     except NotLbbicError as error:

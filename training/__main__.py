@@ -142,8 +142,10 @@ def _zoo(options: argparse.Namespace) -> None:
     from training.experiments.compressai_zoo import measure_folder
 
     _set_threads(options.threads)
-    found = measure_folder(options.folder, options.architecture, options.qualities, options.device)
-    text = json.dumps(found, indent=1)
+    document = measure_folder(
+        options.folder, options.architecture, options.qualities, options.device
+    )
+    text = json.dumps(document, indent=1)
     options.output.write_text(text + "\n", encoding="utf-8")
     print(text)
 
@@ -152,10 +154,10 @@ def _block_sizes(options: argparse.Namespace) -> None:
     from lbbic_engine.pictures.read import load_picture
     from training.experiments.block_sizes import compete
 
-    found = compete(options.picture, options.weights, options.quality)
-    found.image(load_picture(options.picture).pixels).save(options.output)
-    options.output.with_suffix(".csv").write_text(found.csv(), encoding="utf-8")
-    print(found)
+    contest = compete(options.picture, options.weights, options.quality)
+    contest.image(load_picture(options.picture).pixels).save(options.output)
+    options.output.with_suffix(".csv").write_text(contest.csv(), encoding="utf-8")
+    print(contest)
 
 
 def _whole_numbers(text: str) -> list[int]:

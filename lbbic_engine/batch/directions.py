@@ -103,13 +103,13 @@ class Encoding:
         coded = self._compress(pictures, progress, cancelled, executor)
         shares = _shares(perf_counter() - started, pictures)
         return [
-            self._made(size, picture, compressed, seconds)
+            self._encoded_file(size, picture, compressed, seconds)
             for size, picture, compressed, seconds in zip(
                 sizes, pictures, coded, shares, strict=True
             )
         ]
 
-    def _made(
+    def _encoded_file(
         self, input_bytes: int, picture: Picture, compressed: Compressed, seconds: float
     ) -> CodedFile:
         from lbbic_engine.measure import metrics
@@ -239,14 +239,14 @@ class Decoding:
         )
         shares = _shares(perf_counter() - started, pictures)
         return [
-            _made_of(data, picture, output, seconds)
+            _decoded_file(data, picture, output, seconds)
             for data, picture, output, seconds in zip(
                 contents, pictures, outputs, shares, strict=True
             )
         ]
 
 
-def _made_of(data: bytes, picture: Picture, output: Path, seconds: float) -> CodedFile:
+def _decoded_file(data: bytes, picture: Picture, output: Path, seconds: float) -> CodedFile:
     from lbbic_engine.pictures.write import encode_image
 
     image, notices = encode_image(picture, output)

@@ -59,14 +59,14 @@ def evaluate_pictures(
     busy.
     """
 
-    def tell(work: _Work, value: Progress) -> None:
+    def forward(work: _Work, value: Progress) -> None:
         if progress is not None:
             progress(work.index, value)
 
     if evaluation.device == "cuda":
         jobs = 1
     tasks = _tasks(pictures, evaluation)
-    for outcome in run(_evaluate, tasks, executor=executor, jobs=jobs, report=tell):
+    for outcome in run(_evaluate, tasks, executor=executor, jobs=jobs, report=forward):
         yield outcome.result or PictureResult(outcome.content.index, error=outcome.error)
 
 

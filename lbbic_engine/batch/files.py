@@ -24,9 +24,9 @@ from lbbic_engine.parallel.run import (
     IsCancelled,
     Outcome,
     Task,
-    most_workers,
+    max_workers,
     run,
-    worth_starting,
+    useful_workers,
 )
 from lbbic_engine.pictures import atomic
 
@@ -72,13 +72,13 @@ def code_files(
     is in its result; if that was the death of a worker, the file has been tried once more, alone.
     """
 
-    def tell(group: _Group, value: Progress) -> None:
+    def forward(group: _Group, value: Progress) -> None:
         if progress is not None and len(group.files) == 1:
             progress(group.files[0].index, value)
 
     if direction.device == "cuda":
         jobs = 1  # several would only share the GPU
-    unlucky: list[_File] = []
+    to_retry: list[_File] = []
     files = list(files)
     tasks = _tasks(files, direction, overwrite)
     with ExitStack() as stack:
@@ -89,14 +89,14 @@ def code_files(
                 pool.submit(int)  # it gets ready while the picture is read
             work, jobs = partial(_code, cancelled=cancelled, executor=pool), 1
         for outcome in run(
-            work, tasks, executor=executor, jobs=jobs, report=tell, cancelled=cancelled
+            work, tasks, executor=executor, jobs=jobs, report=forward, cancelled=cancelled
         ):
             if isinstance(_error_of(outcome), WorkerDied):
-                unlucky += outcome.content.files
+                to_retry += outcome.content.files
             else:
                 yield from _write(outcome, keep_dates)
-    if unlucky:
-        singles = (_task([file], 0, direction, overwrite) for file in unlucky)
+    if to_retry:
+        singles = (_task([file], 0, direction, overwrite) for file in to_retry)
         with WorkerPool(1) as pool:
             for outcome in run(_code, singles, executor=pool, cancelled=cancelled):
                 yield from _write(outcome, keep_dates)
@@ -131,7 +131,7 @@ def _workers_for_tiles(
 
     Those are coded one picture after the other; 1: they are not.
     """
-    most = most_workers(jobs)
+    most = max_workers(jobs)
     if len(files) >= most or not direction.has_whole_tiles:
         return 1
     from lbbic_engine.layout.tiles import TILE_PIXELS
@@ -143,7 +143,7 @@ def _workers_for_tiles(
     if largest <= 2 * TILE_PIXELS:  # it is one tile
         return 1
     seconds = direction.seconds_per_megapixel * largest / 1e6
-    return worth_starting(seconds, min(most, round(largest / TILE_PIXELS)))
+    return useful_workers(seconds, min(most, round(largest / TILE_PIXELS)))
 
 
 def _error_of(outcome: _Outcome) -> Exception | None:

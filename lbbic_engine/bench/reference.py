@@ -86,9 +86,9 @@ class Reference:
                 symbols, _ = port.symbols(i, means, levels)
                 part = means + step * symbols
                 y_hat = torch.cat([y_hat, part], dim=2)
-            found = to_pixels(network.synthesis_transform(y_hat, p, h, rate))
-            x_hat[block] = found
-            features[block] = network.features(found, context, rate)
+            reconstruction = to_pixels(network.synthesis_transform(y_hat, p, h, rate))
+            x_hat[block] = reconstruction
+            features[block] = network.features(reconstruction, context, rate)
         return np.asarray((x_hat[:-1] * PIXEL_UNIT + OFFSET).to(torch.uint8))
 
 
@@ -114,9 +114,9 @@ class _EncoderPort:
         self._y = y.split(self._network.config.latent_slices, dim=2)
 
     def symbols(self, index: int, means: Tensor, levels: Tensor) -> tuple[Tensor, None]:
-        found = ((self._y[index] - means) / self._steps[index]).round()
-        self._encoder.encode(levels[0].int().numpy(), found[0].int().numpy())
-        return found, None
+        symbols = ((self._y[index] - means) / self._steps[index]).round()
+        self._encoder.encode(levels[0].int().numpy(), symbols[0].int().numpy())
+        return symbols, None
 
 
 class _DecoderPort:

@@ -130,14 +130,14 @@ def _mosaic(pictures: Sequence[Pixels], megapixels: float) -> Pixels:
     pictures = [picture[:height, :width] for picture in pictures]
     rows = round((megapixels * 1e6 * 3 / 4) ** 0.5)
     columns = round(rows * 4 / 3)
-    found = np.empty((rows, columns, 3), np.uint8)
+    mosaic = np.empty((rows, columns, 3), np.uint8)
     for number, top in enumerate(range(0, rows, height)):
         for place, left in enumerate(range(0, columns, width)):
             picture = pictures[(number + place) % len(pictures)]
             picture = picture[:: -1 if number % 2 else 1, :: -1 if place % 2 else 1]
-            part = found[top : top + height, left : left + width]
+            part = mosaic[top : top + height, left : left + width]
             part[:] = picture[: part.shape[0], : part.shape[1]]
-    return found
+    return mosaic
 
 
 def _plot(rows: Sequence[Row], path: Path) -> None:

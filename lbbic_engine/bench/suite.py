@@ -67,7 +67,7 @@ def run(
 
     One that is unknown or not installed is so before anything is measured.
     """
-    codecs = [name for name in codecs if _is_there(name, report)]
+    codecs = [name for name in codecs if _is_available(name, report)]
     out.mkdir(parents=True, exist_ok=True)
     path = out / RESULTS
     for name in codecs:
@@ -141,16 +141,16 @@ def _seconds(work: Callable[[], object]) -> float:
     return median(times)
 
 
-_made: dict[str, codecs.Codec] = {}
+_CODECS: dict[str, codecs.Codec] = {}
 
 
 def _codec(name: str) -> codecs.Codec:
-    if name not in _made:
-        _made[name] = codecs.make(name)
-    return _made[name]
+    if name not in _CODECS:
+        _CODECS[name] = codecs.make(name)
+    return _CODECS[name]
 
 
-def _is_there(name: str, report: Callable[[str], None]) -> bool:
+def _is_available(name: str, report: Callable[[str], None]) -> bool:
     try:
         _codec(name)
     except LbbicError as error:

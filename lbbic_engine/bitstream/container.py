@@ -111,7 +111,7 @@ _CONTENTS = {
 }
 _KNOWN = frozenset([b"H", b"A", *_STREAMS, *_METADATA])
 _CHECK_BYTES, _CRC_BYTES = 2, 4
-_MOST_CANDIDATES = 2**18  # places where a stream is looked for behind damage
+_MAX_CANDIDATES = 2**18  # places where a stream is looked for behind damage
 
 
 @dataclass(frozen=True)
@@ -212,7 +212,7 @@ def _parse(data: bytes, *, partial: bool, max_pixels: int, unpack_alpha: bool) -
     builder = _Builder(header, unpack_alpha=unpack_alpha)
     if partial:
         for chunk in _find_chunks(data, first.end):
-            builder.add_what_is_left(chunk)
+            builder.salvage(chunk)
     else:
         for chunk in _iterate_chunks(data, first.end):
             builder.add(chunk)
@@ -288,7 +288,7 @@ class _Builder:
         else:
             self.ancillary.append((kind, body))
 
-    def add_what_is_left(self, chunk: _Chunk) -> None:
+    def salvage(self, chunk: _Chunk) -> None:
         """Takes of any chunk what can be used."""
         try:
             if chunk is _UNKNOWN and self.segments:
@@ -359,7 +359,7 @@ def _find_chunks(data: bytes, start: int) -> Iterator[_Chunk]:
     A damaged chunk may end elsewhere than it says: if nothing credible follows there, then the
     next stream is looked for from its beginning.
     """
-    candidates = _MOST_CANDIDATES
+    candidates = _MAX_CANDIDATES
     while 0 <= start < len(data):
         try:
             chunk = _read_chunk(data, start)

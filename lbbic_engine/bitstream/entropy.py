@@ -30,16 +30,16 @@ _SIGNIFICANT = constriction.stream.model.Categorical(
     np.array([1 - 2**-12, 2**-12], np.float32), perfect=False
 )
 SIGNIFICANT_LEVEL = 8  # about one symbol in 25 is not 0
-_LEAST_ROW_BITS = -math.log2(1 - 2**-12)  # of a row that is not significant, all at level 0
+_MIN_ROW_BITS = -math.log2(1 - 2**-12)  # of a row that is not significant, all at level 0
 _UNFOLDED = unfold(np.arange(WIDTHS[-1])).astype(np.int32)  # of all that are no escapes
 
 Symbols = NDArray[np.int32]
 Levels = NDArray[np.integer]
 
 
-def most_rows(stream_bytes: int) -> int:
+def max_rows(stream_bytes: int) -> int:
     """How many rows of symbols an encoder's stream of so many bytes can stand for."""
-    return int(8 * stream_bytes / _LEAST_ROW_BITS)
+    return int(8 * stream_bytes / _MIN_ROW_BITS)
 
 
 class SymbolEncoder:

@@ -84,7 +84,7 @@ class SegmentReader:
         return self._decoder.decode(levels)
 
 
-class TogetherWriter:
+class GroupWriter:
     """Hands the symbols of common fronts to the writers of the tiles, as ``parts`` say."""
 
     def __init__(self, writers: Sequence[SegmentWriter], parts: Iterable[Parts]) -> None:
@@ -102,7 +102,7 @@ class TogetherWriter:
             self._writers[tile].encode(levels[first:last], symbols[first:last])
 
 
-class TogetherReader:
+class GroupReader:
     """Puts the symbols of common fronts together from the readers of the tiles."""
 
     def __init__(self, readers: Sequence[SegmentReader], parts: Iterable[Parts]) -> None:

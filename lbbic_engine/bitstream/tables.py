@@ -35,11 +35,11 @@ class ProbabilityTables:
         For an encoder's decisions; no decoder depends on it.
         """
         costs = [-np.log2(stage) for stage in self.stages]
-        found = costs[-1]
+        joined = costs[-1]
         for cost in costs[-2::-1]:
-            found = np.concatenate([cost[:, :-1], cost[:, -1:] + found], axis=1)
-        found[:, -1] += 6  # at least what the excess takes
-        return found
+            joined = np.concatenate([cost[:, :-1], cost[:, -1:] + joined], axis=1)
+        joined[:, -1] += 6  # at least what the excess takes
+        return joined
 
 
 def symbol_cost(

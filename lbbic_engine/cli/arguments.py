@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from lbbic_engine.cli import batch, commands
-from lbbic_engine.cli.console import FAILURES, Complaints, complain, escaped, reason
+from lbbic_engine.cli.console import FAILURES, WarningHandler, complain, escaped, reason
 from lbbic_engine.config import DEFAULT_WEIGHTS, EFFORTS, METADATA
 from lbbic_engine.devices import wait_briefly
 
@@ -61,7 +61,7 @@ def _prepare() -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     wait_briefly()
-    logging.getLogger("lbbic").handlers[:] = [Complaints()]
+    logging.getLogger("lbbic").handlers[:] = [WarningHandler()]
 
 
 @contextmanager

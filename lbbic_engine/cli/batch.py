@@ -23,7 +23,7 @@ from lbbic_engine.cli.console import (
     failure_verdict,
     progress_bar,
     reason,
-    say_others,
+    report_skipped,
 )
 from lbbic_engine.cli.files import Job, Plan, list_jobs, plan_jobs
 from lbbic_engine.cli.streams import name_of, read_bytes, refuse_terminal, to_standard_output
@@ -43,7 +43,7 @@ def compress(args: Namespace) -> int:
     """Write an .lbb file for each picture."""
     from lbbic_engine.batch.directions import Encoding
 
-    plan = _left(plan_jobs(args.inputs, args.output, picture_suffixes(), ".lbb"), args)
+    plan = _remaining(plan_jobs(args.inputs, args.output, picture_suffixes(), ".lbb"), args)
     encoding = Encoding(
         quality=args.quality,
         max_bytes=args.target_bytes,
@@ -65,7 +65,7 @@ def compress(args: Namespace) -> int:
         summary = (
             f"{tables.count(len(rows), 'file')}: {tables.saving(before, after)}, {seconds:.1f} s"
         )
-        print(summary, file=_words_go_to(plan))
+        print(summary, file=_text_stream(plan))
     return _verdict(plan, rows)
 
 
@@ -73,13 +73,13 @@ def decompress(args: Namespace) -> int:
     """Write a picture for each .lbb file."""
     from lbbic_engine.batch.directions import Decoding
 
-    plan = _left(plan_jobs(args.inputs, args.output, LBBIC_SUFFIXES, ".png"), args)
+    plan = _remaining(plan_jobs(args.inputs, args.output, LBBIC_SUFFIXES, ".png"), args)
     decoding = Decoding(partial=args.partial, device=args.device)
     started = perf_counter()
     rows = _report(plan, args, _code(plan, args, decoding, _decompress_row), _decompress_line)
     if rows and not args.json:
         seconds = perf_counter() - started
-        print(f"{tables.count(len(rows), 'file')}, {seconds:.1f} s", file=_words_go_to(plan))
+        print(f"{tables.count(len(rows), 'file')}, {seconds:.1f} s", file=_text_stream(plan))
     return _verdict(plan, rows)
 
 
@@ -89,7 +89,7 @@ def info(args: Namespace) -> int:
     return _verdict(plan, _report(plan, args, map(_inform, plan.jobs), _info_lines))
 
 
-def _left(plan: Plan, args: Namespace) -> Plan:
+def _remaining(plan: Plan, args: Namespace) -> Plan:
     """What is left to do: with --skip-existing not what has its result already."""
     if not args.skip_existing:
         return plan
@@ -107,7 +107,7 @@ def _report(
 ) -> list[Row]:
     """Tell of each job as it ends; return the rows of those that went well."""
     rows = []
-    say = partial(print, file=_words_go_to(plan), flush=True)
+    say = partial(print, file=_text_stream(plan), flush=True)
     for job, outcome in outcomes:
         name = name_of(job.input)
         if isinstance(outcome, Exception):
@@ -121,11 +121,11 @@ def _report(
             complain(f"{escaped(name)}: note: {notice}")
         say(tables.json_text(row) if args.json else line(row))
         rows.append(row)
-    say_others(plan.others)
+    report_skipped(plan.others)
     return rows
 
 
-def _words_go_to(plan: Plan) -> TextIO:
+def _text_stream(plan: Plan) -> TextIO:
     return sys.stderr if plan.to_standard_output else sys.stdout
 
 
@@ -223,7 +223,7 @@ def _compress_line(row: Row) -> str:
     if row["output"] is None:
         return f"{escaped(row['input'])}: not written, as it would not be smaller: {saving}"
     return (
-        f"{_way(row)}: {saving}, "
+        f"{_from_to(row)}: {saving}, "
         f"{row['bpp']:.3f} bpp, {row['psnr']:.2f} dB, quality {row['quality']:g}, "
         f"{row['seconds']:.1f} s"
     )
@@ -243,10 +243,10 @@ def _decompress_row(job: Job, coded: CodedFile) -> Row:
 
 def _decompress_line(row: Row) -> str:
     size = f"{row['width']} x {row['height']}"
-    return f"{_way(row)}: {size} pixels, {row['seconds']:.1f} s"
+    return f"{_from_to(row)}: {size} pixels, {row['seconds']:.1f} s"
 
 
-def _way(row: Row) -> str:
+def _from_to(row: Row) -> str:
     return f"{escaped(row['input'])} -> {escaped(row['output'])}"
 
 

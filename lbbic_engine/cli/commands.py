@@ -21,13 +21,13 @@ from lbbic_engine.cli.console import (
     failure_verdict,
     progress_bar,
     reason,
-    say_others,
+    report_skipped,
 )
 from lbbic_engine.config import DEFAULT_WEIGHTS, EFFORTS
 from lbbic_engine.devices import choose_device
 from lbbic_engine.errors import LbbicError
 from lbbic_engine.pictures.atomic import make_folder, refuse_existing
-from lbbic_engine.pictures.find import Found, find_files, name_within, picture_suffixes
+from lbbic_engine.pictures.find import FileListing, find_files, name_within, picture_suffixes
 
 if TYPE_CHECKING:
     from lbbic_engine.measure.evaluate import EvaluatedPicture
@@ -49,10 +49,10 @@ def evaluate(args: Namespace) -> int:
         raise LbbicError("Nowhere to write", "--details needs --keep DIR.")
     models = evaluate.plan_models(args.weights, args.qualities)
     anchors = [evaluate.load_anchor(path) for path in args.anchor]
-    found = _find_pictures(args.folder)
-    total = len(found.files) + len(found.unreadable)
-    names = [name_within(file, args.folder).as_posix() for file in found.files]
-    rows = _measure(found.files, names, models, args)
+    listing = _find_pictures(args.folder)
+    total = len(listing.files) + len(listing.unreadable)
+    names = [name_within(file, args.folder).as_posix() for file in listing.files]
+    rows = _measure(listing.files, names, models, args)
     if not rows:
         return _measured_verdict(total, rows)
 
@@ -86,8 +86,8 @@ def bench(args: Namespace) -> int:
     from lbbic_engine.bench import page
     from lbbic_engine.bench import suite as suite
 
-    found = _find_pictures(args.folder)
-    pictures = list(found.files)
+    listing = _find_pictures(args.folder)
+    pictures = list(listing.files)
     if not page.can_plot():
         complain("no plots: matplotlib is not installed")
     codecs = args.codecs.split(",")
@@ -98,7 +98,7 @@ def bench(args: Namespace) -> int:
     print(suite.markdown(results), end="")
     print(f"See {escaped(args.out / 'index.html')}.")
     left_out = set(codecs) - {result.codec for result in results}
-    return 2 if found.unreadable or left_out else 0
+    return 2 if listing.unreadable or left_out else 0
 
 
 def demo(args: Namespace) -> int:
@@ -133,15 +133,15 @@ def version() -> str:
         return "(not installed)"
 
 
-def _find_pictures(folder: Path) -> Found:
+def _find_pictures(folder: Path) -> FileListing:
     """Return the pictures below a folder; say what is not among them."""
-    found = find_files(folder, picture_suffixes())
-    for error in found.unreadable:
+    listing = find_files(folder, picture_suffixes())
+    for error in listing.unreadable:
         complain(f"{escaped(error.filename)}: {error.strerror}")
-    say_others(found.others)
-    if not found.files:
+    report_skipped(listing.others)
+    if not listing.files:
         raise LbbicError("Nothing to do", f"There is no picture in {folder}.")
-    return found
+    return listing
 
 
 def _measure(

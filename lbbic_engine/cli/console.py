@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lbbic_engine.errors import LbbicError
-from lbbic_engine.pictures.find import in_words
+from lbbic_engine.pictures.find import format_counts
 
 if TYPE_CHECKING:
     from lbbic_engine.coding.results import Progress
@@ -43,7 +43,7 @@ def complain(text: str) -> None:
         print(f"lbbic: {escaped(' '.join(text.splitlines()))}", file=sys.stderr, flush=True)
 
 
-class Complaints(logging.Handler):
+class WarningHandler(logging.Handler):
     """Says once what the engine logs, be it in several workers."""
 
     def __init__(self) -> None:
@@ -57,10 +57,10 @@ class Complaints(logging.Handler):
             complain(text)
 
 
-def say_others(others: Counter[str]) -> None:
+def report_skipped(others: Counter[str]) -> None:
     """Say how many files of which kinds a search came across and left out."""
     if others:
-        complain(f"skipped: {in_words(others)}")
+        complain(f"skipped: {format_counts(others)}")
 
 
 def failure_verdict(failed: int, total: int) -> int:

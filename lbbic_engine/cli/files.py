@@ -11,7 +11,13 @@ from pathlib import Path
 
 from lbbic_engine.cli.streams import STANDARD
 from lbbic_engine.errors import LbbicError
-from lbbic_engine.pictures.find import LBBIC_SUFFIXES, Found, find_files, is_folder, name_within
+from lbbic_engine.pictures.find import (
+    LBBIC_SUFFIXES,
+    FileListing,
+    find_files,
+    is_folder,
+    name_within,
+)
 from lbbic_engine.pictures.naming import name_apart
 
 
@@ -51,11 +57,11 @@ def plan_jobs(
         if len(places) > 1 or is_folder(places[0]):
             raise LbbicError("Not a folder", f"{out} is not a folder, which several results need.")
         return Plan([_checked(places[0], _output_file(out, new_suffix))])
-    found = _find(places, suffixes)
-    failed = [job for place, at in found for job in _failures(place, at, suffixes)]
+    listings = _find(places, suffixes)
+    failed = [job for place, listing in listings for job in _failures(place, listing, suffixes)]
     wanted: dict[tuple[str, Path], Path] = {}  # what is given twice is done once
-    for place, at in found:
-        for file in at.files:
+    for place, listing in listings:
+        for file in listing.files:
             if out is None and file.suffix.lower() == new_suffix:
                 problem = LbbicError("Nothing to do", f"The file already ends with {new_suffix}.")
                 failed.append(Job(file, problem=problem))
@@ -64,16 +70,16 @@ def plan_jobs(
                 wanted[os.path.realpath(file), output.with_suffix(new_suffix)] = file
     outputs = name_apart([output for _, output in wanted])
     jobs = [_checked(file, output) for file, output in zip(wanted.values(), outputs, strict=True)]
-    return Plan([*failed, *jobs], others=_others(found))
+    return Plan([*failed, *jobs], others=_others(listings))
 
 
 def list_jobs(inputs: Sequence[str], suffixes: frozenset[str]) -> Plan:
     """Return a job without any output for each file in ``inputs``."""
     streams = [Job(None) for place in inputs if place == STANDARD][:1]
-    found = _find((Path(place) for place in inputs if place != STANDARD), suffixes)
-    failed = [job for place, at in found for job in _failures(place, at, suffixes)]
-    jobs = [Job(file) for _, at in found for file in at.files]
-    return Plan([*streams, *failed, *jobs], others=_others(found))
+    listings = _find((Path(place) for place in inputs if place != STANDARD), suffixes)
+    failed = [job for place, listing in listings for job in _failures(place, listing, suffixes)]
+    jobs = [Job(file) for _, listing in listings for file in listing.files]
+    return Plan([*streams, *failed, *jobs], others=_others(listings))
 
 
 def _plan_stream(inputs: Sequence[str], out: str | None, new_suffix: str) -> Plan:
@@ -104,18 +110,18 @@ def _names_a_file(out: str) -> bool:
     return bool(path.suffix) and not out.endswith(("/", os.sep))
 
 
-def _find(places: Iterable[Path], suffixes: frozenset[str]) -> list[tuple[Path, Found]]:
+def _find(places: Iterable[Path], suffixes: frozenset[str]) -> list[tuple[Path, FileListing]]:
     return [(place, find_files(place, suffixes)) for place in places]
 
 
-def _others(found: Iterable[tuple[Path, Found]]) -> Counter[str]:
-    return sum((at.others for _, at in found), Counter())
+def _others(listings: Iterable[tuple[Path, FileListing]]) -> Counter[str]:
+    return sum((listing.others for _, listing in listings), Counter())
 
 
-def _failures(place: Path, found: Found, suffixes: frozenset[str]) -> Iterator[Job]:
-    for error in found.unreadable:
+def _failures(place: Path, listing: FileListing, suffixes: frozenset[str]) -> Iterator[Job]:
+    for error in listing.unreadable:
         yield Job(Path(error.filename), problem=error)
-    if not found.files and not found.unreadable:
+    if not listing.files and not listing.unreadable:
         what = ".lbb file" if suffixes == LBBIC_SUFFIXES else "picture"
         yield Job(place, problem=LbbicError("Nothing to do", f"The folder contains no {what}."))
 

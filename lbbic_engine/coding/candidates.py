@@ -28,7 +28,7 @@ OUTWARD_LATENTS = 32  # the first ones, in which they do
 OUTWARD_BITS = 1.0  # of R + λD that it may cost, in the mean
 OVERSHOOT = 0.15  # of errors to make up for, what is aimed beyond the picture
 PATTERNS = 1024  # of chance
-LEAST_WORTH = 1e-9  # logarithms of nothing are slow
+MIN_WORTH = 1e-9  # logarithms of nothing are slow
 SUM_BOUND = 2**23
 
 
@@ -129,7 +129,7 @@ class CandidateWriter:
         """
         candidates, choice, rows = self._candidates, self._candidates.choice, self._rows.flatten()
         worth = choice.saving_per_distortion(part, values, nearest, levels)
-        worth = worth.clamp_(min=LEAST_WORTH).log_()
+        worth = worth.clamp_(min=MIN_WORTH).log_()
         lower = worth.index_select(0, rows).view(*self._rows.shape, -1)
         change = (lower > candidates.weights[self._drawn, :, part]).float().neg_()
         rest = values.sub_(nearest)

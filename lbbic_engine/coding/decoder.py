@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lbbic_engine.bitstream.container import Container, Segment
-from lbbic_engine.bitstream.entropy import most_rows
-from lbbic_engine.bitstream.segments import SegmentReader, TogetherReader
+from lbbic_engine.bitstream.entropy import max_rows
+from lbbic_engine.bitstream.segments import GroupReader, SegmentReader
 from lbbic_engine.coding.adaptive_threads import on_idle_cores
 from lbbic_engine.coding.assemble import (
     GREY,
@@ -22,7 +22,7 @@ from lbbic_engine.coding.assemble import (
 )
 from lbbic_engine.coding.block_loop import code_grids
 from lbbic_engine.coding.latents import LatentReader, Received
-from lbbic_engine.coding.refine import Arrivals, refine_tile
+from lbbic_engine.coding.refine import ProgressiveRefiner, refine_tile
 from lbbic_engine.coding.results import Front, Pixels
 from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS, ModelConfig
 from lbbic_engine.devices import choose_device
@@ -110,7 +110,7 @@ class DecodeJob:
         is_whole = all(segment.whole for segment in segments)
         if not is_whole or sum(segment.front_count for segment in segments) < tile.fronts:
             return
-        if most_rows(sum(len(each.stream) for each in segments)) < tile.blocks * self._row_count:
+        if max_rows(sum(len(each.stream) for each in segments)) < tile.blocks * self._row_count:
             if self.partial:
                 self.segments.pop(tile.number, None)
                 return
@@ -142,11 +142,11 @@ class DecodeJob:
         rows = tile.pixel_rows(self.block_size)
         return min(rows.stop, self.container.height) - rows.start, self.container.width
 
-    def arrivals(self, tile: Tile) -> Arrivals:
+    def progressive_refiner(self, tile: Tile) -> ProgressiveRefiner:
         """What refines the blocks of a tile as they come; the file is a refined one."""
         assert self._refinement is not None
         strength, shape = self.container.strength, self._shape(tile)
-        return Arrivals(self._refinement, self.quality_index, strength, tile, shape)
+        return ProgressiveRefiner(self._refinement, self.quality_index, strength, tile, shape)
 
     def _check_coverage(self, tiles: Sequence[Tile]) -> None:
         """Every front of every tile is in some segment, and nothing else is."""
@@ -155,10 +155,10 @@ class DecodeJob:
                 "The file is damaged", "It contains more data than its picture needs."
             )
         for tile in tiles:
-            found = sum(segment.front_count for segment in self.segments.get(tile.number, ()))
-            if found < tile.fronts:
+            front_count = sum(segment.front_count for segment in self.segments.get(tile.number, ()))
+            if front_count < tile.fronts:
                 raise CorruptDataError("Truncated file", "A part of the picture is missing.")
-            if found > tile.fronts:
+            if front_count > tile.fronts:
                 raise CorruptDataError(
                     "The file is damaged", "It contains more data than its picture needs."
                 )
@@ -246,7 +246,7 @@ def _decode_group(jobs: Sequence[DecodeJob], tiles: Sequence[Tile]) -> Iterator[
         for tile in tiles
     ]
     order = coding_order(grids)
-    source = readers[0] if len(tiles) == 1 else TogetherReader(readers, order.parts)
+    source = readers[0] if len(tiles) == 1 else GroupReader(readers, order.parts)
     reader = LatentReader(network, source)
     indexes = np.concatenate([tile.indexes for tile in tiles])
     blocks = np.full((len(indexes), 3 * first.block_size**2), GREY, np.uint8)
@@ -290,7 +290,7 @@ def _refined_fronts(
     """The same blocks, each once it can be refined; at the end those whose neighbours never came,
     as they are.
     """
-    arrivals = [job.arrivals(tile) for tile in tiles]
+    refiners = [job.progressive_refiner(tile) for tile in tiles]
     context, first = np.concatenate([tile.context for tile in tiles]), tiles[0].first_index
     bits = np.zeros(len(context), np.float32)
     size, columns = job.block_size, tiles[0].columns
@@ -305,10 +305,10 @@ def _refined_fronts(
     for front in fronts:
         indexes = front.rows * columns + front.columns
         bits[indexes - first] = front.bits
-        for tile in arrivals:
-            yield from refined(*tile.add(indexes, front.blocks))
-    for tile in arrivals:
-        for last in tile.rest():
+        for refiner in refiners:
+            yield from refined(*refiner.add(indexes, front.blocks))
+    for refiner in refiners:
+        for last in refiner.flush():
             yield from refined(*last)
 
 

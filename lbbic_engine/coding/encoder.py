@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from lbbic_engine.bitstream.container import Container, Segment, pack_container
-from lbbic_engine.bitstream.segments import SegmentWriter, SymbolSink, TogetherWriter
+from lbbic_engine.bitstream.segments import GroupWriter, SegmentWriter, SymbolSink
 from lbbic_engine.coding.adaptive_threads import on_idle_cores
 from lbbic_engine.coding.assemble import in_grey, merge_tiles, parts_of_tiles, pixel_values
 from lbbic_engine.coding.block_loop import code_grids
@@ -97,17 +97,17 @@ class EncodeJob:
 
     def candidates(self) -> dict[int, Pixels]:
         """The reconstruction by the strength of its refinement: 0 and, if there is one, others."""
-        found = {0: self.reconstruction}
+        candidates = {0: self.reconstruction}
         if self._refinement is None:
-            return found
+            return candidates
         refinement = refinement_files.load(self._refinement, self._network.integer.device)
-        found |= {strength: np.empty_like(self.reconstruction) for strength in STRENGTHS}
+        candidates |= {strength: np.empty_like(self.reconstruction) for strength in STRENGTHS}
         for tile in self.tiles(0):
             rows = tile.pixel_rows(self._config.block_size)
             tiles = refine_tile(refinement, self._index, tile, self.reconstruction[rows], STRENGTHS)
             for strength, refined in zip(STRENGTHS, tiles, strict=True):
-                found[strength][rows] = in_grey(refined) if self.picture.grey else refined
-        return found
+                candidates[strength][rows] = in_grey(refined) if self.picture.grey else refined
+        return candidates
 
 
 def encode_tiles(
@@ -124,7 +124,7 @@ def encode_tiles(
     blocks = np.concatenate([jobs[tile.picture].blocks(tile) for tile in tiles])
     flip_blocks(blocks, order.flips, size)
     writers = [SegmentWriter(network.tables, tile.number) for tile in tiles]
-    sink = writers[0] if len(tiles) == 1 else TogetherWriter(writers, order.parts)
+    sink = writers[0] if len(tiles) == 1 else GroupWriter(writers, order.parts)
     port: SymbolPort
     if search:
         port = yield from _search(network, index, tiles, blocks, sink)

@@ -90,13 +90,13 @@ class TileRefiner:
         residuals = self._refinement.residuals(torch.from_numpy(patches), self._index).cpu().numpy()
         inner = slice(config.ring, -config.ring)
         blocks = patches[:, inner, inner].reshape(len(indexes), config.pixels)
-        found = []
+        refined = []
         for strength in strengths:
             changes = (residuals * np.int16(strength) + (1 << _SHIFT - 1)) >> _SHIFT
             values = (changes + blocks).clip(0, 255).astype(np.uint8)
             flip_blocks(values, flips, self._size)
-            found.append(values)
-        return found
+            refined.append(values)
+        return refined
 
     def _repeat_edges(self) -> None:
         """The tile's outermost pixels, where it ends and where its last blocks reach beyond it."""
@@ -127,12 +127,12 @@ def refine_tile(
     indexes = np.arange(tile.blocks)
     if here is not None:
         indexes = indexes[np.append(here, True)[neighbourhoods(tile.grid)].all(axis=1)]
-    found = []
+    tiles = []
     for refined in refiner.refined(indexes, strengths):
         blocks = split_blocks(pixels, size)
         blocks[indexes] = refined
-        found.append(merge_blocks(blocks, height, width, size))
-    return found
+        tiles.append(merge_blocks(blocks, height, width, size))
+    return tiles
 
 
 def squared_error(original: Pixels, pixels: Pixels) -> int:
@@ -141,7 +141,7 @@ def squared_error(original: Pixels, pixels: Pixels) -> int:
     return sum(int(np.vdot(row, row)) for row in rows)
 
 
-class Arrivals:
+class ProgressiveRefiner:
     """Refines each block of a tile once its neighbours are there, in whatever order they come.
 
     Raster indexes are those of the picture.
@@ -169,7 +169,7 @@ class Arrivals:
         self._here[arrived] = True
         return self._refine_waiting(at_least=_FEW)
 
-    def rest(self) -> list[tuple[NDArray[np.int64], Pixels]]:
+    def flush(self) -> list[tuple[NDArray[np.int64], Pixels]]:
         """At the end, what can be refined and has not been given, then what lacks a neighbour."""
         refined = self._refine_waiting(at_least=0)
         (left,) = np.nonzero(self._here & ~self._given)

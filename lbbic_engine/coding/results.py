@@ -71,7 +71,7 @@ ReportProgress = Callable[[Progress], None]
 IsCancelled = Callable[[], bool]
 
 
-def stop_if(cancelled: IsCancelled | None) -> None:
+def raise_if_cancelled(cancelled: IsCancelled | None) -> None:
     """Raises Cancelled if the caller wants it."""
     if cancelled is not None and cancelled():
         raise Cancelled
@@ -97,6 +97,6 @@ class ProgressReporter:
 
     def __call__(self, work: int) -> None:
         self._done += work
-        stop_if(self._cancelled)
+        raise_if_cancelled(self._cancelled)
         if self._progress is not None:
             self._progress(Progress(self._stage, self._done // self._work, self._total))

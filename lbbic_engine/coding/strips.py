@@ -69,9 +69,9 @@ def encode_strips(
     """Have all tiles of a picture coded by workers. Raises what an Executor's workers raise."""
     tiles = job.tiles(0)
     strips = [_PlainStrip(tile, job.strip(tile), job.picture.grey, settings) for tile in tiles]
-    follow = _Follower("Encoding", tiles, progress)
-    for strip, (segment, found) in _by_workers(_encode, strips, executor, follow, cancelled):
-        job.take(strip.tile, segment, found)
+    update = _StripProgress("Encoding", tiles, progress)
+    for strip, (segment, candidates) in _by_workers(_encode, strips, executor, update, cancelled):
+        job.take(strip.tile, segment, candidates)
 
 
 def decode_strips(
@@ -83,18 +83,18 @@ def decode_strips(
     """Have all tiles of a whole file decoded by workers; else as ``encode_strips``."""
     tiles = job.tiles(0)
     strips = [_CodedStrip(tile, job.strip(tile)) for tile in tiles]
-    follow = _Follower("Decoding", tiles, progress)
+    update = _StripProgress("Decoding", tiles, progress)
     ahead: dict[int, Pixels] = {}  # of what the canvas, which fills from the top, waits for
     rest = iter(tiles)
     tile = next(rest)
-    for strip, pixels in _by_workers(_decode, strips, executor, follow, cancelled):
+    for strip, pixels in _by_workers(_decode, strips, executor, update, cancelled):
         ahead[strip.tile.number] = pixels
         while tile.number in ahead:
             job.canvas.take(tile.top * job.block_size, ahead.pop(tile.number))
             tile = next(rest, tile)
 
 
-class _Follower:
+class _StripProgress:
     """Adds up what workers report of their strips: the share of it that is done."""
 
     def __init__(self, stage: str, tiles: Sequence[Tile], progress: ReportProgress | None) -> None:
@@ -113,19 +113,19 @@ def _by_workers(
     work: Callable[[S, Report], R],
     strips: Sequence[S],
     executor: Executor,
-    follow: _Follower,
+    update: _StripProgress,
     cancelled: IsCancelled | None,
 ) -> Iterator[tuple[S, R]]:
     tasks = [Task(strip, seconds=0) for strip in strips]
 
-    def tell(strip: S, progress: Progress) -> None:
-        follow(strip.tile, progress.done / progress.total)
+    def forward(strip: S, progress: Progress) -> None:
+        update(strip.tile, progress.done / progress.total)
 
-    for outcome in run(work, tasks, executor=executor, report=tell, cancelled=cancelled):
+    for outcome in run(work, tasks, executor=executor, report=forward, cancelled=cancelled):
         if outcome.error is not None:
             raise outcome.error
         assert outcome.result is not None
-        follow(outcome.content.tile, 1.0)
+        update(outcome.content.tile, 1.0)
         yield outcome.content, outcome.result
 
 
@@ -138,13 +138,13 @@ def _encode(strip: _PlainStrip, report: Report) -> tuple[Segment, dict[int, Pixe
         picture = Picture(strip.pixels, grey=strip.grey)
         job = EncodeJob(network, settings.refinement, settings.index, picture)
         (tile,) = tiles = job.tiles(0)
-        follow = ProgressReporter(
+        advance = ProgressReporter(
             "Encoding", tiles, report, None, work=1 + WORK if settings.search else 1
         )
         for work in thread.each(
             encode_tiles(network, settings.index, [job], tiles, search=settings.search)
         ):
-            follow(work)
+            advance(work)
         return job.segments[tile.number], thread.run(job.candidates)
 
 
@@ -153,7 +153,7 @@ def _decode(strip: _CodedStrip, report: Report) -> Pixels:
     with CodingThread() as thread:
         job = DecodeJob(strip.container, "cpu")
         tiles = job.tiles(0)
-        follow = ProgressReporter("Decoding", tiles, report, None)
+        advance = ProgressReporter("Decoding", tiles, report, None)
         for front in thread.each(decode_tiles([job], tiles)):
-            follow(len(front.indexes))
+            advance(len(front.indexes))
         return job.canvas.pixels

@@ -58,8 +58,8 @@ class Tile:
     @property
     def context(self) -> NDArray[np.int32]:
         """What each block's context is, (blocks, 4) as ``indexes``; -1 outside of the tile."""
-        found = neighbours(self.grid).astype(np.int32)
-        return np.where(found < self.blocks, found + self.first_index, -1)
+        around = neighbours(self.grid).astype(np.int32)
+        return np.where(around < self.blocks, around + self.first_index, -1)
 
     def pixel_rows(self, block_size: int) -> slice:
         return slice(self.top * block_size, (self.top + self.rows) * block_size)

@@ -93,8 +93,8 @@ def coding_order(grids: tuple[Grid, ...]) -> CodingOrder:
     place[blocks], place[count] = np.arange(count), count
     around = np.concatenate(
         [
-            np.where(found == size, count, found + offset)
-            for found, size, offset in zip(
+            np.where(indexes == size, count, indexes + offset)
+            for indexes, size, offset in zip(
                 (neighbours(each) for each in grids), sizes, offsets, strict=True
             )
         ]

@@ -18,7 +18,7 @@ from lbbic_engine.errors import Cancelled, LbbicError
 from lbbic_engine.measure import baselines
 
 _ORIGINAL, _DECODED = "original.npy", "decoded.npy"
-_ASK_SECONDS = 0.05
+_POLL_SECONDS = 0.05
 
 
 def encode_at_size(
@@ -33,7 +33,7 @@ def encode_at_size(
         process.start()
         end.close()
         try:
-            while not answers.poll(_ASK_SECONDS):
+            while not answers.poll(_POLL_SECONDS):
                 if cancelled():
                     raise Cancelled
             answer = _receive(answers, codec)

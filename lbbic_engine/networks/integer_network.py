@@ -241,9 +241,9 @@ class IntegerModel:
                 if i:
                     y_hat, coarse = _rows(y_hat, parents), _rows(coarse, parents)
                 origins = parents if origins is None else origins[parents]
-            found = symbols.double().mul_(part.steps).round_().add_(means)
-            digits = self._two_digits((found * part.coarse_multiplier).round_())
-            y_hat = torch.cat([y_hat, found], dim=1) if i else found
+            slice_y_hat = symbols.double().mul_(part.steps).round_().add_(means)
+            digits = self._two_digits((slice_y_hat * part.coarse_multiplier).round_())
+            y_hat = torch.cat([y_hat, slice_y_hat], dim=1) if i else slice_y_hat
             coarse = torch.cat([coarse, digits], dim=1) if i else digits
         y_hat.clamp_(-LATENT_BOUND, LATENT_BOUND)
         return y_hat, coarse.view(torch.int8), _rows(of_synthesis, origins), origins

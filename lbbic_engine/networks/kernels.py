@@ -130,9 +130,9 @@ def self_check(kernel: str, device: str) -> bool:
         true = values.astype(np.int64) @ weights.numpy().astype(np.int64).T
         try:
             product = make_product(weights.to(device), kernel)
-            found = product(torch.from_numpy(values).to(device)).cpu().numpy()
+            computed = product(torch.from_numpy(values).to(device)).cpu().numpy()
         except RuntimeError:  # this build or device has no such product
             return False
-        if not np.array_equal(found, true):
+        if not np.array_equal(computed, true):
             return False
     return True

@@ -31,7 +31,7 @@ METADATA_KEY = "lbbic"
 REFINEMENT = "refinement"  # the kind of files that are no weights
 
 _LOG = logging.getLogger("lbbic")
-_left_out: dict[Path, str] = {}  # and why
+_rejected: dict[Path, str] = {}  # and why
 InfoT = TypeVar("InfoT")
 
 
@@ -47,12 +47,12 @@ def sound_files(folder: Path, describe: Callable[[Path], InfoT | None]) -> Itera
         return
     for path in paths:
         try:
-            found = describe(path)
+            info = describe(path)
         except UnknownWeightsError as error:
-            _leave_out(path, error)
+            _reject(path, error)
         else:
-            if found is not None:
-                yield found
+            if info is not None:
+                yield info
 
 
 def is_sound(path: Path, config: AnyConfig, identity: bytes, prefix: str = "") -> bool:
@@ -60,14 +60,14 @@ def is_sound(path: Path, config: AnyConfig, identity: bytes, prefix: str = "") -
     try:
         read_tensors(path, config, identity, prefix)
     except UnknownWeightsError as error:
-        _leave_out(path, error)
+        _reject(path, error)
         return False
     return True
 
 
 def unknown(detail: str) -> UnknownWeightsError:
     """The error that says so, and which files were left out."""
-    return UnknownWeightsError("Unknown model", " ".join([detail, *_left_out.values()]))
+    return UnknownWeightsError("Unknown model", " ".join([detail, *_rejected.values()]))
 
 
 def read_header(path: Path) -> tuple[dict[str, Any], Header]:
@@ -147,8 +147,8 @@ def part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
-def _leave_out(path: Path, error: UnknownWeightsError) -> None:
+def _reject(path: Path, error: UnknownWeightsError) -> None:
     """Name a file that is not used, once, and remember why."""
-    if path not in _left_out:
-        _left_out[path] = error.detail
+    if path not in _rejected:
+        _rejected[path] = error.detail
         _LOG.warning("%s", error.detail)

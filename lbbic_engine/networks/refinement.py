@@ -46,8 +46,8 @@ class Refinement:
         layers = self._layers[index]
         inputs = patch_inputs(patches.to(self.device), self.config)
         hidden = layers.activation("layer_2", layers.activation("layer_1", inputs))
-        found = rounded(layers.accumulate("layer_3", hidden), layers.multiplier["layer_3"])
-        return found.clamp_(-RESIDUAL_BOUND, RESIDUAL_BOUND).to(torch.int16)
+        residuals = rounded(layers.accumulate("layer_3", hidden), layers.multiplier["layer_3"])
+        return residuals.clamp_(-RESIDUAL_BOUND, RESIDUAL_BOUND).to(torch.int16)
 
 
 def patch_inputs(patches: Tensor, config: RefinementConfig) -> Tensor:

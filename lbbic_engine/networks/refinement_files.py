@@ -53,9 +53,9 @@ def of_weights(identity: bytes) -> RefinementInfo | None:
 
 def by_id(identity: bytes) -> RefinementInfo:
     """The refinement a file names; UnknownWeightsError if it is not installed."""
-    for found in installed():
-        if found.id == identity and _is_sound(found):
-            return found
+    for info in installed():
+        if info.id == identity and _is_sound(info):
+            return info
     raise model_files.unknown(
         f"The file was refined with model {identity.hex()}, which is not installed; a newer "
         "version of this program may include it."

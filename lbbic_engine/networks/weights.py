@@ -38,7 +38,7 @@ DEFAULT = DEFAULT_WEIGHTS
 FOLDER_VARIABLE = "LBBIC_WEIGHTS"  # a folder of the user's other than the usual one
 INTEGER, ANALYSIS = "integer.", "analysis."
 KINDS: dict[str, type[Config]] = {"production": ModelConfig, "paper": PaperConfig}
-MOST_LETTERS = 100  # of a name
+MAX_NAME_LENGTH = 100  # of a name
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,11 @@ def _describe(path: Path) -> WeightsInfo | None:
             return None
         if not isinstance(kind, str) or kind not in KINDS:
             raise ValueError("it belongs to another version of this program")
-        if not isinstance(name, str) or not name.isprintable() or not 0 < len(name) <= MOST_LETTERS:
+        if (
+            not isinstance(name, str)
+            or not name.isprintable()
+            or not 0 < len(name) <= MAX_NAME_LENGTH
+        ):
             raise ValueError("it has no name")
         config = weights_schema.read_config(KINDS[kind], metadata.get("config"))
         weights_schema.check_header(weights_schema.rules_for(config, header), header)

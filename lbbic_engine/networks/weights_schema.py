@@ -49,7 +49,7 @@ _RANGES: dict[str, range] = {
     "scale_levels": range(SIGNIFICANT_LEVEL + 1, 257),  # symbols of significant rows have that one
     "ring": range(1, 65),
 }
-_MOST_SLICES = 32
+_MAX_SLICES = 32
 _PAPER_UNIT = 16  # of hidden, whose eighths are widths of layers
 
 
@@ -127,7 +127,7 @@ def _field(name: str, hint: Any, value: Any) -> Any:
         several = hint is not int
         each = value if several and isinstance(value, list) else [value]
         fits = all(type(one) is int and one in _RANGES[name] for one in each)
-        if several == isinstance(value, list) and fits and 0 < len(each) <= _MOST_SLICES:
+        if several == isinstance(value, list) and fits and 0 < len(each) <= _MAX_SLICES:
             return tuple(each) if several else value
     elif name == "context_kernels" and isinstance(value, list):
         return tuple(value)  # the configuration knows those that there are
@@ -225,8 +225,8 @@ def _length(header: Header, name: str) -> int:
 
 
 def _prefixed(integer: dict[str, Rule], analysis: dict[str, Rule]) -> dict[str, Rule]:
-    found = {f"integer.{name}": rule for name, rule in integer.items()}
-    return found | {f"analysis.{name}": rule for name, rule in analysis.items()}
+    rules = {f"integer.{name}": rule for name, rule in integer.items()}
+    return rules | {f"analysis.{name}": rule for name, rule in analysis.items()}
 
 
 def _weight(outputs: int, inputs: int, bound: int = WEIGHT_BOUND, least: int | None = None) -> Rule:
@@ -235,11 +235,11 @@ def _weight(outputs: int, inputs: int, bound: int = WEIGHT_BOUND, least: int | N
 
 def _rectified(name: str, outputs: int, inputs: int = 0) -> dict[str, Rule]:
     """A rectified layer of ``integer_network``; without inputs its weight is in a stack."""
-    found = {
+    rules = {
         f"{name}.bias": Rule("I32", (QUALITY_COUNT, outputs), -_BIAS, _BIAS),
         f"{name}.multiplier": Rule("I64", (outputs,), 0, _MULTIPLIER),
     }
-    return found | ({f"{name}.weight": _weight(outputs, inputs)} if inputs else {})
+    return rules | ({f"{name}.weight": _weight(outputs, inputs)} if inputs else {})
 
 
 def _linear(name: str, outputs: int, inputs: int) -> dict[str, Rule]:
@@ -253,12 +253,12 @@ def _shifted(
 ) -> dict[str, Rule]:
     """A layer of ``paper_integer``; ``least`` is that of weights and biases."""
     bias = _LARGEST if wide else _BIAS
-    found = {
+    rules = {
         f"{name}.bias": Rule("I32", (outputs,), -bias if least is None else least, bias),
         f"{name}.exponent": _exponent(outputs),
     }
     weight = _weight(outputs, inputs, WIDE_WEIGHT_BOUND, least)
-    return found | ({f"{name}.weight": weight} if inputs else {})
+    return rules | ({f"{name}.weight": weight} if inputs else {})
 
 
 def _exponent(outputs: int) -> Rule:

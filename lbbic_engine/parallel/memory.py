@@ -20,7 +20,7 @@ def usable_memory(root: Path = Path("/")) -> int:
     it is half of what there is.
     """
     with suppress(OSError, StopIteration, ValueError):
-        return min(_available(root), *_rooms_of_groups(root))
+        return min(_available(root), *_headroom_of_groups(root))
     return _without_proc()
 
 
@@ -29,7 +29,7 @@ def _available(root: Path) -> int:
     return 1024 * int(next(line.split()[1] for line in lines if line.startswith("MemAvailable")))
 
 
-def _rooms_of_groups(root: Path) -> Iterator[int]:
+def _headroom_of_groups(root: Path) -> Iterator[int]:
     """What is left in each control group that the process is in, those above it included."""
     yield sys.maxsize
     for line in (root / "proc/self/cgroup").read_text().splitlines():
@@ -46,10 +46,10 @@ def _rooms_of_groups(root: Path) -> Iterator[int]:
                 with suppress(
                     OSError, ValueError, KeyError
                 ):  # no limit, or the group lies out of view
-                    yield _room(group, *files)
+                    yield _headroom(group, *files)
 
 
-def _room(group: Path, limit: str, usage: str, reclaimable: str) -> int:
+def _headroom(group: Path, limit: str, usage: str, reclaimable: str) -> int:
     statistics = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
     used = int((group / usage).read_text()) - int(statistics[reclaimable])
     return max(0, int((group / limit).read_text()) - used)

@@ -17,8 +17,8 @@ from lbbic_engine.parallel.pool import Report, WorkerPool
 
 START_SECONDS = 1.0  # of a worker, most of it to import torch
 WORKER_BYTES = 450_000_000  # of a worker that codes tiles of two megapixels
-MOST_IN_FLIGHT = 1024  # tasks that an Executor of the caller's is given ahead of their results
-_ASK_SECONDS = 0.1  # from one question whether to stop to the next
+MAX_IN_FLIGHT = 1024  # tasks that an Executor of the caller's is given ahead of their results
+_POLL_SECONDS = 0.1  # from one question whether to stop to the next
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -63,17 +63,19 @@ def run(
     Executor of the caller's reports nothing, and finishes what it has begun.
     ``work`` and contents are pickled. Cancelled, soon after ``cancelled`` returns True.
     """
-    stop_if = partial(_stop_if, cancelled)
+    raise_if_cancelled = partial(_raise_if_cancelled, cancelled)
     if executor is not None:
-        yield from _hand_out(work, tasks, executor, _Limits(MOST_IN_FLIGHT), report, stop_if)
+        yield from _hand_out(
+            work, tasks, executor, _Limits(MAX_IN_FLIGHT), report, raise_if_cancelled
+        )
         return
-    workers, tasks = _plan(tasks, most_workers(jobs))
+    workers, tasks = _plan(tasks, max_workers(jobs))
     if workers == 1:
-        yield from _run_here(work, tasks, report, stop_if)
+        yield from _run_here(work, tasks, report, raise_if_cancelled)
         return
     limits = _Limits(2 * workers, usable_memory() - workers * WORKER_BYTES)
     with WorkerPool(workers) as pool:
-        yield from _hand_out(work, tasks, pool, limits, report, stop_if)
+        yield from _hand_out(work, tasks, pool, limits, report, raise_if_cancelled)
 
 
 @dataclass(frozen=True)
@@ -98,15 +100,15 @@ def _plan(tasks: Iterable[Task[T]], most: int) -> tuple[int, Iterator[Task[T]]]:
     while (len(seen) < most or seconds < most * START_SECONDS) and (task := next(tasks, None)):
         seen.append(task)
         seconds += task.seconds
-    return worth_starting(seconds, min(len(seen), most)), chain(seen, tasks)
+    return useful_workers(seconds, min(len(seen), most)), chain(seen, tasks)
 
 
-def most_workers(jobs: int | None = None) -> int:
+def max_workers(jobs: int | None = None) -> int:
     """Return how many workers there is memory for: one a core, ``jobs`` at most."""
     return max(1, int(min(jobs or usable_cores(), usable_memory() // WORKER_BYTES)))
 
 
-def worth_starting(seconds: float, most: int) -> int:
+def useful_workers(seconds: float, most: int) -> int:
     """How many workers so much work is worth, ``most`` at most; 1 is none beside this process."""
     return max(1, min(most, int(seconds / START_SECONDS)))
 
@@ -115,17 +117,17 @@ def _run_here(
     work: Callable[[T, Report], R],
     tasks: Iterable[Task[T]],
     report: Callable[[T, Any], None] | None,
-    stop_if: Callable[[], None],
+    raise_if_cancelled: Callable[[], None],
 ) -> Iterator[Outcome[T, R]]:
     for task in tasks:
 
-        def tell(value: Any, content: T = task.content) -> None:
-            stop_if()
+        def forward(value: Any, content: T = task.content) -> None:
+            raise_if_cancelled()
             if report is not None:
                 report(content, value)
 
-        stop_if()
-        yield Outcome(task.content, work(task.content, tell))
+        raise_if_cancelled()
+        yield Outcome(task.content, work(task.content, forward))
 
 
 def _hand_out(
@@ -134,7 +136,7 @@ def _hand_out(
     executor: Executor,
     limits: _Limits,
     report: Callable[[T, Any], None] | None,
-    stop_if: Callable[[], None],
+    raise_if_cancelled: Callable[[], None],
 ) -> Iterator[Outcome[T, R]]:
     """Keep an Executor busy; futures that are done, and reports, come in one queue."""
     events: SimpleQueue[Future[R] | tuple[T, Any]] = SimpleQueue()
@@ -150,7 +152,7 @@ def _hand_out(
                 future.add_done_callback(events.put)
             if not running:
                 return
-            event = _next_event(events, stop_if)
+            event = _next_event(events, raise_if_cancelled)
             if isinstance(event, Future):
                 yield _outcome(running.pop(event).content, event)
             elif report is not None:
@@ -182,11 +184,11 @@ def _ignore(value: object) -> None:
     """Where there is no way for reports."""
 
 
-def _next_event(events: SimpleQueue[T], stop_if: Callable[[], None]) -> T:
+def _next_event(events: SimpleQueue[T], raise_if_cancelled: Callable[[], None]) -> T:
     while True:
-        stop_if()
+        raise_if_cancelled()
         try:
-            return events.get(timeout=_ASK_SECONDS)
+            return events.get(timeout=_POLL_SECONDS)
         except Empty:
             pass
 
@@ -198,6 +200,6 @@ def _outcome(content: T, future: Future[R]) -> Outcome[T, R]:
         return Outcome(content, error=error)
 
 
-def _stop_if(cancelled: IsCancelled | None) -> None:
+def _raise_if_cancelled(cancelled: IsCancelled | None) -> None:
     if cancelled is not None and cancelled():
         raise Cancelled

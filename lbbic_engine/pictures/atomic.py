@@ -57,11 +57,11 @@ def _write(
         raise FileExistsError(errno.EEXIST, "It already exists and is not replaced", str(path))
     limits = [each for each in (like, replaced) if each]
     mode = reduce(and_, (each.st_mode | stat.S_IWUSR for each in limits), 0o666)
-    _clear(target.parent)
-    temporary = target.with_name(f".lbbic-{_host()}-{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    _remove_leftovers(target.parent)
+    temporary = target.with_name(f".lbbic-{_host_id()}-{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
         with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
-            _bar_other_groups(temporary, limits)
+            _restrict_group(temporary, limits)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -92,7 +92,7 @@ def make_folder(path: Path) -> None:
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path)) from error
 
 
-def _bar_other_groups(path: Path, limits: Iterable[os.stat_result]) -> None:
+def _restrict_group(path: Path, limits: Iterable[os.stat_result]) -> None:
     """Let the group of a new file, where it is not a limit's, do what the limit lets others do."""
     made = path.stat()
     mode = made.st_mode
@@ -119,7 +119,7 @@ def _move_to_free_name(temporary: Path, target: Path) -> None:
 
 
 @cache
-def _host() -> str:
+def _host_id() -> str:
     """Stands for the machine, or the container, that a process has its number in."""
     name = platform.node()
     with suppress(OSError):  # elsewhere than on Linux
@@ -128,12 +128,12 @@ def _host() -> str:
 
 
 @cache
-def _clear(folder: Path) -> None:
+def _remove_leftovers(folder: Path) -> None:
     """Remove, once, what processes that are gone have written aside in a folder."""
     with suppress(OSError):
         for path in folder.iterdir():
-            found = _TEMPORARY.fullmatch(path.name)
-            if found and found["host"] == _host() and not _is_running(int(found["process"])):
+            match = _TEMPORARY.fullmatch(path.name)
+            if match and match["host"] == _host_id() and not _is_running(int(match["process"])):
                 path.unlink()
 
 

@@ -32,7 +32,7 @@ def picture_suffixes() -> frozenset[str]:
 
 
 @dataclass(frozen=True)
-class Found:
+class FileListing:
     """Files to be read, folders that cannot be, and how many of each other kind there are."""
 
     files: tuple[Path, ...]
@@ -40,14 +40,14 @@ class Found:
     others: Counter[str] = field(default_factory=Counter)
 
 
-def find_files(place: Path, suffixes: frozenset[str]) -> Found:
+def find_files(place: Path, suffixes: frozenset[str]) -> FileListing:
     """Return ``place`` itself, or the visible files with ``suffixes`` in and below a folder.
 
     Whether a file can be read is seen when it is opened: links that lead nowhere are among
     ``files``. Hidden folders are left out as hidden files are, and linked ones are not followed.
     """
     if not is_folder(place):
-        return Found((place,))
+        return FileListing((place,))
     files: list[Path] = []
     unreadable: list[OSError] = []
     others: Counter[str] = Counter()
@@ -67,7 +67,7 @@ def find_files(place: Path, suffixes: frozenset[str]) -> Found:
             if kind := _kind_of_folder(Path(folder, name)):
                 others[kind] += 1
                 folders.remove(name)
-    return Found(tuple(sorted(files)), tuple(unreadable), others)
+    return FileListing(tuple(sorted(files)), tuple(unreadable), others)
 
 
 def is_folder(path: Path) -> bool:
@@ -104,7 +104,7 @@ def _kind_of_folder(folder: Path) -> str:
     return "links to folders" if folder.is_symlink() else ""
 
 
-def in_words(others: Counter[str]) -> str:
+def format_counts(others: Counter[str]) -> str:
     """Return "3 .psd, 1 .heic, 2 hidden", the most frequent kinds first."""
     shown = others.most_common(MAX_KINDS)
     rest = others.total() - sum(count for _, count in shown)

@@ -70,16 +70,16 @@ def format_for(path: str | os.PathLike[str], width: int, height: int) -> FileFor
     """The format that the name's ending says; UnwritableImageError if it cannot hold the size."""
     name = Path(path).name
     known = Image.registered_extensions().get(Path(path).suffix.lower(), "")
-    found = next((each for each in FORMATS if each.pillow_name == known), None)
-    if found is None:
+    file_format = next((each for each in FORMATS if each.pillow_name == known), None)
+    if file_format is None:
         raise UnwritableImageError(
             f"Cannot write {name}", "Its extension is not that of a known format."
         )
-    if max(width, height) > found.max_side:
+    if max(width, height) > file_format.max_side:
         others = [each.name for each in FORMATS if each.max_side >= max(width, height)]
         raise UnwritableImageError(
             f"Cannot write {name}",
-            f"{width} × {height} pixels are too many for {found.name}, whose sides can have at most"
-            f" {found.max_side}; {' and '.join(others[:2])} can hold them.",
+            f"{width} × {height} pixels are too many for {file_format.name}, whose sides can have "
+            f"at most {file_format.max_side}; {' and '.join(others[:2])} can hold them.",
         )
-    return found
+    return file_format

@@ -31,8 +31,8 @@ def raw_mode(image: Image.Image) -> str:
 
 def bits_per_channel(image: Any, extras: Extras) -> int:
     """Of an image that is not loaded yet, as far as it can be told: 8 or more."""
-    found = _DEPTH.match(raw_mode(image))
-    depths = [8, extras.bits, int(found[1]) if found else 0]
+    match = _DEPTH.match(raw_mode(image))
+    depths = [8, extras.bits, int(match[1]) if match else 0]
     if image.format == "TIFF":
         depths += image.tag_v2.get(_BITS_PER_SAMPLE, ())
     elif image.format == "PPM" and image.tile and isinstance(image.tile[0][3], tuple):

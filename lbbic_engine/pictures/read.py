@@ -57,7 +57,7 @@ def load_picture(source: Source) -> Picture:
     UnsupportedImageError if it can't be read, is damaged or cut off, too large (TooLargeError), or
     of a kind that 8 bits cannot hold.
     """
-    with _in_our_words(source), open_image(source) as (image, extras):
+    with _translated_errors(source), open_image(source) as (image, extras):
         return _read_picture(image, extras)
 
 
@@ -72,7 +72,7 @@ class Preview:
 
 def load_preview(source: Source, side: int) -> Preview:
     """A picture that fits into a square of ``side`` pixels, read as ``load_picture`` does."""
-    with _in_our_words(source), open_image(source) as (image, extras):
+    with _translated_errors(source), open_image(source) as (image, extras):
         width, height = image.size
         image.draft(None, (2 * side, 2 * side))
         picture = _read_picture(image, extras, side)
@@ -86,7 +86,7 @@ def load_preview(source: Source, side: int) -> Preview:
 
 def picture_size(source: Source) -> tuple[int, int]:
     """Width and height as the file says, before orientation; UnsupportedImageError."""
-    with _in_our_words(source), open_image(source) as (image, _):
+    with _translated_errors(source), open_image(source) as (image, _):
         return image.size
 
 
@@ -217,7 +217,7 @@ def _widened(pixels: NDArray[np.uint8], notices: list[Notice]) -> NDArray[np.uin
 
 
 @contextmanager
-def _in_our_words(source: Source) -> Iterator[None]:
+def _translated_errors(source: Source) -> Iterator[None]:
     try:
         yield
     except Refusal as error:

@@ -79,7 +79,7 @@ def suffixes() -> frozenset[str]:
 
 def find(paths: tuple[Path, ...]) -> Found:
     """All pictures and .lbb files among files and, at any depth, in folders."""
-    from lbbic_engine.pictures.find import find_files, in_words, is_folder, is_ordinary
+    from lbbic_engine.pictures.find import find_files, format_counts, is_folder, is_ordinary
 
     sources: list[tuple[Path | None, tuple[Source, ...]]] = []
     unsupported: list[str] = []
@@ -96,7 +96,7 @@ def find(paths: tuple[Path, ...]) -> Found:
             sources.append((None, (_source(path),)))
         else:
             unsupported.append(path.name)
-    return Found(tuple(sources), tuple(unsupported), tuple(unreadable), in_words(others))
+    return Found(tuple(sources), tuple(unsupported), tuple(unreadable), format_counts(others))
 
 
 def _source(path: Path) -> Source:

@@ -94,7 +94,7 @@ class Jobs(QObject):
 
         ``pixels`` are those of each picture.
         """
-        count = self._workers.worth_starting(pixels, effort)
+        count = self._workers.useful_workers(pixels, effort)
         if count > 1:
             self._saving.widen(count)
         return count

@@ -22,20 +22,20 @@ class Workers:
         self._pool: WorkerPool | None = None
         self._making = Lock()
 
-    def worth_starting(self, pixels: Sequence[int], effort: str) -> int:
+    def useful_workers(self, pixels: Sequence[int], effort: str) -> int:
         """How many pictures of so many pixels each are to be coded at a time; 1: by no process."""
         from lbbic_engine.batch.directions import Encoding
         from lbbic_engine.batch.files import BYTES_PER_PIXEL
         from lbbic_engine.devices import usable_cores
         from lbbic_engine.parallel.memory import usable_memory
-        from lbbic_engine.parallel.run import WORKER_BYTES, worth_starting
+        from lbbic_engine.parallel.run import WORKER_BYTES, useful_workers
 
         if not pixels:
             return 1
         seconds = sum(pixels) / 1e6 * Encoding(effort=effort).seconds_per_megapixel
         memory_bytes = WORKER_BYTES + BYTES_PER_PIXEL * max(pixels)
         most = min(usable_cores(), len(pixels), usable_memory() // memory_bytes)
-        return worth_starting(seconds, most)
+        return useful_workers(seconds, most)
 
     def compress(
         self, request: requests.CompressOnly, report: OnReport, cancelled: IsCancelled

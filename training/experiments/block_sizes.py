@@ -94,16 +94,16 @@ def compete(picture: Path, models: Sequence[str], quality: float) -> Contest:
     if any(place % config.block_size for config in configs):
         raise LbbicError("No contest", "The largest block must hold the smaller ones.")
     value = lmbda(quality)
-    found: list[BlockMaps] = []
+    maps: list[BlockMaps] = []
     qualities = []
     for name, config in zip(models, configs, strict=True):
         offered = config.offers(quality_index(quality))
         chosen = quality if offered else config.default_quality
         compressed = codec.compress(load_picture(picture), chosen, weights=name)
-        found.append(block_maps(compressed.data, pixels))
+        maps.append(block_maps(compressed.data, pixels))
         qualities.append(compressed.quality)
-    bits = np.stack([_places(m.bits, place // m.block_size) for m in found])
-    error = np.stack([_places(m.squared_error, place // m.block_size) for m in found])
+    bits = np.stack([_places(m.bits, place // m.block_size) for m in maps])
+    error = np.stack([_places(m.squared_error, place // m.block_size) for m in maps])
     return Contest(
         models=list(models),
         block_sizes=[config.block_size for config in configs],

@@ -27,9 +27,9 @@ def make_codec(model: str) -> Codec:
 
     def network(quality: float) -> Any:
         if quality not in networks:
-            made = image_models[model](int(quality), "mse", pretrained=trained).eval()
-            made.update(force=True)
-            networks[quality] = made
+            zoo_model = image_models[model](int(quality), "mse", pretrained=trained).eval()
+            zoo_model.update(force=True)
+            networks[quality] = zoo_model
         return networks[quality]
 
     @torch.no_grad()
@@ -42,8 +42,8 @@ def make_codec(model: str) -> Codec:
     @torch.no_grad()
     def decode(coded: Any) -> Pixels:
         quality, content, (height, width, _) = coded
-        found = network(quality).decompress(content["strings"], content["shape"])["x_hat"][0]
-        rounded = (found * 255).round().clamp(0, 255).byte().permute(1, 2, 0).numpy()
+        x_hat = network(quality).decompress(content["strings"], content["shape"])["x_hat"][0]
+        rounded = (x_hat * 255).round().clamp(0, 255).byte().permute(1, 2, 0).numpy()
         return np.asarray(rounded[:height, :width])
 
     note = "" if trained else "random weights: only the times count"

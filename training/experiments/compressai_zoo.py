@@ -92,9 +92,9 @@ def measure(model: nn.Module, pixels: Pixels, device: str) -> Measurement:
     coded = model.compress(functional.pad(x, padding, mode="replicate"))  # type: ignore[operator]
     encode_seconds = time.perf_counter() - started
     started = time.perf_counter()
-    found: Tensor = model.decompress(coded["strings"], coded["shape"])["x_hat"]  # type: ignore[operator]
+    x_hat: Tensor = model.decompress(coded["strings"], coded["shape"])["x_hat"]  # type: ignore[operator]
     decode_seconds = time.perf_counter() - started
-    rounded = (found[0, :, :height, :width].clamp(0, 1) * 255).round().to(torch.uint8)
+    rounded = (x_hat[0, :, :height, :width].clamp(0, 1) * 255).round().to(torch.uint8)
     decoded = rounded.permute(1, 2, 0).cpu().numpy()
     count = sum(len(stream) for stream in _streams(coded["strings"]))
     return Measurement(

@@ -95,9 +95,9 @@ def round_weights(
             errors[i - first] = (left[i] - rounded[i]) / row[i]
             left[i : block.stop] -= row[i : block.stop, None] * errors[i - first]
         left[block.stop :] -= spread[block, block.stop :].T @ errors
-    found = torch.empty_like(rounded)
-    found[order] = rounded
-    return found.t()
+    in_order = torch.empty_like(rounded)
+    in_order[order] = rounded
+    return in_order.t()
 
 
 def round_rows(

@@ -60,11 +60,11 @@ def fitted_counts(
 
 def _tables_of(counts: NDArray[np.float64]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     probabilities = counts / counts.sum(axis=1, keepdims=True)
-    found = np.zeros(counts.shape, np.int32)
+    rows = np.zeros(counts.shape, np.int32)
     widths = np.zeros(len(counts), np.int32)
     for level, row in enumerate(probabilities):
         fits = [w for w in WIDTHS if row[w - 1 :].sum() <= TAIL]
         width = fits[0] if fits else WIDTHS[-1]
         widths[level] = width
-        found[level, :width] = to_counts(np.append(row[: width - 1], row[width - 1 :].sum()))
-    return found, widths
+        rows[level, :width] = to_counts(np.append(row[: width - 1], row[width - 1 :].sum()))
+    return rows, widths

@@ -32,7 +32,7 @@ from training.initialisation.precondition import plain_copy, refresh_plain
 from training.shared import dataset
 from training.shared.recipe import Recipe
 from training.shared.run_folder import replacing
-from training.shared.steps import random_of
+from training.shared.steps import seeded_random
 from training.simulation import closed_loop
 
 BUFFER = "reconstructions.npy"
@@ -94,7 +94,7 @@ class OnPolicy:
 
     def batches(self, step: int) -> Iterator[Batch]:
         recipe = self._recipe
-        random = random_of(recipe.seed, step)
+        random = seeded_random(recipe.seed, step)
         count = recipe.crops * recipe.rollout_steps
         x = to_unit(draw_blocks(recipe, self._pictures, count, random)).bfloat16()
         qualities = draw_qualities(recipe, count, random)
@@ -142,7 +142,7 @@ class Asymptotic:
         number, place = divmod(step, steps_per_pass)
         order = np.random.default_rng([self._recipe.seed, number]).permutation(len(self._x))
         crops = order[place * self._recipe.crops :][: self._recipe.crops]
-        random_of(self._recipe.seed, step)
+        seeded_random(self._recipe.seed, step)
         x, x_hat = (
             to_unit(values[crops].to(self._device)).bfloat16() for values in (self._x, self._x_hat)
         )

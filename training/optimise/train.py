@@ -35,7 +35,7 @@ LOG_EVERY = 50
 WARM_START_CROPS = 128
 VALIDATION_CROPS = 12
 RATE_POINTS = range(1, 9)
-LEAST_RATE_SHARE = 1e-3  # of the learning rate, at the very end
+MIN_RATE_SHARE = 1e-3  # of the learning rate, at the very end
 
 
 class Trainer:
@@ -75,7 +75,7 @@ class Trainer:
             warm_up_steps=recipe.warm_up_steps,
             decay_share=recipe.decay_share,
         )
-        return max(share, LEAST_RATE_SHARE)
+        return max(share, MIN_RATE_SHARE)
 
     def update(self, total: Tensor) -> None:
         for optimiser, base in zip(self.optimisers, self.base_rates, strict=True):
@@ -140,7 +140,7 @@ def train(run: Path, data: Path, *, device: str = "cpu") -> None:
     grid = (recipe.crop_blocks, recipe.crop_blocks)
     side = recipe.crop_blocks * recipe.model.block_size
     pictures = dataset.load(data, side)
-    trainer = Trainer(recipe, *_beginning(recipe, folder, pictures), device)
+    trainer = Trainer(recipe, *_initial_network(recipe, folder, pictures), device)
     if (state := folder.load(device)) is not None:
         trainer.restore(state)
     source = make_source(recipe, trainer.network, pictures.pictures, device)
@@ -180,7 +180,7 @@ def train(run: Path, data: Path, *, device: str = "cpu") -> None:
     bar.close()
 
 
-def _beginning(
+def _initial_network(
     recipe: Recipe, folder: RunFolder, pictures: dataset.Dataset
 ) -> tuple[BlockNetwork, Tensor]:
     """The network of step 0 and the mixer of ``precondition``."""

@@ -26,7 +26,7 @@ from lbbic_engine.networks.paper_float import to_pixels
 from training.paper import loop
 from training.paper.trainer import PaperTrainer, draw_crops
 from training.shared.run_folder import load_state, replacing, save_state
-from training.shared.steps import random_of
+from training.shared.steps import seeded_random
 
 BEST_OPEN, BEST_CLOSED = "best_open.pt", "best_closed.pt"
 ENOUGH = 0.99  # of the closed loop's cost of the iteration before
@@ -84,7 +84,7 @@ class AclTraining:
         )
         batches = [order[i : i + self.plan.batch] for i in range(0, len(order), self.plan.batch)]
         for batch in batches[self.progress.place :]:
-            random_of(recipe.seed, trainer.step)
+            seeded_random(recipe.seed, trainer.step)
             x, x_hat = trainer.unit(self.crops[batch]), trainer.unit(self.contexts[batch])
             loss = trainer.losses(x, x_hat, chained=self.progress.closed)
             trainer.update(loss, self.optimiser)
@@ -129,7 +129,7 @@ class AclTraining:
         trainer = self.trainer
         x = trainer.unit(trainer.validation)
         x_hat = trainer.unit(self.validation_contexts)
-        random_of(self.recipe.seed, 0)
+        seeded_random(self.recipe.seed, 0)
         evaluated = loop.evaluate_blocks(trainer.network, x, x_hat, trainer.validation_grid)
         error = (evaluated.x_hat.clamp(-0.5, 0.5) - x).square().mean().item()
         return trainer.point(evaluated.bits.mean().item(), error)

@@ -85,11 +85,11 @@ def _read(path: Path) -> Checkpoint:
     """The tensors of a checkpoint; never runs what a pickle asks for."""
     path.open("rb").close()
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a file that is none makes torch raise
         detail = f"{path} cannot be read: it is damaged, or holds more than tensors."
         raise LbbicError("Not a checkpoint", detail) from error
-    entries = found.get(KEY) if isinstance(found, dict) else None
+    entries = loaded.get(KEY) if isinstance(loaded, dict) else None
     if not isinstance(entries, dict) or not all(isinstance(v, Tensor) for v in entries.values()):
         raise LbbicError("Not a checkpoint of the paper's", f"{path} has no {KEY} of tensors.")
     return {name: value for name, value in entries.items() if not _is_ignored(name)} | {
@@ -104,13 +104,13 @@ def _is_ignored(name: str) -> bool:
 def _check(path: Path, entries: Checkpoint, config: PaperConfig) -> None:
     """LbbicError unless there is every tensor in its shape, finite, masked as expected."""
     expected = expected_shapes(config)
-    found = {name: tuple(v.shape) for name, v in entries.items() if not name.endswith(".mask")}
+    shapes = {name: tuple(v.shape) for name, v in entries.items() if not name.endswith(".mask")}
     for name, shape in expected.items():
-        if found.get(name) != shape:
-            has = f"is {found[name]}" if name in found else "is missing"
-            raise LbbicError("Other sizes", f"{path}: {name} {has}, not {shape}.{_hint(found)}")
-    if unknown := sorted(found.keys() - expected.keys()):
-        raise LbbicError("Other layers", f"{path}: {unknown[0]} is not known.{_hint(found)}")
+        if shapes.get(name) != shape:
+            has = f"is {shapes[name]}" if name in shapes else "is missing"
+            raise LbbicError("Other sizes", f"{path}: {name} {has}, not {shape}.{_hint(shapes)}")
+    if unknown := sorted(shapes.keys() - expected.keys()):
+        raise LbbicError("Other layers", f"{path}: {unknown[0]} is not known.{_hint(shapes)}")
     for name in expected:
         if not entries[name].is_floating_point() or not entries[name].isfinite().all():
             raise LbbicError("Damaged checkpoint", f"{path}: {name} holds more than numbers.")
@@ -119,10 +119,10 @@ def _check(path: Path, entries: Checkpoint, config: PaperConfig) -> None:
             _check_mask(path, name, value)
 
 
-def _hint(found: dict[str, tuple[int, ...]]) -> str:
+def _hint(shapes: dict[str, tuple[int, ...]]) -> str:
     """Which variant the shapes are of, for the message."""
     for variant, (config, _) in PAPER_VARIANTS.items():
-        if found == expected_shapes(config):
+        if shapes == expected_shapes(config):
             return f" It is a checkpoint of {variant}."
     return ""
 

@@ -184,9 +184,9 @@ def some_tiles(pictures: Sequence[dataset.Pixels]) -> list[dataset.Pixels]:
 
 def centres(pictures: Sequence[dataset.Pixels]) -> list[dataset.Pixels]:
     """The middle of each picture."""
-    found = []
+    crops = []
     for picture in pictures:
         top, left = ((side - CROP_PX) // 2 for side in picture.shape[:2])
         top, left = max(top, 0), max(left, 0)
-        found.append(picture[top : top + CROP_PX, left : left + CROP_PX])
-    return found
+        crops.append(picture[top : top + CROP_PX, left : left + CROP_PX])
+    return crops

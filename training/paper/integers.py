@@ -45,7 +45,7 @@ SUM_BOUND = {False: 2.0**24, True: 2.0**31}  # of a layer that is not wide, or i
 CLIPPED_BITS = 2  # by so many at most a row's unit is finer than its largest weight's
 NORM_BITS = 52
 LARGEST_EXPONENT = 8
-MOST_BITS = 60
+MAX_SHIFT = 60
 PIXEL_BOUND = 128.0
 
 
@@ -127,25 +127,25 @@ def integer_tensors(network: PaperNetwork, calibration: Calibration) -> dict[str
     )
     tensors.add_matrix("context", torch.cat([context, context_share]))
     if padding_value:
-        tensors.found["border"] = torch.cat([padding_bias, more], dim=1).to(torch.int32)
-    return tensors.found | _entropy_tensors(network.config)
+        tensors.by_name["border"] = torch.cat([padding_bias, more], dim=1).to(torch.int32)
+    return tensors.by_name | _entropy_tensors(network.config)
 
 
 def analysis_tensors(network: PaperNetwork) -> dict[str, Tensor]:
     """The float part, in half precision: the analysis transform, and what it sees outside of a
     picture.
     """
-    found = dict(network.analysis_transform.state_dict())
+    tensors = dict(network.analysis_transform.state_dict())
     if network.outside:
-        found["outside"] = network.outside
-    return {name: value.half() for name, value in found.items()}
+        tensors["outside"] = network.outside
+    return {name: value.half() for name, value in tensors.items()}
 
 
 class _Tensors:
     """The integer twin's tensors as they come about."""
 
     def __init__(self, calibration: Calibration) -> None:
-        self.found: dict[str, Tensor] = {}
+        self.by_name: dict[str, Tensor] = {}
         self.units = calibration.units
         self._moments = calibration.moments
 
@@ -195,13 +195,13 @@ class _Tensors:
         return rows
 
     def add_matrix(self, name: str, weight: Tensor) -> None:
-        self.found[f"{name}.weight"] = weight.to(torch.int8).contiguous()
+        self.by_name[f"{name}.weight"] = weight.to(torch.int8).contiguous()
 
     def add_layer(
         self, name: str, rows: _Rows, target: Tensor, largest: int = LARGEST_EXPONENT
     ) -> None:
         """Bias and scale of a layer whose outputs get the unit ``target``."""
-        self.found[f"{name}.bias"] = rows.bias.to(torch.int32)
+        self.by_name[f"{name}.bias"] = rows.bias.to(torch.int32)
         self.add_scale(name, rows.unit / target, largest)
 
     def add_scale(self, name: str, scale: Tensor, largest: int = LARGEST_EXPONENT) -> None:
@@ -209,9 +209,9 @@ class _Tensors:
         exponent = _exponent(scale)
         if not torch.equal(_power(exponent), scale):
             raise BoundError(f"{name}: a scale is not a power of two")
-        if exponent.max() > largest or exponent.min() < -MOST_BITS:
-            raise BoundError(f"{name}: a scale is beyond 2^{largest} or 2^-{MOST_BITS}")
-        self.found[f"{name}.exponent"] = exponent.to(torch.int32)
+        if exponent.max() > largest or exponent.min() < -MAX_SHIFT:
+            raise BoundError(f"{name}: a scale is beyond 2^{largest} or 2^-{MAX_SHIFT}")
+        self.by_name[f"{name}.exponent"] = exponent.to(torch.int32)
 
 
 def _add_context_model(
@@ -288,7 +288,7 @@ def _add_inverse_gdn(tensors: _Tensors, number: int, gdn: GDN) -> None:
     up = up - (exponent - up) % 2
     root_unit = _power((exponent - up) / 2)
     tensors.add_matrix(name, rows.weight)
-    tensors.add_layer(name, rows, root_unit.square(), largest=MOST_BITS)  # bounded below
+    tensors.add_layer(name, rows, root_unit.square(), largest=MAX_SHIFT)  # bounded below
     tensors.add_scale(f"gdn_{number}", before * root_unit / after)
     if rows.weight.min() < 0 or rows.bias.min() < 0:
         raise BoundError(f"{name}: a norm can be negative")

@@ -112,7 +112,7 @@ def run_blocks(network: PaperNetwork, blocks: Tensor, shape: tuple[int, int]) ->
     state = network.outside.expand(len(x), layout.size, x.shape[2]).clone()
     outside = network.outside.expand(1, len(NEIGHBOURS) * x.shape[2])
     features = model.features(outside).expand(len(x), layout.size, -1).clone() if wide else state
-    found = torch.empty_like(x)
+    decoded = torch.empty_like(x)
     bits = x.new_zeros(x.shape[:2])
     for front in layout.fronts:
         context = _gather(state, front.places, layout.around)
@@ -132,9 +132,9 @@ def run_blocks(network: PaperNetwork, blocks: Tensor, shape: tuple[int, int]) ->
         bits[:, front.blocks] = gaussian_bits(symbols, scales).sum(-1)
         x_hat = network.synthesis_transform(symbols + means, context)
         x_hat = to_pixels(x_hat.to(exact))
-        found[:, front.blocks] = x_hat
+        decoded[:, front.blocks] = x_hat
         state[:, own] = x_hat / PIXEL_RANGE
-    return Coded(found, bits)
+    return Coded(decoded, bits)
 
 
 def evaluate_blocks(

@@ -17,12 +17,12 @@ from torch import Tensor
 from lbbic_engine.networks.paper_float import PIXEL_RANGE, PaperNetwork
 from training.paper import loop
 from training.paper.trainer import PaperTrainer, draw_crops
-from training.shared.steps import random_of, rate_share, update_average
+from training.shared.steps import rate_share, seeded_random, update_average
 
 # Of the learning rate, for layers that read pixels: a block's pixels move together, so the same
 # step changes their sums far more than others'. Without it the closed loop's cost first rises.
 PIXEL_SHARE = 0.1
-LEAST_RATE_SHARE = 1e-2  # of the learning rate, at the very end
+MIN_RATE_SHARE = 1e-2  # of the learning rate, at the very end
 
 
 def train_on_policy(trainer: PaperTrainer) -> None:
@@ -67,13 +67,13 @@ def _schedule(trainer: PaperTrainer) -> float:
     share = rate_share(
         trainer.step, plan.steps, warm_up_steps=plan.warm_up_steps, decay_share=plan.decay_share
     )
-    return max(share, LEAST_RATE_SHARE)
+    return max(share, MIN_RATE_SHARE)
 
 
 def _rollout(trainer: PaperTrainer) -> Iterator[tuple[Tensor, Tensor]]:
     """Batches of fresh crops and their reconstructions in the closed loop."""
     recipe, plan = trainer.recipe, trainer.recipe.on_policy
-    random = random_of(recipe.seed, trainer.step)
+    random = seeded_random(recipe.seed, trainer.step)
     count = plan.batch * plan.rollout_steps
     crops = draw_crops(trainer.pictures.pictures, recipe, count, random).to(trainer.device)
     with trainer.narrow():

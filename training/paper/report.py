@@ -17,14 +17,14 @@ Curve = list[tuple[float, float]]  # (minutes, R + λD)
 
 def curve_at(run: Path, quality: float) -> Curve:
     """R + λD in the closed loop against the minutes of training, of a run of either kind."""
-    found = []
+    points = []
     for seconds, row in RunFolder(run).validations():
         if "cost" in row:  # one of the paper's, where the closed loop was measured
-            found.append((seconds / 60, row["cost"]))
+            points.append((seconds / 60, row["cost"]))
         elif f"bpp{quality:g}" in row:
             point = Point(row[f"bpp{quality:g}"], row[f"psnr{quality:g}"])
-            found.append((seconds / 60, point.cost(lmbda(quality))))
-    return found
+            points.append((seconds / 60, point.cost(lmbda(quality))))
+    return points
 
 
 def plot_beside(run: Path, others: Sequence[Path], output: Path) -> None:

@@ -50,12 +50,12 @@ class PaperTrainer:
         )
         side = VALIDATION_PX // self.config.block_size
         self.validation_grid = (side, side)
-        self.network = self._beginning().to(device)
+        self.network = self._initial_network().to(device)
         self.step = 0
         self.bar = tqdm(unit="step", mininterval=5, smoothing=0.1)
         self._logged = time.monotonic()
 
-    def _beginning(self) -> PaperNetwork:
+    def _initial_network(self) -> PaperNetwork:
         recipe = self.recipe
         torch.manual_seed(recipe.seed)
         network = PaperNetwork(self.config)
@@ -89,9 +89,9 @@ class PaperTrainer:
                 loss = 0.5 * loss + 0.5 * self._loss(second, x)
         return loss
 
-    def _loss(self, found: loop.Evaluated, x: Tensor) -> Tensor:
-        bpp = found.bits.mean() / self.config.block_size**2
-        return bpp + self.lmbda * (found.x_hat - x).square().mean()
+    def _loss(self, evaluated: loop.Evaluated, x: Tensor) -> Tensor:
+        bpp = evaluated.bits.mean() / self.config.block_size**2
+        return bpp + self.lmbda * (evaluated.x_hat - x).square().mean()
 
     def update(self, loss: Tensor, optimiser: torch.optim.Optimizer) -> None:
         """One step of the optimiser, and a line of the log now and then."""

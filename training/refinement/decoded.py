@@ -150,8 +150,8 @@ class _Bits:
         self.bits = np.zeros(0, np.float32)
 
     def encode(self, levels: Levels, symbols: Symbols) -> None:
-        found = symbol_cost(self._cost, levels, symbols)
-        self.bits = self.bits + found if len(self.bits) else found
+        bits = symbol_cost(self._cost, levels, symbols)
+        self.bits = self.bits + bits if len(self.bits) else bits
 
 
 def _batch(paths: list[Path], number: int) -> list[Path]:

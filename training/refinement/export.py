@@ -68,15 +68,15 @@ def calibrate(network: RefinementNetwork, batches: list[Batch]) -> Moments:
 @torch.no_grad()
 def integer_tensors(network: RefinementNetwork, moments: Moments) -> dict[str, Tensor]:
     """All tensors of the integer twin of a calibrated network; BoundError if a sum could round."""
-    found: dict[str, Tensor] = {}
+    tensors: dict[str, Tensor] = {}
     for number, layer in enumerate(network.layers(), 1):
         unit = 1.0 if layer.rectified else float(PIXEL_UNIT * 2**RESIDUAL_BITS)
         offset = torch.full((layer.weight.shape[1],), 0.0 if number == 1 else float(OFFSET))
         name = f"layer_{number}"
         weight, bias, multiplier = integer_layer(name, layer, moments[layer], unit, offset)
-        found[f"{name}.weight"] = checked_weight(name, weight)
-        found[f"{name}.bias"], found[f"{name}.multiplier"] = bias, multiplier
-    return found
+        tensors[f"{name}.weight"] = checked_weight(name, weight)
+        tensors[f"{name}.bias"], tensors[f"{name}.multiplier"] = bias, multiplier
+    return tensors
 
 
 def _inputs(network: RefinementNetwork, layer: Dense, batch: Batch) -> Tensor:

@@ -35,7 +35,7 @@ from training.shared.recipe import read_values
 from training.shared.run_folder import RunFolder, load_state
 
 LOG_EVERY = 100
-LEAST_ERROR = 1.0  # of a crop, squared, in 8-bit steps: below, rounding is all there is
+MIN_ERROR = 1.0  # of a crop, squared, in 8-bit steps: below, rounding is all there is
 VALIDATION_BLOCKS = 1024  # of a crop
 MIXER_BATCHES = 8
 
@@ -120,7 +120,7 @@ class Examples:
         inputs = patch_inputs(torch.cat([patches for patches, _ in parts]), self._config)
         targets = torch.stack([missing for _, missing in parts]).float() / PIXEL_UNIT
         qualities = [MIN_QUALITY + crop.quality / QUALITY_STEPS for crop in crops]
-        weights = torch.tensor([1 / max(crop.error, LEAST_ERROR) for crop in crops])
+        weights = torch.tensor([1 / max(crop.error, MIN_ERROR) for crop in crops])
         return Batch(
             inputs.view(len(parts), -1, inputs.shape[1]).float() / PIXEL_UNIT,
             targets,
@@ -158,8 +158,8 @@ class Trainer:
         for optimiser, base in zip(self.optimisers, self.base_rates, strict=True):
             optimiser.param_groups[0]["lr"] = base * share
             optimiser.zero_grad()
-        found = self.network(batch.inputs.bfloat16(), batch.rate)
-        errors = (batch.targets - found).square().mean(dim=(1, 2)) * PIXEL_UNIT**2
+        residuals = self.network(batch.inputs.bfloat16(), batch.rate)
+        errors = (batch.targets - residuals).square().mean(dim=(1, 2)) * PIXEL_UNIT**2
         loss = (errors * batch.weights).mean()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
@@ -272,8 +272,8 @@ def validate(network: RefinementNetwork, examples: Examples) -> dict[str, float]
             float((missing - (strength / 2 * residual).round()).square().mean())
             for strength in (0, *STRENGTHS)
         ]
-        found = 10 * np.log10(errors[0] / np.array(errors))
-        gains.setdefault(crop.quality, []).append((float(found.max()), float(found[-1])))
+        gain_db = 10 * np.log10(errors[0] / np.array(errors))
+        gains.setdefault(crop.quality, []).append((float(gain_db.max()), float(gain_db[-1])))
     figures: dict[str, float] = {}
     for index in sorted(gains):
         best, full = np.mean(gains[index], axis=0)

@@ -38,13 +38,13 @@ def load(folder: Path, min_side: int) -> Dataset:
     """
     with ThreadPoolExecutor(2) as pool:
         read_all = pool.map(read, picture_paths(folder))
-        found = [p for p in read_all if min(p.shape[:2]) >= min_side]
-    if len(found) < 2:
+        large = [p for p in read_all if min(p.shape[:2]) >= min_side]
+    if len(large) < 2:
         raise ValueError(
             f"{folder}: at least two pictures of {min_side} pixels or more per side are needed"
         )
-    held_out = found[::HELD_OUT_EVERY]
-    pictures = [torch.from_numpy(p) for i, p in enumerate(found) if i % HELD_OUT_EVERY]
+    held_out = large[::HELD_OUT_EVERY]
+    pictures = [torch.from_numpy(p) for i, p in enumerate(large) if i % HELD_OUT_EVERY]
     return Dataset(pictures, held_out)
 
 

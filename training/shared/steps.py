@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 
-def random_of(seed: int, *number: int) -> np.random.Generator:
+def seeded_random(seed: int, *number: int) -> np.random.Generator:
     """Randomness of a step, torch's noise included, so that a resumed run repeats it."""
     random = np.random.default_rng([seed, *number])
     torch.manual_seed(int(random.integers(2**31)))

@@ -64,8 +64,8 @@ def run(
             symbols = choose_symbols((y[..., part] - means) / step, scales, worth[..., part])
             if count:
                 counted[:, front] += bits(symbols, scales).sum(-1)
-            found = means + symbols * step
-            y_hat = torch.cat([y_hat, found], -1) if i else found
+            slice_y_hat = means + symbols * step
+            y_hat = torch.cat([y_hat, slice_y_hat], -1) if i else slice_y_hat
             first += width
         x_hat = network.synthesis_transform(y_hat, p, h, rate)
         x_hat = to_pixels(x_hat).to(dtype)

@@ -33,9 +33,9 @@ class Metadata:
     def make_upright(self, turn: Image.Transpose | None, width: int, height: int) -> None:
         """Let both say what is so once the picture is turned; sizes are those of afterwards."""
         if self.exif is not None:
-            self.exif = exif_data.made_upright(self.exif, turn, width, height)
+            self.exif = exif_data.upright(self.exif, turn, width, height)
         if self.xmp is not None:
-            self.xmp = xmp_data.made_upright(self.xmp, width, height)
+            self.xmp = xmp_data.upright(self.xmp, width, height)
         for key in ("exif", "xmp"):
             if len(getattr(self, key) or b"") > MAX_METADATA_BYTES:
                 self.left_out.append(f"{key.upper()} data larger than {MAX_METADATA_BYTES} bytes")
@@ -74,10 +74,10 @@ class Metadata:
         """What EXIF says comes first."""
         if image.format == "TIFF":
             return int(image.getexif().get(ExifTags.Base.Orientation, 1))
-        found = exif_data.orientation(self.exif) if self.exif else None
-        if found is None and self.xmp:
-            found = xmp_data.orientation(self.xmp)
-        return 1 if found is None else found
+        orientation = exif_data.orientation(self.exif) if self.exif else None
+        if orientation is None and self.xmp:
+            orientation = xmp_data.orientation(self.xmp)
+        return 1 if orientation is None else orientation
 
     def _add_resolution(self, image: Image.Image) -> None:
         """The number of dots per inch, or how much higher than wide a pixel is."""

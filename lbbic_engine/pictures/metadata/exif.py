@@ -155,7 +155,7 @@ def with_resolution(exif: bytes | None, across: float, down: float, unit: int = 
     return bytes(tiff.data)
 
 
-def made_upright(exif: bytes, turn: Image.Transpose | None, width: int, height: int) -> bytes:
+def upright(exif: bytes, turn: Image.Transpose | None, width: int, height: int) -> bytes:
     """What describes the picture, as it is once ``turn`` is applied: orientation, size, thumbnail.
 
     ``width`` and ``height`` are those of the upright picture.
@@ -177,10 +177,10 @@ def without_gps(exif: bytes) -> bytes:
     for directory in directories:  # which grows meanwhile
         _remove_gps(tiff, directory)
         entries = tiff.entries(directory)
-        found = [*tiff.read("I", entries[IFD.Exif] + 8)] if IFD.Exif in entries else []
+        linked = [*tiff.read("I", entries[IFD.Exif] + 8)] if IFD.Exif in entries else []
         if tiff.following(directory) + 4 <= len(tiff.data):
-            found += tiff.read("I", tiff.following(directory))
-        directories += [place for place in found if place and place not in directories]
+            linked += tiff.read("I", tiff.following(directory))
+        directories += [place for place in linked if place and place not in directories]
     return bytes(tiff.data)
 
 

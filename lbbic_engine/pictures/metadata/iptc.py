@@ -69,22 +69,22 @@ def resources(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 def from_iptc(data: bytes) -> tuple[Properties, list[str]]:
     """Properties, and what has none: the numbers of the datasets."""
-    found: Properties = {}
+    properties: Properties = {}
     others = []
     for record, number, value in _datasets(data):
         if record != 2 or number in _WITHOUT_MEANING:
             continue
         if number in _OF_DATASET:
-            found.setdefault(_OF_DATASET[number], []).append(_decode(value))
+            properties.setdefault(_OF_DATASET[number], []).append(_decode(value))
         else:
             others.append(f"IPTC dataset {record}:{number}")
-    return found, others
+    return properties, others
 
 
 def from_text(text: dict[str, str]) -> tuple[Properties, list[str]]:
     """Properties, and what has none: the keys of the texts."""
-    found = {_OF_TEXT[key]: [value] for key, value in text.items() if key in _OF_TEXT}
-    return found, [f"the text {key!r}" for key in text if key not in _OF_TEXT]
+    properties = {_OF_TEXT[key]: [value] for key, value in text.items() if key in _OF_TEXT}
+    return properties, [f"the text {key!r}" for key in text if key not in _OF_TEXT]
 
 
 def _datasets(data: bytes) -> Iterator[tuple[int, int, bytes]]:

@@ -43,11 +43,11 @@ _SIDES = (
 
 def orientation(xmp: bytes) -> int | None:
     """The orientation that a packet says, if any."""
-    found = _ORIENTATION.search(xmp)
-    return int(found[2]) if found else None
+    match = _ORIENTATION.search(xmp)
+    return int(match[2]) if match else None
 
 
-def made_upright(xmp: bytes, width: int, height: int) -> bytes:
+def upright(xmp: bytes, width: int, height: int) -> bytes:
     """With orientation 1 and the size of the upright picture, where the packet says either."""
     xmp = _ORIENTATION.sub(rb"\g<1>1", xmp)
     for pattern, side in zip(_SIDES, (width, height), strict=True):

@@ -20,7 +20,7 @@ from lbbic_engine.bitstream.container import (
     pack_container,
     parse_container,
 )
-from lbbic_engine.bitstream.entropy import most_rows
+from lbbic_engine.bitstream.entropy import max_rows
 from lbbic_engine.codec import (
     compress,
     decode_progressively,
@@ -131,7 +131,7 @@ def test_flat_pictures_hold_no_less_than_the_least() -> None:
     (segment,) = parse_container(compressed.data).segments
     assert np.array_equal(decompress(compressed.data).pixels, compressed.reconstruction)
     rows = compressed.reconstruction[..., 0].size // 64 * 2  # two slices a block
-    assert most_rows(len(segment.stream)) >= rows
+    assert max_rows(len(segment.stream)) >= rows
 
 
 @pytest.mark.parametrize("use", ["whole", "partial", "progressive", "region"])
@@ -270,7 +270,7 @@ def test_a_search_behind_damage_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each candidate is looked at for as long as its first check goes on, and they are counted."""
     looked: list[int] = []
     crc32 = zlib.crc32
-    monkeypatch.setattr(format_, "_MOST_CANDIDATES", 500)
+    monkeypatch.setattr(format_, "_MAX_CANDIDATES", 500)
 
     def counting(data: Any, *start: int) -> int:
         looked.append(len(data))

@@ -123,7 +123,7 @@ EXTREMES: list[tuple[str, str, Any]] = [
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The user's weights, of which the log has not heard yet."""
     monkeypatch.setenv("LBBIC_WEIGHTS", str(tmp_path))
-    monkeypatch.setattr(model_files, "_left_out", {})
+    monkeypatch.setattr(model_files, "_rejected", {})
     return tmp_path
 
 

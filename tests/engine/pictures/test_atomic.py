@@ -206,7 +206,7 @@ def test_what_a_killed_command_left_is_cleared_away_by_a_later_one(
     assert len(list(folder.iterdir())) == 3
     writer.kill()
     writer.communicate()
-    atomic._clear.cache_clear()
+    atomic._remove_leftovers.cache_clear()
     write_atomically(folder / "second", b"", overwrite=False)
     assert {path.name for path in folder.iterdir()} == {"a.png", "first", "second"}
 
