@@ -92,7 +92,7 @@ def _run(files: list[Path]) -> int:
     QTimer.singleShot(0, lambda: window.begin(files))
     code = application.exec()
     if not window.session.jobs.stop():
-        os._exit(code)  # a library is busy and cannot be asked to stop; all that is saved is saved
+        os._exit(code)  # a library is busy and cannot be stopped; no file is half written
     return code
 
 

@@ -64,7 +64,7 @@ def linux_files(home: Path, program: Path) -> dict[Path, bytes]:
     source, icons = files("resources") / "desktop", files("resources") / "icons"
     hicolor = home / "icons" / "hicolor"
     entry = (source / "lbbic.desktop").read_text(encoding="utf-8")
-    found = {
+    contents = {
         home / "applications" / "lbbic.desktop": entry.replace(
             "Exec=lbbic-gui", f"Exec={_quoted(program)}"
         ).encode(),
@@ -73,9 +73,9 @@ def linux_files(home: Path, program: Path) -> dict[Path, bytes]:
     }
     for size in ICON_SIZES:
         folder, picture = hicolor / f"{size}x{size}", (icons / f"lbbic-{size}.png").read_bytes()
-        found[folder / "apps" / "lbbic.png"] = picture
-        found[folder / "mimetypes" / "image-x-lbb.png"] = picture
-    return found
+        contents[folder / "apps" / "lbbic.png"] = picture
+        contents[folder / "mimetypes" / "image-x-lbb.png"] = picture
+    return contents
 
 
 def registry_values(program: Path) -> dict[tuple[str, str], str]:

@@ -88,10 +88,10 @@ def find(paths: tuple[Path, ...]) -> Found:
     wanted = suffixes()
     for path in paths:
         if is_folder(path):
-            found = find_files(path, wanted)
-            sources.append((path, tuple(map(_source, found.files))))
-            unreadable += (Path(error.filename).name for error in found.unreadable)
-            others += found.others
+            listing = find_files(path, wanted)
+            sources.append((path, tuple(map(_source, listing.files))))
+            unreadable += (Path(error.filename).name for error in listing.unreadable)
+            others += listing.others
         elif path.suffix.lower() in wanted and is_ordinary(path):
             sources.append((None, (_source(path),)))
         else:

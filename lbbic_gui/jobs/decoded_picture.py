@@ -1,7 +1,7 @@
 """A picture that is decoded block by block, and its states in between. No engine, no widgets.
 
-The surprise: the array covers whole blocks and so may reach beyond the picture; ``picture`` and
-``image`` are views of the part that counts.
+The array covers whole blocks and so may reach beyond the picture; ``picture`` and ``image`` are
+views of the picture alone.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ import traceback
 
 from lbbic_gui.jobs.messages import Problem
 
-# Names of the engine's errors, which only jobs.py may import. The first that fits: title (none: the
-# error's own), and what to do.
+# By the names of the engine's errors, most specific first: the title (empty: the error's own) and
+# what to do.
 _KINDS = (
     ("GpuError", "", "Retry on the CPU."),
     (
@@ -66,7 +66,7 @@ _SYSTEM = {
 
 
 def explain(error: BaseException, name: str) -> Problem:
-    """Words for an exception of the engine, of the system, or of nobody we know."""
+    """Words for an exception of the engine, of the system, or of unknown origin."""
     title, detail, hint = _words(error)
     log = f"{name}\n" + "".join(traceback.format_exception(error))
     return Problem(

@@ -1,9 +1,9 @@
-"""Jobs on their way to threads: one owns the model, one does all that needs none, and while many
-pictures are saved there are some that wait for processes.
+"""Jobs and the threads that do them.
 
-What a job does is in ``tasks``. Jobs wait on the window's side and are handed over one at a time:
-those that wait can be dropped without a lock. Whatever a worker says goes to who asked, by a call
-that is made in the window's thread.
+One thread owns the model and one does what needs no model; while a batch is saved, further threads
+wait for worker processes. What a job does is in ``tasks``. Jobs wait on the window's side and are
+handed over one at a time, so that waiting ones can be dropped without a lock. Reports and answers
+go to the callbacks given to ``submit``, called in the window's thread.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _numbers = itertools.count()
 
 @dataclass(eq=False)
 class Job(Generic[A]):
-    """A request on its way, and to whom its answer goes. It stops once ``cancelled`` is set."""
+    """A submitted request with its callbacks; it stops once ``cancelled`` is set."""
 
     request: Request[A]
     on_answer: Callable[[A | Problem | Stopped], None]
@@ -45,7 +45,7 @@ class Job(Generic[A]):
     is_answered: bool = False
 
     def answer(self, answer: A | Problem | Stopped) -> None:
-        """Tell who asked."""
+        """Deliver the answer; once only."""
         self.is_answered = True
         self.on_answer(answer)
 
@@ -55,11 +55,11 @@ class Job(Generic[A]):
 
 
 def _ignore(_: Report) -> None:
-    """For those who wait for the answer alone."""
+    """Discards reports, for callers that need only the answer."""
 
 
 class Jobs(QObject):
-    """Hands jobs to the workers."""
+    """Hands jobs to the threads and their answers back."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -121,9 +121,9 @@ class Jobs(QObject):
 
 
 class _Lane(QObject):
-    """Threads, and the jobs that wait for them."""
+    """A number of threads and the jobs that wait for them."""
 
-    _said = Signal(object)  # a call, from a thread to the window's
+    _called = Signal(object)  # a callable, from a worker's thread to the window's
 
     def __init__(self, workers: Workers, parent: QObject) -> None:
         super().__init__(parent)
@@ -131,13 +131,13 @@ class _Lane(QObject):
         self._waiting: list[Job[Any]] = []  # a heap
         self._running: list[Job[Any]] = []
         self._handed_over: SimpleQueue[Job[Any] | None] = SimpleQueue()
-        self._said.connect(self._make, Qt.ConnectionType.QueuedConnection)
+        self._called.connect(self._make, Qt.ConnectionType.QueuedConnection)
         self._threads: list[threading.Thread] = []
 
     # --- in the window's thread -----------------------------------------------------------------
 
     def widen(self, threads: int) -> None:
-        """See to it that there are so many threads, at least."""
+        """Start threads until there are at least so many."""
         while len(self._threads) < threads:
             self._threads.append(threading.Thread(target=self._work, daemon=True))
             self._threads[-1].start()
@@ -180,7 +180,7 @@ class _Lane(QObject):
         self._running.remove(job)
         try:
             job.answer(answer)
-        finally:  # whatever whoever asked makes of it
+        finally:  # even if the callback raises
             self._next()
 
     # --- in a worker's thread -------------------------------------------------------------------
@@ -195,7 +195,7 @@ class _Lane(QObject):
         """Do a job and answer it, whatever happens."""
 
         def report(report: Report) -> None:
-            self._said.emit(partial(self._report, job, report))
+            self._called.emit(partial(self._report, job, report))
 
         answer: A | Problem | Stopped
         try:
@@ -204,4 +204,4 @@ class _Lane(QObject):
             answer = Stopped()
         except Exception as error:
             answer = explain(error, job.request.name)
-        self._said.emit(partial(self._finish, job, answer))
+        self._called.emit(partial(self._finish, job, answer))

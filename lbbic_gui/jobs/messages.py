@@ -36,10 +36,10 @@ class FileVersion:
     def of(cls, path: Path) -> FileVersion | None:
         """Of the file as it is now; None where there is none."""
         try:
-            found = path.stat()
+            status = path.stat()
         except OSError:
             return None
-        return cls(found.st_size, found.st_mtime_ns, found.st_ino)
+        return cls(status.st_size, status.st_mtime_ns, status.st_ino)
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Problem:
-    """Why a job failed, in words for the user; ``log`` is for whoever mends it."""
+    """Why a job failed, in words for the user; ``log`` is for a bug report."""
 
     title: str
     detail: str
@@ -163,10 +163,10 @@ class Ready:
 
 @dataclass(frozen=True)
 class Found:
-    """``sources`` by the folder they were found below, and what is none.
+    """What a search for pictures came upon: ``sources`` by the folder that was searched.
 
-    Names of files of no picture's kind and of folders that cannot be read; what else folders hold,
-    in words.
+    ``unsupported`` and ``unreadable`` are names of files and folders; ``others`` counts, in words,
+    what else the folders hold.
     """
 
     sources: tuple[tuple[Path | None, tuple[Source, ...]], ...]

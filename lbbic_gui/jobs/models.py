@@ -16,27 +16,27 @@ def warm_up(request: requests.WarmUp, report: OnReport) -> messages.Ready:
         from lbbic_engine.measure import evaluate
 
         import_module("lbbic_engine.batch.files")  # the window asks it without waiting for it
-        found = installed()
-        report(found)
-        is_there = any(model.name == request.model for model in found.installed)
+        models = installed()
+        report(models)
+        is_there = any(model.name == request.model for model in models.installed)
         evaluate.warm_up(request.device, weights_name(request.model if is_there else ""))
     use_cuda = request.device == "cuda" and torch.cuda.is_available()
     return messages.Ready("cuda" if use_cuda else "cpu", torch.__version__)
 
 
 def installed() -> messages.InstalledModels:
-    """The models that are installed; of those of one name the one that the engine takes."""
+    """The installed models; where several have one name, the one that the engine uses."""
     from lbbic_engine.config import QUALITY_COUNT
     from lbbic_engine.networks import weights
 
-    found: dict[str, messages.Model] = {}
+    by_name: dict[str, messages.Model] = {}
     for description in weights.installed():
         config, title = description.config, description.name
         name = "" if title == weights.DEFAULT else title
         has_all = all(map(config.offers, range(QUALITY_COUNT)))
         quality = None if has_all else config.default_quality
-        found.setdefault(name, messages.Model(name, title, description.id.hex(), quality))
-    return messages.InstalledModels(tuple(sorted(found.values(), key=lambda model: model.name)))
+        by_name.setdefault(name, messages.Model(name, title, description.id.hex(), quality))
+    return messages.InstalledModels(tuple(sorted(by_name.values(), key=lambda model: model.name)))
 
 
 def weights_name(model: str) -> str:

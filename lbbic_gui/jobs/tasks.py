@@ -265,7 +265,7 @@ def _export(request: requests.Export, report: OnReport, cancelled: IsCancelled) 
 
 
 def _is_own(request: requests.Save) -> bool:
-    """Whether the target is the picture's earlier result, which nobody has touched since."""
+    """Whether the target is the picture's earlier result, unchanged since."""
     return request.own is not None and FileVersion.of(request.target) == request.own
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Workers:
-    """A pool that is there once it is asked for, and what it is worth."""
+    """A pool of processes, started at first use, and how many of them pay."""
 
     def __init__(self) -> None:
         self._pool: WorkerPool | None = None

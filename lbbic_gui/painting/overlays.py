@@ -12,7 +12,7 @@ from PySide6.QtGui import QImage
 from lbbic_gui.jobs.messages import Coded, Pixels
 from lbbic_gui.style.text import tr
 
-# Anchors of viridis: even in lightness, and told apart by colour-blind eyes.
+# Anchors of viridis: perceptually uniform, and safe for colour-blind eyes.
 _ANCHORS = (
     (68, 1, 84),
     (71, 44, 122),

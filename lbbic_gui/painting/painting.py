@@ -111,7 +111,7 @@ def _paint_difference(painter: QPainter, canvas: Shown) -> None:
     painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, view.zoom < SQUARES_FROM)
     covered = QRectF(left, top, colours.shape[1] * step, colours.shape[0] * step)
     painter.drawImage(view.area(covered), as_image(colours))
-    _paint_marks(painter, canvas, has_map=False)  # two maps at once cannot be told apart
+    _paint_marks(painter, canvas, has_map=False)  # two maps at once are illegible
     _paint_label(painter, tr("Difference × {}").format(canvas.options.gain), 12, 12)
     top_value = f"≥ {255 / canvas.options.gain:.3g}"
     _paint_scale(painter, canvas, "0", top_value, tr("levels of 255"))

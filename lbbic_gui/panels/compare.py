@@ -16,7 +16,7 @@ from lbbic_gui.style.spoken import Figure
 
 
 class ComparePanel(QWidget):
-    """Searches them all by one click."""
+    """A button that starts the comparison, and a row of figures for each codec."""
 
     chosen = Signal(Baseline)  # this one is to be shown; None: the original
 
@@ -101,7 +101,7 @@ class ComparePanel(QWidget):
             self._choose(baseline.codec)
 
     def _show_failure(self, codec: str, reason: str) -> None:
-        """Say why a codec has no picture; it can be asked for again."""
+        """Say why a codec has no picture; the comparison can be started again."""
         self.button.setEnabled(True)
         self._say(codec, reason, "")
 

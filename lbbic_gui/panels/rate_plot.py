@@ -103,15 +103,15 @@ class RatePlot(QWidget):
         rates = [math.log(bpp) for bpp, _ in everything.values()]
         decibels = [psnr for _, psnr in everything.values()]
         area = self._area()
-        found = {}
+        places = {}
         for quality, (bpp, psnr) in everything.items():
             x = _share(math.log(bpp), min(rates), max(rates))
             y = _share(psnr, min(decibels), max(decibels))
-            found[quality] = QPointF(
+            places[quality] = QPointF(
                 area.left() + 8 + x * (area.width() - 16),
                 area.bottom() - 8 - y * (area.height() - 16),
             )
-        return found
+        return places
 
     def _everything(self) -> dict[float, Place]:
         if not self._known:

@@ -1,1 +1,1 @@
-"""What the app is doing: the picture on view, the batch, what was asked beside them."""
+"""What the app is doing: the picture on view, the batch, the tools beside them."""

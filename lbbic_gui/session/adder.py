@@ -27,16 +27,16 @@ ROWS_AT_ONCE = 100  # more would let the window stand still
 
 @dataclass
 class _Addition:
-    """What is being added, and what has become of it so far."""
+    """Pictures that are being added, and the rows made of them so far."""
 
     sources: deque[tuple[Path | None, Source]]
-    found: Found
+    search: Found
     rows: list[Row] = field(default_factory=list)
     doubles: int = 0
 
 
 class Adder(QObject):
-    """``added`` carries the first of new rows, ``noticed`` says what was added and what was not."""
+    """``added`` carries the first of the new rows, ``noticed`` what was added and what was not."""
 
     added = Signal(Row, bool)  # whether it is the only one
     noticed = Signal(str)
@@ -54,7 +54,7 @@ class Adder(QObject):
         queue.removed.connect(self._on_removed)
 
     def open(self, paths: list[Path]) -> None:
-        """Add files, and what is found in folders."""
+        """Add files, and the pictures in folders."""
         self._jobs.submit(Find(tuple(paths)), self._on_found)
 
     def paste(self, image: QImage) -> None:
@@ -100,24 +100,24 @@ class Adder(QObject):
             self.added.emit(addition.rows[0], len(addition.rows) == 1)
         if not addition.sources:
             self._additions.popleft()
-            self._announce(addition, addition.found)
+            self._announce(addition, addition.search)
         if self._additions:
             self._timer.start()
         else:
             self._timer.stop()
 
-    def _announce(self, addition: _Addition, found: Found) -> None:
+    def _announce(self, addition: _Addition, search: Found) -> None:
         parts, count = [], len(addition.rows)
         if count:
             parts.append(text.count(count, tr("1 picture added"), tr("{} pictures added")))
         if addition.doubles:
             parts.append(tr("{} already in the list").format(addition.doubles))
-        if found.unsupported:
-            parts.append(tr("not supported: {}").format(_first(found.unsupported)))
-        if found.unreadable:
-            parts.append(tr("cannot be read: {}").format(_first(found.unreadable)))
-        if found.others:
-            parts.append(tr("skipped: {}").format(found.others))
+        if search.unsupported:
+            parts.append(tr("not supported: {}").format(_first(search.unsupported)))
+        if search.unreadable:
+            parts.append(tr("cannot be read: {}").format(_first(search.unreadable)))
+        if search.others:
+            parts.append(tr("skipped: {}").format(search.others))
         if not count and not addition.doubles:
             parts.insert(0, tr("No pictures found"))
         self.noticed.emit("  ·  ".join(parts))

@@ -1,7 +1,7 @@
 """Saving many pictures: how many at a time, their total, and where the results go.
 
-Pictures wait here and not with the workers: each is asked for when one before it is done, with
-what is known of it then. So nothing is coded twice, and to stop or to put in order costs little.
+Pictures wait here and not with the workers: each is requested when one before it is done, with the
+results known by then. So nothing is coded twice, and stopping or reordering costs little.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ _USUAL_PIXELS = 4_000_000
 
 @dataclass(frozen=True)
 class Total:
-    """Where the pictures of the queue stand."""
+    """How many pictures are saved, and how far the rest are."""
 
     saved: int
     failed: int
     count: int
     before: int  # bytes of what is saved
     after: int
-    share: float  # of the work that was asked for
+    share: float  # of the work requested
     busy: bool
     seconds_left: float | None = None  # None: nothing runs, or too little is done to tell
 
 
 @dataclass(eq=False)
 class _Saving:
-    """A picture that is to be saved by the settings of the moment when that was asked for."""
+    """A picture to be saved, by the settings of the moment when that was requested."""
 
     row: Row
     quality: float
@@ -98,7 +98,7 @@ class Batch(QObject):
 
     def compress_all(self) -> None:
         """Save every picture that is not saved yet as it is to be."""
-        if not self._networks.installed:  # what a model can do has to be known
+        if not self._networks.installed:  # its qualities have to be known
             once = Qt.ConnectionType.SingleShotConnection
             self._networks.changed.connect(self.compress_all, once)
             return
@@ -153,7 +153,7 @@ class Batch(QObject):
         self._queue.touch(saving.row)
 
     def _give_up(self, saving: _Saving) -> None:
-        """It waited and is not wanted any more."""
+        """Drop one that waited."""
         self._load.drop(saving.work)
         saving.row.savings -= 1
         if saving.row.state is State.WAITING:
@@ -224,7 +224,7 @@ class Batch(QObject):
         self._totals.recount()
         self.tell()
 
-    # --- what the worker says -------------------------------------------------------------------
+    # --- reports and answers --------------------------------------------------------------------
 
     def _on_report(self, row: Row, report: Report) -> None:
         if isinstance(report, Step):
@@ -280,7 +280,7 @@ class Batch(QObject):
             self._at_a_time = 1
         self._next()
 
-    # --- what happens to the queue --------------------------------------------------------------
+    # --- changes of the queue -------------------------------------------------------------------
 
     def _on_moved(self) -> None:
         """Those that wait take the order of the rows."""

@@ -1,4 +1,4 @@
-"""Codes one picture at a time for the view, and remembers what came out."""
+"""Codes one picture at a time for the view, and keeps the results in the cache."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from lbbic_gui.style.text import tr
 
 
 class Coder(QObject):
-    """Its signals tell how the picture gets on; the result goes to who asked."""
+    """Emits the progress of the picture; the result goes to the callback of ``code``."""
 
     decoding_started = Signal(DecodingStarted)
     front = Signal(Front)
@@ -78,7 +78,7 @@ class Coder(QObject):
             self._jobs.cancel(before)
 
     def stop(self, row: Row | None = None) -> None:
-        """What is being coded is not wanted any more; ``row`` is told to have been stopped."""
+        """Stop coding; ``row``, if given, is marked as stopped."""
         if self._job is not None:
             job, self._job = self._job, None
             if row is not None:
@@ -86,7 +86,7 @@ class Coder(QObject):
             self._jobs.cancel(job)
 
     def _request(self, row: Row) -> Code | Decode:
-        """What is asked of the worker to show a row."""
+        """The request that brings a row on view."""
         values, quality = self._settings.values, self._networks.quality(row)
         if row.source.is_lbb:
             return Decode(row.source, values.device, row.partial)

@@ -31,7 +31,7 @@ from lbbic_gui.style.text import tr
 
 
 class PictureTools(QObject):
-    """They leave the row's state alone; what fails is told by ``failed``."""
+    """They leave the row's state alone; failures are emitted by ``failed``."""
 
     compared = Signal(Baseline)
     not_compared = Signal(str, str)  # codec, why it has no picture
@@ -105,7 +105,7 @@ class PictureTools(QObject):
         return any(isinstance(job.request, Export) and not job.is_answered for job in self._jobs)
 
     def proposal(self, suffix: str) -> Path:
-        """A free name, or that of the picture's earlier result if nobody has touched it since."""
+        """A free name, or that of the picture's earlier result if it is unchanged."""
         row, batch = self._session.row, self._session.batch
         assert row is not None
         wanted = batch.wanted(row, self._session.quality(), suffix)
@@ -156,8 +156,8 @@ class PictureTools(QObject):
         self._on_point(row, options, answer)
         if isinstance(answer, Point):
             self.target_found.emit(row, answer.quality)
-            found = f"{text.size(len(answer.data))}, {text.decibels(answer.psnr)}"
-            self.noticed.emit(tr("Found: {}").format(found))
+            words = f"{text.size(len(answer.data))}, {text.decibels(answer.psnr)}"
+            self.noticed.emit(tr("Found: {}").format(words))
 
     def _on_exported(self, answer: Saved | Problem | Stopped) -> None:
         self.progressed.emit("", 1.0)

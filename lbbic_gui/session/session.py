@@ -1,6 +1,6 @@
 """The picture on view and its coding, and the parts that work beside it. No widgets.
 
-Widgets call its verbs and listen to its signals. One owner per fact: rows live in the queue
+Widgets call its methods and listen to its signals. One owner per fact: rows live in the queue
 model, preferences in the settings, the pixels on view and the cache of coded pictures here.
 """
 
@@ -23,7 +23,7 @@ from lbbic_gui.style.text import tr
 
 
 class Session(QObject):
-    """See the module. What is told of the coding itself is told by ``coder``."""
+    """See the module. The progress of the coding itself is emitted by ``coder``."""
 
     current_changed = Signal(Row)  # or None
     opened = Signal(Opened)
@@ -54,7 +54,7 @@ class Session(QObject):
             worker.row_failed.connect(self._on_row_failed)
         self.queue.removed.connect(self._on_removed)
 
-    # --- verbs ----------------------------------------------------------------------------------
+    # --- commands -------------------------------------------------------------------------------
 
     def select(self, row: Row | None) -> None:
         """Put a row on view and start coding it."""
@@ -127,7 +127,7 @@ class Session(QObject):
         self.coder.code(row, self._show)
 
     def _leave(self) -> None:
-        """What is done for the row on view is not wanted any more."""
+        """Stop all work for the row on view."""
         self.coder.stop()
         if self._opening is not None:
             self.jobs.cancel(self._opening)
@@ -139,7 +139,7 @@ class Session(QObject):
         self.coded.emit(coded)
         self.points_changed.emit()
 
-    # --- what the settings and the workers say --------------------------------------------------
+    # --- changes of settings, and answers -------------------------------------------------------
 
     def _on_settings(self, values: Preferences) -> None:
         before, self._options = self._options, values.options

@@ -1,4 +1,4 @@
-"""What menus, keys and panels can ask for that takes more than one call, and how it is undone."""
+"""The commands behind menus, keys and panels that take more than one call, with their undo."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Qualities = tuple[float | None, float]  # of one picture, and of all others
 
 
 class Commands(QObject):
-    """Verbs of the window; choices and removals can be undone."""
+    """Commands of the window; choices and removals can be undone."""
 
     row_wanted = Signal(Row)  # on view
     overlay_changed = Signal(Overlay)
@@ -69,13 +69,13 @@ class Commands(QObject):
 
     def take(self, data: QMimeData) -> None:
         """Add what was dropped or pasted, or say why it cannot be."""
-        found = transfer.read(data)
-        if found.paths:
-            self.open_paths(list(found.paths))
-        elif found.image is not None:
-            self.session.adder.paste(found.image)
+        content = transfer.read(data)
+        if content.paths:
+            self.open_paths(list(content.paths))
+        elif content.image is not None:
+            self.session.adder.paste(content.image)
         else:
-            self.noticed.emit(found.refusal)
+            self.noticed.emit(content.refusal)
 
     def choose_quality(self, quality: float, only_this: bool) -> None:
         """For the picture on view alone, or for all."""

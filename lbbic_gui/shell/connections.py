@@ -82,7 +82,7 @@ def connect_panels(
     inspector: Inspector, queue: QueueView, viewer: Viewer, commands: Commands
 ) -> None:
     """What panels ask for and only the window can do, and what one panel tells another."""
-    inspector.quality_chosen.connect(commands.choose_quality)
+    inspector.quality.chosen.connect(commands.choose_quality)
     inspector.model.chosen.connect(commands.choose_model)
     inspector.save_wanted.connect(commands.save)
     inspector.export_wanted.connect(commands.export)

@@ -33,8 +33,8 @@ class StatusBar(QStatusBar):
         self.addWidget(self.notice, 1)
         self.addPermanentWidget(self.place)
         self.addPermanentWidget(self.device)
-        for teller in (session.networks, session.adder, tools):
-            teller.noticed.connect(self.notify)
+        for source in (session.networks, session.adder, tools):
+            source.noticed.connect(self.notify)
         for saver in (session.batch, tools):
             saver.saved.connect(self._on_saved)
         for worker in (session.networks, tools):

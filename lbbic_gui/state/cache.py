@@ -13,7 +13,7 @@ CACHE_BYTES = 1 << 29
 class Cache:
     """Holds ``CACHE_BYTES`` of pixels, and at least the last picture.
 
-    A picture is found by what was asked for and by the version of the file that it was made of.
+    The key is the request and the version of the file that the picture was made of.
     """
 
     def __init__(self) -> None:

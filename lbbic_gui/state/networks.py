@@ -35,13 +35,19 @@ class Networks(QObject):
         self._jobs.submit(WarmUp(device, model), self._on_ready, self._on_report)
 
     def look(self) -> None:
-        """ViewOptions whether models have come or gone since."""
+        """See whether models have come or gone since."""
         if self.ready is not None:  # before that a worker is about to
             self._jobs.submit(FindModels(), self._on_found)
 
     def chosen(self) -> Model | None:
         """The model that codes."""
         return self._by_name.get(self._settings.values.model)
+
+    @property
+    def has_single_quality(self) -> bool:
+        """Whether the model that codes leaves no quality to choose."""
+        chosen = self.chosen()
+        return chosen is not None and chosen.quality is not None
 
     def quality(self, row: Row | None) -> float:
         """Of a picture: the model's only one, else the picture's own, else that of all."""

@@ -106,7 +106,7 @@ class Settings(QObject):
         self.changed.emit(self.values)
 
     def reset(self) -> None:
-        """Everything as on the first day."""
+        """Restore the defaults."""
         self._store.clear()
         self._store.sync()
         self.values = Preferences()
@@ -123,13 +123,13 @@ class Settings(QObject):
         self._store.sync()
 
     def _read(self) -> Preferences:
-        found: dict[str, Any] = {}  # of the types of Preferences, which _parse sees to
+        kept: dict[str, Any] = {}  # of the types of Preferences, which _parse ensures
         for name, default in dataclasses.asdict(Preferences()).items():
             raw = self._store.value(f"preferences/{name}")
             value = None if raw is None else _parse(str(raw), default)
             if value is not None and _is_allowed(name, value):
-                found[name] = value
-        return Preferences(**found)
+                kept[name] = value
+        return Preferences(**kept)
 
 
 def settings_path() -> Path:

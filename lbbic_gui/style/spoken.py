@@ -28,8 +28,8 @@ class Figure(QLabel):
 class Choice(QComboBox):
     """A combo box with a name.
 
-    The surprise: on Linux and macOS Qt speaks what is chosen in place of the name, and looks for
-    the name in a label beside the box: here is one, never seen.
+    On Linux and macOS, Qt speaks the chosen item in place of the name, and looks for the name in a
+    label beside the box. So there is one, always hidden.
     """
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:

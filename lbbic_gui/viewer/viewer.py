@@ -1,4 +1,4 @@
-"""The middle of the window: canvas, timeline, and what floats above them, kept in step."""
+"""The middle of the window: canvas, timeline, progress and errors, all of the picture on view."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ class Viewer(QWidget):
     def _connect(self) -> None:
         session = self._session
         session.current_changed.connect(self._on_current)
-        session.row_failed.connect(self._on_trouble)
+        session.row_failed.connect(self._show_failure)
         session.opened.connect(self._on_opened)
         session.coder.decoding_started.connect(self._on_decoding_started)
         session.coder.front.connect(self.canvas.add_front)
         session.coded.connect(self._on_coded)
         session.stale.connect(self._on_stale)
-        for teller in (session, session.coder, self._tools):
-            teller.progressed.connect(self.pill.show_progress)
+        for source in (session, session.coder, self._tools):
+            source.progressed.connect(self.pill.show_progress)
         for worker in (session.networks, self._tools):
             worker.failed.connect(self._on_problem)
         self.banner.retry_wanted.connect(session.retry)
@@ -76,8 +76,8 @@ class Viewer(QWidget):
 
     def set_overlay(self, overlay: Overlay) -> None:
         """Lay another map on the picture."""
-        found = make_map(overlay, self._coded) if self._coded else None
-        self.canvas.set_options(overlay=overlay, map=found)
+        values = make_map(overlay, self._coded) if self._coded else None
+        self.canvas.set_options(overlay=overlay, map=values)
         self._on_hover(self.canvas.pixel_below())
 
     def show_original(self) -> None:
@@ -98,9 +98,9 @@ class Viewer(QWidget):
         self._on_hover(None)
         self.timeline.show_fronts(0)
         self.pill.show_progress("", 0.0)
-        self._on_trouble(row)
+        self._show_failure(row)
 
-    def _on_trouble(self, row: Row | None) -> None:
+    def _show_failure(self, row: Row | None) -> None:
         """Show the failure of a row, or that it has none."""
         self.banner.show_problem(row.source.name if row else "", row.problem if row else None)
 
@@ -162,8 +162,8 @@ class Viewer(QWidget):
             self.hover_text.emit("")
             return
         words = f"x {pixel.x()}  y {pixel.y()}"
-        found = self.canvas.options.map
-        if found is not None:
+        values = self.canvas.options.map
+        if values is not None:
             size = self.canvas.block_size
-            words += f"  ·  {found.value_at(pixel.y() // size, pixel.x() // size)}"
+            words += f"  ·  {values.value_at(pixel.y() // size, pixel.x() // size)}"
         self.hover_text.emit(words)

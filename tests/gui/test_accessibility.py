@@ -33,8 +33,8 @@ def test_figures_are_read_with_their_titles(user: Any, draw: Draw) -> None:
     user.drop(draw("a.png", 184, 184))
     point = user.wait_for_result().point
     inspector = user.window.inspector
-    assert spoken(inspector.psnr) == f"PSNR: {text.decibels(point.psnr)}"
-    assert spoken(inspector.ms_ssim) == f"MS-SSIM: {text.similarity(point.ms_ssim)}"
+    assert spoken(inspector.metrics.psnr) == f"PSNR: {text.decibels(point.psnr)}"
+    assert spoken(inspector.metrics.ms_ssim) == f"MS-SSIM: {text.similarity(point.ms_ssim)}"
     user.bot.mouseClick(inspector.compare.button, Qt.MouseButton.LeftButton)
     user.wait(lambda: all(name.isEnabled() for name in inspector.compare.names.values()))
     for codec, name in (("lbbic", "LBBIC"), ("webp", "WebP")):
@@ -66,7 +66,7 @@ def test_every_box_has_a_name_beside_its_value(user: Any, draw: Draw) -> None:
 def test_the_quality_is_read_in_its_own_unit(user: Any, draw: Draw) -> None:
     user.drop(draw("a.png", 92, 60))
     user.wait_for_result(4.0)
-    slider = user.window.inspector.slider
+    slider = user.window.inspector.quality.slider
     assert spoken(slider) == "Quality: Balanced, 4"
     user.press(Qt.Key.Key_Right, widget=slider)
     assert spoken(slider) == "Quality: Balanced, 4.125"
@@ -77,7 +77,7 @@ def test_the_plot_is_reached_and_read_by_keys(user: Any, draw: Draw) -> None:
     assert "nothing coded yet" in spoken(plot)
     user.drop(draw("a.png", 92, 60))
     coded = user.wait_for_result(4.0)
-    user.window.inspector.only_this.setFocus()
+    user.window.inspector.quality.only_this.setFocus()
     user.press(Qt.Key.Key_Tab, widget=QApplication.focusWidget() or user.window)
     assert user.window.focusWidget() is plot
     assert f"Balanced (4): {coded.point.bpp:.2f} bpp, {coded.point.psnr:.2f} dB" in spoken(plot)

@@ -35,10 +35,10 @@ def test_the_slider_codes_on_release_and_a_known_quality_comes_back_at_once(
 ) -> None:
     user.drop(draw("a.png"))
     first = user.wait_for_result(4.0)
-    slider = user.window.inspector.slider
+    slider = user.window.inspector.quality.slider
     right = QPoint(slider.width() - 11, slider.height() // 2)
     user.bot.mousePress(slider, LEFT, pos=right)
-    assert "Best" in user.window.inspector.level.text()
+    assert "Best" in user.window.inspector.quality.level.text()
     assert user.window.session.quality() == 4.0
     user.bot.mouseRelease(slider, LEFT, pos=right)
     assert user.window.viewer.canvas.options.badge
@@ -52,19 +52,19 @@ def test_the_slider_codes_on_release_and_a_known_quality_comes_back_at_once(
 def test_the_arrow_keys_step_by_an_eighth(user: Any, draw: Draw) -> None:
     user.drop(draw("a.png"))
     user.wait_for_result(4.0)
-    user.press(Qt.Key.Key_Right, widget=user.window.inspector.slider)
+    user.press(Qt.Key.Key_Right, widget=user.window.inspector.quality.slider)
     user.wait_for_result(4.125)
 
 
 def test_a_quality_of_its_own_is_marked_and_kept(user: Any, draw: Draw) -> None:
     user.drop(draw("a.png"), draw("b.png", seed=2))
     user.wait_for_result()
-    user.window.inspector.only_this.click()
+    user.window.inspector.quality.only_this.click()
     user.window.commands.choose_quality(2.0, True)
     assert user.rows[0].override == 2.0
     user.window.queue.select(user.rows[1])
     assert user.window.session.quality() == 4.0
-    assert not user.window.inspector.only_this.isChecked()
+    assert not user.window.inspector.quality.only_this.isChecked()
 
 
 def test_the_plot_codes_a_hollow_point_and_picks_a_filled_one(user: Any, draw: Draw) -> None:
@@ -95,8 +95,8 @@ def test_a_target_size_sets_the_quality_or_says_what_is_possible(user: Any, draw
     user.wait(lambda: user.rows[0].override is not None)
     found = user.rows[0].override
     assert len(user.wait_for_result(found).point.data) <= 4000
-    assert user.window.inspector.slider.quality() == found
-    assert user.window.inspector.only_this.isChecked()
+    assert user.window.inspector.quality.slider.quality() == found
+    assert user.window.inspector.quality.only_this.isChecked()
     assert told[0][0].startswith("Attempt 1 of at most 6")
     assert any(words.startswith("Attempt 2 of at most 6") for words, _ in told)
     shares = [share for _, share in told]
@@ -152,8 +152,8 @@ def test_growth_is_amber_and_said_in_words(user: Any, tmp_path: Path) -> None:
     user.drop(path)
     user.wait_for_result()
     inspector = user.window.inspector
-    assert inspector.figure.text().startswith("+")
-    assert inspector.figure.property("role") == "grown"
+    assert inspector.result.figure.text().startswith("+")
+    assert inspector.result.figure.property("role") == "grown"
     amber = theme.colour("amber")
-    assert inspector.figure.palette().windowText().color() == amber
-    assert "Larger" in inspector.warning.text()
+    assert inspector.result.figure.palette().windowText().color() == amber
+    assert "Larger" in inspector.result.warning.text()

@@ -54,7 +54,7 @@ def test_bad_files_among_good_ones_become_states_of_their_rows(
     assert "bad.png" in user.window.viewer.banner.title.text()
     user.window.queue.select(user.rows[2])
     user.wait(lambda: user.rows[2].state is State.FAILED)
-    assert not user.window.inspector.line.text()
+    assert not user.window.inspector.result.line.text()
     user.window.queue.select(user.rows[1])
     user.wait_for_result()
     assert not user.window.viewer.banner.isVisible()
@@ -78,14 +78,14 @@ def test_broken_files_are_marked_when_they_are_added(user: Any, draw: Draw, tmp_
         assert row.problem.title == row.status()
         user.window.queue.select(row)
         assert user.window.viewer.banner.isVisible()
-        assert not user.window.inspector.line.text()
+        assert not user.window.inspector.result.line.text()
 
 
 def test_a_whole_file_is_decoded_not_compressed(user: Any, draw: Draw, tmp_path: Path) -> None:
     path = tmp_path / "a.lbb"
     path.write_bytes(codec.compress(load_picture(draw("a.png", 800, 600))).data)
     told: list[str] = []
-    line = user.window.inspector.line
+    line = user.window.inspector.result.line
     user.window.session.current_changed.connect(lambda _: told.append(line.text()))
     user.drop(path)
     user.wait_for_result()

@@ -177,11 +177,11 @@ def test_measuring_has_a_name_and_a_size_is_shown_before_the_picture(user: Any, 
     figures: list[str] = []
     coder, inspector = user.window.session.coder, user.window.inspector
     coder.progressed.connect(lambda *_: words.append(user.window.viewer.pill.words.text()))
-    coder.front.connect(lambda _: figures.append(inspector.figure.text()))
+    coder.front.connect(lambda _: figures.append(inspector.result.figure.text()))
     user.drop(draw("a.png", 92, 60))
     user.wait_for_result()
     assert words[-1].startswith("Measuring")
-    assert figures[0] == inspector.figure.text()
+    assert figures[0] == inspector.result.figure.text()
     assert "%" in figures[0]
 
 

@@ -90,5 +90,5 @@ def test_tab_still_goes_through_every_control(user: Any, draw: Draw) -> None:
         reached.add(widget)
         user.bot.keyClick(widget, Qt.Key.Key_Tab)
     inspector, queue = user.window.inspector, user.window.queue
-    wanted = (queue.list, queue.button, inspector.slider, inspector.export)
+    wanted = (queue.list, queue.button, inspector.quality.slider, inspector.export)
     assert reached.issuperset(wanted)

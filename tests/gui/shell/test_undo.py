@@ -30,8 +30,8 @@ def drop_two(user: Any, draw: Draw) -> tuple[Any, Any]:
 
 def test_undo_changes_the_picture_that_was_changed_and_no_other(user: Any, draw: Draw) -> None:
     a, b = drop_two(user, draw)
-    window, slider = user.window, user.window.inspector.slider
-    window.inspector.only_this.click()
+    window, slider = user.window, user.window.inspector.quality.slider
+    window.inspector.quality.only_this.click()
     user.bot.mouseClick(slider, LEFT, pos=QPoint(slider.width() - 11, slider.height() // 2))
     user.wait_for_result(8.0)
     assert words(user, "undo") == "Undo quality of a.png"

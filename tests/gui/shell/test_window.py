@@ -30,7 +30,7 @@ def test_the_window_starts_empty_and_the_sample_is_one_click_away(user: Any) -> 
     user.bot.mouseClick(user.window.empty.sample, LEFT)
     user.wait_for_result()
     assert user.rows[0].source.name == "astronaut.png"
-    assert "%" in user.window.inspector.figure.text()
+    assert "%" in user.window.inspector.result.figure.text()
 
 
 def test_a_sample_is_not_saved_beside_the_program(user: Any, tmp_path: Path) -> None:

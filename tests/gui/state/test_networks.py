@@ -67,16 +67,16 @@ def test_another_model_codes_saves_and_its_file_is_opened_again(
     window.settings.change(quality=6.0)
     user.drop(path)
     usual = user.wait_for_result(6.0)
-    assert window.inspector.slider.isEnabled()
+    assert window.inspector.quality.slider.isEnabled()
     choose(user, "paper")
     assert window.viewer.canvas.options.badge
     coded = user.wait_for_result(4.0)
     assert coded.point.data == compress(load_picture(path), weights="paper").data
-    assert not window.inspector.slider.isEnabled()
+    assert not window.inspector.quality.slider.isEnabled()
     assert not window.inspector.target.isEnabled()
-    assert window.inspector.slider.quality() == 4.0
-    assert "single quality" in window.inspector.single.text()
-    assert window.inspector.single.isVisible()
+    assert window.inspector.quality.slider.quality() == 4.0
+    assert "single quality" in window.inspector.quality.single.text()
+    assert window.inspector.quality.single.isVisible()
     assert list(window.inspector.plot.places()) == [4.0]
     window.inspector.grab()
     monkeypatch.setattr(file_dialogs, "choose_target", lambda *_: target)
@@ -86,7 +86,7 @@ def test_another_model_codes_saves_and_its_file_is_opened_again(
 
     user.press(Qt.Key.Key_Z, CTRL)
     assert window.session.result is usual
-    assert window.inspector.slider.isEnabled()
+    assert window.inspector.quality.slider.isEnabled()
     assert len(window.inspector.plot.places()) == 8
     user.drop(target)
     user.wait(lambda: window.session.row.source.is_lbb)
@@ -95,7 +95,7 @@ def test_another_model_codes_saves_and_its_file_is_opened_again(
     assert np.array_equal(
         again.picture.picture()[..., 2::-1], decompress(target.read_bytes()).pixels
     )
-    assert window.inspector.slider.quality() == 4.0
+    assert window.inspector.quality.slider.quality() == 4.0
     assert window.settings.values.quality == 6.0
 
 

@@ -59,7 +59,7 @@ def test_the_wheel_over_a_field_scrolls_the_inspector(user: Any, draw: Callable[
     user.wait_for_result()
     inspector = user.window.inspector
     place = inspector.scroll_area.verticalScrollBar()
-    for field in (inspector.slider, inspector.overlay.box, inspector.target.value):
+    for field in (inspector.quality.slider, inspector.overlay.box, inspector.target.value):
         place.setValue(place.maximum() // 2)
         inspector.scroll_area.ensureWidgetVisible(field)
         before = place.value()
@@ -77,8 +77,8 @@ def test_the_wheel_changes_the_field_in_use(user: Any, draw: Callable[..., Path]
         before = value(field)
         turn_wheel(field)
         assert value(field) != before
-    inspector.scroll_area.ensureWidgetVisible(inspector.slider)
-    inspector.slider.setFocus()
-    turn_wheel(inspector.slider)
-    user.wait_for_result(inspector.slider.quality())
+    inspector.scroll_area.ensureWidgetVisible(inspector.quality.slider)
+    inspector.quality.slider.setFocus()
+    turn_wheel(inspector.quality.slider)
+    user.wait_for_result(inspector.quality.slider.quality())
     assert user.window.session.quality() < 4.0

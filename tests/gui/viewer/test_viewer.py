@@ -167,7 +167,7 @@ def test_what_is_left_of_a_damaged_file_is_a_click_away(
     user.bot.mouseClick(banner.rest, LEFT)
     coded = user.wait_for_result()
     assert not banner.isVisible()
-    assert "incomplete" in user.window.inspector.facts.text()
+    assert "incomplete" in user.window.inspector.result.facts.text()
     timeline = user.window.viewer.timeline.slider
     assert timeline.maximum() == coded.picture.front_count
 

@@ -1,0 +1,156 @@
+"""What came out of the picture on view: its name, its size before and after, and two measures."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QGridLayout, QVBoxLayout, QWidget
+
+from lbbic_gui.jobs.messages import Coded, DecodingStarted
+from lbbic_gui.panels.parts import make_label
+from lbbic_gui.session.session import Session
+from lbbic_gui.state.queue_model import Row
+from lbbic_gui.style import text
+from lbbic_gui.style.elided_label import ElidedLabel
+from lbbic_gui.style.spoken import Figure
+from lbbic_gui.style.theme import set_role
+
+
+class ResultPanel(QWidget):
+    """Follows the session; says so where the figures are those of the previous quality."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self.name = ElidedLabel()
+        self.name.setProperty("role", "heading")
+        self.facts = make_label("faint", wrap=True)
+        self.figure = make_label("figure")
+        self.line = make_label("faint", wrap=True)
+        self.warning = make_label("warning", wrap=True)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        for widget in (self.name, self.facts):
+            column.addWidget(widget)
+        column.addSpacing(12)
+        for widget in (self.figure, self.line, self.warning):
+            column.addWidget(widget)
+        session.current_changed.connect(self._show_row)
+        session.opened.connect(lambda opened: self._show_facts(opened.notices))
+        session.coder.decoding_started.connect(self._on_decoding_started)
+        session.coded.connect(self._show_result)
+        session.row_failed.connect(self._on_row_failed)
+        session.stale.connect(self._show_stale)
+        self._show_row(None)
+
+    def _show_row(self, row: Row | None) -> None:
+        self.name.setText(row.source.name if row else self.tr("No picture"))
+        self._show_facts()
+        self._show_result(None)
+
+    def _show_facts(self, notices: tuple[str, ...] = ()) -> None:
+        """Say how large a picture is, and what loading it changed."""
+        row, words = self._session.row, ""
+        if row is not None and row.width:
+            words = self.tr("{} × {} pixels").format(row.width, row.height)
+        if row is not None and row.file_bytes:
+            words += f"  ·  {text.size(row.file_bytes)}"
+        self.facts.setText("\n".join((words, *notices)))
+
+    def _show_result(self, coded: Coded | None) -> None:
+        """Say what came out, or that nothing has yet."""
+        row = self._session.row
+        self.warning.hide()
+        if row is None or coded is None:
+            self._show_no_result(row)
+            return
+        self._show_size(row, len(coded.point.data))
+        if row.source.is_lbb:
+            self._show_facts(coded.notices)
+
+    def _on_row_failed(self, row: Row | None) -> None:
+        if self._session.result is None:
+            self._show_no_result(row)
+
+    def _show_no_result(self, row: Row | None) -> None:
+        may_come = row is not None and row.problem is None
+        is_lbb = row is not None and row.source.is_lbb
+        words = self.tr("Not decoded yet") if is_lbb else self.tr("Not compressed yet")
+        for label, placeholder in ((self.figure, "…"), (self.line, words)):
+            label.setVisible(may_come)
+            label.setText(placeholder if may_come else "")
+
+    def _on_decoding_started(self, started: DecodingStarted) -> None:
+        """The size is known before the picture is decoded."""
+        self._show_facts()
+        if self._session.row is not None:
+            self._show_size(self._session.row, started.file_bytes)
+
+    def _show_stale(self, stale: bool) -> None:
+        """Say that the figures are those of the previous quality."""
+        if stale and not self.line.text().startswith(self.tr("Previous")):
+            self.line.setText(self.tr("Previous: {}").format(self.line.text()))
+            self.figure.setEnabled(False)
+
+    def _show_size(self, row: Row, after: int) -> None:
+        self.figure.show()
+        self.line.show()
+        self.figure.setEnabled(True)
+        set_role(self.figure, "figure")
+        bpp = f"{8 * after / max(row.width * row.height, 1):.2f} bpp"
+        if row.source.is_lbb:
+            self.figure.setText(text.size(after))
+            self.line.setText(bpp)
+            return
+        self.figure.setText(text.saving(row.file_bytes, after))
+        set_role(self.figure, "grown" if after > row.file_bytes else "figure")
+        sizes = f"{text.size(row.file_bytes)} → {text.size(after)}"
+        self.line.setText(f"{sizes}  ·  {bpp}")
+        if after > row.file_bytes:
+            self.warning.setText(self.tr("Larger than the original file"))
+            self.warning.show()
+
+
+class MetricsPanel(QWidget):
+    """PSNR and MS-SSIM of the result on view."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.psnr, self.ms_ssim = Figure(self.tr("PSNR")), Figure(self.tr("MS-SSIM"))
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setHorizontalSpacing(16)
+        grid.setVerticalSpacing(4)
+        tips = (
+            self.tr(
+                "Peak signal-to-noise ratio of R, G and B: how close the pixels are.\n"
+                "Above 40 dB differences are hard to see; 30 dB is usual for the web."
+            ),
+            self.tr(
+                "Multi-scale structural similarity: how similar structures are; 1 is identical.\n"
+                "Needs a picture of at least 176 pixels on its smaller side."
+            ),
+        )
+        pairs = ((self.tr("PSNR"), self.psnr), (self.tr("MS-SSIM"), self.ms_ssim))
+        for row, ((name, value), tip) in enumerate(zip(pairs, tips, strict=True)):
+            title = make_label("faint", name)
+            value.setProperty("role", "heading")
+            for column, widget in enumerate((title, value)):
+                widget.setToolTip(tip)
+                grid.addWidget(widget, row, column)
+            value.setAlignment(Qt.AlignmentFlag.AlignRight)
+        grid.setColumnStretch(1, 1)
+        session.current_changed.connect(lambda: self._show_result(None))
+        session.coded.connect(self._show_result)
+        session.stale.connect(self._show_stale)
+        self._show_result(None)
+
+    def _show_result(self, coded: Coded | None) -> None:
+        self._show_stale(False)
+        self.psnr.setText(text.decibels(coded.point.psnr if coded else None))
+        self.ms_ssim.setText(text.similarity(coded.point.ms_ssim if coded else None))
+
+    def _show_stale(self, stale: bool) -> None:
+        """Grey them out where they are those of the previous quality."""
+        for figure in (self.psnr, self.ms_ssim):
+            figure.setEnabled(not stale)
