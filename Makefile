@@ -28,7 +28,7 @@ test-fast: .venv/stamp  ## Set up, then run a selection of the tests, under a mi
 
 fuzz: SECONDS ?= 60
 fuzz: .venv/stamp  ## Read damaged and hostile files for SECONDS each target (60)
-	.venv/bin/python -W ignore tests/fuzz/fuzz.py --seconds $(SECONDS)
+	.venv/bin/python -W ignore -m tests.fuzz --seconds $(SECONDS)
 
 test-train: .venv-train/stamp  ## Set up the training environment and run its tests
 	.venv-train/bin/python -m pytest tests/training

@@ -109,7 +109,8 @@ _CONTENTS = {
     b"e": "Its EXIF data",
     b"x": "Its XMP data",
 }
-_KNOWN = frozenset([b"H", b"A", *_STREAMS, *_METADATA])
+_BEFORE_STREAMS = frozenset([b"A", *_METADATA])
+_KNOWN = frozenset([b"H", *_BEFORE_STREAMS, *_STREAMS])
 _CHECK_BYTES, _CRC_BYTES = 2, 4
 _MAX_CANDIDATES = 2**18  # places where a stream is looked for behind damage
 
@@ -184,7 +185,8 @@ def parse_container(
     """Read a file; with ``partial`` everything behind the header that is not damaged.
 
     Damaged parts are then left out and named (``lost``, "?" where not even the type is known). Of
-    a damaged stream there is what comes before the damage; no P chunk is used behind any damage.
+    a damaged stream there is what comes before the damage. P chunks are used as long as none of
+    them can be missing: behind damage to metadata or transparency only.
     NotLbbicError, UnsupportedVersionError (in both cases) or CorruptDataError; TooLargeError for a
     picture of more than ``max_pixels``, before anything is unpacked.
     """
@@ -299,7 +301,7 @@ class _Builder:
                     self.lost[chunk.kind] = None
                 if segment.whole or segment.stream:
                     self._add_segment(chunk.kind, segment, skipped=MAX_SIDE)
-            elif not chunk.intact or (chunk.kind == b"P" and self.lost):  # a P may be missing
+            elif not chunk.intact or (chunk.kind == b"P" and self.lost.keys() - _BEFORE_STREAMS):
                 self.lost[chunk.kind] = None
             else:
                 self.add(chunk)

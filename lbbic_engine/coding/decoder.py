@@ -74,6 +74,8 @@ class DecodeJob:
             )
         if not partial:
             self._check_coverage(tiles)
+        elif self._has_surplus(tiles):
+            self.container = replace(container, lost=(*container.lost, b"?"))
         self.canvas = Canvas(container.height, container.width, region)
         self.missing = 0  # blocks
 
@@ -150,18 +152,21 @@ class DecodeJob:
 
     def _check_coverage(self, tiles: Sequence[Tile]) -> None:
         """Every front of every tile is in some segment, and nothing else is."""
-        if any(number >= len(tiles) for number in self.segments):
+        if any(self._fronts_there(tile.number) < tile.fronts for tile in tiles):
+            raise CorruptDataError("Truncated file", "A part of the picture is missing.")
+        if self._has_surplus(tiles):
             raise CorruptDataError(
                 "The file is damaged", "It contains more data than its picture needs."
             )
-        for tile in tiles:
-            front_count = sum(segment.front_count for segment in self.segments.get(tile.number, ()))
-            if front_count < tile.fronts:
-                raise CorruptDataError("Truncated file", "A part of the picture is missing.")
-            if front_count > tile.fronts:
-                raise CorruptDataError(
-                    "The file is damaged", "It contains more data than its picture needs."
-                )
+
+    def _has_surplus(self, tiles: Sequence[Tile]) -> bool:
+        """Whether there are fronts or tiles that the picture does not have."""
+        return any(number >= len(tiles) for number in self.segments) or any(
+            self._fronts_there(tile.number) > tile.fronts for tile in tiles
+        )
+
+    def _fronts_there(self, tile: int) -> int:
+        return sum(segment.front_count for segment in self.segments.get(tile, ()))
 
     def finish(self) -> Picture:
         """The picture so far; CorruptDataError if it is whole and not the encoder's."""

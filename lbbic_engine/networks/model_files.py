@@ -47,7 +47,7 @@ def sound_files(folder: Path, describe: Callable[[Path], InfoT | None]) -> Itera
         return
     for path in paths:
         try:
-            info = describe(path)
+            info = _described(describe, path, *_version(path))
         except UnknownWeightsError as error:
             _reject(path, error)
         else:
@@ -58,11 +58,10 @@ def sound_files(folder: Path, describe: Callable[[Path], InfoT | None]) -> Itera
 def is_sound(path: Path, config: AnyConfig, identity: bytes, prefix: str = "") -> bool:
     """Whether ``read_tensors`` reads a file; otherwise it is left out."""
     try:
-        read_tensors(path, config, identity, prefix)
+        return _passes(path, config, identity, prefix, *_version(path))
     except UnknownWeightsError as error:
         _reject(path, error)
         return False
-    return True
 
 
 def unknown(detail: str) -> UnknownWeightsError:
@@ -95,9 +94,7 @@ def read_tensors(
 
     It stands for the tensors whose names begin with ``prefix``.
     """
-    with reading(path):
-        facts = path.stat()
-    return _read_tensors(path, config, identity, prefix, facts.st_mtime_ns, facts.st_size)
+    return _read_tensors(path, config, identity, prefix, *_version(path))
 
 
 @lru_cache(maxsize=2)  # who has found weights sound, and their refinement, loads them next
@@ -113,6 +110,26 @@ def _read_tensors(
             raise ValueError("it does not match its checksum")
         weights_schema.check_values(rules, tensors)
     return tensors
+
+
+@lru_cache(maxsize=128)  # or this would take longer than to decode a small picture
+def _described(
+    describe: Callable[[Path], InfoT | None], path: Path, *_version: int
+) -> InfoT | None:
+    return describe(path)
+
+
+@lru_cache(maxsize=128)
+def _passes(path: Path, config: AnyConfig, identity: bytes, prefix: str, *version: int) -> bool:
+    _read_tensors(path, config, identity, prefix, *version)
+    return True
+
+
+def _version(path: Path) -> tuple[int, int, int]:
+    """What changes when a file does."""
+    with reading(path):
+        facts = path.stat()
+    return facts.st_mtime_ns, facts.st_size, facts.st_ino
 
 
 @contextmanager

@@ -252,6 +252,23 @@ def test_what_damage_takes_besides_blocks_is_said(
     assert decoded.notices == (Notice(NoticeKind.INCOMPLETE, text),)
 
 
+def test_data_beyond_what_a_picture_needs_is_said(
+    photograph: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tiles, "TILE_PIXELS", 2500)
+    compressed = compress(picture_of(photograph))
+    container = parse_container(compressed.data)
+    first, *others = container.segments
+    more = replace(first, front_count=first.front_count + 1)
+    for segments in ((more, *others), (first, *others, replace(first, tile=len(others) + 1))):
+        data = pack_container(replace(container, segments=segments))
+        with pytest.raises(CorruptDataError, match="more data than its picture needs"):
+            decompress(data)
+        decoded = decompress(data, partial=True)
+        assert np.array_equal(decoded.pixels, compressed.reconstruction)
+        assert "data of an unknown kind" in decoded.notices[0].text
+
+
 def test_a_picture_that_is_not_the_encoders_is_reported(photograph: NDArray[np.uint8]) -> None:
     container = parse_container(compress(picture_of(photograph)).data)
     data = pack_container(replace(container, pixels_crc=container.pixels_crc ^ 1))

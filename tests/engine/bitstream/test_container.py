@@ -321,6 +321,21 @@ def test_files_of_versions_1_0_and_1_1_are_read() -> None:
         assert left.segments == container.segments[:whole]
 
 
+@pytest.mark.parametrize("kind", [b"i", b"e", b"x", b"A"])
+def test_files_of_versions_1_0_and_1_1_show_what_is_behind_damage_to_other_parts(
+    kind: bytes,
+) -> None:
+    header = chunk(b"H", header_body(tile=b"\x02"))
+    parts = [chunk(kind, b"anything"), chunk(b"P", b"\x00\x03one"), chunk(b"P", b"\x00\x01")]
+    data = bytearray(SIGNATURE + b"\x01\x00" + header + b"".join(parts))
+    for place in range(len(header) + 12, len(header) + 20):  # its body; else a P may be missing
+        data[place] ^= 1
+        left = parse_container(bytes(data), partial=True)
+        assert left.lost == (kind,)
+        assert left.segments == (Segment(0, 3, b"one"), Segment(0, 1, b""))
+        data[place] ^= 1
+
+
 def test_unknown_ancillary_chunks_are_kept_and_written_again() -> None:
     data = file_of(chunk(b"z", b"of a later version"), PAYLOAD)
     container = parse_container(data)

@@ -216,6 +216,29 @@ def test_a_refinement_of_another_block_size_is_left_out(
     assert decompress(data).pixels.shape == photograph.shape
 
 
+def test_files_are_looked_at_again_when_they_have_changed_and_not_before(
+    folder: Path, photograph: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = folder / "tiny.safetensors"
+    file.write_bytes(FILES["tiny"])
+    looked: list[Path] = []
+    read_header = model_files.read_header
+    monkeypatch.setattr(
+        weights.model_files, "read_header", lambda p: looked.append(p) or read_header(p)
+    )
+    data = compress(Picture(photograph), weights="tiny").data
+    looked.clear()
+    decompress(data)
+    compress(Picture(photograph), weights="tiny")
+    assert looked == []
+    aside = folder / "aside"
+    aside.write_bytes(FILES["paper"])
+    aside.replace(file)
+    with pytest.raises(UnknownWeightsError):
+        weights.by_name("tiny")
+    assert weights.by_name("paper").path == file
+
+
 def test_damaged_weights_give_way_to_those_that_ship(
     folder: Path, photograph: NDArray[np.uint8]
 ) -> None:

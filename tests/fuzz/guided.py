@@ -1,0 +1,65 @@
+"""One target by coverage: inputs that reach new lines are kept in a folder and mutated on.
+
+python -m tests.fuzz.guided TARGET SEED SECONDS FOLDER; ``__main__`` runs it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import struct
+import sys
+import time
+from pathlib import Path
+from random import Random
+
+import atheris
+
+with atheris.instrument_imports(include=["lbbic_engine", "PIL"]):
+    from lbbic_engine.errors import LbbicError
+    from tests.fuzz.inputs import GOLDEN, mutate_bytes
+    from tests.fuzz.targets import TARGETS, attempt
+
+# What mutators raise that know a format, at inputs that are not in it.
+UNFIT = (LbbicError, ValueError, LookupError, TypeError, AttributeError, struct.error)
+
+
+def main(name: str, seed: str, seconds: str, folder: str) -> None:
+    """Never returns: it ends the process, with the counts as the last line of output."""
+    target, found = TARGETS[name], TARGETS[name].seeds()
+    for number, data in enumerate(found):
+        Path(folder, f"seed-{number}").write_bytes(data)
+    end = time.monotonic() + float(seconds)
+    counts = {"tried": 0, "taken": 0}
+
+    def one(data: bytes) -> None:
+        if time.monotonic() > end:
+            print(json.dumps(counts), flush=True)
+            os._exit(0)
+        counts["tried"] += 1
+        try:
+            counts["taken"] += attempt(name, data)
+        except BaseException:
+            print(json.dumps(counts), flush=True)
+            raise
+
+    def mutated(data: bytes, most: int, number: int) -> bytes:
+        random = Random(number)
+        try:
+            return target.mutate(random, data)[:most]
+        except UNFIT:
+            if random.random() < 0.5:
+                return mutate_bytes(random, data)[:most]
+            return target.mutate(random, random.choice(found))[:most]
+
+    options = [f"-seed={seed}", "-max_len=1048576", "-timeout=100", "-rss_limit_mb=4096"]
+    options += [f"-artifact_prefix={folder}-", folder]
+    atheris.Setup([sys.argv[0], *options], one, custom_mutator=mutated)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    os.environ["LBBIC_WEIGHTS"] = str(GOLDEN)
+    logging.getLogger("lbbic").setLevel(logging.CRITICAL)
+    main(*sys.argv[1:])

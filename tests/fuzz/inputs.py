@@ -1,0 +1,311 @@
+"""Damaged and hostile inputs: intact seeds, their mutators, and files made to cost much.
+
+What mutates an .lbb file knows its chunks and makes their checksums right again, so that what is
+behind them is reached; so do those for weights and for PNG.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import zlib
+from pathlib import Path
+from random import Random
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import safetensors.torch
+from PIL import Image, ImageCms
+
+from lbbic_engine import codec
+from lbbic_engine.bitstream import container as format_
+from lbbic_engine.config import RefinementConfig
+from lbbic_engine.errors import LbbicError
+from lbbic_engine.layout import tiles
+from lbbic_engine.networks import model_files, weights, weights_schema
+from lbbic_engine.pictures.files import png
+from lbbic_engine.pictures.picture import Picture
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+HEADER_END = len(format_.SIGNATURE) + 2
+NUMBERS = (0, 1, 2, 7, 8, 127, 128, 255, 2**14, 2**16 - 1, 2**18, 2**28, 2**31, 2**35 - 1)
+
+Chunks = list[tuple[bytes, bytes]]
+
+
+def small_tiles() -> Any:
+    """A context in which small pictures are cut into tiles, as large ones are."""
+    return patch.object(tiles, "TILE_PIXELS", 512)
+
+
+# --- .lbb files ---------------------------------------------------------------------------------
+
+
+def seeds() -> list[bytes]:
+    """Small files of every kind that this program and those before it have written."""
+    before = [path.read_bytes() for path in sorted(GOLDEN.glob("1.*/*.lbb"))]
+    random = np.random.default_rng(1)
+    y, x = np.mgrid[0:24, 0:64]
+    waves = np.stack([x * 3 + y, (x * y) // 9, 255 - x * 2 - y], axis=2).clip(0, 255)
+    waves = waves.astype(np.uint8)
+    noise = random.integers(0, 256, (24, 40, 3), dtype=np.uint8)
+    metadata = {"icc": b"icc", "exif": b"II*\0", "xmp": b"<x/>"}
+    with small_tiles():
+        return (
+            before
+            + [
+                codec.compress(picture, quality, weights=name, refine=refine).data
+                for picture, quality, name, refine in (
+                    (Picture(waves[:16, :20]), 3, "tiny", False),
+                    (Picture(waves[:21, :30]), 3, "tiny", True),
+                    (Picture(noise, noise[..., 0], **metadata), 8, "tiny", False),  # several pages
+                    (Picture(waves), 2, "tiny", False),  # three tiles
+                    (Picture(waves, waves[..., 0], **metadata), 2, "tiny", True),
+                    (Picture(np.repeat(waves[:17, :17, :1], 3, 2), grey=True), 4, "tiny", True),
+                    (Picture(waves[:16, :16]), None, "paper", False),
+                    (Picture(waves[:1, :1]), 5, "tiny", False),
+                )
+            ]
+        )
+
+
+def split(data: bytes) -> Chunks:
+    """Types and bodies of the chunks of an intact file."""
+    found, start = [], HEADER_END
+    while start < len(data):
+        chunk = format_._read_chunk(data, start)
+        found.append((chunk.kind, bytes(chunk.body)))
+        start = chunk.end
+    return found
+
+
+def join(start: bytes, chunks: Chunks) -> bytes:
+    """The file, every checksum right, also those within the streams."""
+    return start + b"".join(_sealed(kind, body) for kind, body in chunks)
+
+
+def _sealed(kind: bytes, body: bytes) -> bytes:
+    try:
+        tile, at = format_._parse_varint(body, 0)
+        fronts, at = format_._parse_varint(body, at)
+    except LbbicError:
+        return format_._pack_chunk(kind, body)
+    if kind != b"S":
+        return format_._pack_chunk(kind, body)
+    step = format_.PAGE_BYTES + 2
+    pages = [body[i : i + format_.PAGE_BYTES] for i in range(at, len(body), step)]
+    return format_._pack_stream(format_.Segment(tile, fronts, b"".join(pages)))
+
+
+def with_pixels_crc(data: bytes, crc: int) -> bytes:
+    """The file as if these were the pixels that its encoder has seen."""
+    header = format_._read_chunk(data, HEADER_END)
+    body = bytes(header.body[:-4]) + struct.pack("<I", crc)
+    return data[:HEADER_END] + format_._pack_chunk(b"H", body) + data[header.end :]
+
+
+def mutate(random: Random, data: bytes) -> bytes:
+    """Changes chunks, or the bytes as they lie there."""
+    chunks, start = split(data), data[:HEADER_END]
+    for _ in range(random.choice((1, 1, 2, 4))):
+        index = random.randrange(len(chunks))
+        kind, body = chunks[index]
+        way = random.randrange(8)
+        if way <= 3:
+            chunks[index] = kind, mutate_bytes(random, body)
+        elif way == 4:
+            chunks.insert(random.randrange(len(chunks) + 1), (kind, body))
+        elif way == 5 and len(chunks) > 1:
+            del chunks[index]
+        elif way == 6:
+            chunks[index] = random.choice((b"H", b"A", b"i", b"e", b"x", b"S", b"P", b"z")), body
+        else:
+            number = format_._pack_varint(random.choice(NUMBERS))
+            chunks[index] = kind, number + body[random.randrange(4) :]
+    mutated = join(start, chunks or [(b"H", b"")])
+    return mutate_bytes(random, mutated) if random.random() < 0.2 else mutated
+
+
+def mutate_bytes(random: Random, data: bytes) -> bytes:
+    """A few bytes changed, taken out, put in, or cut off."""
+    changed = bytearray(data)
+    for _ in range(random.choice((1, 1, 3))):
+        place = random.randrange(len(changed) + 1)
+        way = random.randrange(6)
+        if way <= 2 and place < len(changed):
+            changed[place] = (
+                random.randrange(256) if way else changed[place] ^ 1 << random.randrange(8)
+            )
+        elif way == 3:
+            del changed[place : place + random.choice((1, 4, 50))]
+        elif way == 4:
+            changed[place:place] = random.randbytes(random.choice((1, 4, 50)))
+        elif random.random() < 0.2:
+            del changed[place:]
+    return bytes(changed)
+
+
+def corpus() -> dict[str, bytes]:
+    """Small files that were made to cost much, one for each kind of claim."""
+    plain = seeds()[0]
+    start, chunks = plain[:HEADER_END], split(plain)
+    (_, header), (_, stream) = chunks[0], chunks[-1]
+    rest = header[2:]  # width and height are one byte each
+
+    def sized(width: int, height: int, tile: int = 0) -> bytes:
+        sides = format_._pack_varint(width) + format_._pack_varint(height)
+        return sides + rest[:2] + format_._pack_varint(tile) + rest[3:]
+
+    def file(*parts: tuple[bytes, bytes]) -> bytes:
+        return join(start, [*parts])
+
+    zeros = zlib.compress(bytes(2**24), 9)
+    return {
+        "many pixels": file((b"H", sized(2**14, 2**14, 64)), (b"S", b"\0\x01" + bytes(4))),
+        "low tiles": file((b"H", sized(2**12, 2**12, 1)), (b"S", b"\0\x01" + bytes(4))),
+        "one tile": file((b"H", sized(2**14, 2**14)), (b"S", b"\0\x01")),
+        "transparency": file((b"H", header), (b"A", zeros), (b"S", stream)),
+        "profile": file((b"H", header), (b"i", zeros), (b"S", stream)),
+        "packet": file((b"H", header), (b"x", zeros), (b"S", stream)),
+        "many chunks": file((b"H", header), *[(b"z", b"")] * 2000, (b"S", stream)),
+        "false starts": plain[:-1] + (b"S" + format_._pack_varint(2**20)) * 3000,
+        "only S": plain[:-1] + b"S" * 3000,
+        "empty stream": file((b"H", header), (b"S", stream[:2])),
+        "no stream": file((b"H", header)),
+        "cut": plain[: len(plain) // 2],
+    }
+
+
+# --- files of weights ---------------------------------------------------------------------------
+
+MODELS = ("tiny", "paper", "tiny-refinement")
+VALUES = (None, True, -1, 0, 1, 8, 2**31, 2**63, 0.5, float("nan"), "", "x", [], [8, 0], {}, [[]])
+
+
+def mutate_weights(random: Random, data: bytes) -> bytes:
+    """Changes the header, the configuration within, or numbers of a tensor."""
+    (length,) = struct.unpack("<Q", data[:8])
+    header, body = json.loads(data[8 : 8 + length]), bytearray(data[8 + length :])
+    metadata = json.loads(header["__metadata__"][model_files.METADATA_KEY])
+    name = random.choice([key for key in header if key != "__metadata__"])
+    way = random.randrange(5)
+    if way == 0:
+        metadata[random.choice(list(metadata))] = random.choice(VALUES)
+    elif way == 1:
+        metadata["config"][random.choice(list(metadata["config"]))] = random.choice(VALUES)
+    elif way == 2:
+        header[name]["dtype"] = random.choice(("F64", "F16", "I64", "I8", "BOOL", "F8_E8M0"))
+    elif way == 3:
+        header[name]["shape"] = random.choice(([], [0], header[name]["shape"][::-1], [2**63, 2]))
+    else:
+        first, last = header[name]["data_offsets"]
+        place = random.randrange(first, last) if last > first else 0
+        length = random.choice((1, min(8, last - place)))
+        body[place : place + length] = random.choice((b"\xff", b"\x7f", b"\0", b"\x80")) * length
+    mutated = _pack_weights(header, metadata, body)
+    if way == 4 and random.random() < 0.8:
+        metadata["id"] = _identity(metadata, mutated)
+        mutated = _pack_weights(header, metadata, body)
+    return mutated
+
+
+def _pack_weights(header: dict[str, Any], metadata: dict[str, Any], body: bytearray) -> bytes:
+    header["__metadata__"] = {model_files.METADATA_KEY: json.dumps(metadata)}
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + bytes(body)
+
+
+def _identity(metadata: dict[str, Any], data: bytes) -> str:
+    """The one that matches the tensors."""
+    kind, prefix = metadata["kind"], weights.INTEGER
+    if kind == model_files.REFINEMENT:
+        kind, prefix = RefinementConfig, ""
+    else:
+        kind = weights.KINDS[kind]
+    config = weights_schema.read_config(kind, metadata["config"])
+    tensors = model_files.part(safetensors.torch.load(data), prefix)
+    return model_files.identify(config, tensors).hex()
+
+
+def models() -> list[bytes]:
+    return [(GOLDEN / f"{name}.safetensors").read_bytes() for name in MODELS]
+
+
+# --- pictures -----------------------------------------------------------------------------------
+
+
+def pictures() -> list[bytes]:
+    """A small file of each format that Pillow writes, some with metadata."""
+    image = Image.effect_noise((23, 17), 60).convert("RGB")
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "maker"
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    found = []
+    for kind in ("PNG", "JPEG", "WEBP", "TIFF", "AVIF", "JPEG2000"):
+        found.append(_saved(image, kind))
+        if kind != "JPEG2000":
+            found.append(_saved(image, kind, exif=exif, icc_profile=profile))
+    for kind in ("BMP", "GIF", "PPM", "ICO", "ICNS", "PCX", "SGI", "TGA", "QOI", "DIB"):
+        found.append(_saved(image, kind))
+    found.append(_saved(image, "JPEG", progressive=True, comment=b"comment"))
+    found.append(_saved(image.convert("CMYK"), "JPEG"))
+    found.append(_saved(image.convert("RGBA"), "PNG"))
+    found.append(_saved(image.convert("I;16"), "PNG"))
+    found.append(_saved(image.convert("P"), "PNG", bits=4))
+    found.append(_saved(image.convert("LAB"), "TIFF"))
+    found.append(_saved(image, "TIFF", compression="tiff_lzw"))
+    psd = struct.pack(">4sH6xHIIHH", b"8BPS", 1, 3, 4, 5, 8, 3) + bytes(4 + 4 + 4 + 2)
+    return [*found, psd + bytes(range(60))]
+
+
+def _saved(image: Image.Image, kind: str, **options: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def mutate_picture(random: Random, data: bytes) -> bytes:
+    changed = mutate_bytes(random, data)
+    return _with_png_checksums(changed) if random.random() < 0.8 else changed
+
+
+def _with_png_checksums(data: bytes) -> bytes:
+    """Of chunks for as long as they follow each other; anything else as it is."""
+    signature, start = png.SIGNATURE, len(png.SIGNATURE)
+    if not data.startswith(signature):
+        return data
+    found = bytearray(data)
+    while start + 12 <= len(data):
+        (length,) = struct.unpack_from(">I", data, start)
+        end = start + 8 + length
+        found[end : end + 4] = struct.pack(">I", zlib.crc32(data[start + 4 : end]))
+        start = end + 4
+    return bytes(found[: len(data)])
+
+
+# --- what an encoder is given -------------------------------------------------------------------
+
+
+def plain_pictures() -> list[bytes]:
+    """Bytes that ``picture_of`` makes pictures of."""
+    random = Random(1)
+    return [
+        bytes([side, 2 * side, kind * 29, kind]) + random.randbytes(side)
+        for side, kind in ((1, 0), (7, 1), (8, 2), (17, 3), (30, 4), (24, 5))
+    ]
+
+
+def picture_of(data: bytes) -> tuple[Picture, float | None, dict[str, Any]]:
+    """A small picture, a quality and options for ``compress``, all by the bytes."""
+    width, height, eighths, flags, *values = bytes(data[:2000]).ljust(5, b"\0")
+    height, width = height % 24 + 1, width % 24 + 1
+    pixels = np.resize(np.array(values, np.uint8), (height, width, 3))
+    if flags & 1:
+        pixels = np.repeat(pixels[..., :1], 3, axis=2)
+    name = "paper" if flags & 2 else "tiny"
+    quality = None if flags & 2 else 1 + eighths % 57 / 8
+    options = {"weights": name, "refine": bool(flags & 4)}
+    options["effort"] = "thorough" if flags & 24 == 24 and width * height <= 128 else "fast"
+    return Picture(pixels, grey=bool(flags & 1)), quality, options
