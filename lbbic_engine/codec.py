@@ -55,6 +55,7 @@ def compress(
     weights: str = DEFAULT,
     effort: str = EFFORTS[0],
     refine: bool = True,
+    exact: bool = True,
     executor: Executor | None = None,
     progress: ReportProgress | None = None,
     cancelled: IsCancelled | None = None,
@@ -64,7 +65,9 @@ def compress(
     ``weights`` names the model, ``device`` is auto, cpu or cuda. ``effort`` is fast, or thorough
     (``symbol_search``): smaller files of the production model in eleven to 24 times the time.
     ``refine`` allows the decoder's refinement of all blocks (``coding.refine``), where it helps the
-    picture. The tiles of a large one are coded by the workers of ``executor``, on their CPUs.
+    picture. ``exact`` allows it to be stored without a loss where that takes no more bytes, as with
+    many a drawing (``coding.exact``). The tiles of a large one are coded by the workers of
+    ``executor``, on their CPUs.
     ValueError for a quality out of range and an unknown effort, LbbicError for a quality that the
     model has not, if the device fails or memory is short, UnknownWeightsError, Cancelled once
     ``cancelled`` returns True (asked at every front).
@@ -76,6 +79,7 @@ def compress(
         weights=weights,
         effort=effort,
         refine=refine,
+        exact=exact,
         executor=executor,
         progress=progress,
         cancelled=cancelled,
@@ -92,6 +96,7 @@ def compress_batch(
     weights: str = DEFAULT,
     effort: str = EFFORTS[0],
     refine: bool = True,
+    exact: bool = True,
     executor: Executor | None = None,
     progress: ReportProgress | None = None,
     cancelled: IsCancelled | None = None,
@@ -112,7 +117,7 @@ def compress_batch(
                 f"The model {weights} has only quality {config.default_quality:g}.",
             )
         refinement = refinement_files.of_weights(network.info.id) if refine else None
-        jobs = [EncodeJob(network, refinement, index, picture) for picture in pictures]
+        jobs = [EncodeJob(network, refinement, index, picture, exact=exact) for picture in pictures]
         tiles = [tile for i, job in enumerate(jobs) for tile in job.tiles(i)]
         search = effort == "thorough" and network.integer.at_quality(index).step_energy is not None
         if executor is not None:
@@ -239,7 +244,7 @@ def read_info(data: bytes) -> Info:
     """
     container, has_alpha = read_outline(data, partial=True)
     try:
-        name, installed = weights_of(container).name, True
+        name, installed = "" if container.exact else weights_of(container).name, True
     except UnknownWeightsError:
         name, installed = container.weights_id.hex(), False
     metadata = {"icc": container.icc, "exif": container.exif, "xmp": container.xmp}
@@ -250,6 +255,7 @@ def read_info(data: bytes) -> Info:
         grey=container.grey,
         has_alpha=has_alpha,
         quality=container.quality_eighths / QUALITY_STEPS,
+        exact=container.exact,
         weights=name,
         weights_installed=installed,
         refinement=container.strength / STRENGTHS[-1],

@@ -37,6 +37,7 @@ class CodedFile:
     seconds: float
     notices: tuple[Notice, ...]
     quality: float | None = None  # this and what follows of compressed files
+    exact: bool = False  # stored without a loss
     psnr: float | None = None  # dB
     ms_ssim: float | None = None  # where it was asked for, and the picture is large enough
     is_kept: bool = False  # the original is, since the .lbb file would not be smaller
@@ -57,6 +58,7 @@ class Encoding:
     weights: str = DEFAULT_WEIGHTS
     effort: str = EFFORTS[0]
     refine: bool = True
+    exact: bool = True
     device: str = "auto"
     strip: tuple[str, ...] = ()
     skip_larger: bool = False
@@ -126,6 +128,7 @@ class Encoding:
             seconds=seconds,
             notices=picture.notices,
             quality=compressed.quality,
+            exact=compressed.exact,
             psnr=metrics.psnr(*pixels),
             ms_ssim=metrics.ms_ssim(*pixels) if self.measure_ms_ssim else None,
             is_kept=is_kept,
@@ -149,6 +152,7 @@ class Encoding:
             weights=self.weights,
             effort=self.effort,
             refine=self.refine,
+            exact=self.exact,
             executor=executor,
             progress=progress,
             cancelled=cancelled,
@@ -174,6 +178,7 @@ class Encoding:
             weights=self.weights,
             effort=self.effort,
             refine=self.refine,
+            exact=self.exact,
             executor=executor,
             progress=progress,
             cancelled=cancelled,

@@ -1,4 +1,4 @@
-r"""The ``.lbb`` file format, version 1.2: this text is its specification.
+r"""The ``.lbb`` file format, version 1.3: this text is its specification.
 
 This module defines bytes and their limits; the codec defines what the entropy-coded bytes mean.
 Note that there is no end chunk. A file is complete when its payload covers every wavefront
@@ -14,8 +14,9 @@ in as few bytes as possible, five at most. ``zlib`` is one RFC 1950 stream with 
 
     file       signature  8 bytes  8B 4C 42 42 0D 0A 1A 0A ("\x8bLBB\r\n\x1a\n")
                major      u8       1; a higher one is refused
-               minor      u8       2; readers ignore it (1: P instead of S; 0: no refinement either)
-               chunks              H, then metadata and alpha in any order, then every S
+               minor      u8       3 if the file uses what this version adds, else 2; readers
+                                   ignore it (1: P instead of S; 0: no refinement either)
+               chunks              H, then metadata and alpha in any order, then every S or L
 
     chunk      type       1 byte   ASCII letter; upper case: critical, lower case: ancillary
                length     varint   bytes of the body
@@ -23,20 +24,22 @@ in as few bytes as possible, five at most. ``zlib`` is one RFC 1950 stream with 
                crc        4 bytes  CRC-32 (that of zlib) over type, length and body
 
 A reader refuses critical types that it does not know, and keeps unknown ancillary ones as they are.
-Types of version 1 occur at most once, except S and P.
+Types of version 1 occur at most once, except S, L and P.
 
     H header   width      varint   in pixels, 1 to 65535
                height     varint   in pixels, 1 to 65535; width * height is at most 2**28
                flags      u8       bit 0: grey picture, whose three channels are equal
                                    bits 1-2: strength of the refinement, in halves; 0: none;
                                    a reader refuses 3
+                                   bit 3: stored exactly, in L chunks; since 1.3
                                    other bits: 0; a reader refuses others
                quality    u8       in eighths, 8 (quality 1) to 64 (quality 8)
                tile       varint   height of a tile in rows of blocks; 0: one tile; a tile has
                                    at most 2**18 blocks and, unless it is the last, at least
                                    2**20 pixels (those of its blocks)
                weights    8 bytes  identity of the weights, or that of the refinement, if there
-                                   is one; the refinement names the weights that it refines
+                                   is one; the refinement names the weights that it refines;
+                                   zeros if the picture is stored exactly
                pixels     4 bytes  CRC-32 of the decoded picture, height * width * 3 bytes of RGB
 
     A alpha    zlib of height rows of width bytes, 0 (transparent) to 255; every row but the first
@@ -52,12 +55,20 @@ Types of version 1 occur at most once, except S and P.
                stream              the entropy-coded bytes of these fronts, with a check of 2 bytes
                                    after every 768 bytes that are followed by more
 
+    L lossless tile       varint   as in S
+               stream              a lossless WebP image: the image stream of RFC 9649, section 3,
+                                   which says the size of the tile and has no transparency
+
+A picture that takes fewer bytes so, a drawing, is stored exactly: all its streams are L chunks,
+there is no refinement, the quality is that which was asked for, and a row of blocks is 8 pixels
+high.
+
 A check is the lower half of the CRC-32 over type, length, tile, fronts and the stream before it,
 without the earlier checks.
 
 ICC, EXIF and XMP have at most 8 MiB each when decompressed. There are at most 1000 chunks besides
-H, S and P. The entropy-coded bytes of a tile are never fewer than its rows of symbols need if all
-of them are insignificant (``entropy``).
+H and those of streams. The entropy-coded bytes of a tile are never fewer than its rows of symbols
+need if all of them are insignificant (``entropy``).
 
 Files of versions 1.0 and 1.1 have P chunks in place of each S chunk:
 
@@ -86,7 +97,8 @@ from lbbic_engine.errors import (
 )
 
 SIGNATURE = b"\x8bLBB\r\n\x1a\n"
-VERSION = (1, 2)
+VERSION = (1, 3)
+PLAIN_VERSION = (1, 2)  # of files that use nothing new
 MAX_PIXELS = 2**28
 MAX_SIDE = 2**16 - 1
 MAX_METADATA_BYTES = 2**23
@@ -98,10 +110,12 @@ MAX_STRENGTH = 2
 
 _GREY = 1
 _STRENGTH_SHIFT = 1
+_EXACT = 8
 _MAX_VARINT_BYTES = 5
 _WEIGHTS_ID_BYTES = 8
+NO_WEIGHTS = bytes(_WEIGHTS_ID_BYTES)  # of a picture that is stored exactly
 _METADATA = {b"i": "icc", b"e": "exif", b"x": "xmp"}
-_STREAMS = (b"S", b"P")  # of this version, of those before 1.2
+_STREAMS = (b"S", b"P", b"L")  # of this version, of those before 1.2, of exact pictures
 _CONTENTS = {
     b"H": "Its header",
     b"A": "Its transparency",
@@ -119,7 +133,8 @@ _MAX_CANDIDATES = 2**18  # places where a stream is looked for behind damage
 class Segment:
     """The entropy-coded ``stream`` of the next ``front_count`` fronts of ``tile``.
 
-    If it is not ``whole``, only its beginning, which is intact, is there.
+    If it is not ``whole``, only its beginning, which is intact, is there. In a picture that is
+    stored exactly it has no fronts.
     """
 
     tile: int
@@ -135,7 +150,8 @@ class Container:
     Sizes in pixels, ``tile_block_rows`` in rows of blocks (0: one tile), ``alpha`` (height, width)
     uint8, ``ancillary`` pairs of type and body that this version has no use for. ``lost`` are the
     types of the chunks that a partial reading found damaged. ``strength`` of the refinement is in
-    halves; unless it is 0, ``weights_id`` is that of the refinement.
+    halves; unless it is 0, ``weights_id`` is that of the refinement. If the picture is ``exact``,
+    it is ``NO_WEIGHTS``, and the streams are lossless.
     """
 
     width: int
@@ -147,13 +163,14 @@ class Container:
     pixels_crc: int
     segments: tuple[Segment, ...]
     strength: int = 0
+    exact: bool = False
     alpha: NDArray[np.uint8] | None = None
     icc: bytes | None = None
     exif: bytes | None = None
     xmp: bytes | None = None
     ancillary: tuple[tuple[bytes, bytes], ...] = ()
     lost: tuple[bytes, ...] = ()
-    version: tuple[int, int] = VERSION
+    version: tuple[int, int] = PLAIN_VERSION
 
 
 def pack_container(container: Container) -> bytes:
@@ -162,7 +179,7 @@ def pack_container(container: Container) -> bytes:
     _check_segments(container)
     if len(container.ancillary) > MAX_CHUNKS - len(_METADATA) - 1:
         raise _corrupt("It has too many additional chunks.")
-    chunks = [SIGNATURE, bytes(VERSION), _pack_chunk(b"H", _pack_header(container))]
+    chunks = [SIGNATURE, bytes(_version_of(container)), _pack_chunk(b"H", _pack_header(container))]
     if container.icc is not None:
         chunks.append(_pack_chunk(b"i", _deflate_metadata(container.icc)))
     if container.exif is not None:
@@ -175,7 +192,8 @@ def pack_container(container: Container) -> bytes:
         chunks.append(_pack_chunk(kind, body))
     if container.alpha is not None:
         chunks.append(_pack_chunk(b"A", _pack_alpha(container, container.alpha)))
-    chunks += [_pack_stream(segment) for segment in container.segments]
+    pack = _pack_lossless if container.exact else _pack_stream
+    chunks += [pack(segment) for segment in container.segments]
     return b"".join(chunks)
 
 
@@ -213,7 +231,7 @@ def _parse(data: bytes, *, partial: bool, max_pixels: int, unpack_alpha: bool) -
         raise TooLargeError("Too large", f"{size} exceed the limit of {max_pixels} set here.")
     builder = _Builder(header, unpack_alpha=unpack_alpha)
     if partial:
-        for chunk in _find_chunks(data, first.end):
+        for chunk in _find_chunks(data, first.end, b"L" if header.exact else b"S"):
             builder.salvage(chunk)
     else:
         for chunk in _iterate_chunks(data, first.end):
@@ -293,9 +311,9 @@ class _Builder:
     def salvage(self, chunk: _Chunk) -> None:
         """Takes of any chunk what can be used."""
         try:
-            if chunk is _UNKNOWN and self.segments:
+            if chunk is _UNKNOWN and (self.segments or {b"S", b"L"} & self.lost.keys()):
                 return  # there were none but streams, and these are missed
-            if chunk.kind == b"S":
+            if chunk.kind in (b"S", b"L"):
                 segment = _parse_stream(chunk)
                 if not segment.whole:
                     self.lost[chunk.kind] = None
@@ -310,6 +328,8 @@ class _Builder:
 
     def _add_segment(self, kind: bytes, segment: Segment, skipped: int) -> None:
         """Takes a segment behind at most so many tiles of which there is none."""
+        if (kind == b"L") != self.header.exact:
+            raise _corrupt("Its picture is not stored as its header says.")
         last = self.segments[-1].tile if self.segments else -1
         first = max(last, 0) if kind == b"P" else last + 1
         _check_segment(self.header, segment, range(first, last + 2 + skipped))
@@ -355,11 +375,11 @@ def _iterate_chunks(data: bytes, start: int) -> Iterator[_Chunk]:
         start = chunk.end
 
 
-def _find_chunks(data: bytes, start: int) -> Iterator[_Chunk]:
+def _find_chunks(data: bytes, start: int, stream: bytes) -> Iterator[_Chunk]:
     """The chunks from ``start`` on, of damaged ones as much as there is.
 
     A damaged chunk may end elsewhere than it says: if nothing credible follows there, then the
-    next stream is looked for from its beginning.
+    next ``stream``, by its type, is looked for from its beginning.
     """
     candidates = _MAX_CANDIDATES
     while 0 <= start < len(data):
@@ -372,10 +392,10 @@ def _find_chunks(data: bytes, start: int) -> Iterator[_Chunk]:
             start = chunk.end
         else:
             yield _UNKNOWN  # that are passed over
-            start = data.find(b"S", start + 1)
+            start = data.find(stream, start + 1)
             while start >= 0 and candidates and not _is_credible(data, start):
                 candidates -= 1
-                start = data.find(b"S", start + 1)
+                start = data.find(stream, start + 1)
             if not candidates:
                 return
 
@@ -416,7 +436,7 @@ def _parse_header(chunk: _Chunk) -> Container:
     (pixels_crc,) = struct.unpack("<I", _take(body, at + _WEIGHTS_ID_BYTES, 4))
     if len(body) != at + _WEIGHTS_ID_BYTES + 4:
         raise _corrupt("Its header has the wrong length.")
-    strength = (flags & ~_GREY) >> _STRENGTH_SHIFT
+    strength = (flags & ~(_GREY | _EXACT)) >> _STRENGTH_SHIFT
     if strength > MAX_STRENGTH:
         raise _newer("It uses a compression method that this version does not know.")
     header = Container(
@@ -429,15 +449,18 @@ def _parse_header(chunk: _Chunk) -> Container:
         pixels_crc,
         segments=(),
         strength=strength,
+        exact=bool(flags & _EXACT),
     )
     _check_header(header)
     return header
 
 
 def _parse_stream(chunk: _Chunk) -> Segment:
-    """The segment of an S or P chunk, of a damaged S what its checks vouch for."""
+    """The segment of an S, L or P chunk, of a damaged S what its checks vouch for."""
     body = chunk.body
     tile, at = _parse_varint(body, 0)
+    if chunk.kind == b"L":
+        return Segment(tile, 0, bytes(body[at:]) if chunk.intact else b"", chunk.intact)
     front_count, at = _parse_varint(body, at)
     if chunk.kind == b"P":
         return Segment(tile, front_count, bytes(body[at:]), chunk.intact)
@@ -526,6 +549,16 @@ def _pack_stream(segment: Segment) -> bytes:
     return _pack_chunk(b"S", b"".join(body)[:length])
 
 
+def _pack_lossless(segment: Segment) -> bytes:
+    """An L chunk."""
+    return _pack_chunk(b"L", _pack_varint(segment.tile) + segment.stream)
+
+
+def _version_of(container: Container) -> tuple[int, int]:
+    """The version that a reader of the file must know."""
+    return VERSION if container.exact else PLAIN_VERSION
+
+
 def _pack_header(container: Container) -> bytes:
     return b"".join(
         [
@@ -540,7 +573,8 @@ def _pack_header(container: Container) -> bytes:
 
 
 def _flags(container: Container) -> int:
-    return (_GREY if container.grey else 0) | container.strength << _STRENGTH_SHIFT
+    grey, exact = container.grey * _GREY, container.exact * _EXACT
+    return grey | exact | container.strength << _STRENGTH_SHIFT
 
 
 def _pack_alpha(container: Container, alpha: NDArray[np.uint8]) -> bytes:
@@ -587,6 +621,8 @@ def _check_header(header: Container) -> None:
         raise _corrupt(f"{header.width} × {header.height} pixels exceed the limit of {MAX_PIXELS}.")
     if not 0 <= header.strength <= MAX_STRENGTH:
         raise _corrupt("A setting in its header is invalid.")
+    if header.exact and (header.weights_id != NO_WEIGHTS or header.strength):
+        raise _corrupt("Its header contradicts itself.")
     if header.quality_eighths not in QUALITY_EIGHTHS:
         raise _corrupt("Its quality is not between 1 and 8.")
     if len(header.weights_id) != _WEIGHTS_ID_BYTES:
@@ -608,7 +644,8 @@ def _check_segment(header: Container, segment: Segment, tiles: range) -> None:
         header.tile_block_rows == 0 or segment.tile * header.tile_block_rows >= header.height
     ):
         raise _corrupt("It has more parts than its picture can have.")
-    if not 1 <= segment.front_count <= header.width + 2 * header.height:
+    fronts = range(1) if header.exact else range(1, header.width + 2 * header.height + 1)
+    if segment.front_count not in fronts:
         raise _corrupt("A part of it claims an impossible size.")
 
 

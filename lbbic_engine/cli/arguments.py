@@ -158,7 +158,7 @@ def _add_compress(subparsers: Any) -> None:
         action="store_true",
         help="write no file that is not smaller than its picture",
     )
-    _add_options(parser, "effort", "refine", "weights", "device", "jobs")
+    _add_options(parser, "effort", "refine", "exact", "weights", "device", "jobs")
     _add_options(parser, "overwrite", "skip-existing", "keep-dates", "json")
 
 
@@ -293,6 +293,13 @@ def _add_options(parser: argparse.ArgumentParser, *names: str) -> None:
             dest="refine",
             action="store_false",
             help="turn off the decoder's refinement: slightly faster, lower quality",
+        )
+    if "exact" in names:
+        parser.add_argument(
+            "--no-exact",
+            dest="exact",
+            action="store_false",
+            help="code drawings, too, which are stored exactly where that takes fewer bytes",
         )
     if "weights" in names:
         parser.add_argument(

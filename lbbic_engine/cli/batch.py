@@ -52,6 +52,7 @@ def compress(args: Namespace) -> int:
         weights=args.weights,
         effort=args.effort,
         refine=args.refine,
+        exact=args.exact,
         device=args.device,
         strip=tuple(args.strip),
         skip_larger=args.skip_larger,
@@ -211,6 +212,7 @@ def _compress_row(job: Job, coded: CodedFile) -> Row:
         "psnr": coded.psnr,
         "seconds": coded.seconds,
         "quality": coded.quality,
+        "exact": coded.exact,
         "width": coded.width,
         "height": coded.height,
         "original_bytes": coded.input_bytes,
@@ -222,11 +224,10 @@ def _compress_line(row: Row) -> str:
     saving = tables.saving(row["original_bytes"], row["bytes"])
     if row["output"] is None:
         return f"{escaped(row['input'])}: not written, as it would not be smaller: {saving}"
-    return (
-        f"{_from_to(row)}: {saving}, "
-        f"{row['bpp']:.3f} bpp, {row['psnr']:.2f} dB, quality {row['quality']:g}, "
-        f"{row['seconds']:.1f} s"
-    )
+    quality = f"{row['psnr']:.2f} dB, quality {row['quality']:g}"
+    if row["exact"]:
+        quality = "a drawing, stored exactly"
+    return f"{_from_to(row)}: {saving}, {row['bpp']:.3f} bpp, {quality}, {row['seconds']:.1f} s"
 
 
 def _decompress_row(job: Job, coded: CodedFile) -> Row:

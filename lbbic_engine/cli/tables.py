@@ -43,13 +43,17 @@ def info_facts(info: Mapping[str, Any]) -> list[tuple[str, str]]:
     transparency = " with transparency" if info["has_alpha"] else ""
     metadata = (f"{name.upper()} {size} bytes" for name, size in info["metadata_bytes"].items())
     known = "" if info["weights_installed"] else ", not installed: the file cannot be decoded here"
+    if info["exact"]:
+        quality, model = "exact: every pixel as it was", "none needed"
+    else:
+        quality, model = f"{info['quality']:g}", f"{info['weights']}{known}"
     return [
         ("picture", f"{info['width']} x {info['height']} pixels, {kind}{transparency}"),
-        ("quality", f"{info['quality']:g}"),
+        ("quality", quality),
         ("size", f"{info['total_bytes']} bytes, {info['bpp']:.4f} bits per pixel"),
         ("payload", f"{info['payload_bytes']} bytes"),
         ("metadata", ", ".join(metadata) or "none"),
-        ("model", f"{info['weights']}{known}"),
+        ("model", model),
         (
             "refinement",
             f"{info['refinement']:.0%} of full strength" if info["refinement"] else "none",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lbbic_engine.bitstream.container import Container, Segment
+from lbbic_engine.bitstream import lossless
+from lbbic_engine.bitstream.container import NO_WEIGHTS, Container, Segment
 from lbbic_engine.bitstream.entropy import max_rows
 from lbbic_engine.bitstream.segments import GroupReader, SegmentReader
 from lbbic_engine.coding.adaptive_threads import on_idle_cores
@@ -21,18 +23,20 @@ from lbbic_engine.coding.assemble import (
     pixel_values,
 )
 from lbbic_engine.coding.block_loop import code_grids
-from lbbic_engine.coding.latents import LatentReader, Received
+from lbbic_engine.coding.exact import LAYOUT
+from lbbic_engine.coding.latents import LatentReader
 from lbbic_engine.coding.refine import ProgressiveRefiner, refine_tile
 from lbbic_engine.coding.results import Front, Pixels
-from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS, ModelConfig
+from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS, Config, ModelConfig
 from lbbic_engine.devices import choose_device
 from lbbic_engine.errors import CorruptDataError
-from lbbic_engine.layout.blocks import merge_blocks
+from lbbic_engine.layout.blocks import merge_blocks, split_blocks
 from lbbic_engine.layout.tiles import GROUP_BLOCKS, Tile, are_allowed, cut, group
 from lbbic_engine.layout.wavefront import coding_order, flip_blocks
 from lbbic_engine.networks import refinement_files
 from lbbic_engine.networks import weights as weights_files
 from lbbic_engine.networks.refinement import Refinement
+from lbbic_engine.networks.weights import LoadedModel
 from lbbic_engine.pictures.picture import Notice, NoticeKind, Picture
 
 _PARTS = {b"A": "transparency", b"i": "colour profile", b"e": "EXIF", b"x": "XMP"}
@@ -52,13 +56,16 @@ class DecodeJob:
         """``region`` is what is kept of the picture, by default all."""
         self.container = container
         self.partial = partial
-        self.network = weights_files.load(weights_of(container), choose_device(device))
+        self._network: LoadedModel | None = None
+        if not container.exact:
+            self._network = weights_files.load(weights_of(container), choose_device(device))
         self._refinement: Refinement | None = None
         if container.strength:
             info = refinement_files.by_id(container.weights_id)
             self._refinement = refinement_files.load(info, self.network.integer.device)
         self.quality_index = container.quality_eighths - round(MIN_QUALITY * QUALITY_STEPS)
-        config = self.network.info.config
+        self._config: Config = self._network.info.config if self._network else LAYOUT
+        config = self._config
         if not config.offers(self.quality_index):
             raise CorruptDataError("The file is damaged", "Its model does not support its quality.")
         self.block_size = config.block_size
@@ -79,13 +86,19 @@ class DecodeJob:
         self.canvas = Canvas(container.height, container.width, region)
         self.missing = 0  # blocks
 
+    @property
+    def network(self) -> LoadedModel:
+        """Of a picture that is not stored exactly."""
+        assert self._network is not None
+        return self._network
+
     def tiles(self, number: int) -> list[Tile]:
         container = self.container
         return cut(
             number,
             container.height,
             container.width,
-            self.network.info.config,
+            self._config,
             container.tile_block_rows,
         )
 
@@ -101,6 +114,7 @@ class DecodeJob:
             tile_block_rows=0,
             weights_id=self.container.weights_id,
             strength=self.container.strength,
+            exact=self.container.exact,
             pixels_crc=0,  # nobody asks
             segments=tuple(segments),
             version=self.container.version,
@@ -108,6 +122,8 @@ class DecodeJob:
 
     def check_contents(self, tile: Tile) -> None:
         """A whole stream holds at least what the least of what it is to stand for takes."""
+        if self.container.exact:
+            return
         segments = self.segments.get(tile.number, [])
         is_whole = all(segment.whole for segment in segments)
         if not is_whole or sum(segment.front_count for segment in segments) < tile.fronts:
@@ -133,6 +149,13 @@ class DecodeJob:
         self.canvas.take(tile.top * self.block_size, pixels)
         self.missing += int((~here).sum())
 
+    def place_exact(self, tile: Tile) -> Pixels:
+        """Takes a tile that is stored exactly; returns its pixels (height, width, 3)."""
+        (segment,) = self.segments[tile.number]
+        pixels = lossless.decode(segment.stream, *self._shape(tile))
+        self.canvas.take(tile.top * self.block_size, pixels)
+        return pixels
+
     def skip(self, tile: Tile) -> None:
         """The same for a tile of which nothing is there."""
         pixels = np.full((*self._shape(tile), 3), GREY, np.uint8)
@@ -152,7 +175,7 @@ class DecodeJob:
 
     def _check_coverage(self, tiles: Sequence[Tile]) -> None:
         """Every front of every tile is in some segment, and nothing else is."""
-        if any(self._fronts_there(tile.number) < tile.fronts for tile in tiles):
+        if any(self._fronts_there(tile) < tile.fronts for tile in tiles):
             raise CorruptDataError("Truncated file", "A part of the picture is missing.")
         if self._has_surplus(tiles):
             raise CorruptDataError(
@@ -162,11 +185,14 @@ class DecodeJob:
     def _has_surplus(self, tiles: Sequence[Tile]) -> bool:
         """Whether there are fronts or tiles that the picture does not have."""
         return any(number >= len(tiles) for number in self.segments) or any(
-            self._fronts_there(tile.number) > tile.fronts for tile in tiles
+            self._fronts_there(tile) > tile.fronts for tile in tiles
         )
 
-    def _fronts_there(self, tile: int) -> int:
-        return sum(segment.front_count for segment in self.segments.get(tile, ()))
+    def _fronts_there(self, tile: Tile) -> int:
+        segments = self.segments.get(tile.number, ())
+        if self.container.exact:
+            return tile.fronts if segments else 0
+        return sum(segment.front_count for segment in segments)
 
     def finish(self) -> Picture:
         """The picture so far; CorruptDataError if it is whole and not the encoder's."""
@@ -193,7 +219,7 @@ def damage_notices(container: Container, *, missing_blocks: int, blocks: int) ->
     texts = []
     lost = [_PARTS[kind] for kind in container.lost if kind in _PARTS]
     others = set(container.lost) - _PARTS.keys()
-    if not missing_blocks or not others <= {b"S", b"P"}:
+    if not missing_blocks or not others <= {b"S", b"P", b"L"}:
         lost += ["data of an unknown kind"] * bool(others)
     if lost:
         texts.append(f"The file is damaged: {', '.join(lost)} could not be read.")
@@ -207,13 +233,13 @@ def damage_notices(container: Container, *, missing_blocks: int, blocks: int) ->
 class DecodedBlocks:
     """A front's blocks: raster indexes (n,) in their pictures, values (n, 3B²).
 
-    These are flipped as ``flips`` (n,) say; ``received`` is what they were made of.
+    These are flipped as ``flips`` (n,) say; ``bits`` gives what each of them took.
     """
 
     indexes: NDArray[np.int64]
     values: Pixels
     flips: NDArray[np.int64]
-    received: Received
+    bits: Callable[[], NDArray[np.float32]]
 
 
 def decode_tiles(jobs: Sequence[DecodeJob], tiles: Sequence[Tile]) -> Iterator[DecodedBlocks]:
@@ -235,13 +261,16 @@ def _groups(jobs: Sequence[DecodeJob], tiles: Sequence[Tile]) -> Iterator[list[T
 
 
 def _kind(job: DecodeJob) -> tuple[bytes, int]:
-    return job.network.info.id, job.quality_index
+    return (NO_WEIGHTS if job.container.exact else job.network.info.id), job.quality_index
 
 
 def _decode_group(jobs: Sequence[DecodeJob], tiles: Sequence[Tile]) -> Iterator[DecodedBlocks]:
     first = jobs[tiles[0].picture]
     if first.partial and tiles[0].number not in first.segments:
         first.skip(tiles[0])
+        return
+    if first.container.exact:
+        yield from _decode_exactly(jobs, tiles)
         return
     network = first.network
     model = on_idle_cores(network.integer.at_quality(first.quality_index), network.integer.device)
@@ -261,7 +290,8 @@ def _decode_group(jobs: Sequence[DecodeJob], tiles: Sequence[Tile]) -> Iterator[
             values = pixel_values(state, blocks.shape[1])
             blocks[front] = values
             here[front] = True
-            yield DecodedBlocks(indexes[front], values, order.flips[front], reader.take_received())
+            bits = reader.take_received().bits
+            yield DecodedBlocks(indexes[front], values, order.flips[front], bits)
     except CorruptDataError:
         if not first.partial:
             raise
@@ -269,6 +299,24 @@ def _decode_group(jobs: Sequence[DecodeJob], tiles: Sequence[Tile]) -> Iterator[
     parts = zip(tiles, parts_of_tiles(blocks, tiles), parts_of_tiles(here, tiles), strict=True)
     for tile, values, decoded in parts:
         jobs[tile.picture].place(tile, values, decoded)
+
+
+def _decode_exactly(jobs: Sequence[DecodeJob], tiles: Sequence[Tile]) -> Iterator[DecodedBlocks]:
+    """Each tile is as a front of its own; its bytes are spread over its blocks."""
+    for tile in tiles:
+        job = jobs[tile.picture]
+        try:
+            pixels = job.place_exact(tile)
+        except CorruptDataError:
+            if not job.partial:
+                raise
+            job.skip(tile)
+            continue
+        (segment,) = job.segments[tile.number]
+        each = 8 * len(segment.stream) / tile.blocks
+        blocks, flips = split_blocks(pixels, job.block_size), np.zeros(tile.blocks, np.int64)
+        bits = partial(np.full, tile.blocks, each, np.float32)
+        yield DecodedBlocks(tile.indexes, blocks, flips, bits)
 
 
 def decoded_fronts(job: DecodeJob) -> Iterator[Front]:
@@ -281,12 +329,14 @@ def decoded_fronts(job: DecodeJob) -> Iterator[Front]:
 def _fronts_of(job: DecodeJob, tiles: Sequence[Tile]) -> Iterator[Front]:
     size, columns = job.block_size, tiles[0].columns
     context, first = np.concatenate([tile.context for tile in tiles]), tiles[0].first_index
+    if job.container.exact:
+        context[:] = -1
     for front in _decode_group([job], tiles):
         flip_blocks(front.values, front.flips, size)
         values = in_grey(front.values) if job.container.grey else front.values
         rows, places = np.divmod(front.indexes, columns)
         blocks = values.reshape(-1, size, size, 3)
-        yield Front(rows, places, blocks, front.received.bits(), context[front.indexes - first])
+        yield Front(rows, places, blocks, front.bits(), context[front.indexes - first])
 
 
 def _refined_fronts(

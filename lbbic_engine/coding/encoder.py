@@ -14,6 +14,7 @@ from lbbic_engine.bitstream.segments import GroupWriter, SegmentWriter, SymbolSi
 from lbbic_engine.coding.adaptive_threads import on_idle_cores
 from lbbic_engine.coding.assemble import in_grey, merge_tiles, parts_of_tiles, pixel_values
 from lbbic_engine.coding.block_loop import code_grids
+from lbbic_engine.coding.exact import stored_exactly
 from lbbic_engine.coding.latents import LatentWriter, SymbolWriter
 from lbbic_engine.coding.refine import STRENGTHS, refine_tile, squared_error
 from lbbic_engine.coding.results import Compressed, Pixels
@@ -33,8 +34,15 @@ class EncodeJob:
     """A picture on its way into a file."""
 
     def __init__(
-        self, network: LoadedModel, refinement: RefinementInfo | None, index: int, picture: Picture
+        self,
+        network: LoadedModel,
+        refinement: RefinementInfo | None,
+        index: int,
+        picture: Picture,
+        *,
+        exact: bool = False,
     ) -> None:
+        """``exact``: it may be stored so where that takes fewer bytes."""
         self.picture = picture
         self.reconstruction = np.empty_like(picture.pixels)
         self.segments: dict[int, Segment] = {}
@@ -42,6 +50,7 @@ class EncodeJob:
         self._network = network
         self._refinement = refinement
         self._index = index
+        self._may_be_exact = exact
         self._config = network.info.config
         height, width, _ = picture.pixels.shape
         self._tile_rows = tile_rows(height, width, self._config.block_size)
@@ -92,8 +101,13 @@ class EncodeJob:
             exif=picture.exif,
             xmp=picture.xmp,
         )
+        if self._may_be_exact:
+            container = stored_exactly(container, picture.pixels) or container
         quality = container.quality_eighths / QUALITY_STEPS
-        return Compressed(pack_container(container), pixels, quality)
+        data = pack_container(container)
+        if container.exact:
+            return Compressed(data, picture.pixels, quality, exact=True)
+        return Compressed(data, pixels, quality)
 
     def candidates(self) -> dict[int, Pixels]:
         """The reconstruction by the strength of its refinement: 0 and, if there is one, others."""

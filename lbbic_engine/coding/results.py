@@ -25,11 +25,15 @@ class Progress:
 
 @dataclass(frozen=True)
 class Compressed:
-    """A file's bytes, the pixels (H, W, 3) that every decoder makes of it, and its quality."""
+    """A file's bytes, the pixels (H, W, 3) that every decoder makes of it, and its quality.
+
+    ``exact``: they are the picture's own, since that takes no more bytes than coding it.
+    """
 
     data: bytes
     reconstruction: Pixels
     quality: float
+    exact: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,11 @@ class Front:
 
 @dataclass(frozen=True)
 class Info:
-    """What a file says of itself; sizes in bytes, ``refinement`` as a share of full strength."""
+    """What a file says of itself; sizes in bytes, ``refinement`` as a share of full strength.
+
+    If the picture is stored ``exact``, it needs no ``weights``, and its ``quality`` is only what
+    was asked for.
+    """
 
     version: str
     width: int
@@ -56,6 +64,7 @@ class Info:
     grey: bool
     has_alpha: bool
     quality: float
+    exact: bool
     weights: str
     weights_installed: bool
     refinement: float

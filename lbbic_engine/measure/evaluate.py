@@ -110,7 +110,13 @@ def measure(
         refuse_existing(path, overwrite=overwrite)
         started = perf_counter()
         compressed = codec.compress(
-            picture, quality, device=device, weights=weights, effort=effort, refine=refine
+            picture,
+            quality,
+            device=device,
+            weights=weights,
+            effort=effort,
+            refine=refine,
+            exact=False,  # a curve is that of the codec
         )
         encode_seconds = perf_counter() - started
         make_folder(path.parent)

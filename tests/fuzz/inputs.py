@@ -21,6 +21,7 @@ from PIL import Image, ImageCms
 
 from lbbic_engine import codec
 from lbbic_engine.bitstream import container as format_
+from lbbic_engine.bitstream import lossless
 from lbbic_engine.config import RefinementConfig
 from lbbic_engine.errors import LbbicError
 from lbbic_engine.layout import tiles
@@ -56,7 +57,7 @@ def seeds() -> list[bytes]:
         return (
             before
             + [
-                codec.compress(picture, quality, weights=name, refine=refine).data
+                codec.compress(picture, quality, weights=name, refine=refine, exact=False).data
                 for picture, quality, name, refine in (
                     (Picture(waves[:16, :20]), 3, "tiny", False),
                     (Picture(waves[:21, :30]), 3, "tiny", True),
@@ -68,6 +69,7 @@ def seeds() -> list[bytes]:
                     (Picture(waves[:1, :1]), 5, "tiny", False),
                 )
             ]
+            + [codec.compress(Picture(waves, waves[..., 0], **metadata), 8, weights="tiny").data]
         )
 
 
@@ -120,7 +122,7 @@ def mutate(random: Random, data: bytes) -> bytes:
         elif way == 5 and len(chunks) > 1:
             del chunks[index]
         elif way == 6:
-            chunks[index] = random.choice((b"H", b"A", b"i", b"e", b"x", b"S", b"P", b"z")), body
+            chunks[index] = bytes([random.choice(b"HAiexSLPz")]), body
         else:
             number = format_._pack_varint(random.choice(NUMBERS))
             chunks[index] = kind, number + body[random.randrange(4) :]
@@ -162,6 +164,9 @@ def corpus() -> dict[str, bytes]:
         return join(start, [*parts])
 
     zeros = zlib.compress(bytes(2**24), 9)
+    exact = (GOLDEN / "exact.lbb").read_bytes()
+    new, exact_header = exact[:HEADER_END], split(exact)[0]
+    wide = lossless.encode(np.zeros((1, lossless.MAX_SIDE, 3), np.uint8))
     return {
         "many pixels": file((b"H", sized(2**14, 2**14, 64)), (b"S", b"\0\x01" + bytes(4))),
         "low tiles": file((b"H", sized(2**12, 2**12, 1)), (b"S", b"\0\x01" + bytes(4))),
@@ -174,6 +179,10 @@ def corpus() -> dict[str, bytes]:
         "only S": plain[:-1] + b"S" * 3000,
         "empty stream": file((b"H", header), (b"S", stream[:2])),
         "no stream": file((b"H", header)),
+        "wide drawing": join(new, [exact_header, (b"L", b"\0" + wide)]),
+        "drawing of nothing": join(new, [exact_header, (b"L", b"\0" + wide[:5])]),
+        "drawing in place of blocks": file((b"H", header), (b"L", b"\0" + wide)),
+        "blocks in place of a drawing": join(new, [exact_header, (b"S", stream)]),
         "cut": plain[: len(plain) // 2],
     }
 

@@ -36,6 +36,10 @@ CORPUS = (
     "only S",
     "empty stream",
     "no stream",
+    "wide drawing",
+    "drawing of nothing",
+    "drawing in place of blocks",
+    "blocks in place of a drawing",
     "cut",
 )
 

@@ -30,6 +30,7 @@ def main() -> None:
         ("paper", "paper", None, False, False),
         ("refined", "tiny", 3.0, False, False),
         ("pages", "tiny", 8.0, False, False),
+        ("exact", "tiny", 8.0, False, True),
     ):
         pixels = waves.astype(np.uint8)
         pixels = np.tile(pixels, (5, 5, 1)) if name == "pages" else pixels
@@ -43,7 +44,8 @@ def main() -> None:
             xmp=None,
             notices=(),
         )
-        compressed = compress(picture, quality, weights=model, refine=name == "refined")
+        refine, exact = name == "refined", name == "exact"
+        compressed = compress(picture, quality, weights=model, refine=refine, exact=exact)
         (FOLDER / f"{name}.lbb").write_bytes(compressed.data)
         lines.append(f"{hashlib.sha256(compressed.reconstruction).hexdigest()}  {name}.lbb\n")
     checksums.write_text("".join(lines + kept), encoding="utf-8")

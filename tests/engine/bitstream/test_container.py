@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from lbbic_engine.bitstream import container as format_
 from lbbic_engine.bitstream.container import (
     MAX_METADATA_BYTES,
+    NO_WEIGHTS,
     PAGE_BYTES,
     SIGNATURE,
     Container,
@@ -66,9 +67,13 @@ def chunk(kind: bytes, body: bytes) -> bytes:
 
 
 def header_body(
-    size: bytes = b"\x05\x04", flags: int = 0, quality: int = 32, tile: bytes = b"\0"
+    size: bytes = b"\x05\x04",
+    flags: int = 0,
+    quality: int = 32,
+    tile: bytes = b"\0",
+    weights: bytes = b"weights!",
 ) -> bytes:
-    return size + bytes([flags, quality]) + tile + b"weights!" + struct.pack("<I", 7)
+    return size + bytes([flags, quality]) + tile + weights + struct.pack("<I", 7)
 
 
 def file_of(*chunks: bytes, header: bytes | None = None) -> bytes:
@@ -101,6 +106,9 @@ def containers(draw: st.DrawFn) -> Container:
     tile_count = draw(st.integers(1, -(-height // tile_block_rows))) if tile_block_rows else 1
     front_counts = st.integers(1, width + 2 * height)
     streams = st.binary(max_size=20) | st.binary(max_size=3).map(lambda part: part * PAGE_BYTES)
+    exact = draw(st.booleans())
+    if exact:
+        front_counts = st.just(0)
     segments = [Segment(tile, draw(front_counts), draw(streams)) for tile in range(tile_count)]
     noise = np.random.default_rng(draw(st.integers(0, 99)))
     alpha = noise.integers(0, 256, (height, width), dtype=np.uint8)
@@ -110,8 +118,10 @@ def containers(draw: st.DrawFn) -> Container:
         grey=draw(st.booleans()),
         quality_eighths=draw(st.integers(8, 64)),
         tile_block_rows=tile_block_rows,
-        weights_id=draw(st.binary(min_size=8, max_size=8)),
-        strength=draw(st.integers(0, 2)),
+        weights_id=NO_WEIGHTS if exact else draw(st.binary(min_size=8, max_size=8)),
+        strength=0 if exact else draw(st.integers(0, 2)),
+        exact=exact,
+        version=(1, 3) if exact else (1, 2),
         pixels_crc=draw(st.integers(0, 2**32 - 1)),
         segments=tuple(segments),
         alpha=draw(st.sampled_from([None, alpha])),
@@ -343,6 +353,22 @@ def test_unknown_ancillary_chunks_are_kept_and_written_again() -> None:
     assert pack_container(container) == data
 
 
+@pytest.mark.parametrize(
+    ("header", "stream"),
+    [
+        (header_body(flags=8), PAYLOAD),  # weights, though it needs none
+        (header_body(flags=8, weights=NO_WEIGHTS), PAYLOAD),
+        (header_body(flags=10, weights=NO_WEIGHTS), chunk(b"L", b"\0stream")),
+        (header_body(), chunk(b"L", b"\0stream")),
+    ],
+)
+def test_exact_pictures_have_streams_of_their_own_and_nothing_else(
+    header: bytes, stream: bytes
+) -> None:
+    with pytest.raises(CorruptDataError):
+        parse_container(file_of(stream, header=header))
+
+
 @pytest.mark.parametrize("partial", [False, True])
 def test_unknown_critical_chunks_are_refused(partial: bool) -> None:
     with pytest.raises(UnsupportedVersionError, match="does not know"):
@@ -361,7 +387,7 @@ def test_a_higher_minor_version_is_read() -> None:
     assert_same(parse_container(data), replace(PLAIN, version=(1, 9)))
 
 
-@pytest.mark.parametrize("flags", [6, 7, 8, 0x80])
+@pytest.mark.parametrize("flags", [6, 7, 16, 0x80])
 def test_unknown_flags_are_refused(flags: int) -> None:
     with pytest.raises(UnsupportedVersionError):
         parse_container(file_of(PAYLOAD, header=header_body(flags=flags)))

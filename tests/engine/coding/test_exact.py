@@ -1,0 +1,158 @@
+"""Drawings are stored exactly where that takes fewer bytes, and by every way come back so."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from lbbic_engine.bitstream import lossless
+from lbbic_engine.bitstream.container import pack_container, parse_container
+from lbbic_engine.codec import (
+    compress,
+    compress_batch,
+    decode_progressively,
+    decompress,
+    decompress_region,
+    read_info,
+)
+from lbbic_engine.coding.assemble import GREY
+from lbbic_engine.errors import CorruptDataError, LbbicError
+from lbbic_engine.layout import tiles
+from lbbic_engine.measure.target_search import search_quality
+from lbbic_engine.pictures.picture import Picture
+
+pytestmark = pytest.mark.usefixtures("tiny")
+
+Pixels = NDArray[np.uint8]
+
+
+@pytest.fixture
+def drawing() -> Pixels:
+    """(93, 141, 3): lines and letters."""
+    image = Image.new("RGB", (141, 93), "white")
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((10, 12, 60, 80), outline="navy", fill="khaki")
+    draw.text((20, 30), "exactly", fill="black")
+    draw.line((70, 5, 135, 88), fill="crimson", width=2)
+    return np.asarray(image)
+
+
+@pytest.fixture
+def rich(drawing: Pixels) -> Picture:
+    """The drawing with everything that a file can hold."""
+    alpha = np.arange(drawing.shape[1], dtype=np.uint8)[None].repeat(len(drawing), 0)
+    return Picture(drawing, alpha, icc=b"profile", exif=b"II*\0", xmp=b"<x/>")
+
+
+def test_a_drawing_is_stored_exactly(rich: Picture) -> None:
+    compressed = compress(rich, 5)
+    assert compressed.exact
+    assert np.array_equal(compressed.reconstruction, rich.pixels)
+    assert len(compressed.data) < len(compress(rich, 5, exact=False).data)
+    back = decompress(compressed.data)
+    for field in ("pixels", "alpha", "icc", "exif", "xmp", "grey"):
+        np.testing.assert_equal(getattr(back, field), getattr(rich, field))
+    info = read_info(compressed.data)
+    assert (info.exact, info.quality, info.weights, info.weights_installed) == (True, 5, "", True)
+    assert (info.complete, info.version, info.refinement) == (True, "1.3", 0)
+
+
+def test_the_option_turns_it_off(drawing: Pixels) -> None:
+    compressed = compress(Picture(drawing), 5, exact=False)
+    assert not compressed.exact
+    info = read_info(compressed.data)
+    assert (info.exact, info.version) == (False, "1.2")
+
+
+def test_a_photograph_is_coded_without_a_whole_attempt(
+    photograph: Pixels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def encode(pixels: Pixels, how: tuple[int, int] = lossless.DENSE) -> bytes:
+        assert how == lossless.FAST
+        return original(pixels, how)
+
+    original = lossless.encode
+    monkeypatch.setattr(lossless, "encode", encode)
+    assert not compress(Picture(photograph), 1).exact
+
+
+def test_a_grey_drawing_stays_grey(drawing: Pixels) -> None:
+    grey = drawing[..., 1:2].repeat(3, axis=2)
+    compressed = compress(Picture(grey, grey=True), 5)
+    assert compressed.exact
+    back = decompress(compressed.data)
+    assert back.grey
+    assert np.array_equal(back.pixels, grey)
+
+
+def test_pictures_of_both_kinds_share_a_batch(drawing: Pixels, photograph: Pixels) -> None:
+    pictures = [Picture(drawing), Picture(photograph), Picture(drawing[:40])]
+    batch = compress_batch(pictures, 5)
+    assert [each.exact for each in batch] == [True, False, True]
+    assert [each.data for each in batch] == [compress(each, 5).data for each in pictures]
+
+
+@pytest.fixture
+def tiled(drawing: Pixels, monkeypatch: pytest.MonkeyPatch) -> bytes:
+    monkeypatch.setattr(tiles, "TILE_PIXELS", 2500)
+    data = compress(Picture(drawing), 8).data
+    info = read_info(data)
+    assert info.exact
+    assert info.tiles > 3
+    return data
+
+
+def test_tiles_come_back_whole_by_regions_and_as_fronts(tiled: bytes, drawing: Pixels) -> None:
+    assert np.array_equal(decompress(tiled).pixels, drawing)
+    assert np.array_equal(decompress_region(tiled, 30, 20, 50, 41), drawing[20:61, 30:80])
+    shown = np.zeros((96, 144, 3), np.uint8)
+    bits = 0.0
+    for front in decode_progressively(tiled):
+        for row, column, block in zip(front.rows, front.columns, front.blocks, strict=True):
+            shown[8 * row : 8 * row + 8, 8 * column : 8 * column + 8] = block
+        bits += front.bits.sum()
+        assert (front.context == -1).all()
+    assert np.array_equal(shown[:93, :141], drawing)
+    assert bits == pytest.approx(8 * read_info(tiled).payload_bytes, rel=0.01)
+
+
+def test_a_damaged_tile_is_grey_and_the_others_are_there(tiled: bytes, drawing: Pixels) -> None:
+    container = parse_container(tiled)
+    top = 8 * container.tile_block_rows
+    place = tiled.index(container.segments[1].stream) + 3
+    damaged = tiled[:place] + bytes([tiled[place] ^ 1]) + tiled[place + 1 :]
+    with pytest.raises(CorruptDataError):
+        decompress(damaged)
+    back = decompress(damaged, partial=True)
+    assert (back.pixels[top : 2 * top] == GREY).all()
+    assert np.array_equal(back.pixels[:top], drawing[:top])
+    assert np.array_equal(back.pixels[2 * top :], drawing[2 * top :])
+    (notice,) = back.notices
+    assert "could be decoded" in notice.text
+    cut = decompress(tiled[:-40], partial=True)
+    assert np.array_equal(cut.pixels[:top], drawing[:top])
+
+
+def test_a_stream_of_another_size_is_refused_before_it_is_decoded(
+    drawing: Pixels,
+) -> None:
+    container = parse_container(compress(Picture(drawing), 5).data)
+    large = lossless.encode(np.zeros((2000, 2000, 3), np.uint8))
+    (segment,) = container.segments
+    for stream in (large, b"", segment.stream[:3], segment.stream[:40]):
+        data = pack_container(replace(container, segments=(replace(segment, stream=stream),)))
+        with pytest.raises(CorruptDataError):
+            decompress(data)
+        assert (decompress(data, partial=True).pixels == GREY).all()
+
+
+def test_a_target_is_met_exactly_where_that_fits(drawing: Pixels) -> None:
+    exact = compress(Picture(drawing), 8)
+    _, found = search_quality(Picture(drawing), max_bytes=len(exact.data))
+    assert found.exact
+    _, found = search_quality(Picture(drawing), min_psnr=60)
+    assert found.exact
+    with pytest.raises(LbbicError, match="too small"):
+        search_quality(Picture(drawing), max_bytes=len(exact.data), exact=False)
