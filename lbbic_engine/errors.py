@@ -22,6 +22,10 @@ class CorruptDataError(LbbicError):
     """The file is truncated, damaged, or contradicts itself."""
 
 
+class UnrecoverableDataError(CorruptDataError):
+    """Nothing more of the picture can be shown, not even a part of it."""
+
+
 class UnsupportedImageError(LbbicError):
     """The picture cannot be read, or is of a kind that is not coded."""
 

@@ -28,7 +28,12 @@ from lbbic_engine.cli.console import (
 from lbbic_engine.cli.files import Job, Plan, list_jobs, plan_jobs
 from lbbic_engine.cli.streams import name_of, read_bytes, refuse_terminal, to_standard_output
 from lbbic_engine.devices import choose_device
-from lbbic_engine.errors import CorruptDataError, LbbicError, UnknownWeightsError
+from lbbic_engine.errors import (
+    CorruptDataError,
+    LbbicError,
+    UnknownWeightsError,
+    UnrecoverableDataError,
+)
 from lbbic_engine.pictures.find import LBBIC_SUFFIXES, picture_suffixes
 
 if TYPE_CHECKING:
@@ -187,7 +192,8 @@ def _explained(error: Exception | None, content: Content, direction: Direction) 
     if of_all or not isinstance(error, FAILURES):
         raise error
     is_whole = isinstance(direction, Decoding) and not direction.partial
-    if isinstance(error, CorruptDataError) and is_whole:
+    is_recoverable = not isinstance(error, UnrecoverableDataError)
+    if isinstance(error, CorruptDataError) and is_whole and is_recoverable:
         return _with_hint(error, content)
     return error
 

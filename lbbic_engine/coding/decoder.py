@@ -29,7 +29,7 @@ from lbbic_engine.coding.refine import ProgressiveRefiner, refine_tile
 from lbbic_engine.coding.results import Front, Pixels
 from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS, Config, ModelConfig
 from lbbic_engine.devices import choose_device
-from lbbic_engine.errors import CorruptDataError
+from lbbic_engine.errors import CorruptDataError, UnrecoverableDataError
 from lbbic_engine.layout.blocks import merge_blocks, split_blocks
 from lbbic_engine.layout.tiles import GROUP_BLOCKS, Tile, are_allowed, cut, group
 from lbbic_engine.layout.wavefront import coding_order, flip_blocks
@@ -200,7 +200,7 @@ class DecodeJob:
         blocks = sum(tile.blocks for tile in self.tiles(0))
         notices = damage_notices(container, missing_blocks=self.missing, blocks=blocks)
         if not self.missing and self.canvas.crc != container.pixels_crc:
-            raise CorruptDataError(
+            raise UnrecoverableDataError(
                 "Checksum mismatch", "The decoded picture differs from the one that was saved."
             )
         return Picture(

@@ -76,7 +76,7 @@ def decode(
     from lbbic_engine import codec
     from lbbic_engine.bitstream.container import parse_container
     from lbbic_engine.coding.decoder import damage_notices
-    from lbbic_engine.errors import Cancelled, CorruptDataError
+    from lbbic_engine.errors import Cancelled, UnrecoverableDataError
 
     info, container = codec.read_info(data), parse_container(data, partial=True)
     colours = conversion.Colours(container.icc, container.grey)
@@ -95,7 +95,7 @@ def decode(
         blocks = colours.on_screen(front.blocks)
         report(messages.Front(front.rows, front.columns, blocks, step))
     if picture is None:
-        raise CorruptDataError("Nothing is left", "No block of this file can be decoded.")
+        raise UnrecoverableDataError("Nothing is left", "No block of this file can be decoded.")
     report(Step(tr("Measuring"), begin=MEASURING))
     point = measure(info.quality, data, original, picture.picture()[..., 2::-1])
     errors = None if original is None else picture.errors(original.picture.pixels)

@@ -5,54 +5,47 @@ from __future__ import annotations
 import errno
 import traceback
 
+from lbbic_engine import errors
+from lbbic_engine.errors import LbbicError
 from lbbic_gui.jobs.messages import Problem
 
-# By the names of the engine's errors, most specific first: the title (empty: the error's own) and
-# what to do.
-_KINDS = (
-    ("GpuError", "", "Retry on the CPU."),
+# Most specific first: the first class that fits an error gives the title (empty: the error's own) and the hint.
+_KINDS: tuple[tuple[type[LbbicError], str, str], ...] = (
+    (errors.GpuError, "", "Retry on the CPU."),
     (
-        "NotLbbicError",
+        errors.NotLbbicError,
         "Not an .lbb file",
         "Open it with the program that made it, or choose another file.",
     ),
+    (errors.UnsupportedVersionError, "Made by a newer version", "Update LBBIC to read this file."),
     (
-        "UnsupportedVersionError",
-        "Made by a newer version",
-        "Update LBBIC to read this file.",
-    ),
-    (
-        "UnknownWeightsError",
+        errors.UnknownWeightsError,
         "Unknown model",
         "Install the model that the file was made with, or update LBBIC.",
     ),
     (
-        "CorruptDataError",
+        errors.CorruptDataError,
         "",
         "Get the file again from its source; a part may be missing or changed.",
     ),
+    (errors.TooLargeError, "Too large", "Make it smaller with another program, then try again."),
+    (errors.UnwritableImageError, "", "Choose another format."),
     (
-        "TooLargeError",
-        "Too large",
-        "Make it smaller with another program, then try again.",
-    ),
-    ("UnwritableImageError", "", "Choose another format."),
-    (
-        "UnknownFormatError",
+        errors.UnknownFormatError,
         "Cannot read this picture",
         "Convert it to PNG or JPEG with another program, then try again.",
     ),
     (
-        "UnfitPixelsError",
+        errors.UnfitPixelsError,
         "Cannot read this picture",
         "Convert it to 8 bits per channel with another program, then try again.",
     ),
     (
-        "UnsupportedImageError",
+        errors.UnsupportedImageError,
         "Cannot read this picture",
         "Get the file again from its source; a part may be missing or changed.",
     ),
-    ("LbbicError", "", ""),
+    (LbbicError, "", ""),
 )
 _SYSTEM = {
     errno.ENOSPC: ("Disk full", "Free some space or choose another folder."),
@@ -66,20 +59,23 @@ _SYSTEM = {
 
 
 def explain(error: BaseException, name: str) -> Problem:
-    """Words for an exception of the engine, of the system, or of unknown origin."""
+    """What to show a user for an error raised while working on the file ``name``."""
     title, detail, hint = _words(error)
-    log = f"{name}\n" + "".join(traceback.format_exception(error))
+    is_recoverable = isinstance(error, errors.CorruptDataError) and not isinstance(
+        error, errors.UnrecoverableDataError
+    )
     return Problem(
         title,
         detail,
         hint,
-        log,
-        retry_on_cpu=_is(error, "GpuError"),
-        can_show_rest=title == "Truncated file" or title == "The file is damaged",
+        log=f"{name}\n" + "".join(traceback.format_exception(error)),
+        retry_on_cpu=isinstance(error, errors.GpuError),
+        can_show_rest=is_recoverable,
     )
 
 
 def _words(error: BaseException) -> tuple[str, str, str]:
+    """Title, detail and hint."""
     if isinstance(error, MemoryError):
         return (
             "Out of memory",
@@ -89,12 +85,7 @@ def _words(error: BaseException) -> tuple[str, str, str]:
     if isinstance(error, OSError):
         title, hint = _SYSTEM.get(error.errno or 0, ("The file could not be used", "Try again."))
         return title, error.strerror or str(error), hint
-    for kind, known_title, hint in _KINDS:
-        if _is(error, kind):
-            title = known_title or str(getattr(error, "title", ""))
-            return title, str(getattr(error, "detail", "")) or str(error), hint
+    if isinstance(error, LbbicError):
+        title, hint = next((t, h) for kind, t, h in _KINDS if isinstance(error, kind))
+        return title or error.title, error.detail or str(error), hint
     return "Something went wrong", str(error), "Copy the details and report them."
-
-
-def _is(error: BaseException, kind: str) -> bool:
-    return any(each.__name__ == kind for each in type(error).__mro__)

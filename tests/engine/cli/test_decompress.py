@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 
 from lbbic_engine import codec
-from lbbic_engine.bitstream.container import parse_container
+from lbbic_engine.bitstream.container import pack_container, parse_container
 from tests.engine.cli.command_line import Capture, Draw, files_below, json_lines, run
 
 pytestmark = pytest.mark.usefixtures("tiny")
@@ -102,6 +103,18 @@ def test_partial_is_not_advised_where_it_cannot_help(packed: Path, capsys: Captu
     packed.write_bytes(packed.read_bytes()[:20])  # within the header
     assert run("decompress", packed) == 2
     assert "--partial" not in capsys.readouterr().err
+    assert run("decompress", packed, "--partial") == 2
+
+
+def test_partial_is_not_advised_for_pixels_that_fail_their_checksum(
+    packed: Path, capsys: Capture
+) -> None:
+    container = parse_container(packed.read_bytes())
+    packed.write_bytes(pack_container(replace(container, pixels_crc=container.pixels_crc ^ 1)))
+    assert run("decompress", packed) == 2
+    message = capsys.readouterr().err
+    assert "Checksum mismatch" in message
+    assert "--partial" not in message
     assert run("decompress", packed, "--partial") == 2
 
 

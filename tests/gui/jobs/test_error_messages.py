@@ -27,7 +27,8 @@ FAILURES: tuple[tuple[Exception, str], ...] = (
     (PermissionError(errno.EACCES, "Permission denied"), "No permission"),
     (errors.UnknownWeightsError("Unknown model", "not installed"), "Unknown model"),
     (errors.UnsupportedVersionError("Too new", "version 9"), "Made by a newer version"),
-    (errors.CorruptDataError("Checksum mismatch", "the pixels differ"), "Checksum mismatch"),
+    (errors.UnrecoverableDataError("Checksum mismatch", "the pixels differ"), "Checksum mismatch"),
+    (errors.CorruptDataError("Truncated file", "A part is missing."), "Truncated file"),
     (errors.NotLbbicError("No", "it begins differently"), "Not an .lbb file"),
     (ZeroDivisionError("division by zero"), "Something went wrong"),
 )
@@ -52,6 +53,13 @@ def test_a_failure_is_told_apart(error: Exception, title: str) -> None:
     assert problem.hint
     assert "a.png" in problem.log
     assert problem.retry_on_cpu == isinstance(error, errors.GpuError)
+
+
+def test_the_rest_of_a_damaged_file_is_offered_only_where_it_can_be_shown() -> None:
+    mismatch = errors.UnrecoverableDataError("Checksum mismatch", "the pixels differ")
+    assert explain(errors.CorruptDataError("The file is damaged", "…"), "a.lbb").can_show_rest
+    assert not explain(mismatch, "a.lbb").can_show_rest
+    assert not explain(errors.NotLbbicError("No", "…"), "a.lbb").can_show_rest
 
 
 def test_a_full_disk_leaves_nothing_behind(
