@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 
 from lbbic_engine import codec
-from lbbic_engine.cli import arguments
+from lbbic_engine.cli import program
 from lbbic_engine.measure import baselines, metrics, rate_distortion
 from lbbic_engine.pictures.read import load_picture
 
@@ -64,7 +64,7 @@ def evaluate(kodak: Path, effort: str, curves: list[Path]) -> dict[str, Any]:
     """The table of ``lbbic eval``, which also draws the curves; the last call's are kept."""
     table, plot = str(TABLES[effort]), str(KODAK / "curves.png")
     command = ["eval", str(kodak), "--effort", effort, "--json", table, "--plot", plot]
-    if code := arguments.main([*command, "--overwrite", "--anchor", *map(str, curves)]):
+    if code := program.main([*command, "--overwrite", "--anchor", *map(str, curves)]):
         sys.exit(code)
     results: dict[str, Any] = json.loads(TABLES[effort].read_text(encoding="utf-8"))
     return results

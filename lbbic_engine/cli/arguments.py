@@ -1,87 +1,19 @@
-"""The ``lbbic`` command line: which arguments there are. What they do is in ``commands``.
-
-``lbbic --help`` is there at once because nothing heavy is imported before a command runs.
-Exit codes: 0 done, 1 a decoded picture differs, 2 something failed, 130 interrupted, 141 nobody
-reads the output any more, 143 terminated.
-"""
+"""The arguments of the ``lbbic`` command line; ``batch`` and ``commands`` run the commands."""
 
 from __future__ import annotations
 
 import argparse
-import logging
 import math
-import os
-import signal
-import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from lbbic_engine.cli import batch, commands
-from lbbic_engine.cli.console import FAILURES, WarningHandler, complain, escaped, reason
+from lbbic_engine.cli.console import escaped
 from lbbic_engine.config import DEFAULT_WEIGHTS, EFFORTS, METADATA
-from lbbic_engine.devices import wait_briefly
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command in ``argv`` (or the process's arguments) and return its exit code."""
-    if getattr(sys, "frozen", False):  # the program is its own workers' program, too
-        import multiprocessing
-
-        multiprocessing.freeze_support()
-    try:
-        with _terminable():
-            _prepare()
-            args = _parser().parse_args(argv)
-            code: int = args.command(args)
-            if sys.stdout:
-                sys.stdout.flush()
-            return code
-    except KeyboardInterrupt:
-        complain("interrupted")
-        return 130
-    except BrokenPipeError:
-        # The reader has gone; without this Python would complain when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
-    except FAILURES as error:
-        complain(reason(error))
-        return 2
-
-
-def _prepare() -> None:
-    for number in range(3):  # or a file that is written would get the number of one that is closed
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
-    wait_briefly()
-    logging.getLogger("lbbic").handlers[:] = [WarningHandler()]
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """A request to end goes by way of every finally clause, as Ctrl+C does."""
-
-    def end(*_: object) -> NoReturn:
-        raise SystemExit(128 + signal.SIGTERM)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="lbbic", description="Learned block-based image compression.")
     parser.add_argument("--version", action=_Version, help="show the version and exit")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -112,12 +44,7 @@ class _Version(argparse.Action):
 
 def _add_compress(subparsers: Any) -> None:
     parser = _add_command(subparsers, "compress", batch.compress, "compress pictures to .lbb files")
-    parser.add_argument(
-        "inputs",
-        nargs="+",
-        metavar="IN",
-        help="pictures, folders of pictures, or - for standard input",
-    )
+    _add_inputs(parser, "pictures, folders of pictures")
     parser.add_argument(
         "-o",
         "--output",
@@ -166,12 +93,7 @@ def _add_decompress(subparsers: Any) -> None:
     parser = _add_command(
         subparsers, "decompress", batch.decompress, "decompress .lbb files to pictures"
     )
-    parser.add_argument(
-        "inputs",
-        nargs="+",
-        metavar="IN",
-        help=".lbb files, folders of them, or - for standard input",
-    )
+    _add_inputs(parser, ".lbb files, folders of them")
     parser.add_argument(
         "-o",
         "--output",
@@ -187,12 +109,7 @@ def _add_decompress(subparsers: Any) -> None:
 
 def _add_info(subparsers: Any) -> None:
     parser = _add_command(subparsers, "info", batch.info, "show what is in .lbb files")
-    parser.add_argument(
-        "inputs",
-        nargs="+",
-        metavar="IN",
-        help=".lbb files, folders of them, or - for standard input",
-    )
+    _add_inputs(parser, ".lbb files, folders of them")
     _add_options(parser, "json")
 
 
@@ -200,9 +117,7 @@ def _add_eval(subparsers: Any) -> None:
     parser = _add_command(
         subparsers, "eval", commands.evaluate, "measure rates, PSNR, MS-SSIM and times"
     )
-    parser.add_argument(
-        "folder", type=Path, metavar="FOLDER", help="a folder of pictures, or one picture"
-    )
+    _add_folder(parser)
     parser.add_argument(
         "-q",
         "--qualities",
@@ -225,7 +140,7 @@ def _add_eval(subparsers: Any) -> None:
     parser.add_argument(
         "--plot", type=_plot, metavar="FILE", help="plot the curves (.png, .svg, .pdf)"
     )
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the .lbb files in DIR")
+    _add_options(parser, "keep")
     parser.add_argument(
         "--details",
         action="store_true",
@@ -245,9 +160,7 @@ def _add_bench(subparsers: Any) -> None:
     parser = _add_command(
         subparsers, "bench", commands.bench, "compare speed, memory and rates with other codecs"
     )
-    parser.add_argument(
-        "folder", type=Path, metavar="FOLDER", help="a folder of pictures, or one picture"
-    )
+    _add_folder(parser)
     parser.add_argument(
         "--codecs",
         default="lbbic,jpeg,webp,avif",
@@ -266,7 +179,7 @@ def _add_bench(subparsers: Any) -> None:
 
 def _add_demo(subparsers: Any) -> None:
     parser = _add_command(subparsers, "demo", commands.demo, "try the codec on the sample pictures")
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the .lbb files in DIR")
+    _add_options(parser, "keep")
     parser.set_defaults(details=False)
     _add_options(parser, "effort", "refine", "weights", "device", "jobs", "overwrite")
 
@@ -277,6 +190,16 @@ def _add_command(
     parser: argparse.ArgumentParser = subparsers.add_parser(name, help=text, description=text)
     parser.set_defaults(command=run)
     return parser
+
+
+def _add_inputs(parser: argparse.ArgumentParser, kinds: str) -> None:
+    parser.add_argument("inputs", nargs="+", metavar="IN", help=f"{kinds}, or - for standard input")
+
+
+def _add_folder(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="a folder of pictures, or one picture"
+    )
 
 
 def _add_options(parser: argparse.ArgumentParser, *names: str) -> None:
@@ -331,6 +254,8 @@ def _add_options(parser: argparse.ArgumentParser, *names: str) -> None:
                 action="store_true",
                 help="skip inputs that already have a result, e.g. after an interruption",
             )
+    if "keep" in names:
+        parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the .lbb files in DIR")
     if "keep-dates" in names:
         parser.add_argument(
             "--keep-dates",
@@ -382,7 +307,3 @@ def _number(kind: type[int] | type[float], text: str) -> float:
     except ValueError:
         name = "whole number" if kind is int else "number"
         raise argparse.ArgumentTypeError(f"{text!r} is not a {name}") from None
-
-
-if __name__ == "__main__":
-    sys.exit(main())

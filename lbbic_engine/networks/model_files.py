@@ -69,6 +69,14 @@ def unknown(detail: str) -> UnknownWeightsError:
     return UnknownWeightsError("Unknown model", " ".join([detail, *_rejected.values()]))
 
 
+def not_installed(what: str, identity: bytes) -> UnknownWeightsError:
+    """The error for a model that a file names; ``what`` says how the file uses it."""
+    return unknown(
+        f"The file was {what} model {identity.hex()}, which is not installed; a newer version of "
+        "this program may include it."
+    )
+
+
 def read_header(path: Path) -> tuple[dict[str, Any], Header]:
     """What ``write_file`` was told to say of a file's tensors, and what these are.
 

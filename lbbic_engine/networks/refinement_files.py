@@ -56,10 +56,7 @@ def by_id(identity: bytes) -> RefinementInfo:
     for info in installed():
         if info.id == identity and _is_sound(info):
             return info
-    raise model_files.unknown(
-        f"The file was refined with model {identity.hex()}, which is not installed; a newer "
-        "version of this program may include it."
-    )
+    raise model_files.not_installed("refined with", identity)
 
 
 def load(info: RefinementInfo, device: str) -> Refinement:

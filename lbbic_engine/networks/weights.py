@@ -101,10 +101,7 @@ def by_id(identity: bytes) -> WeightsInfo:
     for info in installed():
         if info.id == identity and _is_sound(info):
             return info
-    raise model_files.unknown(
-        f"The file was made with model {identity.hex()}, which is not installed; a newer "
-        "version of this program may include it."
-    )
+    raise model_files.not_installed("made with", identity)
 
 
 def load(info: WeightsInfo, device: str) -> LoadedModel:

@@ -9,7 +9,7 @@ from lbbic_engine import errors
 from lbbic_engine.errors import LbbicError
 from lbbic_gui.jobs.messages import Problem
 
-# Most specific first: the first class that fits an error gives the title (empty: the error's own) and the hint.
+# Most specific first. The first that fits gives the title (empty: the error's own) and the hint.
 _KINDS: tuple[tuple[type[LbbicError], str, str], ...] = (
     (errors.GpuError, "", "Retry on the CPU."),
     (

@@ -15,7 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
-from lbbic_engine.cli.arguments import main as lbbic
+from lbbic_engine.cli.program import main as lbbic
 from lbbic_engine.config import PAPER_VARIANTS, paper_config
 from lbbic_engine.networks.paper_float import PaperNetwork
 from training.__main__ import main as training

@@ -27,7 +27,7 @@ from training.optimise.contexts import draw_blocks, draw_qualities, make_source,
 from training.shared import dataset
 from training.shared.recipe import Recipe, from_values
 from training.shared.run_folder import RunFolder
-from training.shared.steps import rate_share, update_average
+from training.shared.steps import make_optimisers, rate_share, update_average
 from training.simulation import closed_loop
 from training.simulation.open_loop import make_step
 
@@ -53,17 +53,9 @@ class Trainer:
         for name, value in self.network.named_parameters():
             hidden = value.ndim == 2 and "bias" not in name and not _is_head(name)
             (matrices if hidden else others).append(value)
-        self.optimisers = [
-            torch.optim.Muon(
-                matrices,
-                lr=recipe.matrix_learning_rate,
-                weight_decay=0.0,
-                adjust_lr_fn="match_rms_adamw",
-            )
-            if recipe.matrix_learning_rate
-            else torch.optim.Adam(matrices, lr=recipe.learning_rate, betas=(0.9, 0.98)),
-            torch.optim.Adam(others, lr=recipe.learning_rate, betas=(0.9, 0.98)),
-        ]
+        self.optimisers = make_optimisers(
+            matrices, others, recipe.matrix_learning_rate, recipe.learning_rate
+        )
         self.base_rates = [o.param_groups[0]["lr"] for o in self.optimisers]
 
     def schedule(self) -> float:

@@ -33,6 +33,7 @@ from training.refinement.decoded import Crop, read_crops
 from training.refinement.network import RefinementNetwork, input_count
 from training.shared.recipe import read_values
 from training.shared.run_folder import RunFolder, load_state
+from training.shared.steps import make_optimisers
 
 LOG_EVERY = 100
 MIN_ERROR = 1.0  # of a crop, squared, in 8-bit steps: below, rounding is all there is
@@ -141,15 +142,9 @@ class Trainer:
         hidden = [*self.network.layer_1.parameters(), *self.network.layer_2.parameters()]
         matrices = [v for v in hidden if v.shape[0] == recipe.model.hidden]
         others = [v for v in self.network.parameters() if all(v is not m for m in matrices)]
-        self.optimisers = [
-            torch.optim.Muon(
-                matrices,
-                lr=recipe.matrix_learning_rate,
-                weight_decay=0.0,
-                adjust_lr_fn="match_rms_adamw",
-            ),
-            torch.optim.Adam(others, lr=recipe.learning_rate, betas=(0.9, 0.98)),
-        ]
+        self.optimisers = make_optimisers(
+            matrices, others, recipe.matrix_learning_rate, recipe.learning_rate
+        )
         self.base_rates = [o.param_groups[0]["lr"] for o in self.optimisers]
 
     def update(self, batch: Batch) -> float:

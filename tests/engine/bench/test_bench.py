@@ -13,7 +13,7 @@ from PIL import Image
 
 from lbbic_engine.bench import codecs, page, reference, suite
 from lbbic_engine.bitstream.segments import SegmentWriter
-from lbbic_engine.cli.arguments import main
+from lbbic_engine.cli.program import main
 from lbbic_engine.coding import latents
 from lbbic_engine.coding.block_loop import code_blocks
 from lbbic_engine.config import ModelConfig, quality_index

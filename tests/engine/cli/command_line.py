@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lbbic_engine import codec
-from lbbic_engine.cli.arguments import main
+from lbbic_engine.cli.program import main
 from lbbic_engine.coding.results import Compressed
 
 Draw = Callable[..., Path]

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from lbbic_engine.cli import arguments
-from lbbic_engine.cli.arguments import main
+from lbbic_engine.cli import program
+from lbbic_engine.cli.program import main
 from lbbic_engine.codec import decompress
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -32,7 +32,7 @@ def test_an_interruption_while_arguments_are_read_prints_no_traceback(
     def interrupted() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(arguments, "_parser", interrupted)
+    monkeypatch.setattr(program, "make_parser", interrupted)
     assert main(["compress", "a.png"]) == 130
     assert capsys.readouterr().err == "lbbic: interrupted\n"
 

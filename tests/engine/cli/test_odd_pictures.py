@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from lbbic_engine.cli.arguments import main
+from lbbic_engine.cli.program import main
 from lbbic_engine.pictures.colour import to_srgb
 from lbbic_engine.pictures.picture import Picture, to_image
 from lbbic_engine.pictures.profile import SRGB, Colours, as_icc

@@ -1,13 +1,18 @@
 """What the tests of pictures share: pictures that are made, as files, and their metadata."""
 
 import io
+from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms
 
-from lbbic_engine.pictures.picture import Picture, to_image
+from lbbic_engine.pictures.picture import NoticeKind, Picture, to_image
+from lbbic_engine.pictures.read import load_picture
+
+Make = Callable[[ModuleType], bytes]
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 XMP = (
@@ -42,3 +47,14 @@ def stored(image: Image.Image, format_: str, **options: Any) -> io.BytesIO:
 def orientation_of(picture: Picture) -> int | None:
     value: int | None = to_image(picture).getexif().get(ExifTags.Base.Orientation)
     return value
+
+
+def load(data: bytes) -> Picture:
+    return load_picture(io.BytesIO(data))
+
+
+def left_out(picture: Picture) -> str:
+    """The text of the one notice of what is lost, empty if there is none."""
+    texts = [notice.text for notice in picture.notices if notice.kind is NoticeKind.LEFT_OUT]
+    assert len(texts) <= 1
+    return "".join(texts)

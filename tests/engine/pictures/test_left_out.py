@@ -2,7 +2,6 @@
 
 import io
 import struct
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,22 +13,8 @@ from lbbic_engine.bitstream.container import MAX_METADATA_BYTES
 from lbbic_engine.pictures.files import boxes
 from lbbic_engine.pictures.metadata import collect
 from lbbic_engine.pictures.picture import NoticeKind, Picture
-from lbbic_engine.pictures.read import load_picture
 from lbbic_engine.pictures.write import save_image
-
-Make = Callable[[ModuleType], bytes]
-
-
-def load(data: bytes) -> Picture:
-    return load_picture(io.BytesIO(data))
-
-
-def left_out(picture: Picture) -> str:
-    """The one notice of what is lost, nothing if there is none."""
-    texts = [notice.text for notice in picture.notices if notice.kind is NoticeKind.LEFT_OUT]
-    assert len(texts) <= 1
-    return "".join(texts)
-
+from tests.engine.pictures.made import Make, left_out, load
 
 GAIN_MAP_XMP = (
     b'http://ns.adobe.com/xap/1.0/\0<x:xmpmeta><rdf:RDF><r hdrgm:Version="1.0"/></rdf:RDF>'

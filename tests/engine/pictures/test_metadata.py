@@ -2,7 +2,6 @@
 
 import io
 import struct
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -12,23 +11,10 @@ from PIL import ExifTags, Image, TiffImagePlugin
 
 from lbbic_engine.pictures.metadata import exif as exif_data
 from lbbic_engine.pictures.metadata.xmp import with_properties
-from lbbic_engine.pictures.picture import NoticeKind, Picture, to_image
+from lbbic_engine.pictures.picture import to_image
 from lbbic_engine.pictures.read import load_picture
 from lbbic_engine.pictures.write import save_image
-
-Make = Callable[[ModuleType], bytes]
-
-
-def load(data: bytes) -> Picture:
-    return load_picture(io.BytesIO(data))
-
-
-def left_out(picture: Picture) -> str:
-    """The one notice of what is lost, nothing if there is none."""
-    texts = [notice.text for notice in picture.notices if notice.kind is NoticeKind.LEFT_OUT]
-    assert len(texts) <= 1
-    return "".join(texts)
-
+from tests.engine.pictures.made import Make, left_out, load
 
 # --- resolution ----------------------------------------------------------------------------------
 
