@@ -70,7 +70,7 @@ def compress(
     ``executor``, on their CPUs.
     ValueError for a quality out of range and an unknown effort, LbbicError for a quality that the
     model has not, if the device fails or memory is short, UnknownWeightsError, Cancelled once
-    ``cancelled`` returns True (asked at every front).
+    ``cancelled`` returns True (asked for every front, some at a time).
     """
     (compressed,) = compress_batch(
         [picture],

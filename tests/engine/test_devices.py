@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,10 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
-from lbbic_engine import codec
+from lbbic_engine import codec, devices
 from lbbic_engine.coding import adaptive_threads
-from lbbic_engine.devices import choose_device, device_failures
-from lbbic_engine.errors import LbbicError
+from lbbic_engine.devices import CodingThread, choose_device, device_failures
+from lbbic_engine.errors import CorruptDataError, LbbicError
 from lbbic_engine.measure import baselines
 from lbbic_engine.networks.integer_network import IntegerModel, IntegerNetwork
 from lbbic_engine.pictures.picture import Picture
@@ -222,3 +223,35 @@ def test_a_forked_process_codes_or_says_why_not(
         check=True,
     )
     assert done.stdout.splitlines() == answers
+
+
+def test_steps_are_taken_in_a_thread_of_ours_and_handed_over_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(devices, "_HAND_OVER_SECONDS", 60.0)
+    hand_overs: list[Any] = []
+    run = CodingThread.run
+
+    def spy(thread: CodingThread, *args: Any) -> Any:
+        hand_overs.append(args)
+        return run(thread, *args)
+
+    monkeypatch.setattr(CodingThread, "run", spy)
+    with CodingThread() as thread:
+        steps = list(thread.each(get_ident() for _ in range(100)))
+    assert len(steps) == 100
+    assert set(steps).isdisjoint({get_ident()})
+    assert len(hand_overs) == 1
+
+
+def test_steps_before_a_failure_are_handed_over() -> None:
+    def steps() -> Iterator[int]:
+        yield from range(3)
+        raise CorruptDataError("The file is damaged")
+
+    seen: list[int] = []
+    with CodingThread() as thread:
+        taken = thread.each(steps())
+        with pytest.raises(CorruptDataError):
+            seen.extend(taken)
+    assert seen == [0, 1, 2]
