@@ -67,3 +67,8 @@ class Cancelled(LbbicError):
 
     def __init__(self) -> None:
         super().__init__("Cancelled")
+
+
+def damaged(detail: str) -> CorruptDataError:
+    """The usual CorruptDataError."""
+    return CorruptDataError("The file is damaged", detail)

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lbbic_engine.bitstream.tables import WIDTHS, Integers, ProbabilityTables, fold, unfold
-from lbbic_engine.errors import CorruptDataError
+from lbbic_engine.errors import CorruptDataError, damaged
 
 _FAMILY = constriction.stream.model.Categorical(perfect=False)
 _UNIFORM = constriction.stream.model.Uniform()
@@ -100,7 +100,7 @@ class SymbolDecoder:
 
     def __init__(self, tables: ProbabilityTables, stream: bytes, *, whole: bool = True) -> None:
         if len(stream) % 4:
-            raise CorruptDataError("The file is damaged", "A part of it has the wrong length.")
+            raise damaged("A part of it has the wrong length.")
         self._tables = tables
         words = np.frombuffer(stream, dtype="<u4").astype(np.uint32)
         decoder = constriction.stream.queue.RangeDecoder if whole else _BeginningDecoder
@@ -114,9 +114,7 @@ class SymbolDecoder:
             if len(coded):
                 symbols.ravel()[coded] = self._decode(levels)
         except AssertionError as error:
-            raise CorruptDataError(
-                "The file is damaged", "A part of it cannot be decoded."
-            ) from error
+            raise damaged("A part of it cannot be decoded.") from error
         return symbols
 
     def _decode(self, levels: Levels) -> Symbols:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lbbic_engine.errors import CorruptDataError
+from lbbic_engine.errors import damaged
 
 Pixels = NDArray[np.uint8]
 
@@ -36,7 +36,7 @@ def decode(stream: bytes, height: int, width: int) -> Pixels:
     """The pixels (height, width, 3); CorruptDataError, before memory is taken, for another size."""
     size = (width - 1) | (height - 1) << 14  # then no transparency, version 0
     if len(stream) < _SIZE.size or _SIZE.unpack_from(stream) != (_SIGNATURE, size):
-        raise _corrupt("A part of it has another size than its header says.")
+        raise damaged("A part of it has another size than its header says.")
     padding = bytes(len(stream) % 2)
     whole = 12 + len(stream) + len(padding)
     file = _RIFF.pack(b"RIFF", whole, b"WEBP", b"VP8L", len(stream)) + stream + padding
@@ -44,8 +44,4 @@ def decode(stream: bytes, height: int, width: int) -> Pixels:
         with Image.open(io.BytesIO(file), formats=["WEBP"]) as image:
             return np.array(image.convert("RGB"))
     except (OSError, ValueError, EOFError) as error:  # what Pillow raises for damage
-        raise _corrupt("A part of it cannot be decoded.") from error
-
-
-def _corrupt(detail: str) -> CorruptDataError:
-    return CorruptDataError("The file is damaged", detail)
+        raise damaged("A part of it cannot be decoded.") from error

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from lbbic_engine.bitstream.container import Segment
+from lbbic_engine.bitstream.chunks import Segment
 from lbbic_engine.bitstream.entropy import (
     EndOfStream,
     Levels,

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lbbic_engine.bitstream import lossless
-from lbbic_engine.bitstream.container import NO_WEIGHTS, Container, Segment
+from lbbic_engine.bitstream.chunks import Segment
+from lbbic_engine.bitstream.container import NO_WEIGHTS, Container
 from lbbic_engine.bitstream.entropy import max_rows
 from lbbic_engine.bitstream.segments import GroupReader, SegmentReader
 from lbbic_engine.coding.adaptive_threads import on_idle_cores
@@ -29,7 +30,7 @@ from lbbic_engine.coding.refine import ProgressiveRefiner, refine_tile
 from lbbic_engine.coding.results import Front, Pixels
 from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS, Config, ModelConfig
 from lbbic_engine.devices import choose_device
-from lbbic_engine.errors import CorruptDataError, UnrecoverableDataError
+from lbbic_engine.errors import CorruptDataError, UnrecoverableDataError, damaged
 from lbbic_engine.layout.blocks import merge_blocks, split_blocks
 from lbbic_engine.layout.tiles import GROUP_BLOCKS, Tile, are_allowed, cut, group
 from lbbic_engine.layout.wavefront import coding_order, flip_blocks
@@ -67,7 +68,7 @@ class DecodeJob:
         self._config: Config = self._network.info.config if self._network else LAYOUT
         config = self._config
         if not config.offers(self.quality_index):
-            raise CorruptDataError("The file is damaged", "Its model does not support its quality.")
+            raise damaged("Its model does not support its quality.")
         self.block_size = config.block_size
         # Rows of symbols of a block: one for each slice of its latents.
         self._row_count = len(config.latent_slices) if isinstance(config, ModelConfig) else 1
@@ -76,9 +77,7 @@ class DecodeJob:
             self.segments.setdefault(segment.tile, []).append(segment)
         tiles = self.tiles(0)
         if not are_allowed(tiles, self.block_size):
-            raise CorruptDataError(
-                "The file is damaged", "A part of it is larger or smaller than allowed."
-            )
+            raise damaged("A part of it is larger or smaller than allowed.")
         if not partial:
             self._check_coverage(tiles)
         elif self._has_surplus(tiles):
@@ -132,9 +131,7 @@ class DecodeJob:
             if self.partial:
                 self.segments.pop(tile.number, None)
                 return
-            raise CorruptDataError(
-                "The file is damaged", "It contains less data than its picture needs."
-            )
+            raise damaged("It contains less data than its picture needs.")
 
     def place(self, tile: Tile, blocks: Pixels, here: NDArray[np.bool_]) -> None:
         """Takes the blocks (n, 3B²) of a tile, of which those ``here`` (n,) are decoded."""
@@ -178,9 +175,7 @@ class DecodeJob:
         if any(self._fronts_there(tile) < tile.fronts for tile in tiles):
             raise CorruptDataError("Truncated file", "A part of the picture is missing.")
         if self._has_surplus(tiles):
-            raise CorruptDataError(
-                "The file is damaged", "It contains more data than its picture needs."
-            )
+            raise damaged("It contains more data than its picture needs.")
 
     def _has_surplus(self, tiles: Sequence[Tile]) -> bool:
         """Whether there are fronts or tiles that the picture does not have."""

@@ -9,7 +9,8 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from lbbic_engine.bitstream.container import Container, Segment, pack_container
+from lbbic_engine.bitstream.chunks import Segment
+from lbbic_engine.bitstream.container import Container, pack_container
 from lbbic_engine.bitstream.segments import GroupWriter, SegmentWriter, SymbolSink
 from lbbic_engine.coding.adaptive_threads import on_idle_cores
 from lbbic_engine.coding.assemble import in_grey, merge_tiles, parts_of_tiles, pixel_values

@@ -13,7 +13,8 @@ from dataclasses import replace
 import numpy as np
 
 from lbbic_engine.bitstream import lossless
-from lbbic_engine.bitstream.container import NO_WEIGHTS, Container, Segment
+from lbbic_engine.bitstream.chunks import Segment
+from lbbic_engine.bitstream.container import NO_WEIGHTS, Container
 from lbbic_engine.coding.results import Pixels
 from lbbic_engine.config import ModelConfig
 from lbbic_engine.layout.tiles import cut, tile_rows

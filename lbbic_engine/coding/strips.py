@@ -11,7 +11,8 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import TypeVar
 
-from lbbic_engine.bitstream.container import Container, Segment
+from lbbic_engine.bitstream.chunks import Segment
+from lbbic_engine.bitstream.container import Container
 from lbbic_engine.coding.decoder import DecodeJob, decode_tiles
 from lbbic_engine.coding.encoder import EncodeJob, encode_tiles
 from lbbic_engine.coding.results import (

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from lbbic_engine.bitstream import container as format_
+from lbbic_engine.bitstream import chunks
 from lbbic_engine.bitstream.container import pack_container, parse_container
 from lbbic_engine.bitstream.segments import SymbolSink
 from lbbic_engine.codec import (
@@ -202,7 +202,7 @@ def shown(data: bytes, reconstruction: NDArray[np.uint8]) -> NDArray[np.bool_]:
 def test_a_file_cut_anywhere_shows_every_front_that_has_arrived(
     photograph: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(format_, "PAGE_BYTES", 64)
+    monkeypatch.setattr(chunks, "PAGE_BYTES", 64)
     compressed = compress(picture_of(photograph), 6)
     ends = np.cumsum([front.bits.sum() / 8 for front in decode_progressively(compressed.data)])
     sizes = np.cumsum([len(front.rows) for front in decode_progressively(compressed.data)])
@@ -219,7 +219,7 @@ def test_damage_ends_its_tile_alone(
     photograph: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tiles, "TILE_PIXELS", 2500)
-    monkeypatch.setattr(format_, "PAGE_BYTES", 64)
+    monkeypatch.setattr(chunks, "PAGE_BYTES", 64)
     compressed = compress(picture_of(photograph), 6)
     container = parse_container(compressed.data)
     rows = 8 * container.tile_block_rows

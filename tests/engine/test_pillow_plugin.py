@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from lbbic_engine.bitstream.container import Container, Segment, pack_container, parse_container
+from lbbic_engine.bitstream.chunks import Segment
+from lbbic_engine.bitstream.container import Container, pack_container, parse_container
 from lbbic_engine.errors import UnknownWeightsError
 from lbbic_engine.pictures.picture import Notice, NoticeKind, Picture
 from lbbic_engine.pictures.profile import SRGB, as_icc

@@ -22,6 +22,15 @@ from PIL import Image, ImageCms
 from lbbic_engine import codec
 from lbbic_engine.bitstream import container as format_
 from lbbic_engine.bitstream import lossless
+from lbbic_engine.bitstream.chunks import (
+    PAGE_BYTES,
+    Segment,
+    pack_chunk,
+    pack_stream,
+    pack_varint,
+    parse_varint,
+    read_chunk,
+)
 from lbbic_engine.config import RefinementConfig
 from lbbic_engine.errors import LbbicError
 from lbbic_engine.layout import tiles
@@ -77,7 +86,7 @@ def split(data: bytes) -> Chunks:
     """Types and bodies of the chunks of an intact file."""
     found, start = [], HEADER_END
     while start < len(data):
-        chunk = format_._read_chunk(data, start)
+        chunk = read_chunk(data, start)
         found.append((chunk.kind, bytes(chunk.body)))
         start = chunk.end
     return found
@@ -90,22 +99,22 @@ def join(start: bytes, chunks: Chunks) -> bytes:
 
 def _sealed(kind: bytes, body: bytes) -> bytes:
     try:
-        tile, at = format_._parse_varint(body, 0)
-        fronts, at = format_._parse_varint(body, at)
+        tile, at = parse_varint(body, 0)
+        fronts, at = parse_varint(body, at)
     except LbbicError:
-        return format_._pack_chunk(kind, body)
+        return pack_chunk(kind, body)
     if kind != b"S":
-        return format_._pack_chunk(kind, body)
-    step = format_.PAGE_BYTES + 2
-    pages = [body[i : i + format_.PAGE_BYTES] for i in range(at, len(body), step)]
-    return format_._pack_stream(format_.Segment(tile, fronts, b"".join(pages)))
+        return pack_chunk(kind, body)
+    step = PAGE_BYTES + 2
+    pages = [body[i : i + PAGE_BYTES] for i in range(at, len(body), step)]
+    return pack_stream(Segment(tile, fronts, b"".join(pages)))
 
 
 def with_pixels_crc(data: bytes, crc: int) -> bytes:
     """The file as if these were the pixels that its encoder has seen."""
-    header = format_._read_chunk(data, HEADER_END)
+    header = read_chunk(data, HEADER_END)
     body = bytes(header.body[:-4]) + struct.pack("<I", crc)
-    return data[:HEADER_END] + format_._pack_chunk(b"H", body) + data[header.end :]
+    return data[:HEADER_END] + pack_chunk(b"H", body) + data[header.end :]
 
 
 def mutate(random: Random, data: bytes) -> bytes:
@@ -124,7 +133,7 @@ def mutate(random: Random, data: bytes) -> bytes:
         elif way == 6:
             chunks[index] = bytes([random.choice(b"HAiexSLPz")]), body
         else:
-            number = format_._pack_varint(random.choice(NUMBERS))
+            number = pack_varint(random.choice(NUMBERS))
             chunks[index] = kind, number + body[random.randrange(4) :]
     mutated = join(start, chunks or [(b"H", b"")])
     return mutate_bytes(random, mutated) if random.random() < 0.2 else mutated
@@ -157,8 +166,8 @@ def corpus() -> dict[str, bytes]:
     rest = header[2:]  # width and height are one byte each
 
     def sized(width: int, height: int, tile: int = 0) -> bytes:
-        sides = format_._pack_varint(width) + format_._pack_varint(height)
-        return sides + rest[:2] + format_._pack_varint(tile) + rest[3:]
+        sides = pack_varint(width) + pack_varint(height)
+        return sides + rest[:2] + pack_varint(tile) + rest[3:]
 
     def file(*parts: tuple[bytes, bytes]) -> bytes:
         return join(start, [*parts])
@@ -175,7 +184,7 @@ def corpus() -> dict[str, bytes]:
         "profile": file((b"H", header), (b"i", zeros), (b"S", stream)),
         "packet": file((b"H", header), (b"x", zeros), (b"S", stream)),
         "many chunks": file((b"H", header), *[(b"z", b"")] * 2000, (b"S", stream)),
-        "false starts": plain[:-1] + (b"S" + format_._pack_varint(2**20)) * 3000,
+        "false starts": plain[:-1] + (b"S" + pack_varint(2**20)) * 3000,
         "only S": plain[:-1] + b"S" * 3000,
         "empty stream": file((b"H", header), (b"S", stream[:2])),
         "no stream": file((b"H", header)),

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from lbbic_engine.bitstream.container import MAX_METADATA_BYTES
+from lbbic_engine.bitstream.bodies import MAX_METADATA_BYTES
 from lbbic_engine.pictures.files.extras import Extras
 from lbbic_engine.pictures.picture import EXIF_PREFIX
 

@@ -23,7 +23,8 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from lbbic_engine.bitstream.container import MAX_METADATA_BYTES, MAX_PIXELS, MAX_SIDE
+from lbbic_engine.bitstream.bodies import MAX_METADATA_BYTES
+from lbbic_engine.bitstream.container import MAX_PIXELS, MAX_SIDE
 from lbbic_engine.errors import Refusal, TooLargeError, UnknownFormatError
 from lbbic_engine.pictures.files import boxes, jpeg, png
 from lbbic_engine.pictures.files.extras import Extras

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 from PIL import Image, PngImagePlugin
 
-from lbbic_engine.bitstream.container import MAX_METADATA_BYTES
+from lbbic_engine.bitstream.bodies import MAX_METADATA_BYTES
 from lbbic_engine.pictures.files.extras import Extras
 from lbbic_engine.pictures.metadata.iptc import iptc_of
 from lbbic_engine.pictures.picture import EXIF_PREFIX

@@ -9,7 +9,7 @@ import struct
 
 from PIL import ExifTags, Image
 
-from lbbic_engine.bitstream.container import MAX_METADATA_BYTES
+from lbbic_engine.bitstream.bodies import MAX_METADATA_BYTES
 from lbbic_engine.pictures.files.extras import Extras
 from lbbic_engine.pictures.metadata import exif as exif_data
 from lbbic_engine.pictures.metadata import iptc

@@ -12,14 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lbbic_engine.bitstream import container as format_
+from lbbic_engine.bitstream import bodies, chunks
+from lbbic_engine.bitstream.bodies import MAX_METADATA_BYTES
+from lbbic_engine.bitstream.chunks import PAGE_BYTES, Segment
 from lbbic_engine.bitstream.container import (
-    MAX_METADATA_BYTES,
     NO_WEIGHTS,
-    PAGE_BYTES,
     SIGNATURE,
     Container,
-    Segment,
     pack_container,
     parse_container,
 )
@@ -141,8 +140,8 @@ def test_what_is_packed_is_parsed_again(container: Container) -> None:
 
 @given(varints)
 def test_varints_of_up_to_five_bytes_come_back(value: int) -> None:
-    packed = format_._pack_varint(value)
-    assert format_._parse_varint(packed + b"rest", 0) == (value, len(packed))
+    packed = chunks.pack_varint(value)
+    assert chunks.parse_varint(packed + b"rest", 0) == (value, len(packed))
 
 
 @given(st.binary(max_size=200), st.booleans())
@@ -180,7 +179,7 @@ def test_checks_are_the_lower_halves_of_the_crc_so_far() -> None:
 
 def test_checks_that_are_wrong_within_an_intact_part_are_reported() -> None:
     body = b"\x00\x03" + bytes(PAGE_BYTES + 2 + 4)
-    data = file_of(format_._pack_chunk(b"S", body))
+    data = file_of(chunks.pack_chunk(b"S", body))
     with pytest.raises(CorruptDataError, match="checks"):
         parse_container(data)
     assert parse_container(data, partial=True).segments == ()
@@ -259,7 +258,7 @@ def test_a_flipped_byte_takes_nothing_but_the_part_that_it_is_in(mask: int) -> N
 
 def test_a_damaged_stream_is_there_up_to_the_damage(monkeypatch: pytest.MonkeyPatch) -> None:
     """And all of the other tiles, whichever byte it is, its length and its number included."""
-    monkeypatch.setattr(format_, "PAGE_BYTES", 8)
+    monkeypatch.setattr(chunks, "PAGE_BYTES", 8)
     streams = [np.random.default_rng(tile).bytes(21) for tile in range(3)]
     segments = tuple(Segment(tile, 3, stream) for tile, stream in enumerate(streams))
     container = replace(RICH, height=6, alpha=None, segments=segments)
@@ -459,7 +458,7 @@ def test_contradictions_are_reported(data: bytes) -> None:
 
 def test_metadata_that_unpacks_to_too_much_is_refused() -> None:
     body = zlib.compress(bytes(MAX_METADATA_BYTES + 1))
-    data = file_of(format_._pack_chunk(b"x", body), PAYLOAD)
+    data = file_of(chunks.pack_chunk(b"x", body), PAYLOAD)
     with pytest.raises(CorruptDataError, match="size"):
         parse_container(data)
 
@@ -471,7 +470,7 @@ def test_alpha_is_never_unpacked_beyond_the_picture(monkeypatch: pytest.MonkeyPa
         limits.append(max_bytes)
         return bytes(max_bytes)
 
-    monkeypatch.setattr(format_, "_inflate", inflate)
+    monkeypatch.setattr(bodies, "_inflate", inflate)
     parse_container(file_of(ALPHA, PAYLOAD))
     assert limits == [20]
 

@@ -12,14 +12,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from lbbic_engine.bitstream import bodies, chunks
 from lbbic_engine.bitstream import container as format_
-from lbbic_engine.bitstream.container import (
-    MAX_METADATA_BYTES,
-    Container,
-    Segment,
-    pack_container,
-    parse_container,
-)
+from lbbic_engine.bitstream.bodies import MAX_METADATA_BYTES
+from lbbic_engine.bitstream.chunks import Segment
+from lbbic_engine.bitstream.container import Container, pack_container, parse_container
 from lbbic_engine.bitstream.entropy import max_rows
 from lbbic_engine.codec import (
     compress,
@@ -61,7 +58,7 @@ def bomb(
 
 
 def chunk(kind: bytes, body: bytes) -> bytes:
-    return format_._pack_chunk(kind, body)
+    return chunks.pack_chunk(kind, body)
 
 
 def with_chunks(container: Container, chunks: bytes) -> bytes:
@@ -178,7 +175,7 @@ def test_more_pixels_than_allowed_are_refused_before_anything_is_unpacked(
     data = compress(Picture(np.zeros((20, 30, 3), np.uint8), np.zeros((20, 30), np.uint8))).data
     call = {"whole": decompress, "progressive": lambda *a, **k: list(decode_progressively(*a, **k))}
     call[use](data, max_pixels=600)  # type: ignore[operator]
-    monkeypatch.setattr(format_, "_inflate", None)
+    monkeypatch.setattr(bodies, "_inflate", None)
     with pytest.raises(TooLargeError, match="30 × 20 pixels exceed the limit of 599"):
         call[use](data, max_pixels=599)  # type: ignore[operator]
 
@@ -218,7 +215,7 @@ def test_information_costs_what_was_received(monkeypatch: pytest.MonkeyPatch) ->
     transparency = zlib.compress(bytes(SIDE * SIDE), 9)
     data = with_chunks(bomb(), chunk(b"A", transparency))
     assert len(data) < MIB
-    monkeypatch.setattr(format_, "_parse_alpha", None)
+    monkeypatch.setattr(bodies, "parse_alpha", None)
     assert read_info(data).has_alpha
     assert peak_of(lambda: read_info(data)) < MIB
 
@@ -229,7 +226,7 @@ def test_transparency_is_unpacked_row_by_row(monkeypatch: pytest.MonkeyPatch) ->
     picture = Picture(np.zeros((300, 200, 3), np.uint8), alpha)
     data = compress(picture).data
     steps: list[int] = []
-    monkeypatch.setattr(format_, "pairwise", lambda rows: _counted(rows, steps))
+    monkeypatch.setattr(bodies, "pairwise", lambda rows: _counted(rows, steps))
     assert np.array_equal(decompress(data).alpha, alpha)
     assert len(steps) == 299
 
@@ -273,16 +270,16 @@ def test_a_search_behind_damage_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each candidate is looked at for as long as its first check goes on, and they are counted."""
     looked: list[int] = []
     crc32 = zlib.crc32
-    monkeypatch.setattr(format_, "_MAX_CANDIDATES", 500)
+    monkeypatch.setattr(chunks, "_MAX_CANDIDATES", 500)
 
     def counting(data: Any, *start: int) -> int:
         looked.append(len(data))
         return crc32(data, *start)
 
     honest = pack_container(parse_container(compress(Picture(np.zeros((8, 8, 3), np.uint8))).data))
-    claims = b"S" + format_._pack_varint(2**20)
+    claims = b"S" + chunks.pack_varint(2**20)
     data = honest + claims * 20_000
-    monkeypatch.setattr(format_.zlib, "crc32", counting)
+    monkeypatch.setattr(chunks.zlib, "crc32", counting)
     with pytest.raises(LbbicError):
         parse_container(data)
     looked.clear()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lbbic_engine.bitstream.container import MAX_METADATA_BYTES
+from lbbic_engine.bitstream.bodies import MAX_METADATA_BYTES
 from lbbic_engine.pictures.files import boxes
 from lbbic_engine.pictures.metadata import collect
 from lbbic_engine.pictures.picture import NoticeKind, Picture

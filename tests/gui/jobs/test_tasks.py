@@ -185,7 +185,7 @@ def test_what_is_left_of_a_cut_file_is_shown(
 ) -> None:
     from lbbic_engine import decompress
 
-    monkeypatch.setattr("lbbic_engine.bitstream.container.PAGE_BYTES", 64)
+    monkeypatch.setattr("lbbic_engine.bitstream.chunks.PAGE_BYTES", 64)
     path = draw("a.png", 200, 120)
     data = answers.ask(requests.Code(Source(path.name, path), 4.0, "cpu")).point.data
     cut = tmp_path / "cut.lbb"

@@ -157,7 +157,7 @@ def test_what_is_left_of_a_damaged_file_is_a_click_away(
 ) -> None:
     from lbbic_engine import compress
 
-    monkeypatch.setattr("lbbic_engine.bitstream.container.PAGE_BYTES", 64)
+    monkeypatch.setattr("lbbic_engine.bitstream.chunks.PAGE_BYTES", 64)
     cut = tmp_path / "cut.lbb"
     data = compress(load_picture(draw("a.png", 200, 120))).data
     cut.write_bytes(data[: len(data) // 2])
