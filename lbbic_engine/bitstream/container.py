@@ -282,6 +282,8 @@ class _Builder:
         """Add a segment; at most ``skipped`` tiles before it may be missing."""
         if (kind == b"L") != self.header.exact:
             raise damaged("Its picture is not stored as its header says.")
+        if self.segments and kind != self.segment_kind:
+            raise damaged("Its picture is stored in two ways.")
         last = self.segments[-1].tile if self.segments else -1
         first = max(last, 0) if kind == b"P" else last + 1
         _check_segment(self.header, segment, range(first, last + 2 + skipped))

@@ -345,6 +345,16 @@ def test_files_of_versions_1_0_and_1_1_show_what_is_behind_damage_to_other_parts
         data[place] ^= 1
 
 
+def test_streams_of_two_kinds_are_not_read_as_one_picture() -> None:
+    header = chunk(b"H", header_body(tile=b"\x02"))
+    old, new = chunk(b"P", b"\x00\x03one"), chunk(b"S", b"\x01\x03two")
+    data = SIGNATURE + b"\x01\x02" + header + old + new
+    with pytest.raises(CorruptDataError):
+        parse_container(data)
+    left = parse_container(data, partial=True)
+    assert (left.lost, left.segments) == ((b"S",), (Segment(0, 3, b"one"),))
+
+
 def test_unknown_ancillary_chunks_are_kept_and_written_again() -> None:
     data = file_of(chunk(b"z", b"of a later version"), PAYLOAD)
     container = parse_container(data)
