@@ -160,13 +160,6 @@ def wait_briefly() -> None:
     os.environ.setdefault("GOMP_SPINCOUNT", "50000")
 
 
-def usable_cores() -> int:
-    """Cores that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 @contextmanager
 def device_failures() -> Iterator[None]:
     """Turn what torch and numpy raise when memory is short or a GPU fails into LbbicError."""

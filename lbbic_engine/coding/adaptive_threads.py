@@ -9,8 +9,9 @@ from functools import cache, partial
 from statistics import median
 from typing import TYPE_CHECKING
 
-from lbbic_engine.devices import CodingThread, usable_cores
+from lbbic_engine.devices import CodingThread
 from lbbic_engine.networks.block_model import BlockModel, SymbolPort
+from lbbic_engine.parallel.cores import usable_cores
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -8,9 +8,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-# Of control groups, both versions: limit, use, and the key of what the kernel would give back.
-_VERSION_1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
-_VERSION_2 = ("memory.max", "memory.current", "inactive_file")
+from lbbic_engine.parallel.control_groups import control_groups
+
+# Of control groups by version: limit, use, and the key of what the kernel would give back.
+_FILES = {
+    1: ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+    2: ("memory.max", "memory.current", "inactive_file"),
+}
 
 
 def usable_memory(root: Path = Path("/")) -> int:
@@ -32,21 +36,9 @@ def _available(root: Path) -> int:
 def _headroom_of_groups(root: Path) -> Iterator[int]:
     """What is left in each control group that the process is in, those above it included."""
     yield sys.maxsize
-    for line in (root / "proc/self/cgroup").read_text().splitlines():
-        _, controllers, place = line.split(":", 2)
-        if "memory" in controllers.split(","):
-            base, files = root / "sys/fs/cgroup/memory", _VERSION_1
-        elif not controllers:
-            base, files = root / "sys/fs/cgroup", _VERSION_2
-        else:
-            continue
-        folder = base / place.lstrip("/")
-        for group in (folder, *folder.parents):
-            if group.is_relative_to(base):
-                with suppress(
-                    OSError, ValueError, KeyError
-                ):  # no limit, or the group lies out of view
-                    yield _headroom(group, *files)
+    for group in control_groups(root, "memory"):
+        with suppress(OSError, ValueError, KeyError):  # no limit, or the group lies out of view
+            yield _headroom(group.folder, *_FILES[group.version])
 
 
 def _headroom(group: Path, limit: str, usage: str, reclaimable: str) -> int:

@@ -10,8 +10,8 @@ from itertools import chain
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
-from lbbic_engine.devices import usable_cores
 from lbbic_engine.errors import Cancelled
+from lbbic_engine.parallel.cores import usable_cores
 from lbbic_engine.parallel.memory import usable_memory
 from lbbic_engine.parallel.pool import Report, WorkerPool
 

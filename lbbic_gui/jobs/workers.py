@@ -26,7 +26,7 @@ class Workers:
         """How many pictures of so many pixels each are to be coded at a time; 1: by no process."""
         from lbbic_engine.batch.directions import Encoding
         from lbbic_engine.batch.files import BYTES_PER_PIXEL
-        from lbbic_engine.devices import usable_cores
+        from lbbic_engine.parallel.cores import usable_cores
         from lbbic_engine.parallel.memory import usable_memory
         from lbbic_engine.parallel.run import WORKER_BYTES, useful_workers
 
@@ -75,7 +75,7 @@ class Workers:
 
     def _at_hand(self) -> WorkerPool:
         """The pool; it starts a process for a task that finds none idle."""
-        from lbbic_engine.devices import usable_cores
+        from lbbic_engine.parallel.cores import usable_cores
         from lbbic_engine.parallel.pool import WorkerPool
 
         with self._making:

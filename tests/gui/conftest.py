@@ -43,9 +43,9 @@ def qapp(qapp: Any) -> Any:
 @pytest.fixture(autouse=True)
 def _one_core(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures are saved by this process; tests of others say so (``many_cores``)."""
-    from lbbic_engine import devices
+    from lbbic_engine.parallel import cores
 
-    monkeypatch.setattr(devices, "usable_cores", lambda: 1)
+    monkeypatch.setattr(cores, "usable_cores", lambda: 1)
 
 
 @contextmanager

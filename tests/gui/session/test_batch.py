@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 from PySide6.QtCore import Qt
 
-from lbbic_engine import compress, devices, load_picture
+from lbbic_engine import compress, load_picture
 from lbbic_engine.measure.metrics import psnr
-from lbbic_engine.parallel import run
+from lbbic_engine.parallel import cores, run
 from lbbic_gui.jobs import requests
 from lbbic_gui.jobs.messages import Saved, Step
 from lbbic_gui.jobs.tasks import Tasks
@@ -218,7 +218,7 @@ def test_what_a_file_of_the_batch_lacks_is_said_at_its_row(
 @pytest.fixture
 def many_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two cores, for which any two pictures are worth a process each."""
-    monkeypatch.setattr(devices, "usable_cores", lambda: 2)
+    monkeypatch.setattr(cores, "usable_cores", lambda: 2)
     monkeypatch.setattr(run, "START_SECONDS", 1e-9)
 
 
