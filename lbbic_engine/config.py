@@ -1,10 +1,10 @@
-"""Sizes of the networks, the default model, the meaning of quality. No torch, no sibling imports.
+"""Sizes of the networks, the default model, the quality scale. Imports no torch.
 
-There are two kinds of network: the production model, one for every quality, and the paper's,
-one for each. Both say which qualities they code (``offers``, by index) and which by default.
+There are two kinds of models: the production model, which codes at every quality, and the paper's,
+each of which codes at one quality. ``offers`` tells which qualities a model supports.
 
-``quality`` runs from 1 to 8 in steps of 1/8. The integers are CompressAI's (and the paper's)
-eight rate points; λ is geometric in between.
+``quality`` runs from 1 to 8 in steps of 1/8. Whole numbers are the eight rate points of CompressAI
+and the paper; between them, λ is interpolated geometrically.
 """
 
 from __future__ import annotations
@@ -19,22 +19,16 @@ MAX_QUALITY = 8.0
 QUALITY_STEPS = 8  # per unit of quality
 QUALITY_COUNT = int((MAX_QUALITY - MIN_QUALITY) * QUALITY_STEPS) + 1
 
-EFFORTS = (
-    "fast",
-    "thorough",
-)  # of an encoder: without and with a search for symbols (``symbol_search``)
-METADATA = ("exif", "gps", "icc", "xmp")  # that can be left out; gps is within exif and xmp
+EFFORTS = ("fast", "thorough")  # encoders without and with a search for symbols
+METADATA = ("exif", "gps", "icc", "xmp")  # kinds that can be removed; gps is part of exif and xmp
 
-# Weights of the mean squared error on the 0…1 range, for R in bits per pixel.
+# λ of the rate points: weights of the mean squared error on the 0…1 range; R is in bits per pixel.
 LAMBDAS = (117.045, 227.5875, 435.6675, 845.325, 1625.625, 3140.7075, 6060.33, 11704.5)
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Sizes of the production model (see ``networks/float_network.py`` for what each one is).
-
-    ``from_middle`` is the order in which the blocks of a picture are coded (``wavefront``).
-    """
+    """Sizes of the production model (``networks/float_network.py``)."""
 
     block_size: int = 8
     hidden: int = 512
@@ -44,7 +38,7 @@ class ModelConfig:
     scale_levels: int = 64
     min_scale: float = 0.05
     max_scale: float = 64.0
-    from_middle: bool = True
+    from_middle: bool = True  # the order of blocks (``wavefront``)
 
     @property
     def pixels(self) -> int:
@@ -60,17 +54,16 @@ class ModelConfig:
         return 4.0
 
     def offers(self, index: int) -> bool:
-        """Whether the network codes at that quality index."""
+        """Whether the network supports a quality index."""
         return 0 <= index < QUALITY_COUNT
 
 
 @dataclass(frozen=True)
 class PaperConfig:
-    """Sizes of the paper's architecture (see ``networks/paper_float.py``); the defaults are its
-    block8-low.
+    """Sizes of the paper's architecture (``networks/paper_float.py``).
 
-    ``context_kernels`` are the kernel sizes, in blocks, of the context model's layers: the first
-    is always 3, the second 3 or 1, the others 1. ValueError for others.
+    The defaults are those of the paper's block8-low. ``context_kernels`` are the kernel sizes, in
+    blocks, of the context model's layers: (3, 1, 1, 1) or (3, 3, 1, 1), or ValueError.
     """
 
     block_size: int = 8
@@ -98,7 +91,7 @@ class PaperConfig:
 
     @property
     def feature_blocks(self) -> int:
-        """Blocks whose features the context model reads: its own, or its four neighbours', too."""
+        """Blocks whose features the context model reads: one, or five with the neighbours."""
         return 5 if self.context_kernels[1] == 3 else 1
 
     @property
@@ -116,7 +109,7 @@ class PaperConfig:
         return self.quality
 
     def offers(self, index: int) -> bool:
-        """Whether the network codes at that quality index: it is a single one."""
+        """Whether the network supports a quality index; it has a single one."""
         return index == quality_index(self.quality)
 
 
@@ -125,14 +118,11 @@ Config = ModelConfig | PaperConfig
 
 @dataclass(frozen=True)
 class RefinementConfig:
-    """Sizes of the refinement of a production model, whose identity ``weights`` is, in hex.
+    """Sizes of the refinement of a production model."""
 
-    It reads a block with ``ring`` pixels around it.
-    """
-
-    weights: str = ""
+    weights: str = ""  # identity of the production model's weights, in hex
     block_size: int = 8
-    ring: int = 4
+    ring: int = 4  # pixels around a block that are read with it
     hidden: int = 256
 
     @property
@@ -142,12 +132,12 @@ class RefinementConfig:
 
     @property
     def side(self) -> int:
-        """Side of what it reads, in pixels."""
+        """Side of the patch that it reads, in pixels."""
         return self.block_size + 2 * self.ring
 
     @property
     def patch_pixels(self) -> int:
-        """Values in what it reads, all three colours counted."""
+        """Values in the patch, all three colours counted."""
         return 3 * self.side**2
 
 
@@ -161,7 +151,7 @@ PAPER_VARIANTS = {
 
 
 def paper_config(variant: str, quality: float) -> PaperConfig:
-    """A variant's sizes for a quality, the paper's own or another; ValueError if it is unknown."""
+    """Sizes of a variant at any quality; ValueError for an unknown variant or quality."""
     if variant not in PAPER_VARIANTS:
         raise ValueError(f"no variant {variant!r}; there are {', '.join(PAPER_VARIANTS)}")
     quality_index(quality)
@@ -169,23 +159,20 @@ def paper_config(variant: str, quality: float) -> PaperConfig:
 
 
 def quality_index(quality: float) -> int:
-    """The place of ``quality`` among the ``QUALITY_COUNT`` steps; ValueError outside 1…8."""
+    """Index of a quality, 0…56; ValueError outside 1…8."""
     if not MIN_QUALITY <= quality <= MAX_QUALITY:
         raise ValueError(f"quality must be from 1 to 8, not {quality}")
     return round((quality - MIN_QUALITY) * QUALITY_STEPS)
 
 
 def lmbda(quality: float) -> float:
-    """λ of a quality, geometric between the eight rate points."""
+    """λ of a quality, interpolated geometrically between the eight rate points."""
     left = min(bisect_right(range(1, 9), quality), 7)
     low, high = LAMBDAS[left - 1], LAMBDAS[left]
     return low * float((high / low) ** (quality - left))
 
 
 def spread_lmbda(quality: float, spread: float) -> float:
-    """λ of a quality moved outwards a little, so that the range of rates is as wide as wanted.
-
-    It is divided by ``spread`` at quality 1, multiplied by it at 8.
-    """
+    """λ of a quality, with a wider range: divided by ``spread`` at 1, multiplied by it at 8."""
     middle = (MIN_QUALITY + MAX_QUALITY) / 2
     return lmbda(quality) * float(spread ** ((quality - middle) / (MAX_QUALITY - middle)))

@@ -1,6 +1,6 @@
-"""Which device and how many threads run the networks, and what failures mean. Knows no network.
+"""The device and the threads that run the networks, and what their failures mean.
 
-torch reports a lack of memory or a broken GPU as RuntimeError, told apart by their words alone.
+torch raises RuntimeError if memory or the GPU fails; only the message tells which.
 """
 
 from __future__ import annotations
@@ -24,17 +24,18 @@ _HAND_OVER_SECONDS = 0.02  # nobody sees a front, or needs an answer, sooner
 
 _OUT_OF_MEMORY = re.compile(
     r"out of memory|not enough memory|can.?t allocate memory|bad.?alloc|STATUS_ALLOC_FAILED"
-    r"|could not create a primitive",  # that is what is left of oneDNN's lack of memory
+    r"|could not create a primitive",  # raised by oneDNN when memory is short
     re.I,
 )
 _GPU = re.compile(r"cuda|cublas|cudnn|nvrtc|nvidia", re.I)
 
 
 def choose_device(wish: str) -> str:
-    """Return cpu or cuda for a wish: auto, cpu or cuda. LbbicError if there is none, ValueError.
+    """Return cpu or cuda for auto, cpu or cuda.
 
-    auto is the CPU: a GPU waits for the small operations of each front to be launched, and for its
-    symbols (``docs/benchmark.md`` has the times).
+    ``auto`` is the CPU: fronts are so small that a GPU mostly waits for operations to be launched
+    and for symbols (see the times in ``docs/benchmark.md``). LbbicError if there is no CUDA device,
+    ValueError for other names.
     """
     if wish not in DEVICES:
         raise ValueError(f"device must be one of {', '.join(DEVICES)}, not {wish}")
@@ -51,14 +52,14 @@ def choose_device(wish: str) -> str:
 
 
 class CodingThread:
-    """A thread to code in, so that the number of torch's threads is ours there and only there.
+    """A thread for coding, with its own number of torch threads; the caller's is not changed.
 
-    It has one, unless OMP_NUM_THREADS says otherwise. A front's products are small: on two idle
-    cores a second thread saves a quarter of the time, with other work on them it makes decoding
-    12 times slower. ``coding.adaptive_threads`` finds out which it is.
+    The number is one unless OMP_NUM_THREADS is set. Matrix products are small: a second torch
+    thread saves time on idle cores and slows coding down severely on busy ones.
+    ``coding.adaptive_threads`` decides at run time.
 
-    LbbicError in a process that was forked from one which has coded: torch's libraries may wait in
-    it for ever, whatever the number of threads, for threads and locks that stayed behind.
+    LbbicError in a process forked from one that has coded pictures: torch's libraries could wait
+    for ever there, for threads and locks that a fork does not copy.
     """
 
     def __init__(self, torch_threads: int = 1) -> None:
@@ -72,7 +73,7 @@ class CodingThread:
         import torch
 
         with _SETTING:
-            torch.get_num_threads()  # the caller has its number from here on
+            torch.get_num_threads()  # fixes the number of the calling thread
         self._pool = ThreadPoolExecutor(1, "lbbic", _set_threads, (torch_threads,))
 
     def __enter__(self) -> Self:
@@ -82,15 +83,15 @@ class CodingThread:
         self._pool.shutdown()
 
     def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """What the function returns or raises there."""
+        """Call the function in the thread; return or raise what it does."""
         _Coded.here = True
         return self._pool.submit(function, *args, **kwargs).result()
 
     def each(self, steps: Iterator[T]) -> Iterator[T]:
-        """The same steps, taken there, and handed over some at a time.
+        """Iterate in the thread, which returns several steps at a time.
 
-        To wake a thread takes as long as a few products: one hand-over a front cost 6 % of a
-        decode.
+        Waking a thread takes as long as a few products; doing so for each front would cost some 6 %
+        of the time to decode.
         """
         end: Exception | None = None
         while end is None:
@@ -113,7 +114,7 @@ def _take_some(steps: Iterator[T]) -> tuple[list[T], Exception | None]:
 
 
 class _Coded:
-    """Whether pictures were coded in this process, and in one that it was forked from."""
+    """Whether pictures were coded in this process, or in one that it was forked from."""
 
     here = False
     before_fork = False
@@ -134,10 +135,11 @@ if hasattr(os, "register_at_fork"):  # not on Windows
 
 
 def _set_threads(number: int) -> None:
-    """Sets the number of torch's threads for the thread that calls, and for no other.
+    """Set the number of torch's threads for the calling thread only.
 
-    torch keeps a number for each thread; one that is new to it gets what was set last in any. So a
-    new thread sets that back. Nobody who takes the lock first is new in the meantime.
+    torch keeps a number for each thread, but a thread that calls it for the first time gets the
+    number set last by any thread. So the previous value is restored from a new thread, under a lock
+    that other threads hold while they call torch for the first time.
     """
     import torch
 
@@ -145,24 +147,23 @@ def _set_threads(number: int) -> None:
         return
     with _SETTING, ThreadPoolExecutor(1) as new:
         for_new = new.submit(torch.get_num_threads).result()
-        torch.get_num_threads()  # or the thread would still be new
+        torch.get_num_threads()  # so that the thread is no longer new to torch
         torch.set_num_threads(number)
         new.submit(torch.set_num_threads, for_new).result()
 
 
 def wait_briefly() -> None:
-    """For a program, before torch is imported: its threads sleep sooner. No library should do this.
+    """Shorten the busy waiting of OpenMP threads; for programs, before torch is imported.
 
-    A thread that waits for its part of a product spins for a fifth of a millisecond before it
-    sleeps: to wake it takes as long as most products do. On a busy machine longer spinning would
-    slow others down.
+    Some busy waiting is worthwhile, because waking a thread takes as long as most products do, but
+    longer waiting would slow other programs down. Libraries must not change such settings.
     """
     os.environ.setdefault("GOMP_SPINCOUNT", "50000")
 
 
 @contextmanager
 def device_failures() -> Iterator[None]:
-    """Turn what torch and numpy raise when memory is short or a GPU fails into LbbicError."""
+    """Turn what torch and numpy raise if memory is short or a GPU fails into LbbicError."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:

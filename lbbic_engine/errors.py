@@ -1,8 +1,8 @@
-"""What can go wrong, in words a user understands. Imports nothing."""
+"""The errors that the engine raises, with messages for users. Imports nothing."""
 
 
 class LbbicError(Exception):
-    """A failure with a short ``title`` for a heading and a ``detail`` that says what to do."""
+    """A failure, with a short ``title`` and a ``detail`` that explains it."""
 
     def __init__(self, title: str, detail: str = "") -> None:
         super().__init__(f"{title}: {detail}" if detail else title)
@@ -27,23 +27,23 @@ class UnrecoverableDataError(CorruptDataError):
 
 
 class UnsupportedImageError(LbbicError):
-    """The picture cannot be read, or is of a kind that is not coded."""
+    """The picture cannot be read, or its kind is not supported."""
 
 
 class TooLargeError(UnsupportedImageError):
-    """The picture has more pixels than can be coded, or than the caller allows."""
+    """The picture has more pixels than the format, or the caller, allows."""
 
 
 class UnknownFormatError(UnsupportedImageError):
-    """The picture may be fine, but its format is not read here."""
+    """The format of the picture is not supported; the file may be valid."""
 
 
 class UnfitPixelsError(UnsupportedImageError):
-    """The picture may be fine, but 8 bits per channel cannot hold it."""
+    """The picture cannot be represented in 8 bits per channel; the file may be valid."""
 
 
 class Refusal(ValueError):
-    """Why a picture is not read, raised where its file's name is not known; ``kind`` tells all."""
+    """Raised where the name of the picture's file is unknown, to be re-raised as a ``kind``."""
 
     def __init__(self, reason: str, kind: type[UnsupportedImageError]) -> None:
         super().__init__(reason)
@@ -51,24 +51,24 @@ class Refusal(ValueError):
 
 
 class UnwritableImageError(UnsupportedImageError):
-    """The picture cannot be stored in the format that is asked for."""
+    """The picture cannot be stored in the requested format."""
 
 
 class GpuError(LbbicError):
-    """The GPU failed or its memory is short; the CPU would do."""
+    """The GPU failed or ran out of memory; the CPU may still work."""
 
 
 class UnknownWeightsError(LbbicError):
-    """The weights that a file or a user names are not installed, or are damaged."""
+    """The requested weights are not installed, or are damaged."""
 
 
 class Cancelled(LbbicError):
-    """The caller asked to stop."""
+    """The caller cancelled the work."""
 
     def __init__(self) -> None:
         super().__init__("Cancelled")
 
 
 def damaged(detail: str) -> CorruptDataError:
-    """The usual CorruptDataError."""
+    """Return the CorruptDataError for most kinds of damage."""
     return CorruptDataError("The file is damaged", detail)

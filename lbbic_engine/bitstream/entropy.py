@@ -1,13 +1,13 @@
-"""Symbols to bytes and back, with constriction's range coder. Numbers only, no networks.
+"""Symbols to bytes and back, with constriction's range coder. Knows no networks.
 
-Symbols of one call are rows of numbers. Most of them have level 0, at which they are hardly ever
-anything but 0: they take no bits and, what matters more, no time. A row that has another one there
-is *significant*. This is coded of every row first; the levels of a significant row are at least
-``SIGNIFICANT_LEVEL``.
+The symbols of one call are rows of integers. Most symbols have scale level 0, where they are almost
+always 0. These are not coded, which saves bits and, more importantly, time. A row with a non-zero
+symbol at level 0 is *significant*. One flag per row is coded first. In a significant row, levels
+below ``SIGNIFICANT_LEVEL`` are raised to it.
 
-Then the symbols of levels above 0 are coded stage by stage (``tables``): all of them at the first,
-those larger than its row at the next. Those beyond the last follow as Elias-gamma codes of the
-excess, so that every int32 survives.
+The symbols at levels above 0 are then coded in stages (``tables``): the first stage codes all of
+them, each later stage those that were too large for the one before. Symbols too large for the last
+stage are followed by Elias-gamma codes of the excess, so any int32 can be coded.
 """
 
 from __future__ import annotations
@@ -24,33 +24,35 @@ from lbbic_engine.errors import CorruptDataError, damaged
 
 _FAMILY = constriction.stream.model.Categorical(perfect=False)
 _UNIFORM = constriction.stream.model.Uniform()
-_LENGTH = constriction.stream.model.Uniform(34)  # bits of a folded excess: 0…33
+_LENGTH = constriction.stream.model.Uniform(34)  # bit length of a folded excess, 0…33
 _CHUNK_BITS = 16
 _SIGNIFICANT = constriction.stream.model.Categorical(
     np.array([1 - 2**-12, 2**-12], np.float32), perfect=False
 )
-SIGNIFICANT_LEVEL = 8  # about one symbol in 25 is not 0
-_MIN_ROW_BITS = -math.log2(1 - 2**-12)  # of a row that is not significant, all at level 0
-_UNFOLDED = unfold(np.arange(WIDTHS[-1])).astype(np.int32)  # of all that are no escapes
+SIGNIFICANT_LEVEL = 8  # where about one symbol in 25 is not 0
+_MIN_ROW_BITS = -math.log2(1 - 2**-12)  # of an insignificant row at level 0
+_UNFOLDED = unfold(np.arange(WIDTHS[-1])).astype(
+    np.int32
+)  # for all folded symbols that are not escapes
 
 Symbols = NDArray[np.int32]
 Levels = NDArray[np.integer]
 
 
 def max_rows(stream_bytes: int) -> int:
-    """How many rows of symbols an encoder's stream of so many bytes can stand for."""
+    """Return the most rows of symbols that a stream of that length can contain."""
     return int(8 * stream_bytes / _MIN_ROW_BITS)
 
 
 class SymbolEncoder:
-    """Collects the symbols of one segment."""
+    """Encodes the symbols of one segment."""
 
     def __init__(self, tables: ProbabilityTables) -> None:
         self._tables = tables
         self._coder = constriction.stream.queue.RangeEncoder()
 
     def encode(self, levels: Levels, symbols: Symbols) -> None:
-        """Appends symbols (n, width) whose scale levels are ``levels`` (n, width)."""
+        """Append symbols (n, width) at the scale levels ``levels`` (n, width)."""
         significant = ((levels == 0) & (symbols != 0)).any(axis=1).astype(np.int32)
         self._coder.encode(significant, _SIGNIFICANT)
         levels, coded = _coded(levels, significant)
@@ -80,22 +82,22 @@ class SymbolEncoder:
                 self._coder.encode(part[chosen].astype(np.int32), _UNIFORM, sizes)
 
     def finish(self) -> bytes:
-        """The segment's bytes: little-endian 32-bit words."""
+        """Return the segment's bytes: little-endian 32-bit words."""
         return bytes(self._coder.get_compressed().astype("<u4").tobytes())
 
 
 class EndOfStream(CorruptDataError):
-    """What comes next is not in the data."""
+    """The data ends before the next symbols."""
 
     def __init__(self) -> None:
         super().__init__("Truncated file", "A part of the picture is missing.")
 
 
 class SymbolDecoder:
-    """Gives the symbols of one segment back, in the order in which they were encoded.
+    """Decodes the symbols of one segment in the order in which they were encoded.
 
-    Of a stream that is not ``whole`` it gives those that its beginning determines, then raises
-    EndOfStream.
+    If the stream is not ``whole``, symbols are decoded as far as its beginning determines them; then
+    EndOfStream is raised.
     """
 
     def __init__(self, tables: ProbabilityTables, stream: bytes, *, whole: bool = True) -> None:
@@ -107,7 +109,10 @@ class SymbolDecoder:
         self._coder = decoder(words)
 
     def decode(self, levels: Levels) -> Symbols:
-        """Symbols (n, width) of the scale levels (n, width); CorruptDataError if there are none."""
+        """Return symbols (n, width) for scale levels (n, width).
+
+        CorruptDataError if the stream is invalid.
+        """
         symbols = np.zeros(levels.shape, np.int32)
         try:
             levels, coded = _coded(levels, self._coder.decode(_SIGNIFICANT, len(levels)))
@@ -124,7 +129,7 @@ class SymbolDecoder:
         return _UNFOLDED.take(folded)
 
     def _decode_stage(self, stage: int, levels: Levels) -> Integers:
-        """Folded symbols, less those of the stages before; int64 where there are escapes."""
+        """Folded symbols less the range of earlier stages; int64 if there are escapes."""
         if stage == len(self._tables.stages):
             return self._decode_excess(len(levels))
         rows = self._tables.stages[stage]
@@ -151,10 +156,10 @@ class SymbolDecoder:
 
 
 class _BeginningDecoder:
-    """Decodes the beginning of a stream for as long as it does not matter how that goes on.
+    """Decodes the beginning of a stream as long as the missing rest makes no difference.
 
-    What is decoded grows with the number that the stream is. So what the least and the greatest
-    continuation agree on is what all do, and they disagree before they end.
+    A range decoder's output is monotone in the number that the stream represents. So symbols that
+    are the same for the smallest and the largest continuation are the same for every continuation.
     """
 
     def __init__(self, words: NDArray[np.uint32]) -> None:
@@ -171,7 +176,7 @@ class _BeginningDecoder:
 
 
 def _coded(levels: Levels, significant: NDArray[np.int32]) -> tuple[Levels, NDArray[np.int64]]:
-    """Levels of the symbols that are coded, and these symbols' places among all."""
+    """Levels of the symbols that are coded, and their flat indexes."""
     if np.count_nonzero(significant):  # faster than any()
         levels = np.maximum(levels, SIGNIFICANT_LEVEL * significant[:, None])
     levels = levels.ravel()
@@ -180,6 +185,6 @@ def _coded(levels: Levels, significant: NDArray[np.int32]) -> tuple[Levels, NDAr
 
 
 def _chunks(lengths: NDArray[np.int32]) -> list[tuple[int, NDArray[np.int64]]]:
-    """First bit and number of bits of the pieces in which bits below the top one are coded."""
+    """First bit and bit count of each piece in which the bits below the top one are coded."""
     below = np.maximum(lengths.astype(np.int64) - 1, 0)
     return [(first, (below - first).clip(0, _CHUNK_BITS)) for first in (0, 16)]

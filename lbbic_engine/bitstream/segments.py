@@ -1,8 +1,8 @@
-"""Symbols of fronts to the segments of tiles and back. Knows no network.
+"""Symbols of fronts to the segments of tiles and back. Knows no networks.
 
-A tile's fronts are one segment: an entropy-coded stream, whose beginning can be decoded where the
-rest is missing. Files before version 1.2 have several segments a tile, each coded by itself. Tiles
-that share fronts keep their own segments, so that each can be decoded alone.
+A tile is one segment: an entropy-coded stream, whose beginning can be decoded even if the rest is
+missing. Files older than version 1.2 have several segments per tile, each coded separately. Tiles
+that are coded in common fronts have segments of their own, so each can be decoded alone.
 """
 
 from __future__ import annotations
@@ -22,31 +22,31 @@ from lbbic_engine.bitstream.entropy import (
 )
 from lbbic_engine.bitstream.tables import ProbabilityTables
 
-Parts = Sequence[tuple[int, int, int]]  # of a front: tile, first and last of its rows
+Parts = Sequence[tuple[int, int, int]]  # of a front: tile, first row, end of its rows
 
 
 class SymbolSink(Protocol):
-    """Where an encoder's symbols go, front by front."""
+    """Receives an encoder's symbols, front by front."""
 
     def begin(self) -> None:
-        """Goes on to the next front."""
+        """Begin the next front."""
 
     def encode(self, levels: Levels, symbols: Symbols) -> None:
-        """Takes symbols (n, width) of the front's blocks, given their scale levels."""
+        """Take symbols (n, width) of the front's blocks, given their scale levels."""
 
 
 class SymbolSource(Protocol):
-    """Where a decoder's symbols come from, front by front."""
+    """Supplies a decoder's symbols, front by front."""
 
     def begin(self) -> None:
-        """Goes on to the next front; EndOfStream if there is none."""
+        """Begin the next front; EndOfStream if there is none."""
 
     def decode(self, levels: Levels) -> Symbols:
-        """Gives symbols (n, width) of the front's blocks."""
+        """Return symbols (n, width) of the front's blocks."""
 
 
 class SegmentWriter:
-    """Collects one tile's symbols; ``segment`` at the end."""
+    """Encodes one tile's symbols; ``segment`` returns the result."""
 
     def __init__(self, tables: ProbabilityTables, tile: int) -> None:
         self._tile = tile
@@ -64,7 +64,7 @@ class SegmentWriter:
 
 
 class SegmentReader:
-    """Gives back the symbols of one tile from its segments."""
+    """Decodes the symbols of one tile from its segments."""
 
     def __init__(self, tables: ProbabilityTables, segments: Iterable[Segment]) -> None:
         self._tables = tables
@@ -85,7 +85,7 @@ class SegmentReader:
 
 
 class GroupWriter:
-    """Hands the symbols of common fronts to the writers of the tiles, as ``parts`` say."""
+    """Distributes the symbols of common fronts among the tiles' writers, according to ``parts``."""
 
     def __init__(self, writers: Sequence[SegmentWriter], parts: Iterable[Parts]) -> None:
         self._writers = writers
@@ -103,7 +103,7 @@ class GroupWriter:
 
 
 class GroupReader:
-    """Puts the symbols of common fronts together from the readers of the tiles."""
+    """Collects the symbols of common fronts from the tiles' readers, according to ``parts``."""
 
     def __init__(self, readers: Sequence[SegmentReader], parts: Iterable[Parts]) -> None:
         self._readers = readers

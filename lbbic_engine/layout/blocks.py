@@ -1,4 +1,4 @@
-"""Pictures cut into blocks and put together again. No networks."""
+"""Pictures split into blocks and merged again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def grid(height: int, width: int, block_size: int) -> tuple[int, int]:
 
 
 def split_blocks(pixels: Array, block_size: int) -> Array:
-    """Cuts (H, W, 3) into (rows·columns, 3·B²) blocks; the last row and column are repeated.
+    """Split (H, W, 3) into (rows·columns, 3·B²) blocks, repeating the last row and column.
 
     A block's values are ordered by row, then column, then colour.
     """
@@ -27,7 +27,7 @@ def split_blocks(pixels: Array, block_size: int) -> Array:
 
 
 def merge_blocks(blocks: Array, height: int, width: int, block_size: int) -> Array:
-    """Puts (rows·columns, 3·B²) blocks together to (H, W, 3); the inverse of ``split_blocks``."""
+    """Merge (rows·columns, 3·B²) blocks into (H, W, 3); the inverse of ``split_blocks``."""
     rows, columns = grid(height, width, block_size)
     cut = blocks.reshape(rows, columns, block_size, block_size, 3).transpose(0, 2, 1, 3, 4)
     merged = cut.reshape(rows * block_size, columns * block_size, 3)

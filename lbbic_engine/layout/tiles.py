@@ -1,7 +1,7 @@
-"""How pictures are cut into tiles, and which tiles are coded in common fronts. Numbers only.
+"""How pictures are cut into tiles, and which tiles are coded in common fronts.
 
-A tile is a strip of whole rows of blocks that can be decoded alone. Small pictures are one tile.
-Tiles of one picture, or of several, are put into groups, whose blocks share fronts.
+A tile is a strip of whole rows of blocks that can be decoded alone. A small picture is one tile.
+Tiles of one or more pictures form groups. The tiles of a group are coded in common fronts.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from lbbic_engine.config import Config
 from lbbic_engine.layout.blocks import grid
 from lbbic_engine.layout.wavefront import Grid, front_count, neighbours
 
-TILE_PIXELS = 1 << 21  # pictures beyond twice this are cut into tiles of about this size
-MAX_TILE_BLOCKS = 1 << 18  # that a decoder accepts: its memory grows with them
-LEAST_SHARE = 2  # of TILE_PIXELS: one by this has every tile but the last, or a decoder refuses it
-GROUP_BLOCKS = 1 << 17  # of a group, unless it is one tile
+TILE_PIXELS = 1 << 21  # pictures larger than twice this are cut into tiles of about this size
+MAX_TILE_BLOCKS = 1 << 18  # decoders refuse larger tiles, because their memory grows with them
+MIN_TILE_PIXELS = TILE_PIXELS // 2  # decoders refuse smaller tiles, except the last of a picture
+GROUP_BLOCKS = 1 << 17  # in a group of several tiles
 
 
 @dataclass(frozen=True)
 class Tile:
-    """Rows ``top`` … ``top + rows`` of the grid of blocks of a picture of a batch."""
+    """Some rows of the grid of blocks of a picture."""
 
-    picture: int
-    number: int
-    top: int
+    picture: int  # index in a batch
+    number: int  # in the picture
+    top: int  # first row
     rows: int
     columns: int
     from_middle: bool
@@ -57,7 +57,7 @@ class Tile:
 
     @property
     def context(self) -> NDArray[np.int32]:
-        """What each block's context is, (blocks, 4) as ``indexes``; -1 outside of the tile."""
+        """``indexes`` of the four blocks in each block's context, (blocks, 4); -1 if outside."""
         around = neighbours(self.grid).astype(np.int32)
         return np.where(around < self.blocks, around + self.first_index, -1)
 
@@ -66,21 +66,21 @@ class Tile:
 
 
 def tile_rows(height: int, width: int, block_size: int) -> int:
-    """Rows of blocks of a tile for a picture; 0 if it is one tile."""
+    """Rows of blocks in each tile of a picture; 0 if it is one tile."""
     rows, columns = grid(height, width, block_size)
     pixels = rows * columns * block_size**2
     return 0 if pixels <= 2 * TILE_PIXELS else -(-rows // round(pixels / TILE_PIXELS))
 
 
 def are_allowed(tiles: Sequence[Tile], block_size: int) -> bool:
-    """Whether a decoder may spend work and memory on the tiles of a picture."""
+    """Whether a decoder accepts the sizes of a picture's tiles."""
     first, *others = tiles
-    is_high = first.blocks * block_size**2 >= TILE_PIXELS // LEAST_SHARE
-    return first.blocks <= MAX_TILE_BLOCKS and (is_high or not others)
+    is_large = first.blocks * block_size**2 >= MIN_TILE_PIXELS
+    return first.blocks <= MAX_TILE_BLOCKS and (is_large or not others)
 
 
 def cut(picture: int, height: int, width: int, config: Config, rows_each: int) -> list[Tile]:
-    """The tiles of a picture, ``rows_each`` rows of blocks each (0: one tile)."""
+    """The tiles of a picture, with ``rows_each`` rows of blocks each (0: one tile)."""
     rows, columns = grid(height, width, config.block_size)
     tops = range(0, rows, rows_each or rows)
     return [
@@ -90,7 +90,7 @@ def cut(picture: int, height: int, width: int, config: Config, rows_each: int) -
 
 
 def group(tiles: Sequence[Tile], limit: int) -> Iterator[list[Tile]]:
-    """Consecutive tiles of ``limit`` blocks in all, or one tile."""
+    """Yield groups of consecutive tiles with at most ``limit`` blocks, or single tiles."""
     tiles_of_group: list[Tile] = []
     for tile in tiles:
         if tiles_of_group and sum(each.blocks for each in tiles_of_group) + tile.blocks > limit:

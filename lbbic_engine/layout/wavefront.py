@@ -1,12 +1,13 @@
-"""The order in which blocks are coded, and the loop that codes them; knows no network.
+"""The order in which blocks are coded. Knows no networks.
 
-A block's context reaches one block to the upper right, so all blocks with the same
-``column + 2·row`` are independent: they form a *front* and are coded in one batched pass.
+A block's context includes the block to its upper right, so all blocks with the same
+``column + 2·row`` are independent of each other. They form a *front* and are coded in one batch.
 
-Wider fronts cost less. So a grid may be coded *from the middle*: in quarters, all of which go
-outwards from there at once. What lies towards the middle is a block's left and upper context, so
-the networks see the quarters on the left mirrored left to right, and those above upside down. The
-lower right quarter begins; across a seam, blocks see those of the quarters before theirs:
+Wider fronts cost less per block. A grid can therefore be coded *from the middle*: in four quarters
+at once, outwards. A block's context is then on the side of the middle. Left quarters are flipped
+left to right, and upper quarters upside down, so that the networks always see the context to the
+left and above. The lower right quarter begins. At the seams between quarters, contexts include
+blocks of the quarters that began earlier:
 
     upper left, from front 3      upper right, from front 2
     lower left, from front 1      lower right, from front 0
@@ -25,7 +26,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from torch import Tensor
 
-# Blocks a context is made of, as (row, column) offsets: left, upper left, upper, upper right.
+# The blocks of a context as (row, column) offsets: left, upper left, upper, upper right.
 NEIGHBOURS = ((0, -1), (-1, -1), (-1, 0), (-1, 1))
 
 
@@ -43,14 +44,14 @@ class Grid(NamedTuple):
 
 
 class StateFlip:
-    """Flips the pixels in the state (n, width) of blocks for those across a seam."""
+    """Flips the pixels in the state (n, width) of blocks that are context across a seam."""
 
     def __init__(self, block_size: int, state: Tensor) -> None:
         import torch
 
         places = np.tile(np.arange(state.shape[1]), (4, 1))
         pixels = flip_permutations(block_size)
-        places[:, : pixels.shape[1]] = pixels  # what is not pixels stays as it is
+        places[:, : pixels.shape[1]] = pixels  # features are not flipped
         self._places = torch.from_numpy(places).to(state.device)
 
     def __call__(self, state: Tensor, flips: Tensor) -> Tensor:
@@ -59,30 +60,25 @@ class StateFlip:
 
 @dataclass(frozen=True)
 class CodingOrder:
-    """How grids are coded together.
+    """The order in which the n blocks of some grids are coded together.
 
-    ``blocks`` are raster indexes (n,) in coding order, ``bounds`` say where in them a front
-    begins, ``around`` (4·n,) are the places in them of each block's neighbours, n + m if outside.
-    Places from n on are ``seam_neighbours`` (m,): places of blocks that are a context once more, of
-    blocks across a seam, ``seam_flips`` (m,) how they are flipped for these, ``seam_bounds`` where
-    those of a front begin.
-    ``flips`` (n,) says how a block is flipped (``flip_permutations``), by raster index.
-    ``parts`` are, for each front, the grids that have blocks in it, and which of its rows these
-    are: (grid, first, last).
+    *Places* are positions in coding order. A block that is context across a seam is flipped for it;
+    m such copies have the places n to n + m - 1. Place n + m is the outside.
     """
 
-    blocks: NDArray[np.int64]
-    bounds: list[int]
-    around: NDArray[np.int64]
-    seam_neighbours: NDArray[np.int64]
-    seam_flips: NDArray[np.int64]
-    seam_bounds: list[int]
-    flips: NDArray[np.int64]
-    parts: list[list[tuple[int, int, int]]]
+    blocks: NDArray[np.int64]  # (n,) raster index of the block at each place
+    bounds: list[int]  # the first place of each front, then n
+    around: NDArray[np.int64]  # (4·n,) places of each block's neighbours
+    seam_neighbours: NDArray[np.int64]  # (m,) places of the blocks that are copied
+    seam_flips: NDArray[np.int64]  # (m,) how they are flipped (``flip_permutations``)
+    seam_bounds: list[int]  # the first copy made of each front's blocks, then m
+    flips: NDArray[np.int64]  # (n,) how blocks are flipped, by raster index
+    parts: list[list[tuple[int, int, int]]]  # of each front: (grid, first row, end of its rows)
 
 
 @lru_cache(maxsize=8)
 def coding_order(grids: tuple[Grid, ...]) -> CodingOrder:
+    """Return the order for grids whose raster indexes continue from grid to grid."""
     sizes = [grid.rows * grid.columns for grid in grids]
     count, offsets = sum(sizes), np.cumsum([0, *sizes[:-1]])
     front = np.concatenate([front_numbers(grid) for grid in grids])
@@ -100,7 +96,7 @@ def coding_order(grids: tuple[Grid, ...]) -> CodingOrder:
         ]
     )
     around = place[around[blocks]].ravel()
-    # Neighbours that are flipped otherwise than the block itself are across a seam.
+    # A neighbour that is flipped differently from the block is across a seam.
     own, outside = flips[blocks], around == count
     flipped = np.where(outside, 0, own.repeat(4) ^ np.append(own, 0)[around])
     across = flipped > 0
@@ -125,12 +121,12 @@ def coding_order(grids: tuple[Grid, ...]) -> CodingOrder:
 
 
 def front_count(grid: Grid) -> int:
-    """How many fronts a grid has; none of them is empty. Costs no more than a set of them."""
+    """Number of fronts of a grid, without computing the order of its blocks."""
     first_row, first_column = grid.centre
     numbers: set[int] = set()
     for above, rows in ((0, grid.rows - first_row), (1, first_row)):
         for left, columns in ((0, grid.columns - first_column), (1, first_column)):
-            if rows and columns:  # every other front is empty where there is one column
+            if rows and columns:  # in a single column, every other front is empty
                 last = columns - 1 + 2 * (rows - 1)
                 late = left + 2 * above
                 numbers.update(range(late, late + last + 1, 2 if columns == 1 else 1))
@@ -144,7 +140,7 @@ def fronts(grid: Grid) -> list[NDArray[np.int64]]:
 
 
 class _Quarters:
-    """Where the blocks of a grid are, by raster index (n,)."""
+    """The position of each block in its quarter, by raster index (n,)."""
 
     def __init__(self, grid: Grid) -> None:
         first_row, first_column = grid.centre
@@ -157,19 +153,19 @@ class _Quarters:
 
 
 def block_flips(grid: Grid) -> NDArray[np.int64]:
-    """How each block (n,) is flipped when it is coded (``flip_permutations``), by raster index."""
+    """How each block (n,) is flipped for coding (``flip_permutations``), by raster index."""
     return np.asarray(_Quarters(grid).flips)
 
 
 def front_numbers(grid: Grid, skew: int = 2) -> NDArray[np.int64]:
-    """When each block (n,) is coded, if a row goes ``skew`` blocks behind the one before."""
+    """The step in which each block (n,) is coded if each row is ``skew`` blocks behind the last."""
     quarters = _Quarters(grid)
     late = (skew - 1) * quarters.left + skew * quarters.above
     return np.asarray(quarters.right + skew * quarters.down + late)
 
 
 def neighbours(grid: Grid) -> NDArray[np.int64]:
-    """Raster indexes (rows·columns, 4) of each block's context, ``rows·columns`` if outside."""
+    """Raster indexes (rows·columns, 4) of each block's context; ``rows·columns`` if outside."""
     quarters = _Quarters(grid)
     first_row, first_column = grid.centre
     indexes = []
@@ -177,7 +173,7 @@ def neighbours(grid: Grid) -> NDArray[np.int64]:
         row = quarters.row + np.where(quarters.above, -down, down)
         column = quarters.column + np.where(quarters.left, -right, right)
         inside = (row >= 0) & (row < grid.rows) & (column >= 0) & (column < grid.columns)
-        # Only quarters before this one are seen.
+        # A context does not include blocks of quarters that begin later.
         inside &= (quarters.above | (row >= first_row)) & (quarters.left | (column >= first_column))
         indexes.append(np.where(inside, row * grid.columns + column, grid.rows * grid.columns))
     return np.stack(indexes, axis=1)
@@ -185,17 +181,14 @@ def neighbours(grid: Grid) -> NDArray[np.int64]:
 
 @cache
 def flip_permutations(block_size: int) -> NDArray[np.int64]:
-    """Where the values of a flipped block are in the block: places (4, 3B²).
-
-    Flipped not at all, left to right, upside down, both.
-    """
+    """Indexes (4, 3B²) that flip a block: not at all, left to right, upside down, both."""
     places = np.arange(3 * block_size**2).reshape(block_size, block_size, 3)
     ways = (places, places[:, ::-1], places[::-1], places[::-1, ::-1])
     return np.stack([way.ravel() for way in ways])
 
 
 def flip_blocks(blocks: NDArray[np.uint8], flips: NDArray[np.int64], block_size: int) -> None:
-    """Flips blocks (n, 3B²) in place, each in the way (n,) of ``flip_permutations``."""
+    """Flip blocks (n, 3B²) in place; ``flips`` (n,) are rows of ``flip_permutations``."""
     for way, places in enumerate(flip_permutations(block_size)[1:], 1):
         (chosen,) = (flips == way).nonzero()
         blocks[chosen] = blocks[chosen].take(places, axis=1)

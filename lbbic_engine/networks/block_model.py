@@ -1,4 +1,4 @@
-"""What the coding loop asks of a network, and what a network asks of an encoder or a decoder."""
+"""The interfaces between the coding loop, a network, and an encoder or a decoder."""
 
 from __future__ import annotations
 
@@ -9,29 +9,30 @@ if TYPE_CHECKING:
 
 
 class SymbolPort(Protocol):
-    """Where symbols come from: made from the picture, or taken from the stream."""
+    """Supplies symbols: an encoder makes them from the picture, a decoder reads them."""
 
     def begin(self, front: Tensor, *sources: Tensor) -> None:
-        """Tells which blocks (n,) are next, and what the analysis transform needs to know."""
+        """Begin a front of blocks (n,); ``sources`` are inputs of the analysis transform."""
 
     def symbols(self, index: int, means: Tensor, levels: Tensor) -> tuple[Tensor, Tensor | None]:
-        """int32 symbols (m, width) of a slice, given means (y_hat's unit) and levels (n, width).
+        """Return int32 symbols (m, width) of a slice, and their parents (m,).
 
-        An encoder may go on with a row in several ways: the rows (m,) that these are the
-        continuations of come second, None if they are the same.
+        ``means`` (in y_hat's unit) and ``levels`` are (n, width). An encoder may try several
+        candidates for a row: ``parents`` are the rows that the m rows continue. None means that
+        they are the same n rows.
         """
 
 
 class BlockModel(Protocol):
     """A network that codes blocks.
 
-    A block's state begins with its 3B² pixels; what else it holds is the network's own affair.
+    A block's state begins with its 3B² pixels. The rest depends on the network.
     """
 
     block_size: int
 
     def empty_state(self, blocks: int) -> Tensor:
-        """State (blocks + 1, width) whose last row stands for the outside of the picture."""
+        """Return state (blocks + 1, width); the last row is the outside of the picture."""
 
     def code_front(self, front: Tensor, around: Tensor, port: SymbolPort) -> Tensor:
-        """State (n, width) of the blocks ``front`` from their neighbours' (n, 4·width)."""
+        """Return the state (n, width) of blocks ``front``, given their neighbours' (n, 4·width)."""

@@ -1,22 +1,21 @@
 """The networks in floating point: analysis transform, context model, synthesis transform.
 
-The codec runs their twins in integers, ``networks/integer_network.py`` and, of the analysis
-transform, ``networks/integer_analysis.py``; this module is what training optimises. No optimiser
-and no losses here.
+Training optimises these networks. The codec runs their integer counterparts in
+``networks/integer_network.py`` and, for the analysis transform, ``networks/integer_analysis.py``.
 
-Units: a pixel value v enters as (v - 128) / 64, so the outside of a picture is 0. Latents are
-in the same unit, before division by the quantisation step. Activations are clipped rectifiers,
-because the integer twin stores them in 8 bits.
+Units: a pixel value v enters as (v - 128) / 64, and the outside of a picture is 0. Latents have the
+same unit, before division by the quantisation step. Activations are rectified; the integer networks
+store them in 8 bits.
 
 Shapes: C pictures (or crops) of n blocks each; ``rate`` is (C, 8), the interpolation weights of
 ``rate_weights``.
 
 The chain for one block (Kamisli 2024, with the latents in slices as in Minnen & Singh 2020):
 
-    features     f       = φ(x_hat, context)             cached, read by later blocks
+    features     f       = φ(x_hat, context)             stored, read by later blocks
     context      p, h    = context_model(context, features of the neighbours)
     analysis     y       = g_a(x, context)               encoder only
-    per slice    μ, σ    = slice_model(h, y_hat of the slices before)
+    per slice    μ, σ    = slice_model(h, y_hat of earlier slices)
                  y_hat   = μ + Δ·round((y - μ) / Δ)
     synthesis    x_hat   = g_s(y_hat, context)
 """
@@ -40,13 +39,13 @@ LATENT_LEVELS = 16 * 127
 
 
 def rate_weights(qualities: Iterable[float]) -> Tensor:
-    """Weights (C, 8) that interpolate tables over the eight rate points at the qualities."""
+    """Weights (C, 8) that interpolate between values at the eight rate points."""
     points = torch.arange(1.0, len(LAMBDAS) + 1)
     return (1 - (torch.tensor(list(qualities))[:, None] - points).abs()).clamp(min=0)
 
 
 class Dense(nn.Module):
-    """A layer over one or more inputs, with a bias (and, without rectifier, a gain) per rate."""
+    """A layer with one or more inputs and a bias (and, if not rectified, a gain) per rate point."""
 
     __call__: Callable[..., Tensor]
     input_step: Tensor
@@ -60,7 +59,7 @@ class Dense(nn.Module):
         self.bias = nn.Parameter(torch.zeros(len(LAMBDAS), outputs))
         if not rectified:
             self.log_gain = nn.Parameter(torch.zeros(len(LAMBDAS), outputs))
-        # Value of one integer step of each input, and of each output if it is rectified.
+        # The value of one integer step of each input and of each rectified output.
         self.register_buffer("input_step", torch.ones(sum(inputs)))
         if rectified:
             self.register_buffer("output_step", torch.ones(outputs))
@@ -79,7 +78,7 @@ class Dense(nn.Module):
 
 
 class BlockNetwork(nn.Module):
-    """The production model; the attributes are named as in the module's chain."""
+    """The production model; attributes are named as in the module docstring."""
 
     latent_step: Tensor
     slice_hidden: Sequence[Dense]
@@ -107,14 +106,14 @@ class BlockNetwork(nn.Module):
         self.synthesis_1 = Dense((hidden, config.latents), hidden)
         self.synthesis_2 = Dense((hidden,), hidden)
         self.synthesis_3 = Dense((hidden,), pixels, rectified=False)
-        # The linear path, set in closed form before training.
+        # The linear path; it is initialised in closed form.
         self.prediction = nn.Parameter(torch.zeros(pixels, around * pixels))
         self.prediction_features = nn.Parameter(torch.zeros(pixels, around * features))
         self.analysis_linear = nn.Parameter(torch.zeros(config.latents, pixels))
         self.synthesis_linear = nn.Parameter(torch.zeros(pixels, config.latents))
         steps = [math.log(255 / PIXEL_UNIT * math.sqrt(12 * 2.16 / value)) for value in LAMBDAS]
         self.log_step = nn.Parameter(torch.tensor([[step] * config.latents for step in steps]))
-        # What one integer step of a latent is worth where it enters a non-linear layer.
+        # The value of one integer step of each latent as an input of non-linear layers.
         self.register_buffer("latent_step", torch.full((config.latents,), 1 / 16))
         for layer in (self.analysis_3, self.synthesis_3, *self.slice_parameters):
             nn.init.zeros_(layer.weight)
@@ -148,7 +147,7 @@ class BlockNetwork(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Means (in latent units) and scale levels (0…levels - 1, not rounded) of a slice.
 
-        ``y_hat`` holds the slices before, float32.
+        ``y_hat`` holds the earlier slices, float32.
         """
         values = (h, y_hat.to(h.dtype)) if index else (h,)
         hidden = self.slice_hidden[index](*values, rate=rate)
@@ -156,7 +155,7 @@ class BlockNetwork(nn.Module):
         return means, scale_levels
 
     def scales(self, scale_levels: Tensor) -> Tensor:
-        """Scale of the distribution, in quantisation steps, at (real) scale levels."""
+        """Scale of the distribution, in quantisation steps, at real-valued scale levels."""
         config = self.config
         slope = math.log(config.max_scale / config.min_scale) / (config.scale_levels - 1)
         clamped = scale_levels.clamp(0, config.scale_levels - 1)

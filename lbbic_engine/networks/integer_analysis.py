@@ -1,18 +1,18 @@
-"""The production model's analysis transform as the encoder runs it: in integers, fast.
+"""The production model's analysis transform in integers, as the encoder runs it.
 
-What it computes is ``model.BlockNetwork.analysis_transform``. Layers and formats are those of
-``integer_network``, so that it takes no longer than a decoder's networks, and the same y comes out
-of every kernel; but no decoder depends on it. Beside them:
+It computes ``float_network.BlockNetwork.analysis_transform`` with the layers and formats of
+``integer_network``. It is therefore as fast as the decoder's networks, and every kernel gives the
+same y, but decoders do not depend on it. Additional formats:
 
-    residual   float64  a block less its prediction, in 8-bit steps, multiples of 2⁻¹²
-    coarse     int8     the same for the non-linear layers: eighths of a step in two digits
-    hidden     int8     level - 128 of every unit; after them those of ``fine`` units have a low
-                        digit, sixteenths of a level
-    linear     float64  multiples of 2⁻¹⁴, of the residual: products without rounding
+    residual   float64  a block minus its prediction, in 8-bit steps, multiples of 2⁻¹²
+    coarse     int8     the residual for the non-linear layers, in eighths of a step, as two digits
+    hidden     int8     level - 128 of every unit, then a low digit (sixteenths of a level) of the
+                        ``fine`` units
+    linear     float64  weights of the residual, multiples of 2⁻¹⁴; the products are exact
 
 ``analysis_1`` reads the coarse residual and the context's hidden state. Weights of ``analysis_2``
-have two limbs, 128·high + low, those of all high limbs first. With one digit and one limb for all,
-smooth pictures would cost about 1 % more.
+have two limbs, 128·high + low; all high limbs come first. With a single digit and limb, smooth
+pictures would cost about 1 % more.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ class AnalysisTransform:
         self._layers: dict[int, Layers] = {}
 
     def __call__(self, x: Tensor, prediction: Tensor, h: Tensor, *, index: int) -> Tensor:
-        """y (n, latents), float64 in y_hat's unit, of blocks x (n, 3B²): pixel values - 128.
+        """y (n, latents), float64 in y_hat's unit, of blocks x (n, 3B²), pixel values - 128.
 
-        ``prediction`` and ``h`` are what the context model gives, ``index`` says the quality.
+        ``prediction`` and ``h`` come from the context model; ``index`` is the quality index.
         """
         if index not in self._layers:
             self._layers[index] = Layers(self._tensors, self._products, index)
@@ -66,7 +66,7 @@ class AnalysisTransform:
         return y.addmm_(residual, self._linear)
 
     def _hidden(self, name: str, accumulator: Tensor, layers: Layers) -> Tensor:
-        """A rectified layer's output, int8, from accumulators with their bias."""
+        """A rectified layer's output, int8, from accumulators that include the bias."""
         level = accumulator.float().mul_(layers.multiplier[name]).clamp_(min=-128)
         high = level.round().clamp_(max=127)
         rest = level.sub_(high).index_select(1, self._fine[name])

@@ -1,32 +1,32 @@
-"""The exact twin of the context model and the synthesis transform: what a decoder runs.
+"""The context model and the synthesis transform in exact integers, as decoders run them.
 
-Every value is an integer of proved size, or a float64 that holds a multiple of a power of two
-without rounding, so every machine computes the same; but for one float32 in every rectified layer,
-which IEEE 754 rounds alike everywhere. Formats:
+Every value is an integer of bounded size, or a float64 that represents a multiple of a power of two
+exactly, so all machines compute the same. The exception is one float32 product in each rectified
+layer, which IEEE 754 rounds the same everywhere. Formats:
 
     pixels       int8    value - 128; 0 outside the picture
     activations  int8    level - 128, level 0…255; -128 (level 0) for features outside
-    coarse       int8    latents for the non-linear layers in two digits, ``TwoDigits``
+    coarse       int8    latents for the non-linear layers, as two digits (``TwoDigits``)
     y_hat        float64 integers, |y_hat| ≤ 2¹⁸, in 1/8 of an 8-bit step
-    weights      int8    as ``kernels`` bounds them; the two linear matrices on wider numbers are
-                         named below
+    weights      int8    within the bounds of ``kernels``; two linear matrices are wider, see below
     accumulator  int32   |product| < 2²⁴ by the bound of ``kernels``, |bias| < 2²⁴
     multiplier   float64 a multiple of 2⁻³² with |accumulator + bias| · multiplier · 2³² < 2⁵³;
                  float32 in rectified layers, the nearest one
 
-A layer is ``round((W·a + bias) * multiplier)``, clamped to its format, ``round`` being half to
-even. In float64 the product is exact. In float32, twice as fast, the sum becomes a float32 and the
-product is one: nothing is added to it, so that no machine fuses or reorders what is rounded. The
-rectifier is the clamp at level 0. Offsets of 128 in the inputs are part of the biases. Biases, and
-multipliers of layers without rectifier, depend on the quality (57 rows). Matrices that share their
-input are stacked:
+A layer computes ``round((W·a + bias) * multiplier)``, clamped to its format; ``round`` is half to
+even. With a float64 multiplier the product is exact. With a float32 multiplier, which is twice as
+fast, the sum is converted to float32 and multiplied once. Nothing is added to the rounded product,
+so no machine can fuse or reorder operations. The rectifier is the clamp at level 0. Biases account
+for the offset of 128 in the inputs. Biases, and multipliers of layers that are not rectified,
+depend on the quality (57 rows). Matrices with a common input are stacked:
 
-    context    (4·(3B²+F) →) [context_1 | 128·P_high + P_low, the linear prediction in 2⁻¹²
-               steps, limbs apart | φ's share of the context]
+    context    (4·(3B²+F) →) [context_1 | P_high | P_low | φ's weights of the context], where
+               128·P_high + P_low is the linear prediction in units of 2⁻¹²
     branches   (hidden →) [slice 0 | … | slice S-1 | synthesis_1]
 
-To the last, products of the coarse latents are added, ``SLICE_GAIN`` and ``SYNTHESIS_GAIN`` times:
-weights of latents are the larger ones, and would leave the hidden state few of the eight bits.
+Products of the coarse latents, times ``SLICE_GAIN`` and ``SYNTHESIS_GAIN``, are added to the
+branches. The weights of latents are larger than those of the hidden state, which would lose
+precision if both had the same unit.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from lbbic_engine.config import ModelConfig
 from lbbic_engine.networks.block_model import SymbolPort
 from lbbic_engine.networks.kernels import WEIGHT_LIMB, Product, make_product
 
-LATENT_UNIT = 512  # y_hat's integers per networks' unit: 8 per 8-bit step
+LATENT_UNIT = 512  # y_hat's integers per unit of the float networks: 8 per 8-bit step
 PIXELS_PER_LATENT = 0.125
 PREDICTION_BITS = 12  # fraction bits of the linear prediction's weights
 SYNTHESIS_BITS = 14  # fraction bits of synthesis_linear's weights
@@ -56,9 +56,9 @@ SLICE_GAIN, SYNTHESIS_GAIN = 4, 2
 
 @dataclass(frozen=True)
 class Slice:
-    """What a slice of the latents needs of its networks, at one quality."""
+    """The networks of a slice of the latents, at one quality."""
 
-    hidden: Product | None  # of the latents before; the first slice has none
+    hidden: Product | None  # of the earlier latents; the first slice has none
     hidden_multiplier: Tensor
     parameters: Product
     parameters_bias: Tensor
@@ -68,10 +68,10 @@ class Slice:
 
 
 class TwoDigits:
-    """Numbers that need more than eight bits: 16·high + low, each -127…127, one after the other."""
+    """Splits integers into two interleaved 8-bit digits, 16·high + low, each -127…127."""
 
     def __init__(self, device: str) -> None:
-        # Where take finds them: negative numbers count from the end.
+        # A table for take(), in which negative numbers count from the end.
         low = torch.arange(-TWO_DIGITS_BOUND, TWO_DIGITS_BOUND + 1.0).roll(-TWO_DIGITS_BOUND)
         high = (low / DIGIT).round().clamp(-127, 127)
         low = (low - high * DIGIT).clamp(-127, 127)
@@ -79,7 +79,7 @@ class TwoDigits:
         self._digits = digits.view(torch.int16)[:, 0].to(device)
 
     def __call__(self, numbers: Tensor) -> Tensor:
-        """int16, of which a view as int8 gives the digits; of float64 integers, overwritten."""
+        """int16 whose view as int8 is the digits of float64 integers, which are overwritten."""
         return self._digits.take(numbers.clamp_(-TWO_DIGITS_BOUND, TWO_DIGITS_BOUND).long())
 
 
@@ -103,12 +103,12 @@ class Layers:
         return self.product[name](values).add_(self.bias[name])
 
     def activation(self, name: str, values: Tensor) -> Tensor:
-        """The output, int8, of a rectified layer."""
+        """A rectified layer's output, int8."""
         return activation(self.accumulate(name, values), self.multiplier[name])
 
 
 def make_products(tensors: dict[str, Tensor], kernel: str) -> dict[str, Product]:
-    """The products of all layers that have weights."""
+    """Return the product of each layer that has weights."""
     return {
         name.removesuffix(".weight"): make_product(value, kernel)
         for name, value in tensors.items()
@@ -117,7 +117,7 @@ def make_products(tensors: dict[str, Tensor], kernel: str) -> dict[str, Product]
 
 
 class IntegerNetwork:
-    """Integer layers on one device; immutable. ``at_quality`` gives what a picture needs."""
+    """Integer layers on one device; immutable. ``at_quality`` returns a model that codes."""
 
     def __init__(
         self, config: ModelConfig, tensors: dict[str, Tensor], kernel: str, device: str
@@ -145,8 +145,8 @@ class IntegerModel:
         self.block_size = network.config.block_size
         self.device = network.device
         self.steps = network.tensors["steps"][index].double() / 2**STEP_BITS
-        # Squared error of a block's 8-bit values that a latent wrong by one step makes: the
-        # synthesis is nearly orthonormal. For an encoder's choice of symbols.
+        # Squared error of a block's 8-bit values if a latent is wrong by one step, assuming that
+        # the synthesis is orthonormal, which it nearly is. For an encoder's choice of symbols.
         self.step_energy: Tensor | None = (PIXELS_PER_LATENT * self.steps).float().square()
         self._layers = Layers(network.tensors, network.products, index)
         self._linear = network.synthesis_linear
@@ -157,7 +157,7 @@ class IntegerModel:
         self._branches = [self.config.slice_hidden] * len(self._slices) + [self.config.hidden]
 
     def _stack_biases(self, prediction: Tensor) -> None:
-        """Biases of layers that share a product, side by side: one addition for all."""
+        """Stack the biases of layers that share a product, so that one addition serves all."""
         bias = self._layers.bias
         of_high_limbs = torch.zeros_like(prediction)
         bias["context"] = torch.cat([bias["context_1"], of_high_limbs, prediction, bias["feature"]])
@@ -181,7 +181,7 @@ class IntegerModel:
             )
 
     def empty_state(self, blocks: int) -> Tensor:
-        """State (blocks + 1, 3B²+F) int8 of which the last row is the outside of the picture."""
+        """State (blocks + 1, 3B²+F), int8; the last row is the outside of the picture."""
         config = self.config
         width = config.pixels + config.features
         state = torch.zeros((blocks + 1, width), dtype=torch.int8, device=self.device)
@@ -190,9 +190,9 @@ class IntegerModel:
 
     @torch.inference_mode()
     def code_front(self, front: Tensor, around: Tensor, port: SymbolPort) -> Tensor:
-        """State (n, 3B²+F) of blocks ``front`` from their neighbours' (n, 4·(3B²+F)).
+        """State (n, 3B²+F) of blocks ``front``, given their neighbours' (n, 4·(3B²+F)).
 
-        It has a row for every way in which ``port`` has gone on with a block.
+        If ``port`` tries several candidates for a block, there is a row for each.
         """
         prediction, h, feature = self.context_model(around)
         port.begin(front, prediction, h)
@@ -203,10 +203,10 @@ class IntegerModel:
         return torch.cat([x_hat, self.features(x_hat, feature)], dim=1)
 
     def context_model(self, around: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """From the neighbours' pixels and features (n, 4·(3B²+F)):
+        """Evaluate the context model on the neighbours' state (n, 4·(3B²+F)).
 
-        the linear prediction (n, 3B²), int32 in 2⁻¹² of an 8-bit step; the hidden state; φ's
-        accumulator for the context.
+        Returns the linear prediction (n, 3B²), int32 in 2⁻¹² of an 8-bit step; the hidden state;
+        φ's accumulators for the context.
         """
         config = self.config
         sizes = (config.hidden, config.pixels, config.pixels, config.features)
@@ -218,11 +218,11 @@ class IntegerModel:
     def latents(
         self, branches: Tensor, port: SymbolPort
     ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-        """Goes through the slices; ``port`` gives the symbols.
+        """Evaluate slice after slice, with the symbols of ``port``.
 
-        ``branches`` are the accumulators for h, overwritten. Returns y_hat (n, latents), its
-        coarse form, synthesis_1's part of ``branches``, and the rows of ``branches`` that these
-        are the continuations of, None if they are the same.
+        ``branches`` are the accumulators for h, which are overwritten. Returns y_hat (n, latents),
+        its coarse form, synthesis_1's part of ``branches``, and for each row of these the row of
+        ``branches`` that it continues (None if rows are the same).
         """
         origins: Tensor | None = None
         y_hat = coarse = torch.empty(0)
@@ -256,24 +256,24 @@ class IntegerModel:
         accumulator.add_(layers.product["synthesis_1"](coarse), alpha=SYNTHESIS_GAIN)
         hidden = activation(accumulator, layers.multiplier["synthesis_1"])
         hidden = layers.activation("synthesis_2", hidden)
-        # Multiples of 2⁻³² below 2¹⁶ each: their sum is exact.
+        # All terms are multiples of 2⁻³² below 2¹⁶, so their sum is exact.
         total = layers.accumulate("synthesis_3", hidden) * layers.multiplier["synthesis_3"]
         total.addmm_(y_hat, self._linear).add_(prediction, alpha=2.0**-PREDICTION_BITS)
         return total.round_().clamp_(-128, 127).to(torch.int8)
 
     def features(self, x_hat: Tensor, accumulator: Tensor) -> Tensor:
-        """φ of the blocks just reconstructed (n, F), int8."""
+        """φ of the reconstructed blocks, (n, F), int8."""
         accumulator += self._layers.product["feature"](x_hat)
         return activation(accumulator, self._layers.multiplier["feature"])
 
 
 def _rows(values: Tensor, chosen: Tensor | None) -> Tensor:
-    """The rows chosen, all of them by default."""
+    """The chosen rows, or all if None."""
     return values if chosen is None else values.index_select(0, chosen)
 
 
 def rounded(accumulator: Tensor, multiplier: Tensor) -> Tensor:
-    """A layer's output before it is clamped, float64, from accumulators with their bias."""
+    """A layer's output before clamping, float64, from accumulators that include the bias."""
     return accumulator.double().mul_(multiplier).round_()
 
 

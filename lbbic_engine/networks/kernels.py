@@ -1,18 +1,18 @@
-"""Exact products of 8-bit activations with 8-bit weights, and the proof that they are exact.
+"""Exact products of 8-bit activations with 8-bit weights, and why they are exact.
 
-A sum of integer products has one right answer, whatever the order. Weights are -127…127, weights
-2i and 2i + 1 of a row sum to at most 128 if they are of one sign, and every row satisfies
-Σ|w|·128 < 2²⁴ (checked at export), so the same integers come out of
+Weights are -127…127; weights 2i and 2i + 1 of a row, if they have the same sign, sum to at most
+±128; and every row satisfies Σ|w|·128 < 2²⁴. These bounds are checked when weights are exported.
+All kernels then compute the same integers, in any order of summation:
 
 - ``int8``: int8 × int8 → int32 (oneDNN on CPUs, tensor cores on CUDA),
 - ``float32`` and ``float64``: floating-point products in which every partial sum is exact.
 
-Activations of 16 bits are cut into limbs, balanced digits: 256·high + low. Each limb's product is
-such a product, and the two are put together in float64.
+16-bit activations are split into two limbs, 256·high + low, with low in -128…127. The products of
+the limbs are combined in int32.
 
-The surprise: on CPUs without VNNI the int8 product adds up neighbours in 16 bits, activations as
-0…255, and saturates beyond 255·128. With bounded pairs it does not, but that is measured, not
-documented; so a kernel has to pass ``self_check`` on the machine at hand before it is used.
+Note that on CPUs without VNNI, int8 products add neighbouring pairs in 16 bits, with activations as
+0…255, and saturate beyond 255·128. The bound on pairs avoids this. Since that behaviour is measured
+rather than documented, a kernel is used only after it has passed ``self_check`` on the machine.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from torch import Tensor
 
 ACTIVATION_BOUND = 128
 WEIGHT_BOUND = 127
-PAIR_BOUND = 128  # of the sum of two neighbours of one sign
+PAIR_BOUND = 128  # of the sum of two neighbouring weights of the same sign
 SUM_BOUND = 2**24
 WEIGHT_LIMB, ACTIVATION_LIMB = 128, 256
 WIDE_ACTIVATION_BOUND = 127 * ACTIVATION_LIMB + 127
 WIDE_WEIGHT_BOUND = 63
 KERNELS = ("int8", "float32", "float64")
-_PADDED_DEVICES = ("cuda",)  # where torch._int_mm wants more than 16 rows
+_PADDED_DEVICES = ("cuda",)  # where torch._int_mm requires more than 16 rows
 _PADDED_ROWS = 32
 
 Product = Callable[[Tensor], Tensor]
 
 
 def make_product(weight: Tensor, kernel: str) -> Product:
-    """A function from int8 (n, K) to int32 (n, outputs) for int8 weights (outputs, K)."""
+    """Return a function from int8 (n, K) to int32 (n, outputs), for int8 weights (outputs, K)."""
     if kernel == "int8":
         return _int8_product(weight)
     dtype = torch.float32 if kernel == "float32" else torch.float64
@@ -49,10 +49,10 @@ def make_product(weight: Tensor, kernel: str) -> Product:
 
 
 def make_wide_product(weight: Tensor, kernel: str) -> Product:
-    """A function from int16 (n, K) to int32 (n, outputs), for weights as above.
+    """Return a function from int16 (n, K) to int32 (n, outputs), for int8 weights (outputs, K).
 
-    Activations stay within ``WIDE_ACTIVATION_BOUND``, weights within ``WIDE_WEIGHT_BOUND``, and
-    sums have to be below 2³¹.
+    Activations must be within ``WIDE_ACTIVATION_BOUND``, weights within ``WIDE_WEIGHT_BOUND``, and
+    sums below 2³¹.
     """
     product = make_product(weight, kernel)
 
@@ -67,7 +67,7 @@ def make_wide_product(weight: Tensor, kernel: str) -> Product:
 
 
 def split_limbs(values: Tensor, base: int) -> tuple[Tensor, Tensor]:
-    """Integers high and low with values = base·high + low and -base/2 ≤ low < base/2."""
+    """Return integers high and low with values = base·high + low and -base/2 ≤ low < base/2."""
     high = (values + base // 2) >> (base.bit_length() - 1)
     return high, values - high * base
 
@@ -86,7 +86,7 @@ def _int8_product(weight: Tensor) -> Product:
 
 
 def choose_kernel(device: str) -> str:
-    """The fastest kernel that proves itself here; LBBIC_KERNEL names another to try first."""
+    """Return the fastest kernel that passes ``self_check``; LBBIC_KERNEL names one to try first."""
     wanted = os.environ.get("LBBIC_KERNEL")
     if wanted is not None and wanted not in KERNELS:
         raise ValueError(f"LBBIC_KERNEL must be one of {', '.join(KERNELS)}, not {wanted}")
@@ -95,7 +95,7 @@ def choose_kernel(device: str) -> str:
 
 
 def in_bounds(weight: Tensor) -> bool:
-    """Whether products of activations with a weight (outputs, inputs) are exact in every kernel."""
+    """Whether products with a weight matrix (outputs, inputs) are exact in every kernel."""
     if weight.shape[1] % 2:
         return False
     wide = weight.int()
@@ -109,7 +109,7 @@ def in_bounds(weight: Tensor) -> bool:
 
 
 def hardest_weights(rows: int, length: int, random: np.random.Generator) -> Tensor:
-    """Weights (rows, length) at the bounds: pairs that sum to ±128, or are far apart."""
+    """Weights (rows, length) at the bounds: pairs that sum to ±128, or that differ the most."""
     first = random.integers(PAIR_BOUND - WEIGHT_BOUND, WEIGHT_BOUND + 1, (rows, length // 2))
     pairs = np.stack([first, PAIR_BOUND - first], axis=2)
     largest = min(WEIGHT_BOUND, (SUM_BOUND - 1) // ACTIVATION_BOUND // length)
@@ -121,7 +121,7 @@ def hardest_weights(rows: int, length: int, random: np.random.Generator) -> Tens
 
 @cache
 def self_check(kernel: str, device: str) -> bool:
-    """Whether products of worst-case operands equal the int64 ones, at short and long sums."""
+    """Whether products of worst-case operands, short and long, equal those in int64."""
     random = np.random.default_rng(0)
     for length in (8, 192, 1280, 2040):
         values = random.choice(np.array([-128, 127], np.int8), (24, length))

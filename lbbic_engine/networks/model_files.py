@@ -1,8 +1,8 @@
-"""What files of weights and files of refinements have in common.
+"""The files of models: weights files and refinement files.
 
-Each is a safetensors file with one entry of metadata, in JSON. Anybody may have made it, so it is
-checked before it is used (``weights_schema``): the header when the file is found, the contents of
-its tensors when it is chosen. A file that does not pass is reported to the log once and left out.
+Each is a safetensors file with one metadata entry in JSON. It may come from anyone, so it is
+checked before use (``weights_schema``): the header when a folder is listed, the values of its
+tensors when the model is loaded. An invalid file is ignored, and reported to the log once.
 """
 
 from __future__ import annotations
@@ -28,18 +28,17 @@ from lbbic_engine.networks.weights_schema import AnyConfig, Header
 
 SUFFIX = ".safetensors"
 METADATA_KEY = "lbbic"
-REFINEMENT = "refinement"  # the kind of files that are no weights
+REFINEMENT = "refinement"  # the kind of refinement files
 
 _LOG = logging.getLogger("lbbic")
-_rejected: dict[Path, str] = {}  # and why
+_rejected: dict[Path, str] = {}  # invalid files with the reason
 InfoT = TypeVar("InfoT")
 
 
 def sound_files(folder: Path, describe: Callable[[Path], InfoT | None]) -> Iterator[InfoT]:
-    """What ``describe`` makes of each file of a folder, by name.
+    """Yield what ``describe`` returns for each model file in a folder, in the order of names.
 
-    Left out are those for which it raises UnknownWeightsError; for those of another kind it returns
-    None.
+    It returns None for files of another kind and raises UnknownWeightsError for invalid ones.
     """
     try:
         paths = sorted(path for path in folder.iterdir() if path.suffix == SUFFIX)
@@ -56,7 +55,7 @@ def sound_files(folder: Path, describe: Callable[[Path], InfoT | None]) -> Itera
 
 
 def is_sound(path: Path, config: AnyConfig, identity: bytes, prefix: str = "") -> bool:
-    """Whether ``read_tensors`` reads a file; otherwise it is left out."""
+    """Whether ``read_tensors`` accepts a file; otherwise report it."""
     try:
         return _passes(path, config, identity, prefix, *_version(path))
     except UnknownWeightsError as error:
@@ -65,12 +64,12 @@ def is_sound(path: Path, config: AnyConfig, identity: bytes, prefix: str = "") -
 
 
 def unknown(detail: str) -> UnknownWeightsError:
-    """The error that says so, and which files were left out."""
+    """Return the error, which also names the invalid files."""
     return UnknownWeightsError("Unknown model", " ".join([detail, *_rejected.values()]))
 
 
 def not_installed(what: str, identity: bytes) -> UnknownWeightsError:
-    """The error for a model that a file names; ``what`` says how the file uses it."""
+    """Return the error for a model that an ``.lbb`` file names and that is not installed."""
     return unknown(
         f"The file was {what} model {identity.hex()}, which is not installed; a newer version of "
         "this program may include it."
@@ -78,9 +77,9 @@ def not_installed(what: str, identity: bytes) -> UnknownWeightsError:
 
 
 def read_header(path: Path) -> tuple[dict[str, Any], Header]:
-    """What ``write_file`` was told to say of a file's tensors, and what these are.
+    """Return a file's metadata and the types and shapes of its tensors.
 
-    UnknownWeightsError if it is no such file.
+    UnknownWeightsError if it is not a model file.
     """
     with reading(path):
         if not path.is_file():
@@ -98,14 +97,14 @@ def read_header(path: Path) -> tuple[dict[str, Any], Header]:
 def read_tensors(
     path: Path, config: AnyConfig, identity: bytes, prefix: str = ""
 ) -> dict[str, Tensor]:
-    """All tensors of a file; UnknownWeightsError unless they are those of its identity and sound.
+    """Return all tensors of a file; UnknownWeightsError if they are invalid.
 
-    It stands for the tensors whose names begin with ``prefix``.
+    The tensors whose names begin with ``prefix`` must match the identity.
     """
     return _read_tensors(path, config, identity, prefix, *_version(path))
 
 
-@lru_cache(maxsize=2)  # who has found weights sound, and their refinement, loads them next
+@lru_cache(maxsize=2)  # weights and their refinement are checked first and loaded soon after
 def _read_tensors(
     path: Path, config: AnyConfig, identity: bytes, prefix: str, *_version: int
 ) -> dict[str, Tensor]:
@@ -142,7 +141,7 @@ def _version(path: Path) -> tuple[int, int, int]:
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turns what a file that anybody may have made leads to into UnknownWeightsError."""
+    """Turn the errors that an invalid file may cause into UnknownWeightsError."""
     try:
         yield
     except (OSError, ValueError, RecursionError, safetensors.SafetensorError) as error:
@@ -151,14 +150,14 @@ def reading(path: Path) -> Iterator[None]:
 
 
 def write_file(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
-    """Writes tensors and what is to be said of them, aside and then renamed."""
+    """Write tensors and metadata to a temporary file, then rename it."""
     aside = path.with_suffix(".tmp")
     aside.write_bytes(serialise(tensors, {METADATA_KEY: json.dumps(metadata)}))
     aside.replace(path)
 
 
 def identify(config: AnyConfig, integer: dict[str, Tensor]) -> bytes:
-    """Eight bytes that stand for everything a decoder uses."""
+    """Return eight bytes that identify everything a decoder uses."""
     digest = hashlib.sha256(json.dumps(dataclasses.asdict(config)).encode())
     for name in sorted(integer):
         value = integer[name].contiguous().numpy()
@@ -168,12 +167,12 @@ def identify(config: AnyConfig, integer: dict[str, Tensor]) -> bytes:
 
 
 def part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The tensors whose names begin with ``prefix``, without it."""
+    """Return the tensors whose names begin with ``prefix``, without the prefix."""
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
 def _reject(path: Path, error: UnknownWeightsError) -> None:
-    """Name a file that is not used, once, and remember why."""
+    """Report an invalid file once, and remember the reason."""
     if path not in _rejected:
         _rejected[path] = error.detail
         _LOG.warning("%s", error.detail)

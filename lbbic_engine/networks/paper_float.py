@@ -1,10 +1,9 @@
 """The paper's architecture in floating point (Kamisli 2024): one autoencoder for blocks.
 
-Everything a decoder runs has an exact twin in ``networks/paper_integer.py``; this module is what
-training optimises and where the encoder's analysis transform lives. No optimiser and no losses
-here.
+Training optimises these networks, and the encoder runs the analysis transform. Decoders run the
+integer counterparts in ``networks/paper_integer.py``.
 
-The chain for one block x, whose context are the reconstructed left, upper-left, upper and
+The chain for one block x, whose context is the reconstructed left, upper-left, upper and
 upper-right blocks (``NEIGHBOURS``):
 
     context    scales, means = context_model(features(context))
@@ -17,17 +16,16 @@ upper-right blocks (``NEIGHBOURS``):
     context model         12N/8, LeakyReLU, 10N/8, LeakyReLU, N, LeakyReLU, 2M: scales, then means
 
 A block is a vector of 3B² values, ordered by row, column, colour. Every layer is a matrix on such
-vectors: the paper's masked 3×3 convolution over blocks is a matrix on the blocks it does not mask,
-side by side: the four of ``NEIGHBOURS``, in their order (mask 'A'), in a second layer after the
-block's own (mask 'B'). A second layer of kernel size 3 (in block8-high and block4) reads features,
-the first layer's outputs. These are defined one block beyond the picture to either side and above,
-too: there they see blocks of the picture, or none. So a picture is padded by two blocks of pixels,
-and its features by nothing.
+vectors. The paper's masked 3×3 convolution over blocks is a matrix on the concatenated blocks that
+are not masked: the four of ``NEIGHBOURS`` (mask 'A'), or the block itself and these (mask 'B', in a
+second layer). A second layer of kernel size 3 (in block8-high and block4) reads features, the first
+layer's outputs. These are also computed for blocks one column outside the picture on either side
+and one row above it. So a picture is padded by two blocks of pixels, and features are not padded.
 
-Units: a pixel value v enters as (v - 128) / 255, and the outside of a picture is ``outside``: 0.
-The published networks take v / 255 - 1/2 instead, and 0 outside, which is pixel value 127.5. Both
-differ by constants in the first layers' and the last layer's biases, and by ``outside``, -1/510 in
-imported networks. Latents are in quantisation steps, scales too.
+Units: a pixel value v enters as (v - 128) / 255, and the padding is ``outside``, which is 0. The
+published networks use v / 255 - 1/2, with a padding of 0, which is pixel value 127.5. In imported
+networks, the biases of the first and the last layers account for the difference, and ``outside`` is
+-1/510. Latents and scales are in quantisation steps.
 """
 
 from __future__ import annotations
@@ -47,7 +45,7 @@ LEAKY_SLOPE = 0.01
 
 
 class LowerBound(torch.autograd.Function):
-    """max(value, bound), whose gradient may still lift values from below the bound."""
+    """max(value, bound), with a gradient that can still raise values below the bound."""
 
     @staticmethod
     def forward(ctx: torch.autograd.function.FunctionCtx, value: Tensor, bound: float) -> Tensor:
@@ -73,8 +71,8 @@ def lower_bound(value: Tensor, bound: float) -> Tensor:
 class GDN(nn.Module):
     """x / sqrt(β + Σ γ x²) over channels, or x · sqrt(β + Σ γ x²) if ``inverse``.
 
-    As CompressAI's layer of that name, parameters included: they are stored as square roots,
-    so that β ≥ 10⁻⁶ and γ ≥ 0 (``coefficients``).
+    Like CompressAI's layer, with the same parameters: they are stored as square roots, so that
+    β ≥ 10⁻⁶ and γ ≥ 0 (``coefficients``).
     """
 
     __call__: Callable[..., Tensor]
@@ -101,7 +99,7 @@ class GDN(nn.Module):
         return self._normalised(x, *self.coefficients())
 
     def fixed(self) -> Callable[[Tensor], Tensor]:
-        """The layer as it is now; its coefficients are computed once, not at every call."""
+        """The layer as a function whose coefficients are computed only once."""
         beta, gamma = self.coefficients()
         return lambda x: self._normalised(x, beta, gamma)
 
@@ -111,7 +109,7 @@ class GDN(nn.Module):
 
 
 class Transform(nn.Module):
-    """The analysis or the synthesis transform: values (…, inputs) and context (…, 4·3B²) in."""
+    """The analysis or the synthesis transform of values (…, inputs) and context (…, 4·3B²)."""
 
     __call__: Callable[..., Tensor]
 
@@ -135,7 +133,7 @@ class Transform(nn.Module):
 
 
 class ContextModel(nn.Module):
-    """Entropy parameters of a block from its features, and its neighbours' where they are read."""
+    """Entropy parameters of a block from its features and, in some variants, its neighbours'."""
 
     __call__: Callable[..., tuple[Tensor, Tensor]]
 
@@ -154,21 +152,21 @@ class ContextModel(nn.Module):
         )
 
     def features(self, context: Tensor) -> Tensor:
-        """The first layer (…, 12N/8), of contexts (…, 4·3B²)."""
+        """The first layer's output (…, 12N/8) for contexts (…, 4·3B²)."""
         features: Tensor = self.layers[:2](context)
         return features
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Scales, bounded from below as in CompressAI's Gaussian model, and means (…, M).
 
-        ``features`` (…, feature_blocks·12N/8): the block's own, then those of ``NEIGHBOURS``.
+        ``features`` (…, feature_blocks·12N/8) are the block's own, then those of ``NEIGHBOURS``.
         """
         scales, means = self.layers[2:](features).chunk(2, dim=-1)
         return lower_bound(scales, self.min_scale), means
 
 
 class PaperNetwork(nn.Module):
-    """The three networks; x, context and x_hat in the unit of the module's docstring."""
+    """The three networks; the units are in the module docstring."""
 
     outside: Tensor
 
@@ -183,7 +181,7 @@ class PaperNetwork(nn.Module):
 
 
 def context_layer(config: PaperConfig, outputs: int, *, bias: bool = False) -> nn.Linear:
-    """The masked convolution over blocks, kernel size 3, as a matrix on the four neighbours."""
+    """The masked 3×3 convolution over blocks as a matrix on the four neighbours."""
     return nn.Linear(len(NEIGHBOURS) * config.pixels, outputs, bias=bias)
 
 

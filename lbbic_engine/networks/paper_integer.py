@@ -1,38 +1,38 @@
-"""The exact twin of the paper's context model and synthesis transform: what a decoder runs.
+"""The paper's context model and synthesis transform in exact integers, as decoders run them.
 
-Everything is in fixed point: every number is an integer times a power of two. Every value is an
-integer of proved size in a float (or narrower), so every machine computes the same. Formats:
+Everything is in fixed point: every number is an integer times a power of two. All integers have
+bounds within which their types represent them exactly, so all machines compute the same. Formats:
 
     pixels       int8    value - 128; 0 outside the picture
-    activations  int8    of the context model, within ±127, each channel in a unit of its own
-    wide ones    int16   of the synthesis transform, within ±WIDE_ACTIVATION_BOUND, likewise
+    activations  int8    in the context model: within ±127, each channel in a unit of its own
+    wide ones    int16   in the synthesis transform: within ±WIDE_ACTIVATION_BOUND, likewise
     y_hat        int16   the same, in 1/64 of a quantisation step
     squares      int16   0…2¹⁵: a wide activation's square in 2¹⁵ units², the input of a norm
-    weights      int8    seven bits, each row in a unit of its own
-    sums         int32   |W·a + bias| < 2²⁴ of int8 inputs (so they are float32s, too), else < 2³¹
+    weights      int8    7 bits, each row in a unit of its own
+    sums         int32   |W·a + bias| < 2²⁴ for int8 inputs (exact in float32, too), else < 2³¹
 
-    layer        round((W·a + bias) · 2^-shift)       exact but for ``round`` (half to even)
+    layer        round((W·a + bias) · 2^-shift)       exact except ``round`` (half to even)
     LeakyReLU    max(v, 41·v >> 12), of a sum v
     norm         n = (Γ·squares + β) · 2^up, an integer with 0 ≤ n < 2⁵²
     inverse GDN  round(u · floor(√n) · 2^-shift), a product below 2⁴²
 
-The synthesis transform's activations are wide because nothing of a picture goes past them, unlike
-the production model's: in 8 bits they would cost 0.9 % of R + λD.
+The synthesis transform needs wide activations because, unlike the production model, it has no
+linear path beside them: 8 bits would cost 0.9 % of R + λD.
 
-The norm's surprise: its root is IEEE's, which is the nearest float64 to √n. As n < 2⁵², √n is
-either an integer or at least 2⁻²⁷ below the next one, and the nearest float64 is at most 2⁻²⁸
-away, so its floor is the integer square root: nothing depends on how the root is rounded. No sum
-here is rounded, so neither order nor fused multiply-adds can change a bit.
+The integer square root in a norm is exact: IEEE 754's root is the float64 nearest to √n. Since
+n < 2⁵², √n is either an integer or at least 2⁻²⁷ below the next one, and the nearest float64
+differs by at most 2⁻²⁸, so its floor is the integer root. No sum is rounded, so neither the order
+of additions nor fused multiply-adds can change a bit.
 
-Matrices that share their input are stacked:
+Matrices with a common input are stacked:
 
-    context    (4·3B² →) [context_1 | synthesis_1's share of the context, in units of its own]
+    context    (4·3B² →) [context_1 | synthesis_1's weights of the context, in units of their own]
 
-Networks whose padding is not pixel value 128 have a padding bias (the tensor ``border``): integers
-that are added to the sums of ``context`` for each missing neighbour. If neighbours' features are
-read as well (``networks/paper_float.py``), a block's state holds them and the block above it: at
-the sides of the picture, features of places outside are read, whose contexts are the two blocks
-above.
+If the padding is not pixel value 128, a padding bias (the tensor ``border``) is added to the sums
+of ``context`` for each missing neighbour. If the context model reads features of neighbours
+(``networks/paper_float.py``), the state of a block includes its features and the block above it:
+at the sides of the picture, features of blocks outside are computed, whose context is the two
+blocks above.
 """
 
 from __future__ import annotations
@@ -64,22 +64,22 @@ LEFT, UPPER_LEFT, UPPER, UPPER_RIGHT = range(len(NEIGHBOURS))
 
 @dataclass(frozen=True)
 class Layer:
-    """A product, and what becomes of its sums; exact but for the rounding at the end."""
+    """A product with bias and scale."""
 
     product: Product
     bias: Tensor  # int32 (outputs,)
     scale: Tensor  # (outputs,), powers of two: float32 for int8 inputs, float64 for int16
 
     def __call__(self, values: Tensor) -> Tensor:
-        """Not yet rounded, in the precision of the scale."""
+        """Return the unrounded output, in the precision of the scale."""
         return self.finish(self.product(values))
 
     def finish(self, accumulator: Tensor) -> Tensor:
-        """The same from the sums, which are overwritten."""
+        """Return the unrounded output for given sums, which are overwritten."""
         return accumulator.add_(self.bias) * self.scale
 
     def rectified(self, accumulator: Tensor) -> Tensor:
-        """int8 activations from the sums, which are overwritten."""
+        """Return int8 activations for given sums, which are overwritten."""
         value = accumulator.add_(self.bias)
         value = torch.maximum(value, (value * LEAKY_FACTOR) >> LEAKY_SHIFT) * self.scale
         return value.round_().clamp_(-ACTIVATION_BOUND, ACTIVATION_BOUND).to(torch.int8)
@@ -87,20 +87,20 @@ class Layer:
 
 @dataclass(frozen=True)
 class InverseGDN:
-    """x · sqrt(β + Σ γ x²) on integers; the result is exact and not yet rounded."""
+    """x · sqrt(β + Σ γ x²) on integers; the result is exact and unrounded."""
 
     norm: Layer
     scale: Tensor  # float64 (channels,), powers of two
 
     def __call__(self, u: Tensor) -> Tensor:
-        """float64 (n, channels) of wide activations u, float64."""
+        """float64 (n, channels) for wide activations u in float64."""
         squares = u.square().mul_(1 / 2**SQUARE_BITS).round_().to(torch.int16)
         root = self.norm(squares).sqrt_().floor_()
         return root.mul_(u).mul_(self.scale)
 
 
 class PaperAnalysis:
-    """The encoder's float transform, reading the exact networks' integers."""
+    """The encoder's float transform on the integers of the exact networks."""
 
     def __init__(self, transform: Transform, padding_value: float = 0.0) -> None:
         self._first = transform.value, transform.context
@@ -129,10 +129,11 @@ class PaperAnalysis:
 
 
 class PaperIntegerNetwork:
-    """Integer layers on one device; immutable. It has a single quality.
+    """Integer layers on one device, for a single quality; immutable.
 
-    A block's state is int8: its pixels; if there is a padding bias or neighbours' features are
-    read, whether it is missing; in the latter case the same of the block above, and the features.
+    The state of a block, int8, contains its pixels. If there is a padding bias or features of
+    neighbours are read, it also contains whether the block is missing; in the latter case, also
+    pixels and flag of the block above, and the block's features.
     """
 
     def __init__(
@@ -151,7 +152,7 @@ class PaperIntegerNetwork:
         self._wide = config.feature_blocks > 1
 
         def power(name: str) -> Tensor:
-            # Not torch's ldexp, which takes a power of two to be anything near it.
+            # numpy's ldexp is exact; torch's is not.
             exponents = tensors[f"{name}.exponent"].numpy()
             return torch.from_numpy(np.ldexp(1.0, exponents)).to(device)
 
@@ -174,11 +175,11 @@ class PaperIntegerNetwork:
         self._inverse_gdn = [InverseGDN(wide(f"norm_{i}"), power(f"gdn_{i}")) for i in (1, 2, 3)]
 
     def at_quality(self, index: int) -> PaperIntegerNetwork:
-        """This network, whatever the quality: its configuration says which it offers."""
+        """Return this network, which has a single quality."""
         return self
 
     def empty_state(self, blocks: int) -> Tensor:
-        """State (blocks + 1, width) int8 of which the last row is the outside of the picture."""
+        """State (blocks + 1, width), int8; the last row is the outside of the picture."""
         outside = self._outside_cells(1)[:, 0]
         if self._wide:
             first, _ = self._first_layers(self._outside_cells(1))
@@ -191,7 +192,7 @@ class PaperIntegerNetwork:
 
     @torch.inference_mode()
     def code_front(self, front: Tensor, around: Tensor, port: SymbolPort) -> Tensor:
-        """State (n, width) of blocks ``front`` from that of their neighbours (n, 4·width)."""
+        """State (n, width) of blocks ``front``, given their neighbours' (n, 4·width)."""
         cells = around.view(len(front), len(NEIGHBOURS), -1)
         if self._wide:
             return self._code_wide_front(front, cells, port)
@@ -203,7 +204,7 @@ class PaperIntegerNetwork:
         return torch.cat([x_hat, x_hat.new_zeros((len(front), 1))], dim=1)
 
     def _code_wide_front(self, front: Tensor, around: Tensor, port: SymbolPort) -> Tensor:
-        """The same where features are read of neighbours; ``around`` is (n, 4, width)."""
+        """The same if features of neighbours are read; ``around`` is (n, 4, width)."""
         count, width = len(front), self.config.pixels + 1
         cells, above = around[..., :width], around[:, UPPER, : 2 * width]
         features = around[..., 2 * width :].clone()
@@ -235,7 +236,7 @@ class PaperIntegerNetwork:
         levels: Tensor,
         port: SymbolPort,
     ) -> Tensor:
-        """x_hat (n, 3B²) int8, once the symbols are there."""
+        """x_hat (n, 3B²), int8, with the symbols of ``port``."""
         pixels, padding_mask = self._pixels(cells), cells[..., self.config.pixels :].flatten(1)
         port.begin(front, pixels, *([padding_mask] if padding_mask.shape[1] else []))
         symbols, _ = port.symbols(0, means, levels)
@@ -243,18 +244,18 @@ class PaperIntegerNetwork:
         return self.synthesis_transform(y_hat.to(torch.int16), context_share)
 
     def _outside_cells(self, count: int) -> Tensor:
-        """Contexts (count, 4, 3B² + 1) of blocks outside the picture only."""
+        """Contexts (count, 4, 3B² + 1) that are entirely outside the picture."""
         shape = (count, len(NEIGHBOURS), self.config.pixels + 1)
         cells = torch.zeros(shape, dtype=torch.int8, device=self.device)
         cells[..., -1] = 1
         return cells
 
     def _pixels(self, cells: Tensor) -> Tensor:
-        """(n, 4·3B²) of contexts (n, 4, 3B² or more)."""
+        """Pixels (n, 4·3B²) of contexts (n, 4, 3B² or more)."""
         return cells[..., : self.config.pixels].reshape(len(cells), -1)
 
     def _first_layers(self, cells: Tensor) -> tuple[Tensor, Tensor]:
-        """Sums of context_1 and of the context's share of synthesis_1, from (n, 4, 3B² + 1)."""
+        """Sums of context_1 and of synthesis_1's weights of the context, for (n, 4, 3B² + 1)."""
         sums = self._context.product(self._pixels(cells))
         if self._padding_bias is not None:
             sums += (cells[..., -1].double() @ self._padding_bias).to(torch.int32)

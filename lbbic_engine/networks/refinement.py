@@ -1,16 +1,16 @@
-"""The refinement: what to add to a block once all that surrounds it is decoded.
+"""The refinement: a residual to add to each block once its surroundings are decoded.
 
-No block is predicted from a refined one, so it is no part of the coding loop and all blocks of a
-picture are refined in one pass. It is exact, as ``integer_network`` is, whose layers and formats
-it has:
+Blocks are predicted from unrefined ones. The refinement is therefore not part of the coding loop,
+and all blocks of a picture are refined in one pass. It is exact, with the layers and formats of
+``integer_network``:
 
-    inputs    int8    a patch, which is the block with a ring of pixels around it: each pixel less
-                      the mean of the block's colour, clipped; then these means, less by 128
+    inputs    int8    a patch, that is the block and a ring of pixels around it: each pixel minus
+                      the mean of the block's colour, clipped; then these means minus 128
     hidden    int8    two rectified layers
     residual  int16   eighths of an 8-bit step
 
-A patch is turned as its block was when it was coded: what was decoded before it, and is the better
-for it, is then always to the left and above.
+A patch is flipped as its block was for coding, so that blocks decoded earlier are always to the
+left and above.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from torch import Tensor
 from lbbic_engine.config import RefinementConfig
 from lbbic_engine.networks.integer_network import Layers, make_products, rounded
 
-MEAN_INPUTS = 8  # three means, and zeros: GPUs multiply by eights
-RESIDUAL_BITS = 3  # below an 8-bit step
+MEAN_INPUTS = 8  # three means and five zeros: products on GPUs need multiples of eight
+RESIDUAL_BITS = 3  # fraction bits of the residual, in 8-bit steps
 RESIDUAL_BOUND = 255 << RESIDUAL_BITS
 
 

@@ -1,8 +1,7 @@
-"""Files of refinements: find, verify, load, save. They are beside the weights that they refine.
+"""Refinement files: find, verify, load, save. They are in the same folders as weights.
 
-As in ``weights``, a refinement is one safetensors file with one entry of metadata, and its identity
-covers everything that a decoder uses. A refined ``.lbb`` file names the refinement, which names the
-weights.
+A refinement is one safetensors file with one metadata entry, and its identity covers everything
+that a decoder uses. A refined ``.lbb`` file names the refinement, which names the weights.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from lbbic_engine.networks.refinement import Refinement
 
 @dataclass(frozen=True)
 class RefinementInfo:
-    """What a refinement's file says of itself."""
+    """The metadata of a refinement file."""
 
     path: Path
     id: bytes
@@ -34,25 +33,25 @@ class RefinementInfo:
 
     @property
     def weights_id(self) -> bytes:
-        """Identity of the weights whose pictures it refines."""
+        """Identity of the weights that it refines."""
         return bytes.fromhex(self.config.weights)
 
 
 def installed() -> Iterator[RefinementInfo]:
-    """Every readable refinement, those of the user's folder first."""
+    """Yield all readable refinements, those in the user's folder first."""
     for folder in weights.folders():
         yield from model_files.sound_files(folder, _describe)
 
 
 def of_weights(identity: bytes) -> RefinementInfo | None:
-    """The refinement of the weights with that identity, if there is one."""
+    """Return the refinement of the weights with that identity, or None."""
     return next(
         (each for each in installed() if each.weights_id == identity and _is_sound(each)), None
     )
 
 
 def by_id(identity: bytes) -> RefinementInfo:
-    """The refinement a file names; UnknownWeightsError if it is not installed."""
+    """Return the refinement that a file names; UnknownWeightsError if it is not installed."""
     for info in installed():
         if info.id == identity and _is_sound(info):
             return info
@@ -60,7 +59,7 @@ def by_id(identity: bytes) -> RefinementInfo:
 
 
 def load(info: RefinementInfo, device: str) -> Refinement:
-    """The refinement of a file, kept once loaded; UnknownWeightsError if it is damaged."""
+    """Load a refinement, or return the cached one; UnknownWeightsError if the file is damaged."""
     return _load(info.path, info.id, device)
 
 
@@ -76,7 +75,7 @@ def _load(path: Path, identity: bytes, device: str) -> Refinement:
 def save(
     path: Path, config: RefinementConfig, tensors: dict[str, Tensor], record: dict[str, Any]
 ) -> RefinementInfo:
-    """Writes a refinement's file, aside and then renamed."""
+    """Write a refinement file under a temporary name, then rename it."""
     info = RefinementInfo(path, model_files.identify(config, tensors), config, record)
     metadata = {
         "kind": model_files.REFINEMENT,
@@ -89,7 +88,7 @@ def save(
 
 
 def _is_sound(info: RefinementInfo) -> bool:
-    """Whether it can be used, with weights that may not be installed."""
+    """Whether it is valid and fits its weights, if these are installed."""
     sizes = {each.config.block_size for each in weights.installed() if each.id == info.weights_id}
     return sizes <= {info.config.block_size} and model_files.is_sound(
         info.path, info.config, info.id
@@ -97,7 +96,7 @@ def _is_sound(info: RefinementInfo) -> bool:
 
 
 def _describe(path: Path) -> RefinementInfo | None:
-    """What a refinement's file says of itself, or None if it is of another kind."""
+    """Return the metadata of a file, or None if it is not a refinement."""
     metadata, header = model_files.read_header(path)
     with model_files.reading(path):
         if metadata.get("kind") != model_files.REFINEMENT:

@@ -1,12 +1,11 @@
 """Weights files: find, verify, load, save. One safetensors file is one model.
 
-It holds ``integer.*`` (the exact decoder, tables included), ``analysis.*`` (the analysis
-transform: integers, too, or the paper's in half precision) and one metadata entry, JSON: name, id,
-config, training record. The id, by which ``.lbb`` files name their weights, is the first eight
-bytes of a SHA-256 over the configuration and the decoder's tensors. The kind of network is an
-entry of its own; each kind's configuration has other fields, so the id tells them apart.
+It contains ``integer.*`` (the exact decoder, including tables), ``analysis.*`` (the analysis
+transform, in integers or, for the paper's models, in half precision) and one metadata entry in
+JSON: name, kind, id, configuration, training record. The id, by which ``.lbb`` files name their
+weights, is the first eight bytes of a SHA-256 over the configuration and the decoder's tensors.
 
-Where a file is damaged, another one with weights of the same name or id takes its place.
+If a file is damaged, another file with the same name or id is used if there is one.
 """
 
 from __future__ import annotations
@@ -35,15 +34,15 @@ from lbbic_engine.networks.paper_float import Transform
 from lbbic_engine.networks.paper_integer import PaperAnalysis, PaperIntegerNetwork
 
 DEFAULT = DEFAULT_WEIGHTS
-FOLDER_VARIABLE = "LBBIC_WEIGHTS"  # a folder of the user's other than the usual one
+FOLDER_VARIABLE = "LBBIC_WEIGHTS"  # names another folder for the user's weights
 INTEGER, ANALYSIS = "integer.", "analysis."
 KINDS: dict[str, type[Config]] = {"production": ModelConfig, "paper": PaperConfig}
-MAX_NAME_LENGTH = 100  # of a name
+MAX_NAME_LENGTH = 100
 
 
 @dataclass(frozen=True)
 class WeightsInfo:
-    """What a weights file says of itself."""
+    """The metadata of a weights file."""
 
     path: Path
     name: str
@@ -63,18 +62,18 @@ class LoadedModel:
 
 
 def installed() -> Iterator[WeightsInfo]:
-    """Every readable weights file, those of the user's folder first."""
+    """Yield all readable weights files, those in the user's folder first."""
     for folder in folders():
         yield from describe_folder(folder)
 
 
 def folders() -> tuple[Path, Path]:
-    """Where weights are: the user's own, and those that ship."""
+    """Return the folder of the user's weights and that of the bundled ones."""
     return user_folder(), Path(str(importlib.resources.files("resources") / "weights"))
 
 
 def user_folder() -> Path:
-    """Where the user's own weights are: LBBIC_WEIGHTS, or a folder of the system's choice."""
+    """Return the folder of the user's weights: LBBIC_WEIGHTS, or the system's usual place."""
     from platformdirs import user_data_path
 
     chosen = os.environ.get(FOLDER_VARIABLE)
@@ -82,12 +81,12 @@ def user_folder() -> Path:
 
 
 def describe_folder(folder: Path) -> Iterator[WeightsInfo]:
-    """Every readable weights file of a folder, by name."""
+    """Yield the readable weights files of a folder, in the order of names."""
     return model_files.sound_files(folder, _describe)
 
 
 def by_name(name: str) -> WeightsInfo:
-    """The weights of that name; UnknownWeightsError if there are none."""
+    """Return the weights of that name; UnknownWeightsError if there are none."""
     for info in installed():
         if info.name == name and _is_sound(info):
             return info
@@ -97,7 +96,7 @@ def by_name(name: str) -> WeightsInfo:
 
 
 def by_id(identity: bytes) -> WeightsInfo:
-    """The weights a file names; UnknownWeightsError if they are not installed."""
+    """Return the weights that a file names; UnknownWeightsError if they are not installed."""
     for info in installed():
         if info.id == identity and _is_sound(info):
             return info
@@ -105,7 +104,7 @@ def by_id(identity: bytes) -> WeightsInfo:
 
 
 def load(info: WeightsInfo, device: str) -> LoadedModel:
-    """The network of a weights file, kept once loaded; UnknownWeightsError if it is damaged."""
+    """Load a model, or return the cached one; UnknownWeightsError if the file is damaged."""
     return _load(info.path, info.id, device)
 
 
@@ -134,7 +133,7 @@ def save_weights(
     analysis: dict[str, Tensor],
     record: dict[str, Any],
 ) -> WeightsInfo:
-    """Writes a weights file, aside and then renamed."""
+    """Write a weights file under a temporary name, then rename it."""
     info = WeightsInfo(path, name, identify(config, integer), config, record)
     metadata = {
         "name": name,
@@ -163,7 +162,7 @@ def _is_sound(info: WeightsInfo) -> bool:
 
 
 def _describe(path: Path) -> WeightsInfo | None:
-    """What a weights file says of itself, or None if it is of another kind."""
+    """Return the metadata of a file, or None if it is a refinement."""
     metadata, header = model_files.read_header(path)
     with model_files.reading(path):
         kind, name, record = (metadata.get(key) for key in ("kind", "name", "record"))

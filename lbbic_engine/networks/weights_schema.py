@@ -1,8 +1,7 @@
-"""What a weights file may contain: ranges of its configuration; type, shape, range of its tensors.
+"""What a model file may contain: the range of its configuration; type, shape and range of tensors.
 
-Every file is checked against this before it is used, since anybody may have made it. Whatever
-passes cannot make the networks fail. That their arithmetic is exact in every kernel is proved at
-export.
+Every file is checked against this before use, since it may come from anyone. No file that passes
+can make the networks fail. That the arithmetic is exact in every kernel is checked at export.
 """
 
 from __future__ import annotations
@@ -34,11 +33,11 @@ Header = Mapping[str, tuple[str, Shape]]  # types, as safetensors names them, an
 
 IDENTITY_BYTES = 8
 _LARGEST = 2**31 - 1
-_BIAS = 2**24  # of a layer whose sums are float32s, too
+_BIAS = 2**24  # of a layer whose sums are exact in float32
 _MULTIPLIER = 2**48
 _EXPONENT = 64
-_HALF = 65504.0  # the largest in half precision
-# The units of a layer are even in number: kernels bound weights by pairs.
+_HALF = 65504.0  # the largest number in half precision
+# The number of units in a layer is even, because kernels bound pairs of weights.
 _RANGES: dict[str, range] = {
     "block_size": range(2, 65, 2),
     "hidden": range(2, 8193, 2),
@@ -46,26 +45,24 @@ _RANGES: dict[str, range] = {
     "slice_hidden": range(2, 8193, 2),
     "latent_slices": range(2, 4097, 2),
     "latents": range(2, 4097, 2),
-    "scale_levels": range(SIGNIFICANT_LEVEL + 1, 257),  # symbols of significant rows have that one
+    "scale_levels": range(SIGNIFICANT_LEVEL + 1, 257),  # significant rows need that level
     "ring": range(1, 65),
 }
 _MAX_SLICES = 32
-_PAPER_UNIT = 16  # of hidden, whose eighths are widths of layers
+_PAPER_UNIT = 16  # ``hidden`` is a multiple, because eighths of it are widths of layers
 
 
 class Rule(NamedTuple):
-    """What a tensor must be: its type as safetensors names it, its shape, its least and greatest
-    values.
-    """
+    """What a tensor must be."""
 
-    dtype: str
+    dtype: str  # as safetensors names it
     shape: Shape
-    least: float
+    least: float  # value
     greatest: float
 
 
 def read_config(kind: type[ConfigT], values: Any) -> ConfigT:
-    """A configuration from what JSON holds of it; ValueError if that is none or out of range."""
+    """Return the configuration in decoded JSON; ValueError if it is invalid or out of range."""
     if not isinstance(values, dict):
         raise ValueError("it has no configuration")
     hints = get_type_hints(kind)
@@ -80,14 +77,14 @@ def read_config(kind: type[ConfigT], values: Any) -> ConfigT:
 
 
 def read_identity(text: Any) -> bytes:
-    """An identity from its hexadecimal digits; ValueError if it is none."""
+    """Return the identity in hexadecimal digits; ValueError if it is invalid."""
     if not isinstance(text, str) or len(text) != 2 * IDENTITY_BYTES:
         raise ValueError("it has no identity")
     return bytes.fromhex(text)
 
 
 def rules_for(config: AnyConfig, header: Header) -> dict[str, Rule]:
-    """What each tensor of a file with that header must be."""
+    """Return a rule for each tensor of a file with that configuration and header."""
     if isinstance(config, ModelConfig):
         return _production_rules(config, header)
     if isinstance(config, PaperConfig):
@@ -96,7 +93,7 @@ def rules_for(config: AnyConfig, header: Header) -> dict[str, Rule]:
 
 
 def check_header(rules: Mapping[str, Rule], header: Header) -> None:
-    """Raise ValueError unless all tensors are there, and no others, in their types and shapes."""
+    """Raise ValueError unless exactly these tensors exist, with these types and shapes."""
     missing, more = rules.keys() - header.keys(), header.keys() - rules.keys()
     if missing or more:
         names = ", ".join(sorted(missing or more)[:3])
@@ -108,7 +105,7 @@ def check_header(rules: Mapping[str, Rule], header: Header) -> None:
 
 
 def check_values(rules: Mapping[str, Rule], tensors: Mapping[str, Tensor]) -> None:
-    """Raise ValueError where a value is out of range."""
+    """Raise ValueError if a value is out of range."""
     for name, rule in rules.items():
         value = tensors[name]
         if value.dtype == torch.int8 and not in_bounds(value):
@@ -130,9 +127,9 @@ def _field(name: str, hint: Any, value: Any) -> Any:
         if several == isinstance(value, list) and fits and 0 < len(each) <= _MAX_SLICES:
             return tuple(each) if several else value
     elif name == "context_kernels" and isinstance(value, list):
-        return tuple(value)  # the configuration knows those that there are
+        return tuple(value)  # checked by the configuration itself
     elif hint is float and type(value) in (int, float) and 0 < value < math.inf:
-        return value  # as it stands: the identity is that of the text
+        return value  # unchanged: an int and a float have different identities
     elif hint is bool and isinstance(value, bool):
         return value
     elif name == "weights":
@@ -219,7 +216,7 @@ def _refinement_rules(config: RefinementConfig) -> dict[str, Rule]:
 
 
 def _length(header: Header, name: str) -> int:
-    """Of a vector, or 0 where there is none."""
+    """Length of a vector, or 0 if there is none."""
     _, shape = header.get(name, ("", ()))
     return shape[0] if len(shape) == 1 else 0
 
@@ -234,7 +231,7 @@ def _weight(outputs: int, inputs: int, bound: int = WEIGHT_BOUND, least: int | N
 
 
 def _rectified(name: str, outputs: int, inputs: int = 0) -> dict[str, Rule]:
-    """A rectified layer of ``integer_network``; without inputs its weight is in a stack."""
+    """A rectified layer of ``integer_network``; without ``inputs``, its weight is in a stack."""
     rules = {
         f"{name}.bias": Rule("I32", (QUALITY_COUNT, outputs), -_BIAS, _BIAS),
         f"{name}.multiplier": Rule("I64", (outputs,), 0, _MULTIPLIER),
@@ -251,7 +248,7 @@ def _linear(name: str, outputs: int, inputs: int) -> dict[str, Rule]:
 def _shifted(
     name: str, outputs: int, inputs: int = 0, *, wide: bool = False, least: int | None = None
 ) -> dict[str, Rule]:
-    """A layer of ``paper_integer``; ``least`` is that of weights and biases."""
+    """A layer of ``paper_integer``; ``least`` is a lower bound of weights and biases."""
     bias = _LARGEST if wide else _BIAS
     rules = {
         f"{name}.bias": Rule("I32", (outputs,), -bias if least is None else least, bias),
