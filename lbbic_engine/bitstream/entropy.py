@@ -96,8 +96,8 @@ class EndOfStream(CorruptDataError):
 class SymbolDecoder:
     """Decodes the symbols of one segment in the order in which they were encoded.
 
-    If the stream is not ``whole``, symbols are decoded as far as its beginning determines them; then
-    EndOfStream is raised.
+    If the stream is not ``whole``, symbols are decoded as far as its beginning determines them, and
+    EndOfStream is raised after that.
     """
 
     def __init__(self, tables: ProbabilityTables, stream: bytes, *, whole: bool = True) -> None:

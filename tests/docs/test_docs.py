@@ -79,6 +79,7 @@ def desk(models: Path, cat: Image.Image, tmp_path: Path, monkeypatch: pytest.Mon
         path = tmp_path / "PICTURES" / f"{n}.png"
         path.parent.mkdir(exist_ok=True)
         cat.crop((30 * n, 5 * n, 30 * n + 264, 5 * n + 272)).save(path)
+    Image.new("RGB", (64, 48), "navy").save(tmp_path / "logo.png")
     (tmp_path / "OTHERS").mkdir()
     cat.crop((0, 0, 64, 64)).save(tmp_path / "OTHERS" / "other.png")
     monkeypatch.chdir(tmp_path)
