@@ -1,4 +1,4 @@
-"""The two chains: a picture to a file's bytes, and back. No mathematics of its own.
+"""Encodes pictures to bytes and decodes them. The steps:
 
     compress              cut → split_blocks → flip_blocks → code_grids(LatentWriter) → refine →
                           pack_container (thorough: SymbolSearch first, then SymbolWriter instead)

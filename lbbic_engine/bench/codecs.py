@@ -24,18 +24,18 @@ PILLOW = {
     "webp": (20, 50, 75, 90, 97),
     "avif": (30, 50, 65, 80, 90),
 }
-PLUG_INS = "lbbic.bench_codecs"  # entry points that make the codecs KIND:MODEL
+PLUG_INS = "lbbic.bench_codecs"  # entry points that return the codec of KIND:MODEL
 
 
 @dataclass(frozen=True)
 class Codec:
-    """``encode`` gives what ``decode`` takes, and its size in bytes."""
+    """A codec to measure; ``encode`` returns the argument of ``decode`` and its size in bytes."""
 
     qualities: tuple[float, ...]
     encode: Callable[[Pixels, float], tuple[Any, int]]
     decode: Callable[[Any], Pixels]
-    note: str = ""  # what a reader of its figures must know
-    trained: bool = True  # False: its rates and distortions mean nothing
+    note: str = ""  # shown with its figures
+    trained: bool = True  # False: its rates and distortions are meaningless
 
 
 def make(name: str) -> Codec:

@@ -1,4 +1,4 @@
-"""What ``lbbic bench`` shows: plots, and one HTML page with pictures side by side."""
+"""The output of ``lbbic bench``: plots, and an HTML page with pictures side by side."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _STYLE = (
 
 
 def can_plot() -> bool:
-    """Whether there is matplotlib, which is for development and not in the app."""
+    """Whether matplotlib is installed; the app does not include it."""
     return find_spec("matplotlib") is not None
 
 
 def write(results: Sequence[Result], pictures: Sequence[Path], out: Path) -> None:
-    """Write every form of the results into the folder ``out``, plots if ``can_plot``."""
+    """Write the results to the folder ``out`` in all formats, with plots if ``can_plot``."""
     suite.write_json(results, out / "results.json")
     suite.write_csv(results, out / "results.csv")
     (out / "summary.md").write_text(suite.markdown(results), encoding="utf-8")

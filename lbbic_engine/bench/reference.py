@@ -1,12 +1,11 @@
-"""The slow reference of ``lbbic bench``: the float networks run as simply as can be.
+"""The slow reference of ``lbbic bench``: a straightforward implementation of the float networks.
 
-Block after block in raster order, float32, every layer a plain call of ``model.BlockNetwork``, the
-nearest symbols, one call of the entropy coder for each slice of a block: what a straight
-implementation of the same networks does.
+It codes one block after the other in raster order, in float32, with ``float_network.BlockNetwork``,
+the nearest symbols, and one call of the entropy coder for each slice of a block.
 
-The surprise: an installed program has no float weights, so ``float_network`` makes them of the
-integers in the weights file. What is missing then is the rounding in between: activations are the
-levels 0…255 of the integer twin, but not whole, and not clipped above.
+An installed program has no float weights, so ``float_network`` computes them from the integers in
+the weights file. Activations have the range 0…255 of the integer network, but are neither rounded
+nor clipped from above.
 """
 
 from __future__ import annotations
@@ -37,9 +36,9 @@ from lbbic_engine.networks.kernels import WEIGHT_LIMB
 
 Pixels = NDArray[np.uint8]
 Tensors = dict[str, Tensor]
-Inputs = tuple[Tensor, Tensor]  # scale and offset: an integer is scale · value + offset
+Inputs = tuple[Tensor, Tensor]  # scale and offset: the integer is scale · value + offset
 
-_RATE_POINTS = slice(None, None, QUALITY_STEPS)  # of the 57 qualities
+_RATE_POINTS = slice(None, None, QUALITY_STEPS)  # among the 57 qualities
 
 
 class Reference:
@@ -54,7 +53,7 @@ class Reference:
         self._steps = steps.split(network.config.latent_slices, dim=2)
 
     def encode(self, pixels: Pixels) -> bytes:
-        """The symbols of a picture (H, W, 3) in one stream."""
+        """Encode a picture (H, W, 3) to one stream."""
         size = self._network.config.block_size
         x = to_unit(torch.from_numpy(split_blocks(pixels, size)))
         encoder = SymbolEncoder(self._tables)
@@ -63,7 +62,7 @@ class Reference:
         return encoder.finish()
 
     def decode(self, stream: bytes, height: int, width: int) -> Pixels:
-        """The picture (height, width, 3) in a stream of ``encode``."""
+        """Decode the picture (height, width, 3) in a stream of ``encode``."""
         size = self._network.config.block_size
         port = _DecoderPort(SymbolDecoder(self._tables, stream))
         blocks = self.code(*grid(height, width, size), port)
@@ -71,7 +70,7 @@ class Reference:
 
     @torch.inference_mode()
     def code(self, rows: int, columns: int, port: SymbolPort) -> Pixels:
-        """Blocks (rows·columns, 3B²) of a grid, coded in raster order."""
+        """Code the blocks of a grid in raster order; return them, (rows·columns, 3B²)."""
         network, config, rate = self._network, self._network.config, self._rate
         x_hat = torch.zeros(rows * columns + 1, config.pixels)  # the last is the outside
         features = torch.zeros(rows * columns + 1, config.features)
@@ -133,7 +132,7 @@ class _DecoderPort:
 
 @torch.no_grad()
 def float_network(config: ModelConfig, exact: Tensors, analysis: Tensors) -> BlockNetwork:
-    """The float networks of a weights file's two parts; activations are in levels, 0…255."""
+    """The float networks for the two parts of a weights file; activations are levels, 0…255."""
     network = BlockNetwork(config)
     exact, analysis = (
         {name: value.double() for name, value in part.items()} for part in (exact, analysis)
@@ -224,7 +223,7 @@ def _pixels(count: int, step: float = 1) -> Inputs:
 
 
 def _high(weight: Tensor) -> Tensor:
-    """Of weights for both digits of numbers, those for the high ones."""
+    """The weights of the high digits, from interleaved weights of both digits."""
     return weight[:, ::2]
 
 
@@ -244,7 +243,7 @@ def _fill(
     inputs: list[Inputs],
     unit: Tensor | float = 1.0,
 ) -> None:
-    """Sets a layer from integers; ``unit`` is what a value of its output is in integers."""
+    """Set a layer from integers; ``unit`` is the integer that represents the output 1."""
     scale, offset = (torch.cat(parts).double() for parts in zip(*inputs, strict=True))
     gain = exact[f"{name}.multiplier"] / 2**integer_network.MULTIPLIER_BITS / unit
     bias = exact[f"{name}.bias"][_RATE_POINTS] + weight @ offset

@@ -1,9 +1,9 @@
-"""How LBBIC's time and memory grow with pixels, threads and batches: the rest of ``make bench``.
+"""LBBIC's time and memory for different picture sizes, threads and batches; part of ``make bench``.
 
     python -m lbbic_engine.bench.scaling FOLDER OUT
 
-Pictures of every size are mosaics of those in the folder, mirrored so that the seams fit. Each case
-runs in its own process. Decoding is measured again while two other processes are busy.
+Pictures of all sizes are mosaics of those in the folder, mirrored so that edges match. Each case
+runs in its own process. Decoding is also measured while two other processes are busy.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ Row = dict[str, Any]
 
 
 def measure(folder: Path, out: Path) -> list[Row]:
-    """Every case; ``scaling.json`` and ``scaling.png`` in ``out``. Resumes like ``bench``."""
+    """Measure all cases; write ``scaling.json`` and ``scaling.png`` to ``out``. Can be resumed."""
     out.mkdir(parents=True, exist_ok=True)
     path = out / "scaling.json"
     rows: list[Row] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
@@ -124,7 +124,7 @@ def _timed(work: Callable[[], Any]) -> tuple[float, Any]:
 
 
 def _mosaic(pictures: Sequence[Pixels], megapixels: float) -> Pixels:
-    """A picture of 4:3 and that size."""
+    """A mosaic of that size with an aspect ratio of 4:3."""
     height = min(picture.shape[0] for picture in pictures)
     width = min(picture.shape[1] for picture in pictures)
     pictures = [picture[:height, :width] for picture in pictures]
@@ -141,7 +141,7 @@ def _mosaic(pictures: Sequence[Pixels], megapixels: float) -> Pixels:
 
 
 def _plot(rows: Sequence[Row], path: Path) -> None:
-    """Time a megapixel and memory against megapixels; time a picture alone and in a batch."""
+    """Plot time per megapixel, memory, and time per picture with and without batches."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(12, 4), layout="constrained")

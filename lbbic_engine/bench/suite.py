@@ -1,8 +1,8 @@
 """Speed, memory and rate–distortion of LBBIC and other codecs: ``lbbic bench``.
 
-Each codec runs in its own process, so that its peak memory can be measured. A measurement becomes a
-line of ``results.jsonl`` as soon as it is made, so that an interrupted run continues where it
-stopped. Times are medians of half a second's repetitions.
+Each codec runs in its own process, so that its peak memory can be measured. Each measurement is
+appended to ``results.jsonl`` at once, so that an interrupted run can be resumed. Times are medians
+of repetitions over half a second.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from lbbic_engine.measure import metrics
 from lbbic_engine.pictures.read import load_picture
 
 RESULTS = "results.jsonl"
-_SECONDS = 0.5  # a time is the median of at least so long
+_SECONDS = 0.5  # the duration of the repetitions, at least
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,10 @@ class Summary:
 def run(
     pictures: Sequence[Path], codecs: Sequence[str], out: Path, report: Callable[[str], None]
 ) -> list[Result]:
-    """Measure what is not in ``out`` yet; return all. A codec that fails is reported and left out.
+    """Measure what is not in ``out`` yet; return all results.
 
-    One that is unknown or not installed is so before anything is measured.
+    Codecs that fail are reported and omitted; those that are unknown or not installed, before
+    anything is measured.
     """
     codecs = [name for name in codecs if _is_available(name, report)]
     out.mkdir(parents=True, exist_ok=True)
@@ -94,7 +95,7 @@ def run(
 
 
 def load(path: Path) -> list[Result]:
-    """The measurements so far; an unfinished last line is dropped."""
+    """Return the measurements so far; an incomplete last line is ignored."""
     if not path.exists():
         return []
     results = []
@@ -240,9 +241,9 @@ def markdown(results: Sequence[Result]) -> str:
 
 
 def samples(results: Sequence[Result], pictures: Sequence[Path]) -> Iterator[tuple[str, Any]]:
-    """Name and pixels of the first picture and of what each trained codec makes of it.
+    """Yield a caption and pixels of the first picture, original and coded by each trained codec.
 
-    Each at its quality nearest to half a bit per pixel.
+    Each codec's quality is the one nearest to half a bit per pixel.
     """
     first = pictures[0]
     original = load_picture(first).pixels

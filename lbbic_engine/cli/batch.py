@@ -1,7 +1,7 @@
-"""``lbbic compress``, ``decompress`` and ``info``: many files, as they come.
+"""The commands for many files: ``lbbic compress``, ``decompress`` and ``info``.
 
-A batch goes on after a bad file and says so at the end. Results go to standard output, one line
-or JSON object a file; errors, notices and progress to standard error.
+A batch continues after a file that fails, and reports the failures at the end. Results go to
+standard output, one line or JSON object per file; errors, notices and progress to standard error.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def info(args: Namespace) -> int:
 
 
 def _remaining(plan: Plan, args: Namespace) -> Plan:
-    """What is left to do: with --skip-existing not what has its result already."""
+    """Remove the jobs whose results exist from a plan, with --skip-existing."""
     if not args.skip_existing:
         return plan
     jobs = [job for job in plan.jobs if job.problem or not (job.output and job.output.is_file())]
@@ -111,7 +111,7 @@ def _report(
     outcomes: Iterable[tuple[Job, Row | Exception]],
     line: Callable[[Row], str],
 ) -> list[Row]:
-    """Tell of each job as it ends; return the rows of those that went well."""
+    """Report each job when it ends; return the rows of those that succeeded."""
     rows = []
     say = partial(print, file=_text_stream(plan), flush=True)
     for job, outcome in outcomes:
@@ -142,10 +142,10 @@ def _verdict(plan: Plan, rows: list[Row]) -> int:
 def _code(
     plan: Plan, args: Namespace, direction: Direction, to_row: Callable[[Job, CodedFile], Row]
 ) -> Outcomes:
-    """Yield each job with its row, or with what went wrong, as it ends."""
+    """Yield each job with its row or its error when it ends."""
     from lbbic_engine.batch.files import code_files
 
-    choose_device(args.device)  # or it would fail for each file
+    choose_device(args.device)  # fails at once rather than for each file
     ready: list[tuple[Job, Content]] = []
     for job in plan.jobs:
         try:
@@ -175,7 +175,7 @@ def _code(
 
 
 def _open(job: Job) -> Content:
-    """What is to be coded: standard input is read. Raises what is known to be wrong."""
+    """Return the input of a job, read from standard input if need be; raise the job's problem."""
     if job.problem:
         raise job.problem
     if job.output is None:
@@ -184,7 +184,7 @@ def _open(job: Job) -> Content:
 
 
 def _explained(error: Exception | None, content: Content, direction: Direction) -> Exception:
-    """What to say of a file that failed. Raises what is not the fault of this one file."""
+    """Return the error to report for a file; raise errors that are not specific to the file."""
     from lbbic_engine.batch.directions import Decoding, Encoding
 
     assert error is not None
@@ -199,7 +199,7 @@ def _explained(error: Exception | None, content: Content, direction: Direction) 
 
 
 def _with_hint(error: CorruptDataError, content: Content) -> CorruptDataError:
-    """Add that ``--partial`` may help, unless not even the header can be read."""
+    """Add that ``--partial`` may help, unless the header is unreadable."""
     from lbbic_engine.bitstream.container import read_outline
 
     with suppress(LbbicError, OSError):

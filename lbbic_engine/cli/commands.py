@@ -1,7 +1,7 @@
 """The commands that measure: ``lbbic eval``, ``bench`` and ``demo``.
 
-They go on after a bad picture. Tables go to standard output; errors, notices and progress to
-standard error.
+They continue after a picture that fails. Tables go to standard output; errors, notices and progress
+to standard error.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ DEMO_QUALITY = 4.0
 
 
 def evaluate(args: Namespace) -> int:
-    """Measure a folder's pictures at several qualities; print and write what came out."""
+    """Measure a folder's pictures at several qualities; print and write the results."""
     from lbbic_engine.measure import evaluate
     from lbbic_engine.pictures import atomic
 
@@ -82,7 +82,7 @@ def evaluate(args: Namespace) -> int:
 
 
 def bench(args: Namespace) -> int:
-    """Measure codecs side by side; tables, plots and a page go into a folder."""
+    """Compare codecs; write tables, plots and an HTML page to a folder."""
     from lbbic_engine.bench import page
     from lbbic_engine.bench import suite as suite
 
@@ -102,7 +102,7 @@ def bench(args: Namespace) -> int:
 
 
 def demo(args: Namespace) -> int:
-    """Code the bundled sample pictures and check that they come back pixel for pixel."""
+    """Code the bundled sample pictures and check the decoded pixels."""
     from importlib.resources import as_file, files
 
     with ExitStack() as stack:
@@ -134,7 +134,7 @@ def version() -> str:
 
 
 def _find_pictures(folder: Path) -> FileListing:
-    """Return the pictures below a folder; say what is not among them."""
+    """Return the pictures in a folder; report files that are skipped."""
     listing = find_files(folder, picture_suffixes())
     for error in listing.unreadable:
         complain(f"{escaped(error.filename)}: {error.strerror}")
@@ -150,11 +150,11 @@ def _measure(
     models: Sequence[tuple[str, Sequence[float]]],
     args: Namespace,
 ) -> list[EvaluatedPicture]:
-    """Return the measurements of those pictures that go well with every model and quality."""
+    """Return the measurements of the pictures that succeed with every model and quality."""
     from lbbic_engine.batch.evaluation import Evaluation, evaluate_pictures
     from lbbic_engine.networks.weights import by_name
 
-    choose_device(args.device)  # or it would fail for each picture, as would unknown weights
+    choose_device(args.device)  # fails at once rather than for each picture, like unknown weights
     for weights, _ in models:
         by_name(weights)
     measured: dict[int, tuple[EvaluatedPicture, ...]] = {}

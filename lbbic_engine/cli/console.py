@@ -1,4 +1,4 @@
-"""What the command line writes to standard error: complaints, reasons, a progress bar."""
+"""Output to standard error: messages, reasons of failures, a progress bar."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _BIDI_MARKS = "\u061c\u200e\u200f"
 
 
 def escaped(text: object) -> str:
-    """Return a name or a message in which nothing moves the cursor or turns the text around."""
+    """Return text with control characters and changes of direction escaped."""
     return "".join(
         char.encode("unicode_escape").decode() if _is_control(char) else char for char in str(text)
     )
@@ -44,7 +44,7 @@ def complain(text: str) -> None:
 
 
 class WarningHandler(logging.Handler):
-    """Says once what the engine logs, be it in several workers."""
+    """Prints each warning that the engine logs once, even if several workers log it."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -58,20 +58,20 @@ class WarningHandler(logging.Handler):
 
 
 def report_skipped(others: Counter[str]) -> None:
-    """Say how many files of which kinds a search came across and left out."""
+    """Tell how many files of which kinds were skipped."""
     if others:
         complain(f"skipped: {format_counts(others)}")
 
 
 def failure_verdict(failed: int, total: int) -> int:
-    """Return the exit code, and say how many of all have failed."""
+    """Return the exit code, and tell how many have failed."""
     if failed:
         complain(f"{failed} of {total} failed")
     return 2 if failed else 0
 
 
 def reason(error: BaseException, place: Path | None = None) -> str:
-    """Return what went wrong, without repeating ``place``."""
+    """Return the reason of a failure, without repeating ``place``."""
     if isinstance(error, FileExistsError):
         return f"{error.filename or error} already exists (--overwrite replaces it)"
     if isinstance(error, OSError) and error.strerror:
@@ -83,14 +83,14 @@ def reason(error: BaseException, place: Path | None = None) -> str:
 
 
 class ProgressBar:
-    """How many files of all are done, those half done included."""
+    """A bar that shows how many files are done, partly finished ones included."""
 
     def __init__(self, names: Sequence[str]) -> None:
         from tqdm import tqdm
 
         self._names = [escaped(Path(name).name) for name in names]
         self._finished = 0
-        self._shares: dict[int, float] = {}  # of what is being coded
+        self._shares: dict[int, float] = {}  # of files being coded, the part that is done
         self.bar = tqdm(
             desc=self._label(0),
             total=len(names),
@@ -99,13 +99,13 @@ class ProgressBar:
         )
 
     def show(self, index: int, progress: Progress) -> None:
-        """Tell how far a file is."""
+        """Show the progress of a file."""
         self._shares[index] = progress.done / progress.total
         self.bar.set_description_str(self._label(index), refresh=False)
         self._move()
 
     def finish(self, index: int) -> None:
-        """Tell that a file is done, and make room for words until something else is told."""
+        """Count a file as done, and clear the bar for other output."""
         self._finished += 1
         self._shares.pop(index, None)
         self._move()
@@ -120,7 +120,7 @@ class ProgressBar:
 
 @contextmanager
 def progress_bar(names: Sequence[str]) -> Iterator[ProgressBar | None]:
-    """Give a bar for files, or None where standard error is no terminal."""
+    """Provide a bar for files, or None if standard error is not a terminal."""
     if not names or sys.stderr is None or not sys.stderr.isatty():
         yield None
         return

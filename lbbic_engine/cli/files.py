@@ -1,4 +1,4 @@
-"""Which files a command reads and where the results go. Decides all names and reads no file."""
+"""Plans which files a command reads and writes. Does not open them."""
 
 from __future__ import annotations
 
@@ -23,23 +23,20 @@ from lbbic_engine.pictures.naming import name_apart
 
 @dataclass(frozen=True)
 class Job:
-    """One input and where its result goes; ``problem`` says why it cannot be done.
-
-    None is standard input, or standard output.
-    """
+    """One input and its output; None is standard input or standard output."""
 
     input: Path | None
     output: Path | None = None
-    problem: LbbicError | OSError | None = None
+    problem: LbbicError | OSError | None = None  # why the job cannot be done
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be done, and how many files of which kinds were found but not taken."""
+    """The jobs of a command."""
 
     jobs: list[Job]
     to_standard_output: bool = False
-    others: Counter[str] = field(default_factory=Counter)
+    others: Counter[str] = field(default_factory=Counter)  # skipped files by kind
 
 
 def plan_jobs(
@@ -47,8 +44,8 @@ def plan_jobs(
 ) -> Plan:
     """Return a job for each file in ``inputs``, each with an output of its own.
 
-    ``out`` is a folder, or a file when there is one input; without it, results lie beside their
-    inputs. A folder's own folders are kept. LbbicError when ``out`` cannot hold the results.
+    ``out`` is a folder, or a file if there is one input; without it, results are written next to
+    their inputs. Subfolders are kept. LbbicError if ``out`` cannot hold the results.
     """
     if STANDARD in (*inputs, out):
         return _plan_stream(inputs, out, new_suffix)
@@ -59,7 +56,7 @@ def plan_jobs(
         return Plan([_checked(places[0], _output_file(out, new_suffix))])
     listings = _find(places, suffixes)
     failed = [job for place, listing in listings for job in _failures(place, listing, suffixes)]
-    wanted: dict[tuple[str, Path], Path] = {}  # what is given twice is done once
+    wanted: dict[tuple[str, Path], Path] = {}  # inputs given twice are coded once
     for place, listing in listings:
         for file in listing.files:
             if out is None and file.suffix.lower() == new_suffix:
@@ -128,7 +125,7 @@ def _failures(place: Path, listing: FileListing, suffixes: frozenset[str]) -> It
 
 def _checked(file: Path, output: Path) -> Job:
     problem = None
-    with suppress(OSError):  # there is no such output yet, or no such input, as will be seen
+    with suppress(OSError):  # the output does not exist yet, or a missing input will be reported
         if file.samefile(output):
             problem = LbbicError("Output and input are the same", "Choose another output with -o.")
     return Job(file, output, problem)

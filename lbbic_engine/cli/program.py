@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _prepare() -> None:
-    for number in range(3):  # or a file that is written would get the number of one that is closed
+    for number in range(3):  # opened files must not get the number of a closed standard stream
         try:
             os.fstat(number)
         except OSError:
@@ -62,7 +62,7 @@ def _prepare() -> None:
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """A request to end goes by way of every finally clause, as Ctrl+C does."""
+    """Let SIGTERM run finally clauses, as Ctrl+C does."""
 
     def end(*_: object) -> NoReturn:
         raise SystemExit(128 + signal.SIGTERM)

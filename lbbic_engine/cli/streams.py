@@ -1,4 +1,4 @@
-"""What a command reads and writes: a file, or None for standard input and output, ``-``."""
+"""Reading and writing of files or, for None, standard input and output (``-``)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def name_of(path: Path | None) -> str:
 
 
 def read_bytes(path: Path | None) -> bytes:
-    """Return all of a file. LbbicError rather than wait for somebody to type a picture."""
+    """Return the contents of a file or of standard input; LbbicError if that is a terminal."""
     if path is not None:
         return path.read_bytes()
     if sys.stdin is None or sys.stdin.isatty():
@@ -25,7 +25,7 @@ def read_bytes(path: Path | None) -> bytes:
 
 
 def refuse_terminal() -> None:
-    """LbbicError if standard output is one, before work is spent on what is not for eyes."""
+    """LbbicError if standard output is a terminal or closed; called before any work."""
     if sys.stdout is None or sys.stdout.isatty():
         raise LbbicError(
             "Nowhere to write",
@@ -34,6 +34,6 @@ def refuse_terminal() -> None:
 
 
 def to_standard_output(data: bytes) -> None:
-    """Write a file there."""
+    """Write bytes to standard output."""
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()

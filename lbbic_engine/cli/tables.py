@@ -1,4 +1,4 @@
-"""Measurements for people and programs: tables, a JSON document, a plot."""
+"""Output of measurements: tables, JSON, a plot."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ DEMO_HEADINGS = ("file", "before", "after", "saved %", "bpp", "PSNR dB", "encode
 
 
 def info_facts(info: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return names and values of what ``codec.read_info`` says, as a person wants to read it."""
+    """Return names and values of ``codec.read_info`` for display."""
     kind = "grey" if info["grey"] else "colour"
     transparency = " with transparency" if info["has_alpha"] else ""
     metadata = (f"{name.upper()} {size} bytes" for name, size in info["metadata_bytes"].items())
@@ -143,7 +143,7 @@ def demo_table(rows: Sequence[EvaluatedPicture]) -> str:
 
 
 def saving(before: int, after: int) -> str:
-    """Return how many of ``before`` bytes are saved, in words where none are."""
+    """Return the sizes and the saving in per cent, or that the file is larger."""
     if after > before:
         return f"{before} -> {after} bytes (larger than the original)"
     return f"{before} -> {after} bytes ({saving_per_cent(before, after):.1f} % saved)"
@@ -155,7 +155,7 @@ def saving_per_cent(before: int, after: int) -> float:
 
 
 def json_text(value: Mapping[str, Any], *, indent: int | None = None) -> str:
-    """Return strict JSON: what is not finite (the PSNR of equal pictures) becomes null."""
+    """Return strict JSON: numbers that are not finite (the PSNR of equal pictures) become null."""
     return json.dumps(_finite(value), indent=indent, allow_nan=False, default=str)
 
 
@@ -176,9 +176,9 @@ def evaluation_document(
     means: Sequence[Average],
     comparisons: Sequence[Comparison],
 ) -> dict[str, Any]:
-    """Return all there is to know about an evaluation.
+    """Return all figures of an evaluation.
 
-    Its first four keys are an anchor's, the next two are those of CompressAI's format.
+    The first four keys make it usable as an anchor, the next two are those of CompressAI's format.
     """
     from lbbic_engine.measure.rate_distortion import compressai_document
 

@@ -1,4 +1,4 @@
-"""A second thread for the coding loop, where a core is idle and that is faster."""
+"""A second torch thread for the coding loop, if a core is idle and it is faster."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 
 class AdaptiveThreads:
-    """A block model whose fronts get a second thread where a ``ThreadTuner`` finds that faster.
+    """A block model that uses a second torch thread if a ``ThreadTuner`` finds that faster.
 
-    Heavy fronts, those of large pictures and of a thorough encoder, are judged by themselves: their
-    products are long enough to gain even where waking a thread costs light ones more than it gives.
+    Heavy fronts, those of large pictures and of the thorough encoder, have a tuner of their own:
+    they can gain from a second thread even if waking it costs light fronts more than it saves.
     """
 
-    WIDE = 8  # blocks of a front that is worth a second thread
-    HEAVY = 128  # blocks
-    OVERHEAD = 16  # a front takes the time of so many blocks besides its own
+    WIDE = 8  # blocks of the smallest front that may use a second thread
+    HEAVY = 128  # blocks of the smallest heavy front
+    OVERHEAD = 16  # blocks that take as long as the fixed costs of a front
 
     def __init__(self, model: BlockModel, *, heavy: bool = False) -> None:
         self._model = model
@@ -53,23 +53,23 @@ class AdaptiveThreads:
 
 
 class ThreadTuner:
-    """Finds out, over all pictures, whether two threads code fronts faster than one.
+    """Decides, over all pictures, whether two threads code fronts faster than one.
 
-    A trial is a product with one thread and with two, then some fronts, of which every other one
-    has one thread: where two were no faster, waiting for each other or slowing each other down,
-    there is one for a while, for twice as long as after the trial before. Otherwise two go on, for
-    twice as many fronts. A front that takes far too long, since its products waited for their turn
-    where cores have got other work, ends that: by a trial, or by a rest if it was in one.
+    A trial compares one product with one thread and with two, then some fronts, alternating between
+    one thread and two. If two threads are not faster, one is used for a while (a rest), twice as
+    long as after the previous trial. Otherwise two are used for a number of fronts (a run), twice
+    as many as before. A front that takes far too long, because other programs need the cores, ends
+    a run with a trial, and a trial with a rest.
 
-    Jobs at the same time share it, and may empty a trial of each other's: that costs time alone.
+    Concurrent jobs share a tuner. They can spoil each other's trials, which only costs time.
     """
 
-    FRONTS = 12  # of a trial
-    ALONE = 4  # of them, with one thread; in between, as fronts grow
-    GAIN = 0.95  # of the time of one thread, at most
-    RUN, LONGEST_RUN = 32, 1024  # fronts from one trial to the next
+    FRONTS = 12  # in a trial
+    ALONE = 4  # fronts of a trial with one thread; alternating, because fronts grow
+    GAIN = 0.95  # two threads must take at most this share of the time of one
+    RUN, LONGEST_RUN = 32, 1024  # fronts between trials
     REST, LONGEST_REST = 0.25, 64.0  # seconds with one thread
-    TOO_LONG = 12.0  # times the picture's fastest front
+    TOO_LONG = 12.0  # times the duration of the picture's fastest front
 
     def __init__(self) -> None:
         self._rest = self.REST
@@ -78,16 +78,16 @@ class ThreadTuner:
         self.begin_picture()
 
     def begin_picture(self) -> None:
-        """Its fronts may take another time than those of the one before."""
+        """Forget the fastest front: another picture's fronts may take longer."""
         self._best = math.inf  # seconds a block
 
     @property
     def threads(self) -> int:
-        """What the next front is to have."""
+        """Number of threads for the next front."""
         return 1 if self._count < 2 * self.ALONE and self._count % 2 == 0 else 2
 
     def use_two(self) -> bool:
-        """Whether two threads may be worth it now, or one of the fronts of a trial."""
+        """Whether to use ``threads`` for the next front, rather than one during a rest."""
         if time.monotonic() < self._until:
             return False
         if self._count == 0 and _two_threads_wait():
@@ -101,7 +101,7 @@ class ThreadTuner:
         return True
 
     def judge(self, threads: int, seconds: float) -> None:
-        """Takes the time of a front, a block."""
+        """Record the time that a front took per block."""
         self._count += 1
         self._seconds[threads].append(seconds)
         self._best = min(seconds, self._best)
@@ -120,17 +120,17 @@ class ThreadTuner:
         self._end_of_run(self.RUN)
 
     def _end_of_run(self, fronts: int) -> None:
-        """The next one is to have so many fronts."""
+        """Begin a trial; the run after it is to have that many fronts."""
         self._run = fronts
         self._count = 0
         self._seconds: dict[int, list[float]] = {1: [], 2: []}
 
 
-_TUNERS = (ThreadTuner(), ThreadTuner())  # of light and of heavy fronts
+_TUNERS = (ThreadTuner(), ThreadTuner())  # for light and for heavy fronts
 
 
 def _two_threads_wait() -> bool:
-    """Whether a product takes far longer with two threads: ten times, where both cores are busy."""
+    """Whether a product takes far longer with two threads, as it does if both cores are busy."""
     import torch
 
     values = torch.zeros((24, 1024), dtype=torch.int8)
@@ -142,23 +142,23 @@ def _two_threads_wait() -> bool:
         return time.perf_counter() - begin
 
     one, two = zip(*[(seconds(), _two_threads().run(seconds)) for _ in range(3)], strict=True)
-    return bool(sum(two[1:]) > 3 * sum(one[1:]))  # the first may have to set up
+    return bool(sum(two[1:]) > 3 * sum(one[1:]))  # the first one includes setting up
 
 
 @cache
 def _two_threads() -> CodingThread:
-    """Where two threads are used, one job after the other: more would wait for each other."""
+    """The thread that all work with two torch threads shares; two such would compete for cores."""
     return CodingThread(2)
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_two_threads.cache_clear)  # a child has no such thread
+    os.register_at_fork(after_in_child=_two_threads.cache_clear)  # threads do not survive a fork
 
 
 def on_idle_cores(model: BlockModel, device: str, *, heavy: bool = False) -> BlockModel:
-    """The model, with a second thread where there is a second core that has nothing else to do.
+    """Return the model, with adaptive threads if the machine and the settings allow it.
 
-    ``heavy`` says that its blocks are a thorough encoder's. To be used in a ``CodingThread``.
+    ``heavy`` is for the thorough encoder. To be used in a ``CodingThread``.
     """
     fixed = "OMP_NUM_THREADS" in os.environ or device != "cpu" or usable_cores() < 2
     return model if fixed else AdaptiveThreads(model, heavy=heavy)

@@ -1,4 +1,4 @@
-"""Blocks put together to pictures: their values, those of each tile, grey ones."""
+"""Assembles decoded blocks into tiles and pictures."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lbbic_engine.layout.tiles import Tile
 
 ValueT = TypeVar("ValueT", bound=np.generic)
 
-GREY = 128  # where nothing was decoded
+GREY = 128  # the value of pixels that could not be decoded
 
 
 class Region(NamedTuple):
@@ -37,7 +37,7 @@ def merge_tiles(
     canvases: Sequence[tuple[Pixels, bool]],
     size: int,
 ) -> None:
-    """Puts the blocks (n, 3·size²) of tiles into their pictures, of which some are grey."""
+    """Write the blocks (n, 3·size²) of tiles to their pictures: pairs of pixels and ``grey``."""
     for tile, part in zip(tiles, parts_of_tiles(blocks, tiles), strict=True):
         pixels, grey = canvases[tile.picture]
         rows = pixels[tile.pixel_rows(size)]
@@ -46,35 +46,35 @@ def merge_tiles(
 
 
 def parts_of_tiles(blocks: NDArray[ValueT], tiles: Sequence[Tile]) -> list[NDArray[ValueT]]:
-    """What belongs to the blocks of each tile, of those of all."""
+    """Split values (n, …) of the blocks of all tiles into those of each tile."""
     return np.split(blocks, np.cumsum([tile.blocks for tile in tiles])[:-1])
 
 
 def pixel_values(state: torch.Tensor, pixels: int) -> Pixels:
-    """8-bit values (n, 3B²) of blocks' state, in which they are less by 128."""
+    """8-bit values (n, 3B²) from blocks' state, which contains them minus 128."""
     return state.cpu().numpy()[:, :pixels].view(np.uint8) ^ np.uint8(128)
 
 
 def in_grey(values: Pixels) -> Pixels:
-    """Blocks (n, 3B²) with the mean of the colours in place of each."""
+    """Blocks (n, 3B²) with each colour replaced by the mean of the three."""
     colours = values.reshape(len(values), -1, 3)
     mean = (colours.astype(np.int16).sum(axis=2, keepdims=True) + 1) // 3
     return np.broadcast_to(mean, colours.shape).reshape(values.shape).astype(np.uint8)
 
 
 class Canvas:
-    """What is kept of a picture (height, width) whose tiles come from the top: all, or a region.
+    """The decoded pixels of a picture (height, width), or of a region, whose tiles arrive in order.
 
-    Its memory is taken when the first of it comes.
+    Memory is allocated when the first pixels arrive.
     """
 
     def __init__(self, height: int, width: int, region: Region | None = None) -> None:
         self._region = region or Region(0, 0, width, height)
         self._pixels: Pixels | None = None
-        self.crc = 0  # of all rows that came
+        self.crc = 0  # of all rows so far
 
     def take(self, first_row: int, rows: Pixels) -> None:
-        """Takes rows (n, width, 3) of the picture."""
+        """Add rows (n, width, 3) of the picture."""
         self.crc = zlib.crc32(rows.data, self.crc)
         left, top, width, height = self._region
         first, last = max(first_row, top), min(first_row + len(rows), top + height)
@@ -84,7 +84,7 @@ class Canvas:
 
     @property
     def pixels(self) -> Pixels:
-        """What came so far; what did not is undefined."""
+        """The pixels; those that have not arrived are undefined."""
         if self._pixels is None:
             _, _, width, height = self._region
             self._pixels = np.empty((height, width, 3), np.uint8)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def code_blocks(
     model: BlockModel, rows: int, columns: int, port: SymbolPort
 ) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
-    """Codes a grid of blocks, for encoder and decoder alike; they differ in ``port``.
+    """Code a grid of blocks; encoder and decoder differ only in ``port``.
 
     Yields each front's raster indexes (n,) and its blocks' state (n, width).
     """
@@ -29,16 +29,15 @@ def code_blocks(
 def code_grids(
     model: BlockModel, grids: tuple[Grid, ...], port: SymbolPort
 ) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
-    """Codes independent grids of blocks in common fronts, which are the wider for it.
+    """Code independent grids of blocks in common fronts, which are wider and therefore faster.
 
-    Raster indexes go on from grid to grid. Blocks are flipped as their quarter sees them
-    (``CodingOrder.flips``).
+    Raster indexes continue from grid to grid. Blocks are flipped (``CodingOrder.flips``).
     """
     import torch
 
     order = coding_order(grids)
     count = len(order.blocks)
-    # In coding order, so that a front's state is in one piece; then neighbours across seams.
+    # In coding order, so that a front's state is contiguous; then flipped copies for seams.
     state = model.empty_state(count + len(order.seam_neighbours))
     blocks, around, seam_neighbours, flips = (
         torch.from_numpy(values).to(state.device)

@@ -1,7 +1,7 @@
-"""The encoder's and the decoder's side of the block loop: where a front's symbols come from.
+"""The encoder's and the decoder's ports of the block loop, which supply a front's symbols.
 
-The encoder makes them from the picture with the analysis transform; the decoder takes them from
-the stream (``segments``). Both give them to the network that runs (``block_model.SymbolPort``).
+The encoder makes them from the picture with the analysis transform; the decoder reads them from the
+stream (``segments``). Both are a ``block_model.SymbolPort``.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from lbbic_engine.networks.float_network import PIXEL_OFFSET
 from lbbic_engine.networks.weights import LoadedModel
 
 _SYMBOL_BOUND = 2.0**30
-# Weight of the distortion in a symbol's choice, relative to λ: errors also spoil the contexts of
-# the blocks to come. About 3 is best on held-out training pictures: it saves 2 % of the cost.
+# Weight of the distortion in the choice of a symbol, relative to λ; above 1, because errors also
+# affect the contexts of later blocks. About 3 is best on held-out pictures: it saves 2 % of R + λD.
 RDOQ_DISTORTION = 3.0
 
 
 class SymbolChoice:
-    """How an encoder chooses the symbols of a model at a quality index. Immutable."""
+    """Rate–distortion optimised quantisation (RDOQ) for a model at a quality index. Immutable."""
 
     def __init__(self, network: LoadedModel, index: int) -> None:
         self.network = network
@@ -37,14 +37,14 @@ class SymbolChoice:
         self._savings = _savings(network.tables).to(network.integer.device)
         self.distortion_bits: Tensor | None = None
         if model.step_energy is not None:
-            # Bits of a block that one quantisation step of error is worth, squared.
+            # Bits per block that are equivalent to a squared error of one quantisation step.
             weight = RDOQ_DISTORTION * lmbda(MIN_QUALITY + index / QUALITY_STEPS) / (3 * 255**2)
             self.distortion_bits = model.step_energy * weight
 
     def saving_per_distortion(
         self, part: slice, values: Tensor, nearest: Tensor, levels: Tensor
     ) -> Tensor:
-        """What the next symbols towards zero save in R, relative to the λD that they add."""
+        """The bits that the next symbols towards zero save, relative to the λD that they add."""
         assert self.distortion_bits is not None
         # (v - n + sign)² - (v - n)²
         worse = (values - nearest).mul_(2 * nearest.sign()).add_(1)
@@ -66,7 +66,7 @@ class Latents:
         self._first = 0
 
     def next_slice(self, means: Tensor) -> tuple[slice, Tensor, Tensor]:
-        """Which latents they are, their values in steps from the means, and the nearest symbols."""
+        """Return the slice's indexes, its latents in steps from the means, the nearest symbols."""
         part = slice(self._first, self._first + means.shape[1])
         self._first = part.stop
         y, self._y = self._y.tensor_split([means.shape[1]], dim=1)
@@ -74,12 +74,12 @@ class Latents:
         return part, values, values.round().clamp_(-_SYMBOL_BOUND, _SYMBOL_BOUND)
 
     def go_on_with(self, rows: Tensor) -> None:
-        """From here on there are these rows, of those that there were."""
+        """Continue with these rows; some may be repeated."""
         self._y = self._y.index_select(0, rows)
 
 
 class LatentWriter:
-    """Sends the blocks (n, 3B²) of one or more tiles at a quality index."""
+    """Encodes the blocks (n, 3B²) of one or more tiles."""
 
     def __init__(
         self, network: LoadedModel, index: int, sink: SymbolSink, blocks: NDArray[np.uint8]
@@ -106,7 +106,7 @@ class LatentWriter:
 
 
 class SymbolWriter:
-    """Sends symbols (n, latents) that were chosen before."""
+    """Encodes given symbols (n, latents)."""
 
     def __init__(self, sink: SymbolSink, symbols: Tensor) -> None:
         self._sink = sink
@@ -143,7 +143,7 @@ class Received:
 
 
 class LatentReader:
-    """Receives the blocks of one or more tiles."""
+    """Decodes the blocks of one or more tiles."""
 
     def __init__(self, network: LoadedModel, source: SymbolSource) -> None:
         self._source = source
@@ -166,7 +166,7 @@ class LatentReader:
 
 
 def _savings(tables: ProbabilityTables) -> Tensor:
-    """Bits (levels, symbols) that the next symbol towards zero saves; 0 is in the middle."""
+    """Bits (levels, symbols) that the next symbol towards zero saves; symbol 0 is in the middle."""
     bits = tables.bits()
     reach = bits.shape[1] // 2 - 1
     symbols = np.arange(-reach, reach + 1)

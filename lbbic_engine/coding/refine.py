@@ -1,7 +1,7 @@
-"""Decoded tiles through the refinement, whole or block by block as neighbours arrive.
+"""Refines decoded tiles, whole or progressively as blocks arrive.
 
-What is refined is the tile as it was without: the refined pixels of one block are never read for
-another. Beyond a tile its outermost pixels are repeated, so that tiles are decoded alone.
+Every block is refined from unrefined pixels. The outermost pixels of a tile are repeated beyond it,
+so that a tile does not depend on others.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from lbbic_engine.networks.refinement import RESIDUAL_BITS, Refinement
 Pixels = NDArray[np.uint8]
 
 STRENGTHS = (1, 2)  # of the residual, in halves
-_SHIFT = RESIDUAL_BITS + 1  # from halves of the residual's parts to 8-bit steps
-_FEW = 128  # blocks that are worth a product
-_CHUNK = 2048  # blocks that go through the network together, for the processor's cache
+_SHIFT = RESIDUAL_BITS + 1  # from half units of the residual to 8-bit steps
+_FEW = 128  # the fewest blocks worth a product
+_CHUNK = 2048  # blocks in a product, for the processor's cache
 
 
 class TileRefiner:
-    """The pixels of one tile (height, width, 3), of which blocks are refined."""
+    """Refines blocks of a tile (height, width, 3)."""
 
     def __init__(
         self, refinement: Refinement, index: int, grid: Grid, height: int, width: int
@@ -42,7 +42,7 @@ class TileRefiner:
         self._canvas = np.zeros(shape, np.uint8)
         windows = sliding_window_view(self._canvas, (config.side, config.side), axis=(0, 1))
         patches = np.moveaxis(windows[::size, ::size], 2, -1)
-        # In the ways of ``flip_permutations``.
+        # In the order of ``flip_permutations``.
         self._patches = [
             patches,
             patches[..., ::-1, :],
@@ -56,21 +56,21 @@ class TileRefiner:
         )
 
     def place(self, pixels: Pixels) -> None:
-        """Takes the whole tile."""
+        """Set the pixels of the whole tile."""
         self._canvas[self._inside] = pixels
 
     def place_blocks(self, indexes: NDArray[np.int64], blocks: Pixels) -> None:
-        """Takes blocks (n, B, B, 3) at raster indexes (n,)."""
+        """Set the blocks (n, B, B, 3) at raster indexes (n,)."""
         self._blocks[np.divmod(indexes, self._columns)] = blocks
 
     def blocks(self, indexes: NDArray[np.int64]) -> Pixels:
-        """Blocks (n, 3B²) at raster indexes (n,), as they were placed."""
+        """Unrefined blocks (n, 3B²) at raster indexes (n,)."""
         return self._blocks[np.divmod(indexes, self._columns)].reshape(
             len(indexes), 3 * self._size**2
         )
 
     def refined(self, indexes: NDArray[np.int64], strengths: Sequence[int]) -> list[Pixels]:
-        """Blocks (n, 3B²) at raster indexes (n,), at each of the strengths."""
+        """Refined blocks (n, 3B²) at raster indexes (n,), for each of the strengths."""
         if not len(indexes):
             return [np.empty((0, self._refinement.config.pixels), np.uint8) for _ in strengths]
         self._repeat_edges()
@@ -99,7 +99,7 @@ class TileRefiner:
         return refined
 
     def _repeat_edges(self) -> None:
-        """The tile's outermost pixels, where it ends and where its last blocks reach beyond it."""
+        """Fill the ring around the tile, and the padding of its last blocks."""
         rows, columns = self._inside
         self._canvas[: rows.start] = self._canvas[rows.start]
         self._canvas[rows.stop :] = self._canvas[rows.stop - 1]
@@ -115,10 +115,10 @@ def refine_tile(
     strengths: Sequence[int],
     here: NDArray[np.bool_] | None = None,
 ) -> list[Pixels]:
-    """A tile (height, width, 3) at each of the strengths.
+    """Refine a tile (height, width, 3) with each of the strengths.
 
-    If it is not all decoded, ``here`` (n,) says which blocks are; those that lack a neighbour stay
-    as they are.
+    ``here`` (n,) tells which blocks are decoded, by default all. Blocks without all of their
+    neighbours are not refined.
     """
     height, width, _ = pixels.shape
     size = refinement.config.block_size
@@ -136,13 +136,13 @@ def refine_tile(
 
 
 def squared_error(original: Pixels, pixels: Pixels) -> int:
-    """The sum over a picture (height, width, 3), by which an encoder chooses the strength."""
+    """Sum of squared errors over a picture (height, width, 3)."""
     rows = (np.subtract(*pair, dtype=np.int64) for pair in zip(original, pixels, strict=True))
     return sum(int(np.vdot(row, row)) for row in rows)
 
 
 class ProgressiveRefiner:
-    """Refines each block of a tile once its neighbours are there, in whatever order they come.
+    """Refines each block of a tile once its neighbours are decoded, in any order.
 
     Raster indexes are those of the picture.
     """
@@ -158,10 +158,10 @@ class ProgressiveRefiner:
         self._given = self._here.copy()
 
     def add(self, indexes: NDArray[np.int64], blocks: Pixels) -> tuple[NDArray[np.int64], Pixels]:
-        """Takes blocks (n, B, B, 3), of which those of the tile count.
+        """Add blocks (n, B, B, 3); those of other tiles are ignored.
 
-        Returns what can be refined now: raster indexes (m,), blocks (m, 3B²); none of them until
-        there are enough to make a product worth its while.
+        Returns the blocks that can be refined now: raster indexes (m,) and values (m, 3B²). None
+        are returned until there are enough for an efficient product.
         """
         own = (indexes >= self._first) & (indexes < self._first + len(self._around))
         arrived = indexes[own] - self._first
@@ -170,7 +170,7 @@ class ProgressiveRefiner:
         return self._refine_waiting(at_least=_FEW)
 
     def flush(self) -> list[tuple[NDArray[np.int64], Pixels]]:
-        """At the end, what can be refined and has not been given, then what lacks a neighbour."""
+        """Return the remaining refined blocks, then the blocks without all neighbours."""
         refined = self._refine_waiting(at_least=0)
         (left,) = np.nonzero(self._here & ~self._given)
         return [refined, (left + self._first, self._refiner.blocks(left))]

@@ -1,4 +1,4 @@
-"""What coding gives: results, and reports on the way to them."""
+"""The results of coding, and progress reports."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a job is, in blocks; half-done ones are counted together."""
+    """The progress of a job, in blocks; partly finished ones are added up."""
 
     stage: str
     done: int
@@ -81,13 +81,13 @@ IsCancelled = Callable[[], bool]
 
 
 def raise_if_cancelled(cancelled: IsCancelled | None) -> None:
-    """Raises Cancelled if the caller wants it."""
+    """Raise Cancelled if the caller has cancelled."""
     if cancelled is not None and cancelled():
         raise Cancelled
 
 
 class ProgressReporter:
-    """Reports progress and stops the job when the caller wants it."""
+    """Reports progress, and raises Cancelled if the caller has cancelled."""
 
     def __init__(
         self,

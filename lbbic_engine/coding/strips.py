@@ -1,7 +1,6 @@
-"""The tiles of a large picture by workers, each coded as the strip of pixels that it is.
+"""Codes the tiles of a large picture in workers, each as a picture of its own: a strip.
 
-A strip is a picture of one tile: what a worker makes of it is, byte for byte and pixel for pixel,
-what the whole picture's coder would.
+The bytes and pixels of a strip are those that coding the whole picture would produce.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class EncoderSettings:
-    """How strips are coded; ``search`` is the thorough encoder's."""
+    """How strips are encoded; ``search`` is for the thorough encoder."""
 
     weights: WeightsInfo
     refinement: RefinementInfo | None
@@ -67,7 +66,7 @@ def encode_strips(
     progress: ReportProgress | None,
     cancelled: IsCancelled | None,
 ) -> None:
-    """Have all tiles of a picture coded by workers. Raises what an Executor's workers raise."""
+    """Encode all tiles of a picture in workers. Raises what the workers raise."""
     tiles = job.tiles(0)
     strips = [_PlainStrip(tile, job.strip(tile), job.picture.grey, settings) for tile in tiles]
     update = _StripProgress("Encoding", tiles, progress)
@@ -81,11 +80,11 @@ def decode_strips(
     progress: ReportProgress | None,
     cancelled: IsCancelled | None,
 ) -> None:
-    """Have all tiles of a whole file decoded by workers; else as ``encode_strips``."""
+    """Decode all tiles of a complete file in workers. Raises what the workers raise."""
     tiles = job.tiles(0)
     strips = [_CodedStrip(tile, job.strip(tile)) for tile in tiles]
     update = _StripProgress("Decoding", tiles, progress)
-    ahead: dict[int, Pixels] = {}  # of what the canvas, which fills from the top, waits for
+    ahead: dict[int, Pixels] = {}  # tiles that arrived early: the canvas fills from the top
     rest = iter(tiles)
     tile = next(rest)
     for strip, pixels in _by_workers(_decode, strips, executor, update, cancelled):
@@ -96,7 +95,7 @@ def decode_strips(
 
 
 class _StripProgress:
-    """Adds up what workers report of their strips: the share of it that is done."""
+    """Adds up the progress that workers report for their strips."""
 
     def __init__(self, stage: str, tiles: Sequence[Tile], progress: ReportProgress | None) -> None:
         self._stage, self._progress = stage, progress
@@ -132,7 +131,7 @@ def _by_workers(
 
 @device_failures()
 def _encode(strip: _PlainStrip, report: Report) -> tuple[Segment, dict[int, Pixels]]:
-    """The strip's bytes, and what decoders make of them by the strength of the refinement."""
+    """Return the strip's bytes, and its reconstruction for each strength of the refinement."""
     settings = strip.settings
     with CodingThread() as thread:
         network = weights_files.load(settings.weights, "cpu")

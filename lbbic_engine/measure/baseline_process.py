@@ -1,8 +1,8 @@
 """Runs other codecs in a separate process, so that the caller's other threads never stall.
 
-Their libraries read and write a whole picture without releasing the interpreter's lock, which takes
-some 100 ms each time at 12 megapixels. A process can also be ended in the middle of an encoding.
-Pixels are passed as files, which both sides read and write without the lock.
+Their libraries hold the interpreter's lock while they read or write a whole picture, some 100 ms at
+12 megapixels. A process can also be killed in the middle of an encoding. Pixels are passed as
+files, which both processes read and write without holding the lock.
 """
 
 import multiprocessing
@@ -24,7 +24,7 @@ _POLL_SECONDS = 0.05
 def encode_at_size(
     picture: baselines.Picture, codec: str, max_bytes: int, cancelled: Callable[[], bool]
 ) -> baselines.BaselineResult | None:
-    """`baselines.encode_at_size` of an RGB (height, width, 3) picture; Cancelled at once."""
+    """Run `baselines.encode_at_size` in a process; Cancelled soon after `cancelled` is True."""
     context = multiprocessing.get_context("spawn")  # a fork would share the locks of threads
     with TemporaryDirectory(prefix="lbbic-") as folder:
         np.save(Path(folder, _ORIGINAL), picture)
@@ -57,7 +57,7 @@ def _receive(answers: Connection, codec: str) -> Any:
 
 
 def _encode(answers: Connection, folder: str, codec: str, max_bytes: int) -> None:
-    """What runs there; answers quality and file, None, or an exception."""
+    """Runs in the process; sends quality and file, None, or an exception."""
     try:
         picture = np.load(Path(folder, _ORIGINAL))
         result = baselines.encode_at_size(picture, codec, max_bytes)

@@ -53,9 +53,9 @@ def encode_at_size(
 ) -> BaselineResult | None:
     """Code at the highest quality whose file has at most `max_bytes`.
 
-    None where even the lowest quality is larger. Found by bisection, about seven encodings; where
-    a codec's size does not rise steadily with its quality, a little more might have fitted.
-    Cancelled once `cancelled` returns True (asked before each encoding).
+    Returns None if even the lowest quality is larger. Bisection takes about seven encodings. If a
+    codec's file size does not grow steadily with quality, a slightly higher one might have fitted.
+    Cancelled once `cancelled` returns True, which is checked before each encoding.
     """
     best = None
     low, high = _QUALITIES.start, _QUALITIES.stop  # below low: fits; from high on: does not
@@ -76,7 +76,7 @@ def encode_at_size(
 
 def _encode(picture: Picture, codec: str, quality: int) -> bytes:
     try:
-        # into memory Pillow would not let threads run
+        # Pillow holds the interpreter's lock while it writes to memory, but not to a file.
         with _whole_in_a_block(2 * picture.nbytes), tempfile.TemporaryFile() as file:
             Image.fromarray(picture).save(file, codec, quality=quality, **CODECS[codec])
             file.seek(0)
@@ -88,9 +88,9 @@ def _encode(picture: Picture, codec: str, quality: int) -> bytes:
 
 @contextmanager
 def _whole_in_a_block(max_bytes: int) -> Iterator[None]:
-    """Pillow's JPEG encoder needs the whole file of an optimised picture in one block of its own.
+    """Let Pillow's buffer hold the whole file, which optimised JPEGs need.
 
-    How large that is can only be said for all of Pillow; it is said back at the end.
+    The buffer's size is a global setting of Pillow's, which is restored at the end.
     """
     with _BLOCK:
         before = ImageFile.MAXBLOCK

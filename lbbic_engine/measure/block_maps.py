@@ -22,15 +22,12 @@ Maps = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class BlockMaps:
-    """Of each block (rows, columns): bits, and the sum of its squared errors on the 0…255 range.
-
-    ``values`` counts what is summed: pixels of the picture alone, three colours each.
-    """
+    """Bits and distortion of each block, (rows, columns)."""
 
     block_size: int
     bits: Maps
-    squared_error: Maps
-    values: Maps
+    squared_error: Maps  # sum over the block, on the 0…255 range
+    values: Maps  # number of terms of that sum: pixels inside the picture times three colours
 
     @property
     def mse(self) -> Maps:
@@ -46,8 +43,10 @@ class BlockMaps:
         return text.getvalue().encode()
 
     def png(self) -> bytes:
-        """Bits to the left, distortion to the right, white where there is most; blocks in size."""
-        maps = [_grey(np.sqrt(values)) for values in (self.bits, self.mse)]  # roots, to see more
+        """A picture with the bits on the left and the distortion on the right; maxima are white."""
+        maps = [
+            _grey(np.sqrt(values)) for values in (self.bits, self.mse)
+        ]  # roots show more detail
         wide = [np.kron(m, np.ones((self.block_size,) * 2, np.uint8)) for m in maps]
         gap = np.full((len(wide[0]), GAP_PX), 128, np.uint8)
         image = io.BytesIO()
@@ -56,7 +55,7 @@ class BlockMaps:
 
 
 def block_maps(data: bytes, original: NDArray[np.uint8], *, device: str = "auto") -> BlockMaps:
-    """Decodes a file and compares it with its original (H, W, 3); raises like ``decompress``."""
+    """Decode a file and compare it with its original (H, W, 3); raises like ``decompress``."""
     height, width, _ = original.shape
     maps: BlockMaps | None = None
     for front in decode_progressively(data, device=device):

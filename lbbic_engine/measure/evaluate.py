@@ -1,7 +1,7 @@
-"""Rate, quality and time of the codec on real files: every figure comes from a file read back.
+"""Rate, distortion and time of the codec, measured on files that are written and read back.
 
-Bits per pixel count whole files, PSNR is that of the 8-bit pictures a user gets, and times are the
-coder's alone, without reading pictures and weights. Curves average over pictures, dB included.
+Bits per pixel count whole files, PSNR compares 8-bit pictures, and times exclude reading pictures
+and weights. Curves are means over pictures, PSNR in dB included.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ BAND_LIMITS_DB = (27.0, 30.0, 33.0, 36.0, 39.0, 41.0)
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluated(Measurement):
-    """At one quality; ``exact`` when the decoder saw what the encoder saw."""
+    """A measurement at one quality."""
 
     quality: float
-    exact: bool
+    exact: bool  # the decoded pixels equal the encoder's
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluatedPicture(Evaluated):
-    """One picture, of a whole file."""
+    """The measurement of one picture."""
 
     picture: str
     width: int
@@ -59,7 +59,7 @@ class Average(Evaluated):
 
 @dataclass(frozen=True)
 class Band:
-    """BD-rate in per cent from ``low`` to ``high`` dB; None where a curve does not give one."""
+    """BD-rate in per cent from ``low`` to ``high`` dB; None if it cannot be computed."""
 
     name: str
     low: float
@@ -69,7 +69,7 @@ class Band:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A curve against an anchor: over the common range, and per band cut to that range."""
+    """BD-rates of a curve against an anchor: over the common range, and in bands of it."""
 
     anchor: str
     source: str
@@ -78,7 +78,7 @@ class Comparison:
 
 
 def warm_up(device: str = "auto", weights: str = DEFAULT_WEIGHTS) -> None:
-    """Load the weights and start the device, so that no measurement pays for it."""
+    """Load the weights and initialise the device, so that measurements do not include that."""
     tiny = read.load_picture(Image.new("RGB", (16, 16)))
     codec.decompress(codec.compress(tiny, device=device, weights=weights).data, device=device)
 
@@ -155,10 +155,10 @@ def measure(
 def plan_models(
     names: Sequence[str], qualities: Sequence[float] | None
 ) -> list[tuple[str, list[float]]]:
-    """Models with the qualities to measure them at, each quality once.
+    """Assign each quality to the model that supports it.
 
-    Without ``qualities`` those are the rate points that a model has, or its only one. LbbicError
-    for a model that has none, or one that has the same as another.
+    Without ``qualities``, all rate points are measured, or the only quality of a model. LbbicError
+    for a model without any of the qualities, or two models for the same one.
     """
     planned: list[tuple[str, list[float]]] = []
     for name in names:
@@ -196,7 +196,7 @@ def _average(rows: Sequence[EvaluatedPicture]) -> Average:
 
 
 def mean_curve(rows: Sequence[Average], name: str, source: str) -> Curve:
-    """Return the rate-distortion curve through ``rows``, less those without any error."""
+    """Return the rate–distortion curve through ``rows``, without lossless points."""
     lossy = [row for row in rows if math.isfinite(row.psnr)]
     return rate_distortion.Curve(
         name=name,
@@ -207,7 +207,7 @@ def mean_curve(rows: Sequence[Average], name: str, source: str) -> Curve:
 
 
 def load_anchor(path: Path) -> Curve:
-    """Return the curve in ``path``; LbbicError if no BD-rate can be given against it.
+    """Return the curve in ``path``; LbbicError if no BD-rate can be computed against it.
 
     OSError if the file cannot be opened.
     """

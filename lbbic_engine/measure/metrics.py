@@ -1,8 +1,8 @@
-"""How good a picture is: PSNR and MS-SSIM.
+"""Measures of picture quality: PSNR and MS-SSIM.
 
-Pictures are 8-bit arrays as a user gets them, never a codec's unrounded floats. MS-SSIM averages a
-padding zero into the halved scales at odd sizes, because the implementations that published figures
-come from do so. Pictures are processed in strips to save memory.
+Both compare 8-bit pictures, never unrounded floats. Like the implementations behind published
+figures, MS-SSIM pads odd sizes with zeros when it halves the resolution. Pictures are processed in
+strips to save memory.
 """
 
 import math

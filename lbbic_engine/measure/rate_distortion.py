@@ -1,4 +1,4 @@
-"""Rate and distortion as measured, and how one codec stands against another: curves, BD-rate."""
+"""Rate and distortion: measurements, curves, and BD-rates between codecs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Point:
-    """Bits per pixel and PSNR in dB: of a picture, of blocks, or in the mean."""
+    """Bits per pixel and PSNR in dB."""
 
     bpp: float
     psnr: float
@@ -31,7 +31,7 @@ class Point:
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement(Point):
-    """What a coder gave and took for one picture, or in the mean; ``ms_ssim`` if there is one."""
+    """Rate, distortion and times of a codec on one picture, or means of them."""
 
     ms_ssim: float | None
     encode_seconds: float
@@ -67,9 +67,9 @@ class Curve:
 def compressai_document(
     name: str, description: str, means: Sequence[Measurement]
 ) -> dict[str, object]:
-    """What CompressAI's evaluation writes: means over pictures, one value a quality.
+    """The format of CompressAI's evaluation: means over pictures, one value per quality.
 
-    MS-SSIM is left out where some picture is too small to have one.
+    MS-SSIM is omitted if a picture is too small for it.
     """
     results: dict[str, list[float]] = {
         "bpp": [row.bpp for row in means],

@@ -1,8 +1,8 @@
-"""Finds the quality that meets a target: a file size or a PSNR. Each attempt is a real encoding.
+"""Finds the quality that meets a target, a file size or a PSNR. Each attempt is a real encoding.
 
-Size and PSNR grow with quality, though not strictly: neighbouring qualities may swap places by a
-few bytes. An answer always meets the target, and the next quality does not, so it is the best one
-apart from such a swap.
+Size and PSNR grow with quality, but not strictly: neighbouring qualities may differ by a few bytes
+in the wrong direction. The result meets the target and the next quality does not, so it is optimal
+except for such cases.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 QUALITIES = tuple(step / 8 for step in range(8, 65))
 
-_MORE = 4  # encodings that a slower encoder usually takes on top
+_MORE = 4  # additional encodings that a slower encoder usually takes
 
 Encode = Callable[[float], "Compressed"]
 
@@ -114,7 +114,7 @@ def search_quality(
 
 
 def _metadata_share(data: bytes) -> str:
-    """Say what metadata take of a file, for whoever wonders why it cannot be smaller."""
+    """Tell how many bytes of a file are metadata, or nothing if there are none."""
     whole = parse_container(data)
     size = len(data) - len(pack_container(replace(whole, icc=None, exif=None, xmp=None)))
     kinds = ", ".join(kind.upper() for kind in ("exif", "icc", "xmp") if getattr(whole, kind))
@@ -127,10 +127,10 @@ def _last_that_meets(
     qualities: Sequence[float],
     start: int | None = None,
 ) -> tuple[int, Compressed]:
-    """The place of the last quality that meets the wish, as those before do; and its encoding.
+    """Return the index of the last quality that meets the target, and its encoding.
 
-    -1 and the encoding of the first if that one does not. Bisection, or one place after the other
-    from ``start``, which is thought to be near.
+    All qualities before it meet the target, too. If none does, the result is -1 and the encoding of
+    the first one. Searches by bisection, or step by step from ``start``, a good guess.
     """
     low, high = 0, len(qualities)
     place = high // 2 if start is None else start
