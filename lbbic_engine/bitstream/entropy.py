@@ -1,5 +1,7 @@
 """Symbols to bytes and back, with constriction's range coder. Knows no networks.
 
+Where constriction is not installed, ``range_coder`` takes its place, more slowly.
+
 The symbols of one call are rows of integers. Most symbols have scale level 0, where they are almost
 always 0. These are not coded, which saves bits and, more importantly, time. A row with a non-zero
 symbol at level 0 is *significant*. One flag per row is coded first. In a significant row, levels
@@ -15,20 +17,24 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import constriction
 import numpy as np
 from numpy.typing import NDArray
 
 from lbbic_engine.bitstream.tables import WIDTHS, Integers, ProbabilityTables, fold, unfold
 from lbbic_engine.errors import CorruptDataError, damaged
 
-_FAMILY = constriction.stream.model.Categorical(perfect=False)
-_UNIFORM = constriction.stream.model.Uniform()
-_LENGTH = constriction.stream.model.Uniform(34)  # bit length of a folded excess, 0…33
+try:
+    from constriction.stream import model, queue
+except ImportError:  # it has no package for Linux on ARM
+    from lbbic_engine.bitstream import range_coder
+
+    model = queue = range_coder
+
+_FAMILY = model.Categorical(perfect=False)
+_UNIFORM = model.Uniform()
+_LENGTH = model.Uniform(34)  # bit length of a folded excess, 0…33
 _CHUNK_BITS = 16
-_SIGNIFICANT = constriction.stream.model.Categorical(
-    np.array([1 - 2**-12, 2**-12], np.float32), perfect=False
-)
+_SIGNIFICANT = model.Categorical(np.array([1 - 2**-12, 2**-12], np.float32), perfect=False)
 SIGNIFICANT_LEVEL = 8  # where about one symbol in 25 is not 0
 _MIN_ROW_BITS = -math.log2(1 - 2**-12)  # of an insignificant row at level 0
 _UNFOLDED = unfold(np.arange(WIDTHS[-1])).astype(
@@ -49,7 +55,7 @@ class SymbolEncoder:
 
     def __init__(self, tables: ProbabilityTables) -> None:
         self._tables = tables
-        self._coder = constriction.stream.queue.RangeEncoder()
+        self._coder = queue.RangeEncoder()
 
     def encode(self, levels: Levels, symbols: Symbols) -> None:
         """Append symbols (n, width) at the scale levels ``levels`` (n, width)."""
@@ -105,7 +111,7 @@ class SymbolDecoder:
             raise damaged("A part of it has the wrong length.")
         self._tables = tables
         words = np.frombuffer(stream, dtype="<u4").astype(np.uint32)
-        decoder = constriction.stream.queue.RangeDecoder if whole else _BeginningDecoder
+        decoder = queue.RangeDecoder if whole else _BeginningDecoder
         self._coder = decoder(words)
 
     def decode(self, levels: Levels) -> Symbols:
@@ -164,7 +170,7 @@ class _BeginningDecoder:
 
     def __init__(self, words: NDArray[np.uint32]) -> None:
         self._coders = [
-            constriction.stream.queue.RangeDecoder(np.append(words, np.full(2, word, np.uint32)))
+            queue.RangeDecoder(np.append(words, np.full(2, word, np.uint32)))
             for word in (0, 2**32 - 1)
         ]
 
