@@ -1,6 +1,6 @@
-# PYTHON=… chooses the interpreter; otherwise the first of these that is 3.11 or 3.12 is taken.
-PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3,$(shell \
-	$(name) -c 'import sys; assert (3, 11) <= sys.version_info < (3, 13); print("$(name)")' 2>/dev/null)))
+# PYTHON=… chooses the interpreter; otherwise the first of these that is 3.11 to 3.14 is taken.
+PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3.14 python3,$(shell \
+	$(name) -c 'import sys; assert (3, 11) <= sys.version_info < (3, 15); print("$(name)")' 2>/dev/null)))
 PIP_INSTALL = bin/python -m pip install --disable-pip-version-check -q
 APP = $(firstword $(wildcard dist/lbbic/lbbic-gui) .venv/bin/lbbic-gui)
 EDITABLE = --no-deps --no-build-isolation -e .
@@ -84,7 +84,7 @@ clean:  ## Remove both environments and everything generated
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/stamp: requirements.lock pyproject.toml
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is needed (make PYTHON=…)"; exit 1; }
+	@test -n "$(PYTHON)" || { echo "Python 3.11 to 3.14 is needed (make PYTHON=…)"; exit 1; }
 	$(PYTHON) -m venv .venv
 	.venv/$(PIP_INSTALL) -r requirements.lock
 	.venv/$(PIP_INSTALL) $(EDITABLE)
@@ -92,7 +92,7 @@ clean:  ## Remove both environments and everything generated
 
 # torch first, with all that it needs on this machine; the rest as listed and nothing more.
 .venv-train/stamp: requirements-train.lock pyproject.toml
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is needed (make PYTHON=…)"; exit 1; }
+	@test -n "$(PYTHON)" || { echo "Python 3.11 to 3.14 is needed (make PYTHON=…)"; exit 1; }
 	$(PYTHON) -m venv .venv-train
 	.venv-train/$(PIP_INSTALL) -c requirements-train.lock torch
 	.venv-train/$(PIP_INSTALL) --no-deps -r requirements-train.lock

@@ -7,19 +7,18 @@ import multiprocessing
 import os
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, TypeVar
 
-import resources
+from lbbic_engine import resources
 from lbbic_gui.desktop import integration
-from lbbic_gui.jobs.messages import Source
-from lbbic_gui.jobs.requests import Code, Decode, Request, Save
-from lbbic_gui.state.samples import sample_source
 
 if TYPE_CHECKING:
     from PySide6.QtCore import QCoreApplication, QObject
 
+    from lbbic_gui.jobs.requests import Request
     from lbbic_gui.shell.main_window import MainWindow
 
 
@@ -30,6 +29,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Open the window with the files in ``argv`` (or the process's arguments)."""
     multiprocessing.freeze_support()
     args = _parser().parse_args(argv)
+    if find_spec("PySide6") is None:
+        print('lbbic-gui: The window needs Qt: pip install "lbbic[gui]"', file=sys.stderr)
+        return 2
     if args.smoke:
         return smoke()
     if args.install_desktop or args.remove_desktop:
@@ -39,8 +41,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def smoke() -> int:
     """Load the model, code a sample, decode the file, compare; 0 if all is as it must be."""
+    from lbbic_gui.jobs.messages import Source
+    from lbbic_gui.jobs.requests import Code, Decode, Save
     from lbbic_gui.jobs.tasks import Tasks
     from lbbic_gui.jobs.workers import Workers
+    from lbbic_gui.state.samples import sample_source
 
     tasks, sample = Tasks(Workers()), sample_source()
 

@@ -14,6 +14,8 @@ from hypothesis import HealthCheck, settings
 from numpy.typing import NDArray
 from PIL import Image
 
+from lbbic_engine.resources import FOLDER
+
 GOLDEN = Path(__file__).parent / "golden"
 
 # Two threads on products this small collapse when anything else runs.
@@ -83,9 +85,8 @@ def tiny(tiny_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def photograph() -> NDArray[np.uint8]:
     """A part of a real photograph, (72, 104, 3): sizes that are no multiples of 16."""
-    from importlib.resources import files
 
-    with Image.open(str(files("resources") / "samples" / "chelsea.png")) as image:
+    with Image.open(FOLDER / "samples" / "chelsea.png") as image:
         return np.asarray(image.convert("RGB"))[40:112, 100:204]
 
 
@@ -107,11 +108,9 @@ def draw(tmp_path: Path) -> Callable[..., Path]:
 @pytest.fixture(scope="session")
 def shipped_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A part of a photograph coded with the shipped weights, at quality 6."""
-    from importlib.resources import files
-
     from lbbic_engine import compress, load_picture
 
-    with Image.open(str(files("resources") / "samples" / "chelsea.png")) as image:
+    with Image.open(FOLDER / "samples" / "chelsea.png") as image:
         picture = load_picture(image.crop((80, 40, 200, 160)))
     path = tmp_path_factory.mktemp("shipped") / "cat.lbb"
     path.write_bytes(compress(picture, 6).data)

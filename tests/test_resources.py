@@ -1,16 +1,12 @@
 """The bundled data is found, and each sample is named in the attribution."""
 
-import importlib.resources
-
 from PIL import Image
 
-import resources
+from lbbic_engine import resources
 
 
 def test_the_samples_are_rgb_photographs_with_attribution() -> None:
-    attribution = (importlib.resources.files(resources) / "samples" / "ATTRIBUTION.md").read_text(
-        encoding="utf-8"
-    )
+    attribution = (resources.FOLDER / "samples" / "ATTRIBUTION.md").read_text("utf-8")
     samples = resources.sample_pictures()
     assert [sample.name for sample in samples] == ["astronaut.png", "chelsea.png", "coffee.png"]
     for sample in samples:
@@ -29,7 +25,7 @@ def test_the_icon_comes_in_every_size_and_format() -> None:
             assert image.size == (image.width, image.width)
             sizes.add(image.width)
     assert sizes == {16, 24, 32, 48, 64, 128, 256, 512}
-    folder = importlib.resources.files(resources) / "icons"
+    folder = resources.FOLDER / "icons"
     for name in ("lbbic.ico", "lbbic.icns"):
         with (folder / name).open("rb") as stream, Image.open(stream) as image:
             assert image.size >= (256, 256)

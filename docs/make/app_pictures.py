@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-import resources
+from lbbic_engine import resources
 
 if TYPE_CHECKING:
     from lbbic_gui.shell.main_window import MainWindow

@@ -6,7 +6,7 @@ is a folder, or single modules that lie at the top of their package.
 
 ROOMS = {
     "lbbic_engine": {
-        "ground": ("config", "devices", "errors"),
+        "ground": ("config", "devices", "errors", "resources"),
         "parallel": (),
         "layout": (),
         "bitstream": (),

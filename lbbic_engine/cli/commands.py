@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Sequence
-from contextlib import ExitStack, closing, nullcontext
+from contextlib import closing, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -28,6 +28,7 @@ from lbbic_engine.devices import choose_device
 from lbbic_engine.errors import LbbicError
 from lbbic_engine.pictures.atomic import make_folder, refuse_existing
 from lbbic_engine.pictures.find import FileListing, find_files, name_within, picture_suffixes
+from lbbic_engine.resources import sample_pictures
 
 if TYPE_CHECKING:
     from lbbic_engine.measure.evaluate import EvaluatedPicture
@@ -103,17 +104,9 @@ def bench(args: Namespace) -> int:
 
 def demo(args: Namespace) -> int:
     """Code the bundled sample pictures and check the decoded pixels."""
-    from importlib.resources import as_file, files
-
-    with ExitStack() as stack:
-        samples = [
-            stack.enter_context(as_file(item))
-            for item in sorted(files("resources").joinpath("samples").iterdir(), key=str)
-            if Path(item.name).suffix.lower() in picture_suffixes()
-        ]
-        rows = _measure(
-            samples, [path.name for path in samples], [(args.weights, [DEMO_QUALITY])], args
-        )
+    samples = sample_pictures()
+    names = [path.name for path in samples]
+    rows = _measure(samples, names, [(args.weights, [DEMO_QUALITY])], args)
     if not samples:
         raise LbbicError("No sample pictures", "The installation is incomplete.")
     print(tables.demo_table(rows))

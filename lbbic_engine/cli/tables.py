@@ -202,7 +202,7 @@ def require_matplotlib() -> Any:
     except ImportError:
         raise LbbicError(
             "matplotlib is not installed",
-            "Install it (pip install matplotlib) or leave out --plot.",
+            "Install it (pip install 'lbbic[plot]') or leave out --plot.",
         ) from None
 
 

@@ -11,7 +11,6 @@ If a file is damaged, another file with the same name or id is used if there is 
 from __future__ import annotations
 
 import dataclasses
-import importlib.resources
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lbbic_engine import resources
 from lbbic_engine.bitstream.tables import ProbabilityTables, build_tables
 from lbbic_engine.config import DEFAULT_WEIGHTS, Config, ModelConfig, PaperConfig
 from lbbic_engine.errors import UnknownWeightsError
@@ -69,7 +69,7 @@ def installed() -> Iterator[WeightsInfo]:
 
 def folders() -> tuple[Path, Path]:
     """Return the folder of the user's weights and that of the bundled ones."""
-    return user_folder(), Path(str(importlib.resources.files("resources") / "weights"))
+    return user_folder(), resources.FOLDER / "weights"
 
 
 def user_folder() -> Path:

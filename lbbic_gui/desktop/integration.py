@@ -11,8 +11,9 @@ import os
 import shutil
 import subprocess
 import sys
-from importlib.resources import files
 from pathlib import Path
+
+from lbbic_engine import resources
 
 MIME_TYPE = "image/x-lbb"
 ICON_SIZES = (16, 24, 32, 48, 64, 128, 256, 512)
@@ -61,7 +62,7 @@ def data_home() -> Path:
 
 def linux_files(home: Path, program: Path) -> dict[Path, bytes]:
     """Every file that is installed, by its path."""
-    source, icons = files("resources") / "desktop", files("resources") / "icons"
+    source, icons = resources.FOLDER / "desktop", resources.FOLDER / "icons"
     hicolor = home / "icons" / "hicolor"
     entry = (source / "lbbic.desktop").read_text(encoding="utf-8")
     contents = {

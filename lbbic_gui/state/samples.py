@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-import resources
+from lbbic_engine import resources
 from lbbic_gui.jobs.messages import Source
 
 _FIRST = "astronaut.png"  # a face and fine texture, and it fills the view
@@ -25,4 +25,4 @@ def sample_source() -> Source:
 def _path() -> Path:
     pictures = resources.sample_pictures()
     chosen = next((item for item in pictures if item.name == _FIRST), pictures[0])
-    return Path(str(chosen)).absolute()
+    return chosen.absolute()

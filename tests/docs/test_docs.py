@@ -191,6 +191,6 @@ def test_the_version_stands_in_one_place() -> None:
     )
     assert version is not None
     sources = [ROOT / "build_app.spec", ROOT / "Makefile"]
-    for package in ("lbbic_gui", "lbbic_engine", "resources"):
+    for package in ("lbbic_gui", "lbbic_engine"):
         sources += (ROOT / package).rglob("*.py")
     assert not [path for path in sources if f'"{version[1]}"' in path.read_text(encoding="utf-8")]

@@ -6,13 +6,14 @@ import ast
 import shlex
 import shutil
 import subprocess
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from lbbic_engine.resources import FOLDER
 
 pytestmark = pytest.mark.slow
 
@@ -38,7 +39,7 @@ def test_the_bundle_checks_itself_without_display_environment_or_write_access(
 
 
 def test_the_command_line_is_in_the_bundle(read_only: Path, tmp_path: Path) -> None:
-    shutil.copy(str(files("resources") / "samples" / "chelsea.png"), tmp_path / "Katze ü.png")
+    shutil.copy(FOLDER / "samples" / "chelsea.png", tmp_path / "Katze ü.png")
     lbbic = read_only / "lbbic"
     run(lbbic, "compress", "Katze ü.png", "-q", "2", cwd=tmp_path)
     run(lbbic, "decompress", "Katze ü.lbb", "-o", "again.png", cwd=tmp_path)
@@ -49,7 +50,7 @@ def test_the_command_line_is_in_the_bundle(read_only: Path, tmp_path: Path) -> N
 
 
 def test_the_command_line_of_the_bundle_starts_workers(read_only: Path, tmp_path: Path) -> None:
-    with Image.open(str(files("resources") / "samples" / "chelsea.png")) as picture:
+    with Image.open(FOLDER / "samples" / "chelsea.png") as picture:
         for n in range(4):  # enough for two to be worth their start
             picture.resize((800 + n, 800)).save(tmp_path / f"{n}.png")
     run(read_only / "lbbic", "compress", ".", "--jobs", "2", "-q", "1", cwd=tmp_path)
@@ -57,7 +58,7 @@ def test_the_command_line_of_the_bundle_starts_workers(read_only: Path, tmp_path
 
 
 def test_the_command_line_of_the_bundle_measures_codecs(read_only: Path, tmp_path: Path) -> None:
-    with Image.open(str(files("resources") / "samples" / "chelsea.png")) as picture:
+    with Image.open(FOLDER / "samples" / "chelsea.png") as picture:
         picture.crop((0, 0, 64, 64)).save(tmp_path / "a.png")
     table = run(read_only / "lbbic", "bench", "a.png", "--codecs", "lbbic,jpeg", cwd=tmp_path)
     assert "| lbbic |" in table

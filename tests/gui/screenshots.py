@@ -198,7 +198,7 @@ def photograph(folder: Path, theme: str, scale: str, workshop: Path) -> None:
 
 
 def _samples() -> list[object]:
-    import resources
+    from lbbic_engine import resources
 
     return list(resources.sample_pictures())
 

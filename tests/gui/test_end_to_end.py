@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
-from importlib.resources import files as resource_files
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 from PIL import Image
 from PySide6.QtCore import Qt
 
+from lbbic_engine.resources import FOLDER
 from lbbic_gui.desktop import file_dialogs
 from lbbic_gui.state.queue_model import State
 
@@ -26,7 +26,7 @@ def cat(tmp_path: Path) -> Path:
     """A part of a sample photograph, (168, 240), beside nothing else."""
     path = tmp_path / "in" / "cat.png"
     path.parent.mkdir()
-    with Image.open(str(resource_files("resources") / "samples" / "chelsea.png")) as image:
+    with Image.open(FOLDER / "samples" / "chelsea.png") as image:
         image.convert("RGB").crop((90, 60, 330, 228)).save(path)
     return path
 

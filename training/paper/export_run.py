@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from lbbic_engine import resources
 from lbbic_engine.config import PAPER_VARIANTS, lmbda, paper_config
 from lbbic_engine.errors import LbbicError
 from lbbic_engine.layout.blocks import merge_blocks
@@ -163,12 +163,11 @@ def _float_point(network: PaperNetwork, crops: Sequence[dataset.Pixels]) -> Poin
 
 def pictures_of(folder: Path | None) -> list[dataset.Pixels]:
     """The pictures of a folder, or the program's samples; LbbicError if there are none."""
-    place = resources.files("resources") / "samples" if folder is None else folder
-    with resources.as_file(place) as path:
-        paths = sorted(p for p in path.rglob("*") if p.suffix.lower() in picture_suffixes())
-        if not paths:
-            raise LbbicError("Nothing to measure on", f"There is no picture in {path}.")
-        return [load_picture(p).pixels for p in paths]
+    place = resources.FOLDER / "samples" if folder is None else folder
+    paths = sorted(path for path in place.rglob("*") if path.suffix.lower() in picture_suffixes())
+    if not paths:
+        raise LbbicError("Nothing to measure on", f"There is no picture in {place}.")
+    return [load_picture(path).pixels for path in paths]
 
 
 def some_tiles(pictures: Sequence[dataset.Pixels]) -> list[dataset.Pixels]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 
-from lbbic_engine import codec
+from lbbic_engine import codec, resources
 from tests.engine.cli.command_line import Capture, Draw, files_below, let_decoder_differ, run
 
 pytestmark = pytest.mark.usefixtures("tiny")
@@ -15,13 +14,10 @@ pytestmark = pytest.mark.usefixtures("tiny")
 
 @pytest.fixture
 def samples(draw: Draw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("resources/samples/sea.png", "resources/samples/hill.jpg"):
+    for name in ("resources/samples/sea.png", "resources/samples/hill.png"):
         draw(name)
     (tmp_path / "resources" / "samples" / "ATTRIBUTION.md").write_text("whose they are")
-    (tmp_path / "resources" / "__init__.py").touch()
-    for name in [name for name in sys.modules if name.split(".")[0] == "resources"]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(resources, "FOLDER", tmp_path / "resources")
     return tmp_path / "resources" / "samples"
 
 
@@ -30,9 +26,9 @@ def test_demo_prints_a_line_per_sample(tmp_path: Path, capsys: Capture) -> None:
     assert run("demo", "--keep", tmp_path / "kept") == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split()[:4] == ["file", "before", "after", "saved"]
-    assert [line.split()[0] for line in lines[1:3]] == ["hill.jpg", "sea.png"]
+    assert [line.split()[0] for line in lines[1:3]] == ["hill.png", "sea.png"]
     assert "pixel for pixel" in lines[3]
-    assert files_below(tmp_path / "kept") == {"q4/hill.jpg.lbb", "q4/sea.png.lbb"}
+    assert files_below(tmp_path / "kept") == {"q4/hill.png.lbb", "q4/sea.png.lbb"}
     data = (tmp_path / "kept" / "q4" / "sea.png.lbb").read_bytes()
     assert codec.read_info(data).quality == 4
 

@@ -221,7 +221,7 @@ def test_eval_wants_matplotlib_before_the_work(
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     assert run("eval", gallery, "--plot", tmp_path / "plot.png") == 2
     out, err = capsys.readouterr()
-    assert "pip install matplotlib" in err
+    assert "lbbic[plot]" in err
     assert out == ""
 
 

@@ -168,7 +168,7 @@ def test_saving_of_an_empty_file_is_nothing() -> None:
 def test_plot_without_matplotlib_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(LbbicError, match="pip install matplotlib"):
+    with pytest.raises(LbbicError, match=r"lbbic\[plot\]"):
         tables.require_matplotlib()
 
 

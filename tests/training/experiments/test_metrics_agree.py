@@ -1,6 +1,5 @@
 """The engine's own metrics equal the packages that published figures were made with."""
 
-import importlib.resources
 import io
 
 import numpy as np
@@ -10,6 +9,7 @@ from PIL import Image
 
 from lbbic_engine.measure.metrics import ms_ssim
 from lbbic_engine.measure.rate_distortion import bd_rate
+from lbbic_engine.resources import FOLDER
 
 pytestmark = pytest.mark.train
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.train
 def test_ms_ssim_equals_pytorch_msssim(size: tuple[int, int]) -> None:
     from pytorch_msssim import ms_ssim as published
 
-    coffee = (importlib.resources.files("resources") / "samples" / "coffee.png").read_bytes()
+    coffee = (FOLDER / "samples" / "coffee.png").read_bytes()
     picture = np.asarray(Image.open(io.BytesIO(coffee)))[: size[0], : size[1]]
     file = io.BytesIO()
     Image.fromarray(picture).save(file, "JPEG", quality=30)

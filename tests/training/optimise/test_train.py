@@ -1,7 +1,6 @@
 """A tiny run from nothing to weights, killed and resumed, and the consistency of its parts."""
 
 from dataclasses import replace
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from lbbic_engine.layout.blocks import split_blocks
 from lbbic_engine.networks import integer_network, kernels, weights
 from lbbic_engine.networks.float_network import BlockNetwork, rate_weights, to_unit
 from lbbic_engine.pictures.read import load_picture
+from lbbic_engine.resources import FOLDER
 from training.__main__ import main
 from training.export import calibrate, rounding
 from training.export.export_run import calibrated
@@ -37,7 +37,7 @@ TINY = Path(__file__).parents[3] / "training" / "recipes" / "tiny.toml"
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pictures")
-    with Image.open(str(files("resources") / "samples" / "chelsea.png")) as image:
+    with Image.open(FOLDER / "samples" / "chelsea.png") as image:
         for i in range(6):
             image.crop((60 * i, 20 * i, 60 * i + 128, 20 * i + 96)).save(folder / f"{i}.png")
     return folder
@@ -60,7 +60,7 @@ def exported(finished: Path, pictures: Path, tmp_path_factory: pytest.TempPathFa
 
 def photograph(left: int = 200, top: int = 100) -> Tensor:
     """One crop of 8×8 blocks; where nothing else is said, of middling brightness."""
-    with Image.open(str(files("resources") / "samples" / "chelsea.png")) as image:
+    with Image.open(FOLDER / "samples" / "chelsea.png") as image:
         pixels = np.asarray(image.convert("RGB"))[top : top + 64, left : left + 64]
     return to_unit(torch.from_numpy(split_blocks(pixels, 8)))[None]
 
@@ -172,7 +172,7 @@ def test_a_run_starts_from_float_weights(exported: Path, pictures: Path, tmp_pat
 
 def test_exported_weights_code_a_picture(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LBBIC_WEIGHTS", str(exported))
-    picture = load_picture(str(files("resources") / "samples" / "chelsea.png"))
+    picture = load_picture(FOLDER / "samples" / "chelsea.png")
     small = load_picture(Image.fromarray(picture.pixels[:80, :100]))
     compressed = codec.compress(small, 5, weights="mine")
     decoded = codec.decompress(compressed.data)
@@ -215,7 +215,7 @@ def test_the_integers_cost_less_than_a_percent(
     rate = torch.eye(8)
     calibrate.calibrate(network, x, rate, (8, 8))
     moments = rounding.input_moments(network, x, rate, (8, 8))
-    with Image.open(str(files("resources") / "samples" / "chelsea.png")) as image:
+    with Image.open(FOLDER / "samples" / "chelsea.png") as image:
         crop = np.asarray(image.convert("RGB"))[40:168, 100:292]
     comparison = compare(network, moments, [crop])
     for one, other, value in zip(

@@ -7,7 +7,6 @@ raster order, each from the pictures as decoded so far.
 
 from __future__ import annotations
 
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from lbbic_engine.errors import LbbicError
 from lbbic_engine.networks import model_files
 from lbbic_engine.networks.paper_float import PaperNetwork
 from lbbic_engine.pictures.read import load_picture
+from lbbic_engine.resources import FOLDER
 from training.__main__ import main
 from training.paper import loop
 from training.paper.checkpoint import expected_shapes, network_of, read_checkpoint
@@ -148,7 +148,7 @@ class Reference:
 
 
 def photograph(height: int, width: int) -> Pixels:
-    with Image.open(str(files("resources") / "samples" / "chelsea.png")) as image:
+    with Image.open(FOLDER / "samples" / "chelsea.png") as image:
         return np.asarray(image.convert("RGB"))[90 : 90 + height, 130 : 130 + width]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from lbbic_engine.networks import kernels, paper_float, weights
 from lbbic_engine.networks.paper_float import GDN, PaperNetwork, to_pixels, to_unit
 from lbbic_engine.networks.paper_integer import LATENT_UNIT, PaperIntegerNetwork
 from lbbic_engine.pictures.read import load_picture
+from lbbic_engine.resources import FOLDER
 from training.export import rounding
 from training.export.integers import BoundError
 from training.paper import integers, loop
@@ -29,7 +29,7 @@ TINY = PaperConfig(block_size=8, hidden=32, latents=8, quality=2, scale_levels=2
 
 @pytest.fixture(scope="module")
 def pixels() -> NDArray[np.uint8]:
-    with Image.open(str(files("resources") / "samples" / "chelsea.png")) as image:
+    with Image.open(FOLDER / "samples" / "chelsea.png") as image:
         return np.asarray(image.convert("RGB"))[40:120, 100:220]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from torch import Tensor
 from lbbic_engine import codec
 from lbbic_engine.config import PAPER_VARIANTS
 from lbbic_engine.pictures.read import load_picture
+from lbbic_engine.resources import FOLDER
 from training.__main__ import main
 from training.paper import acl
 from training.paper.recipe import METHODS, PaperRecipe, from_values
@@ -30,7 +30,7 @@ RECIPES = Path(__file__).parents[3] / "training" / "recipes"
 @pytest.fixture(scope="session")
 def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("photographs")
-    with Image.open(str(files("resources") / "samples" / "chelsea.png")) as image:
+    with Image.open(FOLDER / "samples" / "chelsea.png") as image:
         for i in range(4):
             image.crop((40 * i, 8 * i, 40 * i + 264, 8 * i + 272)).save(folder / f"{i}.png")
     return folder

@@ -1,7 +1,6 @@
 """From pictures to a refinement's file and a better picture, killed and resumed on the way."""
 
 import shutil
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from lbbic_engine.networks import weights
 from lbbic_engine.networks.float_network import PIXEL_UNIT
 from lbbic_engine.networks.refinement import RESIDUAL_BITS, Refinement
 from lbbic_engine.pictures.picture import Picture
+from lbbic_engine.resources import FOLDER
 from training.__main__ import main
 from training.export.integers import BoundError
 from training.refinement import export
@@ -46,7 +46,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> Path
     folder = tmp_path_factory.mktemp("refinement")
     pictures = folder / "pictures"
     pictures.mkdir()
-    with Image.open(str(files("resources") / "samples" / "chelsea.png")) as image:
+    with Image.open(FOLDER / "samples" / "chelsea.png") as image:
         for i in range(4):
             place = (80 * i, 20 * i, 80 * i + 100, 20 * i + 72)
             image.crop(place).save(pictures / f"{i}.png")
