@@ -177,7 +177,10 @@ def shipped_user(qtbot: Any, settings_file: Path) -> Iterator[User]:
         """Closing would ask about what is being written, and wait for an answer."""
         window.session.batch.stop()
         if window.isVisible():
-            qtbot.waitUntil(lambda: not window.session.batch.is_busy, timeout=1000 * PATIENCE_S)
+            qtbot.waitUntil(
+                lambda: not (window.session.batch.is_busy or window.tools.is_exporting),
+                timeout=1000 * PATIENCE_S,
+            )
 
     prepare(QApplication.instance())
     window = MainWindow(Settings())
