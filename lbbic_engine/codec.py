@@ -60,17 +60,17 @@ def compress(
     progress: ReportProgress | None = None,
     cancelled: IsCancelled | None = None,
 ) -> Compressed:
-    """Codes a picture at a quality from 1 to 8, rounded to 1/8; None is the model's default.
+    """Compress a picture at a quality from 1 to 8, rounded to 1/8; None is the model's default.
 
-    ``weights`` names the model, ``device`` is auto, cpu or cuda. ``effort`` is fast, or thorough
+    ``weights`` names the model, ``device`` is auto, cpu or cuda. ``effort`` is fast or thorough
     (``symbol_search``): smaller files of the production model in eleven to 24 times the time.
-    ``refine`` allows the decoder's refinement of all blocks (``coding.refine``), where it helps the
-    picture. ``exact`` allows it to be stored without a loss where that takes no more bytes, as with
-    many a drawing (``coding.exact``). The tiles of a large one are coded by the workers of
-    ``executor``, on their CPUs.
-    ValueError for a quality out of range and an unknown effort, LbbicError for a quality that the
-    model has not, if the device fails or memory is short, UnknownWeightsError, Cancelled once
-    ``cancelled`` returns True (asked for every front, some at a time).
+    ``refine`` allows the decoder's refinement (``coding.refine``) if it improves the picture.
+    ``exact`` allows lossless storage if that takes no more bytes, as for many drawings
+    (``coding.exact``). The tiles of a large picture are coded by the workers of ``executor``, on
+    their CPUs.
+    Raises ValueError for a quality out of range and an unknown effort; LbbicError for a quality
+    that the model does not support, if the device fails or if memory is short; UnknownWeightsError;
+    Cancelled once ``cancelled`` returns True (called for every front, several at a time).
     """
     (compressed,) = compress_batch(
         [picture],
@@ -101,7 +101,7 @@ def compress_batch(
     progress: ReportProgress | None = None,
     cancelled: IsCancelled | None = None,
 ) -> list[Compressed]:
-    """Codes pictures in common fronts, which is faster for small ones; as ``compress``."""
+    """Compress pictures in common fronts, which is faster for small ones; see ``compress``."""
     raise_if_cancelled(cancelled)
     with CodingThread() as thread:
         if effort not in EFFORTS:
@@ -144,14 +144,15 @@ def decompress(
     progress: ReportProgress | None = None,
     cancelled: IsCancelled | None = None,
 ) -> Picture:
-    """The picture of a file. With ``partial``, missing blocks are grey and a notice says so.
+    """Decompress a file. With ``partial``, missing blocks are grey and a notice says so.
 
-    The tiles of a large one are decoded by the workers of ``executor``, but for a partial file's.
+    The tiles of a large picture are decoded by the workers of ``executor``, except with
+    ``partial``.
 
-    Raises NotLbbicError, UnsupportedVersionError, CorruptDataError (truncated or damaged, or the
-    pixels fail their checksum), UnknownWeightsError, Cancelled; LbbicError as ``compress``.
-    A file is small beside its picture, 3 bytes a pixel, if that is plain: TooLargeError, before any
-    work, beyond ``max_pixels``, by default the 2²⁸ that the format allows.
+    Raises NotLbbicError, UnsupportedVersionError, CorruptDataError (the file is truncated or
+    damaged, or the pixels fail their checksum), UnknownWeightsError, Cancelled; LbbicError as
+    ``compress`` does. Even a tiny file can contain a large picture, with 3 bytes a pixel in memory:
+    more than ``max_pixels``, by default the 2²⁸ of the format, raise TooLargeError before any work.
     """
     (picture,) = decompress_batch(
         [data],
@@ -176,7 +177,7 @@ def decompress_batch(
     progress: ReportProgress | None = None,
     cancelled: IsCancelled | None = None,
 ) -> list[Picture]:
-    """The pictures of files, those of one quality in common fronts; as ``decompress``."""
+    """Decompress files, those of the same quality in common fronts; see ``decompress``."""
     raise_if_cancelled(cancelled)
     containers = [parse_container(data, partial=partial, max_pixels=max_pixels) for data in files]
     with CodingThread() as thread:
@@ -196,12 +197,11 @@ def decompress_batch(
 def decompress_region(
     data: bytes, left: int, top: int, width: int, height: int, *, device: str = "auto"
 ) -> Pixels:
-    """A part (height, width, 3) of a file's picture; decodes only the tiles that hold it.
+    """Return a region (height, width, 3) of a picture, decoding only the tiles that contain it.
 
-    Memory is taken for the part and for a tile.
-
-    ValueError if it is not within the picture; else as ``decompress``, but for the checksum, which
-    is that of the whole picture.
+    Memory is needed for the region and for one tile. ValueError if the region is not inside the
+    picture; otherwise raises as ``decompress``. The checksum, that of the whole picture, is not
+    checked.
     """
     whole, _ = read_outline(data)
     if min(left, top) < 0 or min(width, height) < 1:
@@ -224,11 +224,11 @@ def decompress_region(
 def decode_progressively(
     data: bytes, *, device: str = "auto", partial: bool = False, max_pixels: int = MAX_PIXELS
 ) -> Iterator[Front]:
-    """The fronts of a file as they are decoded; raises like ``decompress``, but for transparency,
-    which is left packed.
+    """Yield the fronts of a file as they are decoded.
 
-    Blocks of a refined file come once their neighbours are there, in the fronts that this makes.
-    The checksum of the pixels is checked after the last front.
+    In a refined file, blocks are yielded once their neighbours are decoded. Raises as
+    ``decompress`` does, but does not decompress transparency. The checksum is checked after the
+    last front.
     """
     container, _ = read_outline(data, partial=partial, max_pixels=max_pixels)
     with device_failures(), CodingThread() as thread:
@@ -238,9 +238,9 @@ def decode_progressively(
 
 
 def read_info(data: bytes) -> Info:
-    """What a file, complete or not, says of itself; decodes nothing.
+    """Return facts about a file, which may be incomplete, without decoding it.
 
-    The work is that of the bytes that there are, however large the picture.
+    The time depends on the length of the file, not on the size of the picture.
     """
     container, has_alpha = read_outline(data, partial=True)
     try:

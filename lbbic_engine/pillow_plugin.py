@@ -1,7 +1,7 @@
-"""``.lbb`` files in Pillow: after ``register()``, ``Image.open`` and ``Image.save`` know them.
+"""A Pillow plugin: after ``register()``, ``Image.open`` and ``Image.save`` support ``.lbb`` files.
 
-A thin adapter: opening reads the container alone, ``load`` decodes. Errors become Pillow's:
-SyntaxError if a file isn't ours, OSError otherwise.
+Opening reads the container only; ``load`` decodes. Errors become those that Pillow expects:
+SyntaxError if a file is not an ``.lbb`` file, OSError otherwise.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _DEFAULTS = {"quality": 4.0, "device": "auto", "effort": EFFORTS[0]}
 
 
 def register() -> None:
-    """Make the format known to Pillow; calling it again does no harm."""
+    """Register the format with Pillow; repeated calls have no effect."""
     Image.register_open(FORMAT, LbbicImageFile, _accept)
     Image.register_save(FORMAT, _save)
     Image.register_extension(FORMAT, ".lbb")
@@ -33,7 +33,7 @@ def register() -> None:
 
 
 class LbbicImageFile(ImageFile.ImageFile):
-    """An opened ``.lbb`` file; with ``ImageFile.LOAD_TRUNCATED_IMAGES`` a cut-off one, too."""
+    """An opened ``.lbb`` file, which may be cut off with ``ImageFile.LOAD_TRUNCATED_IMAGES``."""
 
     format = FORMAT
     format_description = "Learned block-based image"
@@ -50,7 +50,7 @@ class LbbicImageFile(ImageFile.ImageFile):
         attach_metadata(self, container.icc, container.exif, container.xmp)
 
     def load(self) -> Any:
-        """Decode the pixels, once; OSError if they cannot be had."""
+        """Decode the pixels, once; OSError if that fails."""
         if self._data is not None:
             from lbbic_engine.codec import decompress
 
@@ -77,8 +77,8 @@ def _accept(prefix: bytes) -> bool:
 def _save(image: Image.Image, fp: IO[bytes], filename: str | bytes) -> None:
     """Options: ``quality`` 1…8 (4), ``effort``, ``device``; icc_profile, exif, xmp to replace.
 
-    ValueError or TypeError for what no option can be, before any work. Pillow has opened the file
-    by then: it removes a new one again, but one that was there is empty.
+    ValueError or TypeError for invalid options, before any work. Pillow has opened the file by
+    then: it removes a new file, but an existing file has been emptied.
     """
     from lbbic_engine.codec import compress
 
@@ -97,7 +97,7 @@ def _save(image: Image.Image, fp: IO[bytes], filename: str | bytes) -> None:
 
 
 def _with_metadata(image: Image.Image, options: Mapping[str, Any]) -> Image.Image:
-    """The image, or a copy that has the metadata of the options; None takes them away."""
+    """Return the image with the metadata in the options; None removes metadata."""
     replaced = options.keys() & {"icc_profile", "exif", "xmp"}
     if replaced:
         image = image.copy()

@@ -1,4 +1,4 @@
-"""Pixels to a lossless WebP image stream and back, by Pillow. Knows no files of ours."""
+"""Pixels to a lossless WebP image stream and back, by Pillow. Knows nothing of ``.lbb`` files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SIGNATURE = 0x2F
 
 
 def encode(pixels: Pixels, how: tuple[int, int] = DENSE) -> bytes:
-    """The image stream of pixels (height, width, 3), neither side beyond ``MAX_SIDE``."""
+    """Return the image stream of pixels (height, width, 3) with sides of at most ``MAX_SIDE``."""
     method, effort = how
     file = io.BytesIO()
     image = Image.fromarray(pixels)
@@ -33,7 +33,7 @@ def encode(pixels: Pixels, how: tuple[int, int] = DENSE) -> bytes:
 
 
 def decode(stream: bytes, height: int, width: int) -> Pixels:
-    """The pixels (height, width, 3); CorruptDataError, before memory is taken, for another size."""
+    """Return the pixels (height, width, 3); CorruptDataError, before decoding, for another size."""
     size = (width - 1) | (height - 1) << 14  # then no transparency, version 0
     if len(stream) < _SIZE.size or _SIZE.unpack_from(stream) != (_SIGNATURE, size):
         raise damaged("A part of it has another size than its header says.")

@@ -1,4 +1,4 @@
-"""A file on its way to a picture: checked, decoded in common fronts, refined, put together."""
+"""Decodes files: checks them, decodes their tiles in common fronts, refines and assembles them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _PARTS = {b"A": "transparency", b"i": "colour profile", b"e": "EXIF", b"x": "XMP
 
 
 class DecodeJob:
-    """A parsed file about to be decoded: everything is checked that can be before the start."""
+    """A parsed file to be decoded; whatever can be checked before decoding is checked."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class DecodeJob:
         partial: bool = False,
         region: Region | None = None,
     ) -> None:
-        """``region`` is what is kept of the picture, by default all."""
+        """``region`` is the part of the picture to keep, by default all of it."""
         self.container = container
         self.partial = partial
         self._network: LoadedModel | None = None
@@ -70,7 +70,7 @@ class DecodeJob:
         if not config.offers(self.quality_index):
             raise damaged("Its model does not support its quality.")
         self.block_size = config.block_size
-        # Rows of symbols of a block: one for each slice of its latents.
+        # A block has a row of symbols for each slice of its latents.
         self._row_count = len(config.latent_slices) if isinstance(config, ModelConfig) else 1
         self.segments: dict[int, list[Segment]] = {}
         for segment in container.segments:
@@ -87,7 +87,7 @@ class DecodeJob:
 
     @property
     def network(self) -> LoadedModel:
-        """Of a picture that is not stored exactly."""
+        """The model of a picture that is not stored exactly."""
         assert self._network is not None
         return self._network
 
@@ -102,7 +102,7 @@ class DecodeJob:
         )
 
     def strip(self, tile: Tile) -> Container:
-        """A tile as a file of its own, which holds nothing else."""
+        """Return a tile as a file of its own, without metadata."""
         height, width = self._shape(tile)
         segments = (replace(segment, tile=0) for segment in self.segments[tile.number])
         return Container(
@@ -114,13 +114,13 @@ class DecodeJob:
             weights_id=self.container.weights_id,
             strength=self.container.strength,
             exact=self.container.exact,
-            pixels_crc=0,  # nobody asks
+            pixels_crc=0,  # not checked
             segments=tuple(segments),
             version=self.container.version,
         )
 
     def check_contents(self, tile: Tile) -> None:
-        """A whole stream holds at least what the least of what it is to stand for takes."""
+        """Check that a complete stream is not shorter than its number of blocks requires."""
         if self.container.exact:
             return
         segments = self.segments.get(tile.number, [])
@@ -134,7 +134,7 @@ class DecodeJob:
             raise damaged("It contains less data than its picture needs.")
 
     def place(self, tile: Tile, blocks: Pixels, here: NDArray[np.bool_]) -> None:
-        """Takes the blocks (n, 3B²) of a tile, of which those ``here`` (n,) are decoded."""
+        """Refine and store the blocks (n, 3B²) of a tile; ``here`` (n,) are decoded ones."""
         shown = in_grey(blocks) if self.container.grey else blocks
         pixels = merge_blocks(shown, *self._shape(tile), self.block_size)
         if self._refinement is not None and here.any():
@@ -147,14 +147,14 @@ class DecodeJob:
         self.missing += int((~here).sum())
 
     def place_exact(self, tile: Tile) -> Pixels:
-        """Takes a tile that is stored exactly; returns its pixels (height, width, 3)."""
+        """Decode and store a tile that is stored exactly; return its pixels (height, width, 3)."""
         (segment,) = self.segments[tile.number]
         pixels = lossless.decode(segment.stream, *self._shape(tile))
         self.canvas.take(tile.top * self.block_size, pixels)
         return pixels
 
     def skip(self, tile: Tile) -> None:
-        """The same for a tile of which nothing is there."""
+        """Store grey pixels for a tile that is missing."""
         pixels = np.full((*self._shape(tile), 3), GREY, np.uint8)
         self.canvas.take(tile.top * self.block_size, pixels)
         self.missing += tile.blocks
@@ -165,20 +165,20 @@ class DecodeJob:
         return min(rows.stop, self.container.height) - rows.start, self.container.width
 
     def progressive_refiner(self, tile: Tile) -> ProgressiveRefiner:
-        """What refines the blocks of a tile as they come; the file is a refined one."""
+        """Return the refiner for the blocks of a tile of a refined file."""
         assert self._refinement is not None
         strength, shape = self.container.strength, self._shape(tile)
         return ProgressiveRefiner(self._refinement, self.quality_index, strength, tile, shape)
 
     def _check_coverage(self, tiles: Sequence[Tile]) -> None:
-        """Every front of every tile is in some segment, and nothing else is."""
+        """Check that the segments contain every front of every tile, and nothing else."""
         if any(self._fronts_there(tile) < tile.fronts for tile in tiles):
             raise CorruptDataError("Truncated file", "A part of the picture is missing.")
         if self._has_surplus(tiles):
             raise damaged("It contains more data than its picture needs.")
 
     def _has_surplus(self, tiles: Sequence[Tile]) -> bool:
-        """Whether there are fronts or tiles that the picture does not have."""
+        """Whether there are more fronts or tiles than the picture has."""
         return any(number >= len(tiles) for number in self.segments) or any(
             self._fronts_there(tile) > tile.fronts for tile in tiles
         )
@@ -190,7 +190,7 @@ class DecodeJob:
         return sum(segment.front_count for segment in segments)
 
     def finish(self) -> Picture:
-        """The picture so far; CorruptDataError if it is whole and not the encoder's."""
+        """Return the picture; UnrecoverableDataError if it is complete but differs."""
         container = self.container
         blocks = sum(tile.blocks for tile in self.tiles(0))
         notices = damage_notices(container, missing_blocks=self.missing, blocks=blocks)
@@ -210,7 +210,7 @@ class DecodeJob:
 
 
 def damage_notices(container: Container, *, missing_blocks: int, blocks: int) -> tuple[Notice, ...]:
-    """What to say of a partial reading: which parts, and how many of the blocks, are missing."""
+    """Notices of the parts, and the share of blocks, that a damaged file lacks."""
     texts = []
     lost = [_PARTS[kind] for kind in container.lost if kind in _PARTS]
     others = set(container.lost) - _PARTS.keys()
@@ -226,28 +226,25 @@ def damage_notices(container: Container, *, missing_blocks: int, blocks: int) ->
 
 @dataclass(frozen=True)
 class DecodedBlocks:
-    """A front's blocks: raster indexes (n,) in their pictures, values (n, 3B²).
+    """The n blocks of a front, as they were coded."""
 
-    These are flipped as ``flips`` (n,) say; ``bits`` gives what each of them took.
-    """
-
-    indexes: NDArray[np.int64]
-    values: Pixels
-    flips: NDArray[np.int64]
-    bits: Callable[[], NDArray[np.float32]]
+    indexes: NDArray[np.int64]  # (n,) raster indexes in their pictures
+    values: Pixels  # (n, 3B²), flipped
+    flips: NDArray[np.int64]  # (n,) how the values are flipped (``flip_permutations``)
+    bits: Callable[[], NDArray[np.float32]]  # returns the bits (n,)
 
 
 def decode_tiles(jobs: Sequence[DecodeJob], tiles: Sequence[Tile]) -> Iterator[DecodedBlocks]:
-    """Decodes tiles, those of one model and quality in common fronts."""
+    """Decode tiles, those of the same model and quality in common fronts."""
     for part in _groups(jobs, tiles):
         yield from _decode_group(jobs, part)
 
 
 def _groups(jobs: Sequence[DecodeJob], tiles: Sequence[Tile]) -> Iterator[list[Tile]]:
-    """Tiles that are decoded in common fronts, once it is known that they can be."""
+    """Yield groups of tiles to be decoded in common fronts, after checking their streams."""
     for kind in dict.fromkeys(_kind(job) for job in jobs):
         chosen = [tile for tile in tiles if _kind(jobs[tile.picture]) == kind]
-        # A tile that ends early must not end others.
+        # In partial decoding, a tile that ends early must not end others.
         limit = 1 if any(job.partial for job in jobs) else GROUP_BLOCKS
         for part in group(chosen, limit):
             for tile in part:
@@ -297,7 +294,7 @@ def _decode_group(jobs: Sequence[DecodeJob], tiles: Sequence[Tile]) -> Iterator[
 
 
 def _decode_exactly(jobs: Sequence[DecodeJob], tiles: Sequence[Tile]) -> Iterator[DecodedBlocks]:
-    """Each tile is as a front of its own; its bytes are spread over its blocks."""
+    """Yield each tile as a front; its bits are distributed evenly over its blocks."""
     for tile in tiles:
         job = jobs[tile.picture]
         try:
@@ -315,7 +312,7 @@ def _decode_exactly(jobs: Sequence[DecodeJob], tiles: Sequence[Tile]) -> Iterato
 
 
 def decoded_fronts(job: DecodeJob) -> Iterator[Front]:
-    """The fronts of a picture; those of a refined one are made of blocks that can be refined."""
+    """Yield the fronts of a picture; if it is refined, blocks follow once they can be refined."""
     for tiles in _groups([job], job.tiles(0)):
         fronts = _fronts_of(job, tiles)
         yield from _refined_fronts(job, tiles, fronts) if job.container.strength else fronts
@@ -337,9 +334,7 @@ def _fronts_of(job: DecodeJob, tiles: Sequence[Tile]) -> Iterator[Front]:
 def _refined_fronts(
     job: DecodeJob, tiles: Sequence[Tile], fronts: Iterator[Front]
 ) -> Iterator[Front]:
-    """The same blocks, each once it can be refined; at the end those whose neighbours never came,
-    as they are.
-    """
+    """Yield refined blocks as soon as they can be refined; at the end, blocks that cannot be."""
     refiners = [job.progressive_refiner(tile) for tile in tiles]
     context, first = np.concatenate([tile.context for tile in tiles]), tiles[0].first_index
     bits = np.zeros(len(context), np.float32)
@@ -363,7 +358,7 @@ def _refined_fronts(
 
 
 def weights_of(container: Container) -> weights_files.WeightsInfo:
-    """The weights that a file was coded with."""
+    """Return the weights that a file was coded with."""
     identity = container.weights_id
     if container.strength:
         identity = refinement_files.by_id(identity).weights_id

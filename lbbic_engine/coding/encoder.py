@@ -1,4 +1,4 @@
-"""A picture on its way into a file: cut into tiles, coded in common fronts, packed."""
+"""Encodes pictures: cuts them into tiles, codes these in common fronts, packs a file."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from lbbic_engine.pictures.picture import Picture
 
 
 class EncodeJob:
-    """A picture on its way into a file."""
+    """A picture to be encoded."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class EncodeJob:
         *,
         exact: bool = False,
     ) -> None:
-        """``exact``: it may be stored so where that takes fewer bytes."""
+        """``exact`` allows lossless storage if that takes no more bytes."""
         self.picture = picture
         self.reconstruction = np.empty_like(picture.pixels)
         self.segments: dict[int, Segment] = {}
@@ -69,7 +69,7 @@ class EncodeJob:
         return self.picture.pixels[tile.pixel_rows(self._config.block_size)]
 
     def take(self, tile: Tile, segment: Segment, candidates: Mapping[int, Pixels]) -> None:
-        """A tile that was coded as a picture of its own."""
+        """Add a tile that was coded as a picture of its own."""
         self.segments[tile.number] = replace(segment, tile=tile.number)
         rows = tile.pixel_rows(self._config.block_size)
         for strength, pixels in candidates.items():
@@ -111,7 +111,7 @@ class EncodeJob:
         return Compressed(data, pixels, quality)
 
     def candidates(self) -> dict[int, Pixels]:
-        """The reconstruction by the strength of its refinement: 0 and, if there is one, others."""
+        """The reconstruction for each strength of the refinement, 0 included."""
         candidates = {0: self.reconstruction}
         if self._refinement is None:
             return candidates
@@ -133,7 +133,7 @@ def encode_tiles(
     *,
     search: bool,
 ) -> Iterator[int]:
-    """Codes tiles in common fronts; yields the work done: 1 for a block, ``WORK`` for a search."""
+    """Code tiles in common fronts; yield the work done: 1 per block, ``WORK`` for its search."""
     grids, size = tuple(tile.grid for tile in tiles), network.info.config.block_size
     order = coding_order(grids)
     blocks = np.concatenate([jobs[tile.picture].blocks(tile) for tile in tiles])
@@ -159,7 +159,7 @@ def encode_tiles(
 def _search(
     network: LoadedModel, index: int, tiles: Sequence[Tile], blocks: Pixels, sink: SymbolSink
 ) -> Generator[int, None, SymbolWriter]:
-    """Yields the work done; returns what sends the symbols found."""
+    """Search the symbols of tiles; yield the work done, return the writer of the symbols."""
     device = network.integer.device
     model, searches = on_idle_cores(network.integer.at_quality(index), device, heavy=True), []
     for tile, part in zip(tiles, parts_of_tiles(blocks, tiles), strict=True):

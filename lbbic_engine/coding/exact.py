@@ -1,7 +1,7 @@
-"""Pictures stored exactly: drawings, which take fewer bytes as lossless WebP than as coded blocks.
+"""Stores pictures without loss if that takes no more bytes than coding them, as for many drawings.
 
-A photograph must not pay for the attempt. So a few bands of its rows are tried first, fast, and
-say what the whole would take at best: some 0.5 % of the time of coding.
+The attempt must cost little for photographs. So a few bands of rows are tried with a fast encoder
+first, to estimate the size at best. This takes some 0.5 % of the time to code.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ LAYOUT = ModelConfig(from_middle=False)  # how the picture is cut into tiles and
 
 _BAND_ROWS, _BAND_EVERY = 16, 128
 _SMALL = 2**18  # pixels of a picture that is tried as a whole
-# What a dense encoder makes of a fast one's bytes, at best: of drawings, which have long repeats,
-# and of all else. By screenshots, plots, icons and photographs.
+# The best ratio of a dense encoder's size to a fast one's: for drawings, which have long repeats,
+# and for other pictures. Measured on screenshots, plots, icons and photographs.
 _DRAWING_BPP, _DRAWING_SHARE, _SHARE = 2.0, 0.35, 0.75
 
 
 def stored_exactly(coded: Container, pixels: Pixels) -> Container | None:
-    """The file of a picture (height, width, 3) without a loss, unless that takes more bytes."""
+    """Return the lossless file of a picture (height, width, 3), or None if it has more bytes."""
     height, width, _ = pixels.shape
     size = LAYOUT.block_size
     rows_each = tile_rows(height, width, size)
@@ -56,7 +56,7 @@ def stored_exactly(coded: Container, pixels: Pixels) -> Container | None:
 
 
 def _at_best(pixels: Pixels) -> float:
-    """Bytes that the picture takes, by a few of its rows."""
+    """Estimate the bytes of the lossless picture, at best, from a few of its rows."""
     height, width, _ = pixels.shape
     bands = _bands(pixels)
     rows = sum(map(len, bands))
@@ -66,7 +66,7 @@ def _at_best(pixels: Pixels) -> float:
 
 
 def _bands(pixels: Pixels) -> Sequence[Pixels]:
-    """All rows of a small picture, each eighth band of others."""
+    """All rows of a small picture, every eighth band of others."""
     if pixels.size <= 3 * _SMALL:
         return [pixels]
     tops = range(_BAND_ROWS, len(pixels), _BAND_EVERY)

@@ -25,37 +25,31 @@ class Progress:
 
 @dataclass(frozen=True)
 class Compressed:
-    """A file's bytes, the pixels (H, W, 3) that every decoder makes of it, and its quality.
+    """A compressed picture."""
 
-    ``exact``: they are the picture's own, since that takes no more bytes than coding it.
-    """
-
-    data: bytes
-    reconstruction: Pixels
+    data: bytes  # of the file
+    reconstruction: Pixels  # (H, W, 3), the pixels that every decoder reconstructs
     quality: float
-    exact: bool = False
+    exact: bool = False  # stored without loss, since that takes no more bytes
 
 
 @dataclass(frozen=True)
 class Front:
-    """Blocks coded together: rows and columns in the grid (n,), values (n, B, B, 3), bits (n,).
+    """n blocks that were decoded together."""
 
-    ``context`` (n, 4) are the raster indexes of the blocks they were predicted from, -1 for none.
-    """
-
-    rows: NDArray[np.int64]
-    columns: NDArray[np.int64]
-    blocks: Pixels
-    bits: NDArray[np.float32]
-    context: NDArray[np.int32]
+    rows: NDArray[np.int64]  # (n,) in the grid of blocks
+    columns: NDArray[np.int64]  # (n,)
+    blocks: Pixels  # (n, B, B, 3)
+    bits: NDArray[np.float32]  # (n,)
+    context: NDArray[np.int32]  # (n, 4) raster indexes of the context's blocks; -1 if outside
 
 
 @dataclass(frozen=True)
 class Info:
-    """What a file says of itself; sizes in bytes, ``refinement`` as a share of full strength.
+    """Facts about a file; sizes are in bytes, ``refinement`` is a share of full strength.
 
-    If the picture is stored ``exact``, it needs no ``weights``, and its ``quality`` is only what
-    was asked for.
+    If the picture is stored ``exact``, it needs no ``weights``, and ``quality`` is only what was
+    requested.
     """
 
     version: str

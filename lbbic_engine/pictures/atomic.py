@@ -1,7 +1,7 @@
 """Files that are written whole or not at all.
 
-The name of a temporary file says which process writes it, so that a later process can remove what
-killed ones have left in the same folder.
+The name of a temporary file contains the process that writes it, so that later processes can remove
+files left by killed ones in the same folder.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ def write_atomically(
 ) -> None:
     """Put a whole file at ``path`` or leave everything as it was.
 
-    Permissions follow the umask, but nobody may read the file who may not read the one it was made
-    of, ``like``, or the one it replaces. With ``keep_date`` it was last changed when ``like`` was.
-    Without ``overwrite`` FileExistsError if something is there, even if it came there meanwhile.
-    Where the file system has no hard links, the name is first taken by an empty file, which an
-    interruption at that very moment would leave behind. What is done outlasts a power cut, where
-    the system can promise it. Any OSError of the system, which names ``path``.
+    Permissions follow the umask, but do not let anybody read the file who may not read ``like``,
+    the file it was made from, or the file it replaces. With ``keep_date``, it gets the modification
+    time of ``like``. Without ``overwrite``, FileExistsError if the file exists, even if it was
+    created in the meantime. On file systems without hard links, an empty file reserves the name,
+    and an interruption at that moment would leave it behind. The result survives a power cut if
+    the system guarantees it. Raises the system's OSError for ``path``.
     """
     try:
         _write(Path(path), data, overwrite=overwrite, like=like, keep_date=keep_date)
@@ -93,7 +93,7 @@ def make_folder(path: Path) -> None:
 
 
 def _restrict_group(path: Path, limits: Iterable[os.stat_result]) -> None:
-    """Let the group of a new file, where it is not a limit's, do what the limit lets others do."""
+    """If a limit has another group, restrict the file's group to what the limit allows others."""
     made = path.stat()
     mode = made.st_mode
     for limit in limits:
@@ -120,7 +120,7 @@ def _move_to_free_name(temporary: Path, target: Path) -> None:
 
 @cache
 def _host_id() -> str:
-    """Stands for the machine, or the container, that a process has its number in."""
+    """Identify the machine, or the container, in which process numbers are valid."""
     name = platform.node()
     with suppress(OSError):  # elsewhere than on Linux
         name += str(Path("/proc/self/ns/pid").readlink())
@@ -129,7 +129,7 @@ def _host_id() -> str:
 
 @cache
 def _remove_leftovers(folder: Path) -> None:
-    """Remove, once, what processes that are gone have written aside in a folder."""
+    """Remove temporary files that dead processes have left in a folder; once per folder."""
     with suppress(OSError):
         for path in folder.iterdir():
             match = _TEMPORARY.fullmatch(path.name)
@@ -138,7 +138,7 @@ def _remove_leftovers(folder: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Let a new name outlast a power cut; not every system and file system can."""
+    """Make a new name survive a power cut, if the system and the file system support it."""
     if sys.platform != "win32":
         with suppress(OSError):
             number = os.open(folder, os.O_RDONLY)

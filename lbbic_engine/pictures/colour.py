@@ -1,7 +1,7 @@
-"""What a colour profile does to pixels: conversion to sRGB, and whether it is sRGB. Uses lcms.
+"""Colour profiles: conversion to sRGB with lcms, and whether a profile is sRGB.
 
-A profile is judged by its effect, never by its name. A grey picture keeps three equal channels, so
-a grey profile becomes one table of 256 values for all three.
+A profile is judged by its effect, not by its name. Grey pictures have three equal channels, so a
+grey profile becomes one table of 256 values for all three.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ from lbbic_engine.pictures.picture import Picture
 
 Pixels = NDArray[np.uint8]
 
-_SAME = 2  # levels of 255 by which profiles that are meant to be sRGB differ from it
+_SAME = 2  # levels of 255 by which profiles that are meant to be sRGB may differ from it
 
 
 class UnfitProfileError(ValueError):
-    """The profile is damaged, or of another kind of pixels."""
+    """The profile is damaged, or is for another kind of pixels."""
 
 
 @dataclass(frozen=True)
 class Conversion:
-    """From a profile, by its ``name``, to sRGB; ``convert`` takes and returns (…, 3) uint8."""
+    """Conversion from the profile ``name`` to sRGB; ``convert`` maps (…, 3) uint8 to the same."""
 
     name: str
     convert: Callable[[Pixels], Pixels]
 
 
 def space_of(icc: bytes) -> str:
-    """The kind of pixels that a profile is for: RGB, GRAY, CMYK, …; UnfitProfileError."""
+    """Return the colour space of a profile: RGB, GRAY, CMYK, …; UnfitProfileError."""
     return str(_parse(icc).profile.xcolor_space).strip()
 
 
 def conversion_to_srgb(icc: bytes | None, grey: bool) -> Conversion | None:
-    """How pixels become sRGB; None if they are already. UnfitProfileError."""
+    """Return the conversion to sRGB, or None if the pixels are sRGB; UnfitProfileError."""
     if icc is None:
         return None
     profile = _parse(icc)
@@ -56,14 +56,14 @@ def conversion_to_srgb(icc: bytes | None, grey: bool) -> Conversion | None:
 
 
 def to_srgb(picture: Picture) -> Picture:
-    """The picture in sRGB, without a profile. UnfitProfileError."""
+    """Return the picture in sRGB, without a profile; UnfitProfileError."""
     conversion = conversion_to_srgb(picture.icc, picture.grey)
     pixels = conversion.convert(picture.pixels) if conversion else picture.pixels
     return replace(picture, pixels=pixels, icc=None)
 
 
 def image_to_srgb(image: Image.Image, icc: bytes) -> Image.Image:
-    """An image of any mode that lcms takes, CMYK for one, as RGB. UnfitProfileError."""
+    """Convert an image of any mode that lcms supports, such as CMYK, to RGB; UnfitProfileError."""
     return ImageCms.applyTransform(image, _transform(_parse(icc), image.mode)) or image
 
 
@@ -91,7 +91,7 @@ def _apply(transform: ImageCms.ImageCmsTransform, pixels: Pixels) -> Pixels:
 
 
 def _grey_table(profile: ImageCms.ImageCmsProfile) -> Pixels:
-    """(256,) sRGB values of all greys; exact, where lcms would interpolate between a few."""
+    """sRGB values (256,) of all greys; exact, because lcms does not optimise by interpolation."""
     ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
     transform = _transform(profile, "L", ImageCms.Flags.NOOPTIMIZE)
     shown = ImageCms.applyTransform(ramp, transform)

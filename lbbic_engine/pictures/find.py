@@ -13,18 +13,18 @@ LBBIC_SUFFIXES = frozenset({".lbb"})
 HIDDEN = "hidden"
 MAX_KINDS = 8  # in one line
 
-# Raster pictures that Pillow decodes by itself: nothing here starts another program (EPS),
-# calls the system's renderer (WMF) or needs a reader that only others bring (HDF5, GRIB).
+# Raster formats that Pillow decodes itself, without starting another program (EPS), calling the
+# system's renderer (WMF) or needing another plugin (HDF5, GRIB).
 READABLE_FORMATS = (
     *("AVIF", "BMP", "DIB", "GIF", "ICNS", "ICO", "JPEG", "JPEG2000", "PCX", "PNG"),
     *("PPM", "PSD", "QOI", "SGI", "TIFF", "WEBP"),
-    "TGA",  # last: its files do not begin in a way of their own
+    "TGA",  # last, because its files have no signature
 )
 
 
 @cache
 def picture_suffixes() -> frozenset[str]:
-    """Return the endings, in small letters, of the formats that this Pillow reads."""
+    """Return the suffixes, in lower case, of the supported formats that this Pillow reads."""
     from PIL import Image
 
     endings = Image.registered_extensions().items()
@@ -33,18 +33,18 @@ def picture_suffixes() -> frozenset[str]:
 
 @dataclass(frozen=True)
 class FileListing:
-    """Files to be read, folders that cannot be, and how many of each other kind there are."""
+    """The result of a search for files."""
 
     files: tuple[Path, ...]
-    unreadable: tuple[OSError, ...] = ()
-    others: Counter[str] = field(default_factory=Counter)
+    unreadable: tuple[OSError, ...] = ()  # of folders and links
+    others: Counter[str] = field(default_factory=Counter)  # skipped files by kind
 
 
 def find_files(place: Path, suffixes: frozenset[str]) -> FileListing:
     """Return ``place`` itself, or the visible files with ``suffixes`` in and below a folder.
 
-    Whether a file can be read is seen when it is opened: links that lead nowhere are among
-    ``files``. Hidden folders are left out as hidden files are, and linked ones are not followed.
+    Files are not opened, so broken links are among ``files``. Hidden files and folders are skipped,
+    and links to folders are not followed.
     """
     if not is_folder(place):
         return FileListing((place,))
@@ -56,7 +56,7 @@ def find_files(place: Path, suffixes: frozenset[str]) -> FileListing:
             file = Path(folder, name)
             try:
                 kind = _kind(file, suffixes)
-            except OSError as error:  # a link to nowhere may have been a folder of pictures
+            except OSError as error:  # a broken link may have been a folder of pictures
                 unreadable.append(error)
                 continue
             if kind:
@@ -71,7 +71,7 @@ def find_files(place: Path, suffixes: frozenset[str]) -> FileListing:
 
 
 def is_folder(path: Path) -> bool:
-    """Return False, too, for what cannot be reached, whatever is wrong with it."""
+    """Whether a path is a folder; False if it cannot be accessed."""
     try:
         return path.is_dir()
     except OSError:
@@ -79,7 +79,7 @@ def is_folder(path: Path) -> bool:
 
 
 def _kind(file: Path, suffixes: frozenset[str]) -> str:
-    """Return what sort of file is left out, nothing for one that is wanted."""
+    """Return the kind of a file that is skipped, empty for others."""
     suffix = file.suffix.lower()
     if file.name.startswith("."):
         return HIDDEN
@@ -91,7 +91,7 @@ def _kind(file: Path, suffixes: frozenset[str]) -> str:
 
 
 def is_ordinary(file: Path) -> bool:
-    """Return False for a pipe, which would be waited for, or a device."""
+    """Whether a path is not a pipe, which would block, or a device."""
     try:
         return stat.S_ISREG(file.stat().st_mode)
     except OSError:

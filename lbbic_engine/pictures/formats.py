@@ -1,4 +1,4 @@
-"""What each format of a picture file can hold when it is written here."""
+"""The formats that pictures are written in, and what each can hold."""
 
 from __future__ import annotations
 
@@ -18,21 +18,18 @@ ALL_METADATA = frozenset({"icc", "exif", "xmp"})
 
 @dataclass(frozen=True)
 class FileFormat:
-    """``pillow_name`` and ``options`` for Pillow; ``holds`` is of ``ALL_METADATA``.
-
-    ``max_side`` in pixels. ``max_bytes`` of the metadata that are bounded.
-    """
+    """A format and its limits."""
 
     name: str
     pillow_name: str
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)  # for Image.save
     holds: frozenset[str] = ALL_METADATA
-    max_side: int = MAX_SIDE
-    max_bytes: Mapping[str, int] = field(default_factory=dict)
+    max_side: int = MAX_SIDE  # pixels
+    max_bytes: Mapping[str, int] = field(default_factory=dict)  # of limited kinds of metadata
     alpha: bool = True
-    grey: bool = True  # has grey pixels, which a grey profile needs
+    grey: bool = True  # supports grey pixels, which a grey profile needs
     grey_alpha: bool = True
-    resolution: bool = False  # has a place of its own for it
+    resolution: bool = False  # stores the resolution outside EXIF
 
 
 _NOTHING: frozenset[str] = frozenset()
@@ -49,7 +46,7 @@ FORMATS = (
         alpha=False,
         resolution=True,
     ),
-    # What Pillow's decoder, and others that leave libavif's limit as it is, open again.
+    # The limit of Pillow's decoder and of others that keep libavif's default.
     FileFormat("AVIF", "AVIF", {"quality": 90}, max_side=32_768, grey_alpha=False),
     FileFormat(
         "WebP",
@@ -67,7 +64,7 @@ FORMATS = (
 
 
 def format_for(path: str | os.PathLike[str], width: int, height: int) -> FileFormat:
-    """The format that the name's ending says; UnwritableImageError if it cannot hold the size."""
+    """Return the format for a file name; UnwritableImageError if it cannot hold the size."""
     name = Path(path).name
     known = Image.registered_extensions().get(Path(path).suffix.lower(), "")
     file_format = next((each for each in FORMATS if each.pillow_name == known), None)

@@ -1,4 +1,4 @@
-"""Converts Pillow's modes and depths to L, LA, RGB or RGBA of 8 bits, and to arrays."""
+"""Converts Pillow's modes and depths to 8-bit L, LA, RGB or RGBA, and to arrays."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from lbbic_engine.pictures.picture import Notice, NoticeKind
 GREY_MODES = {"1", "L", "LA", "La"}
 
 _BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262  # tags of TIFF
-_WHITE_IS_ZERO = 0  # which Pillow forgets at 16 bits
-_MAPPED_TO_8_BITS = {"L;2": 85, "L;4": 17}  # what Pillow multiplies samples of PNGs by
+_WHITE_IS_ZERO = 0  # ignored by Pillow at 16 bits
+_MAPPED_TO_8_BITS = {"L;2": 85, "L;4": 17}  # factors by which Pillow scales samples of PNG files
 _DEPTH = re.compile(r"^(?:I|L|LA|RGB|RGBA|RGBX|CMYK);(1[0-9])")  # not BGR;16, which is 5-6-5
 
 
 def raw_mode(image: Image.Image) -> str:
-    """How a file that is not loaded yet stores its pixels, in Pillow's words, or nothing."""
+    """Pillow's raw mode of an image that is not loaded yet, or an empty string."""
     for tile in getattr(image, "tile", ()):
         arguments = tile[3]
         return str(arguments[0] if isinstance(arguments, tuple) and arguments else arguments)
@@ -30,7 +30,7 @@ def raw_mode(image: Image.Image) -> str:
 
 
 def bits_per_channel(image: Any, extras: Extras) -> int:
-    """Of an image that is not loaded yet, as far as it can be told: 8 or more."""
+    """Bits per channel of an image that is not loaded yet, as far as known; at least 8."""
     match = _DEPTH.match(raw_mode(image))
     depths = [8, extras.bits, int(match[1]) if match else 0]
     if image.format == "TIFF":
@@ -42,9 +42,9 @@ def bits_per_channel(image: Any, extras: Extras) -> int:
 
 
 def to_plain(image: Image.Image, raw: str, low_bytes: Image.Image | None = None) -> Image.Image:
-    """A loaded image in mode L, LA, RGB or RGBA. Refusal of what 8 bits cannot hold.
+    """Convert a loaded image to mode L, LA, RGB or RGBA; Refusal if 8 bits cannot hold it.
 
-    ``low_bytes`` are the lower halves of 16-bit RGB, where a transparent colour is to be found.
+    ``low_bytes`` are the low bytes of 16-bit RGB, needed for a transparent colour.
     """
     if image.mode == "F":
         raise Refusal("Its pixels are floating-point numbers.", UnfitPixelsError)
@@ -62,7 +62,7 @@ def depth_notice(bits: int) -> Notice:
 
 
 def to_arrays(image: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
-    """(H, W, 3) and, unless all of it is opaque, (H, W)."""
+    """Return pixels (H, W, 3) and transparency (H, W), or None if all is opaque."""
     channels = np.atleast_3d(np.asarray(image))
     has_alpha = image.mode.endswith("A")
     colour = channels[..., :-1] if has_alpha else channels
@@ -72,7 +72,7 @@ def to_arrays(image: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.uint8] 
 
 
 def _narrow(image: Any, bits: int) -> Image.Image:
-    """Grey of up to 16 bits, rounded to 8."""
+    """Round grey of up to 16 bits to 8 bits."""
     values, limit = np.asarray(image), 2**bits - 1
     if values.min() < 0 or values.max() > limit:
         raise Refusal("Its pixels have more than 16 bits.", UnfitPixelsError)
@@ -95,7 +95,7 @@ def _with_16_bit_transparency(image: Image.Image, low_bytes: Image.Image) -> Ima
 
 
 def _scale_transparency(image: Image.Image, raw: str) -> Image.Image:
-    """Pillow scales the pixels of such PNGs to 8 bits, but forgets their transparent colour."""
+    """Scale the transparent colour of a PNG to 8 bits, as Pillow does the pixels only."""
     transparency, factor = image.info.get("transparency"), _MAPPED_TO_8_BITS.get(raw)
     if transparency is None or factor is None:
         return image

@@ -1,7 +1,7 @@
-"""Names of new files: a name that is taken gets a number. Looks at names and writes nothing.
+"""Names of new files: numbers are added to names that are taken. Writes nothing.
 
-Two names count as different only if they differ on every file system: some ignore case or how an
-accent is composed, and results are copied from one to another.
+Two names are different only if they differ on every file system: some ignore case or the
+composition of accents, and files are copied between them.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from pathlib import Path
 
 
 def name_key(path: Path) -> str:
-    """Return one string for all spellings of a path that some file system takes for one."""
+    """Return the same string for all paths that some file system considers equal."""
     composed = unicodedata.normalize("NFC", os.path.realpath(path))
     return unicodedata.normalize("NFC", composed.casefold())
 
 
 def numbered(path: Path) -> Iterator[Path]:
-    """Yield ``path``, then with 2, 3 and so on behind its name."""
+    """Yield ``path``, then the path with (2), (3), … after its name."""
     yield path
     for number in count(2):
         yield path.with_name(f"{path.stem} ({number}){path.suffix}")
 
 
 def name_apart(wanted: Sequence[Path]) -> list[Path]:
-    """Return ``wanted`` with numbers behind names, so that all differ.
+    """Return ``wanted`` with numbers added to names so that all differ.
 
-    The first to want a name gets it; a numbered name is none that another one wants.
+    The first path keeps its name, and numbered names never equal other wanted names.
     """
     all_wanted = {name_key(path) for path in wanted}
     given: set[str] = set()
@@ -45,5 +45,5 @@ def name_apart(wanted: Sequence[Path]) -> list[Path]:
 
 
 def free_name(path: Path) -> Path:
-    """Return ``path``, or with the first number behind its name that nothing has."""
+    """Return ``path``, with the first free number if it exists."""
     return next(name for name in numbered(path) if not os.path.lexists(name))

@@ -26,31 +26,27 @@ class NoticeKind(StrEnum):
 
 @dataclass(frozen=True)
 class Notice:
-    """Something that reading or writing changed: one sentence, ``text``, for the user."""
+    """A change made by reading or writing a picture."""
 
     kind: NoticeKind
-    text: str
+    text: str  # one sentence for the user
 
 
 @dataclass(frozen=True)
 class Picture:
-    """``pixels`` (H, W, 3) uint8, ``alpha`` (H, W) uint8 with 255 opaque, upright.
+    """An upright picture."""
 
-    ``grey``: the three channels are equal. ``icc`` None: sRGB. ``exif`` is a TIFF structure
-    without the ``Exif`` prefix of JPEG files. ``notices``: what loading changed.
-    """
-
-    pixels: NDArray[np.uint8]
-    alpha: NDArray[np.uint8] | None = None
-    grey: bool = False
-    icc: bytes | None = None
-    exif: bytes | None = None
+    pixels: NDArray[np.uint8]  # (H, W, 3)
+    alpha: NDArray[np.uint8] | None = None  # (H, W), 255 is opaque
+    grey: bool = False  # the three channels are equal
+    icc: bytes | None = None  # None: sRGB
+    exif: bytes | None = None  # a TIFF structure, without the ``Exif`` prefix of JPEG files
     xmp: bytes | None = None
-    notices: tuple[Notice, ...] = ()
+    notices: tuple[Notice, ...] = ()  # changes made by reading
 
 
 def to_image(picture: Picture) -> Image.Image:
-    """An image of mode L, LA, RGB or RGBA; ``info`` has icc_profile, exif and xmp if known."""
+    """Return an image of mode L, LA, RGB or RGBA with its metadata in ``info``."""
     channels = picture.pixels[..., 0] if picture.grey else picture.pixels
     if picture.alpha is not None:
         channels = np.dstack((channels, picture.alpha))
@@ -62,7 +58,7 @@ def to_image(picture: Picture) -> Image.Image:
 def attach_metadata(
     image: Image.Image, icc: bytes | None, exif: bytes | None, xmp: bytes | None
 ) -> None:
-    """Put metadata, as a Picture holds them, where Pillow keeps them."""
+    """Add the metadata of a Picture to ``image.info``."""
     info = {"icc_profile": icc, "exif": EXIF_PREFIX + exif if exif else None, "xmp": xmp}
     for key, value in info.items():
         if value:

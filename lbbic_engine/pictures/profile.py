@@ -26,7 +26,7 @@ _D50 = np.array([0.9642, 1.0, 0.8249])
 _BRADFORD = np.array(
     [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
 )
-_CHROMATICITY_STEP = 0.0005  # what rounding in files makes of the same primaries
+_CHROMATICITY_STEP = 0.0005  # by which rounding in files may change primaries
 
 Point = tuple[float, float]
 Matrix = NDArray[np.float64]
@@ -34,14 +34,14 @@ Matrix = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Colours:
-    """``red``, ``green``, ``blue`` and ``white`` as CIE x, y; ``curve`` from value to light."""
+    """Primaries and white in CIE x, y, and a transfer curve."""
 
     name: str
     red: Point
     green: Point
     blue: Point
     white: Point
-    curve: Curve
+    curve: Curve  # from pixel value to light
 
     def is_srgb(self) -> bool:
         own, others = np.array(self._points()), np.array(SRGB._points())
@@ -70,7 +70,7 @@ _PRIMARIES = {
     12: Colours("Display P3", (0.680, 0.320), (0.265, 0.690), (0.150, 0.060), _D65, SRGB_CURVE),
     22: Colours("EBU 3213", (0.630, 0.340), (0.295, 0.605), (0.155, 0.077), _D65, SRGB_CURVE),
 }
-# Camera curves (BT.709, 601, 2020 and their like) are shown by displays, and by browsers, as sRGB.
+# Browsers, like displays, treat camera curves (BT.709, 601, 2020 and similar) as sRGB.
 _CURVES: dict[int, Curve] = {
     **dict.fromkeys((1, 6, 11, 12, 13, 14, 15), SRGB_CURVE),
     4: (2.2,),
@@ -83,9 +83,9 @@ _HDR = {16: "PQ", 18: "HLG"}
 
 
 def from_code_points(primaries: int, transfer: int) -> Colours | None:
-    """What two code points mean, unspecified ones as in sRGB; None if they mean nothing here.
+    """Return the colours of two code points, with sRGB for unspecified ones; None if unknown.
 
-    Refusal of pictures of high dynamic range.
+    Raises Refusal for high dynamic range.
     """
     if transfer in _HDR:
         what = f"It is a picture of high dynamic range ({_HDR[transfer]})"
@@ -99,7 +99,7 @@ def from_code_points(primaries: int, transfer: int) -> Colours | None:
 
 
 def from_gamma(gamma: float | None, chromaticities: tuple[float, ...] | None) -> Colours | None:
-    """What PNG's gAMA and cHRM (white, red, green, blue as x, y) mean; None if nothing."""
+    """Return the colours of PNG's gAMA and cHRM (x, y of white, red, green, blue), or None."""
     curve = (1 / gamma,) if gamma else SRGB_CURVE
     if chromaticities is None:
         return replace(SRGB, name=f"sRGB with gamma {curve[0]:.2f}", curve=curve)
@@ -113,7 +113,7 @@ def from_gamma(gamma: float | None, chromaticities: tuple[float, ...] | None) ->
 
 
 def as_icc(colours: Colours, grey: bool) -> bytes:
-    """The profile for RGB, or for grey, where the white and the curve are all that counts."""
+    """Return the profile for RGB, or for grey, where only the white and the curve matter."""
     tags = {
         b"desc": _text(colours.name),
         b"cprt": _text("No copyright"),
@@ -131,7 +131,7 @@ def as_icc(colours: Colours, grey: bool) -> bytes:
 
 
 def _to_xyz(colours: Colours) -> Matrix:
-    """(3, 3): from linear red, green, blue to XYZ under D50."""
+    """Matrix (3, 3) from linear RGB to XYZ under D50."""
     points = np.array([_white_xyz(p) for p in (colours.red, colours.green, colours.blue)]).T
     weights = np.linalg.solve(points, _white_xyz(colours.white))
     matrix: Matrix = _adaptation(colours.white) @ (points * weights)
@@ -139,13 +139,13 @@ def _to_xyz(colours: Colours) -> Matrix:
 
 
 def _white_xyz(point: Point) -> NDArray[np.float64]:
-    """x, y as X, Y, Z with Y = 1, or with Z = 1 where the colour has no light."""
+    """X, Y, Z of x, y with Y = 1, or with Z = 1 if Y is 0."""
     x, y = point
     return np.array([x, y, 1 - x - y]) / (y or 1 - x or 1)
 
 
 def _adaptation(white: Point) -> Matrix:
-    """(3, 3): Bradford's, from a white to D50."""
+    """Bradford's matrix (3, 3) from a white to D50."""
     cones = (_BRADFORD @ _D50) / (_BRADFORD @ _white_xyz(white))
     adapted: Matrix = np.linalg.inv(_BRADFORD) @ (cones[:, None] * _BRADFORD)
     return adapted
@@ -153,7 +153,7 @@ def _adaptation(white: Point) -> Matrix:
 
 def _assemble(tags: dict[bytes, bytes], space: bytes) -> bytes:
     start = 128 + 4 + 12 * len(tags)
-    places: dict[bytes, int] = {}  # the three curves are one
+    places: dict[bytes, int] = {}  # the three curves share their data
     data, table = b"", b""
     for tag, body in tags.items():
         if body not in places:
@@ -168,7 +168,7 @@ def _assemble(tags: dict[bytes, bytes], space: bytes) -> bytes:
         b"mntr",
         space,
         b"XYZ ",
-        struct.pack(">6H", 2000, 1, 1, 0, 0, 0),  # the same bytes whenever it is made
+        struct.pack(">6H", 2000, 1, 1, 0, 0, 0),  # a constant date, for reproducible files
         b"acsp",
         b"",
         _fixed(_D50),
@@ -191,5 +191,5 @@ def _curve(curve: Curve) -> bytes:
 
 
 def _fixed(values: NDArray[np.float64]) -> bytes:
-    """Numbers of 32 bits, 16 of them behind the point."""
+    """Signed 16.16 fixed-point numbers."""
     return np.round(values * 65_536).astype(">i4").tobytes()

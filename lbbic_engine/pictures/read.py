@@ -1,8 +1,8 @@
 """Reads pictures: any file in a supported format becomes 8-bit RGB with alpha and metadata.
 
-This module sets the order of steps; the others of this room do them. ``notices`` say what a picture
-loses on the way in; a picture that would become unrecognisable is refused. A grey picture has three
-equal channels, and the orientation of a loaded picture is always applied and its tag 1.
+This module defines the order of the steps. ``notices`` tell what a picture loses; a picture that
+would become unrecognisable is refused. Grey pictures have three equal channels. The orientation is
+always applied, and its tag set to 1.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ _NARROW_BLACK, _NARROW_WHITE = 16, 235
 
 
 def load_picture(source: Source) -> Picture:
-    """The picture of a file or an image, the first frame if it has several.
+    """Read the picture in a file or an image, the first frame if there are several.
 
-    UnsupportedImageError if it can't be read, is damaged or cut off, too large (TooLargeError), or
-    of a kind that 8 bits cannot hold.
+    UnsupportedImageError if it cannot be read, is damaged, cut off, too large (TooLargeError), or
+    cannot be represented in 8 bits.
     """
     with _translated_errors(source), open_image(source) as (image, extras):
         return _read_picture(image, extras)
@@ -63,15 +63,15 @@ def load_picture(source: Source) -> Picture:
 
 @dataclass(frozen=True)
 class Preview:
-    """A small picture in sRGB, ``pixels`` (h, w, 4) uint8, and the size of the whole one."""
+    """A small version of a picture, in sRGB."""
 
-    pixels: NDArray[np.uint8]
-    width: int
+    pixels: NDArray[np.uint8]  # (h, w, 4)
+    width: int  # of the whole picture
     height: int
 
 
 def load_preview(source: Source, side: int) -> Preview:
-    """A picture that fits into a square of ``side`` pixels, read as ``load_picture`` does."""
+    """Read a picture as ``load_picture`` does, reduced to a square of ``side`` pixels."""
     with _translated_errors(source), open_image(source) as (image, extras):
         width, height = image.size
         image.draft(None, (2 * side, 2 * side))
@@ -85,7 +85,7 @@ def load_preview(source: Source, side: int) -> Preview:
 
 
 def picture_size(source: Source) -> tuple[int, int]:
-    """Width and height as the file says, before orientation; UnsupportedImageError."""
+    """Return width and height before the orientation is applied; UnsupportedImageError."""
     with _translated_errors(source), open_image(source) as (image, _):
         return image.size
 
@@ -94,7 +94,7 @@ def picture_size(source: Source) -> tuple[int, int]:
 
 
 def _read_picture(image: Image.Image, extras: Extras, side: int | None = None) -> Picture:
-    """The whole picture, or one that fits into a square of ``side`` pixels."""
+    """Read the whole picture, or one reduced to a square of ``side`` pixels."""
     notices: list[Notice] = []
     raw = modes.raw_mode(image)
     bits = modes.bits_per_channel(image, extras)
@@ -128,10 +128,11 @@ def _read_picture(image: Image.Image, extras: Extras, side: int | None = None) -
 def _profile(
     image: Image.Image, extras: Extras, exif: bytes | None, notices: list[Notice]
 ) -> bytes | None:
-    """The profile that says what the colours are, by the order of PNG's specification; None: sRGB.
+    """Return the colour profile, or None for sRGB.
 
-    cICP, then an ICC profile, sRGB, gAMA and cHRM; for others nclx and what cameras say in EXIF.
-    AVIF is the one format where a profile goes before code points.
+    In PNG files, cICP takes precedence over an ICC profile, sRGB, and gAMA with cHRM. Other files
+    may have code points (nclx) or a colour space in EXIF. In AVIF files, an ICC profile takes
+    precedence over code points.
     """
     icc = image.info.get("icc_profile")
     if "icc_profile" in image.info and not icc:
@@ -156,7 +157,7 @@ def _signalled(
     notices: list[Notice],
     has_profile: bool,
 ) -> profile.Colours | None:
-    """What is said otherwise than by a profile and goes before one that is there."""
+    """The colours that are not defined by a profile, or that take precedence over one."""
     if extras.code_points and not (has_profile and image.format == "AVIF"):
         colours = profile.from_code_points(*extras.code_points)
         if colours is None:
@@ -184,7 +185,7 @@ def _from_other_space(image: Image.Image, icc: bytes | None, notices: list[Notic
 
 
 def _fitting(icc: bytes | None, grey: bool, notices: list[Notice]) -> tuple[bytes | None, bool]:
-    """The profile, if it is for such pixels, and whether they stay grey."""
+    """Return the profile, if it fits the pixels, and whether these stay grey."""
     if icc is None:
         return None, grey
     try:
@@ -235,12 +236,12 @@ def _name(source: object) -> str:
 
 
 def reason(error: Exception) -> str:
-    """Why, in words for a user."""
+    """Explain an error to a user."""
     if isinstance(error, UnidentifiedImageError):
         return "It is not a picture in a known format."
     if isinstance(error, MemoryError):
         return "There is not enough memory to read it."
-    # What Pillow says of damage is of use to those alone who know the format
+    # Pillow's messages about damage only help those who know the format.
     words = getattr(error, "strerror", None) or str(error) or type(error).__name__
     if _CUT_OFF.search(words):
         return "It is cut off."

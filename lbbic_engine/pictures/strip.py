@@ -1,4 +1,4 @@
-"""Removes metadata from a picture: given kinds, or everything that says where it was taken."""
+"""Removes metadata from a picture."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from lbbic_engine.pictures.picture import Notice, NoticeKind, Picture
 def strip(picture: Picture, kinds: Collection[str]) -> Picture:
     """Return ``picture`` without the metadata of ``kinds``, some of ``config.METADATA``.
 
-    Without its profile it is in sRGB. ``gps`` are positions, and names of places in XMP; data in
-    which they cannot be found go as a whole, with a notice.
+    Removing the profile converts the picture to sRGB. ``gps`` covers positions, and names of places
+    in XMP; data in which these cannot be located are removed as a whole, with a notice.
     """
     if "icc" in kinds:
         picture = _in_srgb(picture)
@@ -29,7 +29,7 @@ def strip(picture: Picture, kinds: Collection[str]) -> Picture:
 def _in_srgb(picture: Picture) -> Picture:
     try:
         return to_srgb(picture)
-    except UnfitProfileError:  # it said nothing about these pixels
+    except UnfitProfileError:  # the profile does not apply to these pixels
         return replace(picture, icc=None)
 
 

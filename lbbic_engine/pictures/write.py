@@ -1,6 +1,6 @@
-"""Writes pictures, fitted to what the file's format can hold.
+"""Writes pictures, adapted to what the file's format can hold.
 
-Notices say what does not fit; nothing is lost silently.
+Notices tell what does not fit.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def save_image(
     like: os.stat_result | None = None,
     keep_date: bool = False,
 ) -> tuple[Notice, ...]:
-    """Write a picture as ``encode_image`` makes it, by ``write_atomically`` with its options."""
+    """Write a picture with ``encode_image`` and ``write_atomically``; return the notices."""
     data, notices = encode_image(picture, path)
     write_atomically(path, data, overwrite=overwrite, like=like, keep_date=keep_date)
     return notices
@@ -47,12 +47,12 @@ def save_image(
 def encode_image(
     picture: Picture, path: str | os.PathLike[str]
 ) -> tuple[bytes, tuple[Notice, ...]]:
-    """The file of a picture in the format that the extension of ``path`` names; what that changed.
+    """Return a picture in the format of the suffix of ``path``, and notices of changes.
 
-    JPEG and AVIF at high quality with full colour resolution, the others without loss. Metadata
-    goes along where the format holds it; where it holds no alpha the picture is laid on white, and
-    where it holds no colour profile the picture becomes sRGB. UnwritableImageError if the format
-    cannot hold it.
+    JPEG and AVIF have high quality with full colour resolution, other formats are lossless.
+    Metadata are kept if the format supports them. Without support for transparency, the picture is
+    placed on white; without support for profiles, it is converted to sRGB. UnwritableImageError if
+    the format cannot hold the picture.
     """
     height, width, _ = picture.pixels.shape
     format_ = format_for(path, width, height)
@@ -72,7 +72,7 @@ def encode_image(
 
 
 def _fit(picture: Picture, format_: FileFormat) -> tuple[Picture, tuple[Notice, ...]]:
-    """What the format can hold of a picture but for its alpha, and what it cannot."""
+    """Adapt a picture to a format, except its transparency; return it with notices."""
     notices = []
     if picture.alpha is not None and not format_.alpha:
         text = f"{format_.name} cannot hold transparency: the picture was placed on white."
@@ -98,7 +98,7 @@ def _fits(data: bytes | None, key: str, format_: FileFormat) -> bool:
 
 
 def _with_fitting_colours(picture: Picture, format_: FileFormat) -> tuple[Picture, Notice | None]:
-    """In sRGB where the format does not hold the profile."""
+    """Convert to sRGB if the format cannot hold the profile."""
     if picture.icc is None:
         return picture, None
     try:
@@ -134,7 +134,7 @@ def _options(image: Image.Image, format_: FileFormat, picture: Picture) -> dict[
         options["dpi"] = dpi
     if format_.name == "AVIF":
         options["subsampling"] = "4:0:0" if image.mode == "L" else "4:4:4"
-        if "exif" in options:  # which Pillow would make anew to take the orientation out of it
+        if "exif" in options:  # otherwise Pillow would rebuild it to remove the orientation
             options["exif"] = exif_data.without_orientation(options["exif"][len(EXIF_PREFIX) :])
     elif format_.name == "PNG" and "xmp" in options:
         options["pnginfo"] = PngImagePlugin.PngInfo()

@@ -1,7 +1,7 @@
-"""The boxes of AVIF and JPEG 2000 files, for what Pillow does not report. Decodes nothing.
+"""Reads what Pillow does not report from the boxes of AVIF and JPEG 2000 files.
 
-ISO/IEC 14496-12 and 23008-12 (AVIF), 15444-1 (JP2). Damaged boxes are skipped: the decoder decides
-whether the file can be read.
+See ISO/IEC 14496-12 and 23008-12 (AVIF), 15444-1 (JP2). Damaged boxes are skipped: the decoder
+decides whether the file can be read.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class _Box:
     body: bytes
 
     def boxes(self) -> dict[bytes, _Box]:
-        """Those inside, the first of each kind."""
+        """The boxes inside, the first of each kind."""
         by_kind: dict[bytes, _Box] = {}
         for box in _boxes(io.BytesIO(self.body[_BEFORE_BOXES.get(self.kind, 0) :])):
             by_kind.setdefault(box.kind, box)
@@ -40,7 +40,7 @@ class _Box:
 
 
 def read_avif(file: BinaryIO) -> Extras:
-    """Code points and depth of the primary picture, and which other pictures there are."""
+    """Read code points and depth of the primary picture, and the kinds of other pictures."""
     extras = Extras()
     by_kind = {box.kind: box for box in _boxes(file, (b"meta", b"moov"))}
     if b"meta" in by_kind:
@@ -57,7 +57,7 @@ def read_avif(file: BinaryIO) -> Extras:
 
 
 def read_jpeg2000(file: BinaryIO, info: dict[Any, Any]) -> Extras:
-    """The depth; the profile, EXIF and XMP go to ``info``, Pillow's way."""
+    """Read the depth; add the profile, EXIF and XMP to ``info`` under Pillow's keys."""
     extras = Extras()
     file.seek(0)
     start = file.read(43)
@@ -82,7 +82,7 @@ def _guarded(read: Any, *arguments: Any) -> None:
 
 
 def _boxes(file: BinaryIO, wanted: tuple[bytes, ...] = ()) -> Iterator[_Box]:
-    """The boxes of one level; only those of the wanted kinds, or all, are read."""
+    """Yield the boxes of one level, only of the ``wanted`` kinds if there are any."""
     at = 0
     end = file.seek(0, io.SEEK_END)
     for _ in range(_MAX_BOXES):
@@ -105,7 +105,7 @@ def _boxes(file: BinaryIO, wanted: tuple[bytes, ...] = ()) -> Iterator[_Box]:
 
 
 def _read_items(meta: _Box, extras: Extras) -> None:
-    """ISO/IEC 23008-12: items, their properties and which belongs to which."""
+    """Read the primary item's properties and the kinds of auxiliary pictures (ISO/IEC 23008-12)."""
     boxes = meta.boxes()
     primary = _item_number(boxes[b"pitm"].body)
     parts = boxes[b"iprp"].boxes()

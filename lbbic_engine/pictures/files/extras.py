@@ -1,4 +1,4 @@
-"""What a file contains besides picture, EXIF, XMP and profile: Pillow has no place for it."""
+"""What a file contains besides picture, EXIF, XMP and profile, and Pillow does not report."""
 
 from __future__ import annotations
 
@@ -10,18 +10,14 @@ from PIL import Image
 
 @dataclass
 class Extras:
-    """Filled while a file is opened.
+    """Collected while a file is opened."""
 
-    ``code_points`` are H.273's of primaries and transfer; ``bits`` per channel, 0 if not known;
-    ``text`` by its key; ``left_out`` names what is lost; ``iptc`` is a block of IPTC datasets.
-    """
-
-    code_points: tuple[int, int] | None = None
+    code_points: tuple[int, int] | None = None  # H.273: primaries, transfer characteristics
     is_narrow: bool = False  # black at 16, white at 235
     has_unknown_colours: bool = False
-    bits: int = 0
+    bits: int = 0  # per channel; 0 if unknown
     frames: int = 1
     text: dict[str, str] = field(default_factory=dict)
-    iptc: bytes | None = None
-    left_out: list[str] = field(default_factory=list)
+    iptc: bytes | None = None  # a block of IPTC datasets
+    left_out: list[str] = field(default_factory=list)  # names of what is lost
     low_bytes: Callable[[], Image.Image] | None = None  # of 16-bit RGB with a transparent colour

@@ -10,7 +10,7 @@ from lbbic_engine.pictures.files.extras import Extras
 
 _EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/\0"
 _ISO_GAIN_MAP = b"urn:iso:std:iso:ts:21496:-1"
-# In the XMP of the picture, or near the beginning of another one in the same file.
+# In the picture's XMP, or near the beginning of another picture in the same file.
 _SIGNS = {
     b"hdrgm:": "an HDR gain map",
     b"HDRGainMap": "an HDR gain map",
@@ -22,20 +22,20 @@ _SIGNS = {
     b'MicroVideo="1"': "the video of a motion photo",
 }
 _HEAD_BYTES = 2**16
-_PICTURES = 0xB002  # of the index of a multi-picture file: their sizes, places and types
+_PICTURES = 0xB002  # tag of a multi-picture file's index: sizes, positions and types
 _CLIPPING_PATHS = range(2000, 2998)  # among Photoshop's resources
 _IPTC = 0x0404
 
 
 class JpegFile(JpegImagePlugin.JpegImageFile):
-    """As Pillow reads it; not by its factory, which takes gain maps for further pages."""
+    """Pillow's JPEG file; Pillow's factory function would treat gain maps as further pages."""
 
     def _read_dpi_from_exif(self) -> None:
-        """Nothing: Pillow would warn of damaged EXIF and make up a resolution."""
+        """Do nothing: Pillow would warn of damaged EXIF and invent a resolution."""
 
 
 def read_jpeg(image: JpegImagePlugin.JpegImageFile, file: BinaryIO) -> Extras:
-    """What Pillow has found and does not pass on."""
+    """Collect what Pillow has read and does not report."""
     extras = Extras()
     heads = [body for _, body in image.applist]
     types, more_heads = _further_pictures(image, file)
@@ -61,7 +61,7 @@ def read_jpeg(image: JpegImagePlugin.JpegImageFile, file: BinaryIO) -> Extras:
 def _further_pictures(
     image: JpegImagePlugin.JpegImageFile, file: BinaryIO
 ) -> tuple[list[str], list[bytes]]:
-    """What kinds of pictures follow the first one, and how each begins."""
+    """Types and first bytes of the pictures after the first."""
     if "mp" not in image.info:
         return [], []
     try:

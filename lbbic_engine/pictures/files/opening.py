@@ -1,7 +1,7 @@
 """Opens picture files: the allowed formats, size limits, and what Pillow does not report.
 
-Pillow's global settings are not changed. Its limits on pixels and text are the host's and do not
-apply here; the engine has its own.
+Pillow's global settings belong to the host program: they are not changed, and its limits on pixels
+and text do not apply. The engine has its own limits.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from lbbic_engine.pictures.metadata.iptc import iptc_of
 
 Source = str | os.PathLike[str] | BinaryIO | Image.Image
 
-# Formats whose name says more than "unknown": how their files begin.
+# The first bytes of formats that are not supported but can be named.
 _NOT_READ = {
     "HEIC": (4, (b"ftypheic", b"ftypheix", b"ftyphevc", b"ftypmif1", b"ftypheim")),
     "JPEG XL": (0, (b"\xff\x0a", b"\0\0\0\x0cJXL ")),
@@ -50,9 +50,9 @@ _BMP_HEADER_BYTES, _EMBEDDED = 14, b"DEBM"
 
 @contextmanager
 def open_image(source: Source) -> Iterator[tuple[Image.Image, Extras]]:
-    """The image, not decoded yet, and what else its file holds. Of several frames the first.
+    """Open an image, its first frame if there are several, without decoding it.
 
-    Refusal, or whatever Pillow raises if it cannot be opened.
+    Raises Refusal, or whatever Pillow raises if it cannot be opened.
     """
     with ExitStack() as stack:
         if isinstance(source, Image.Image):
@@ -65,7 +65,9 @@ def open_image(source: Source) -> Iterator[tuple[Image.Image, Extras]]:
             image, extras = _identify(file)
         _check_size(*image.size)
         if isinstance(image, TiffImagePlugin.TiffImageFile) and image is not source:
-            image.im = Image.new(image.mode, image._tile_size).im  # or it counts pixels once more
+            image.im = Image.new(
+                image.mode, image._tile_size
+            ).im  # or Pillow would check its own limit on pixels
         yield image, extras
 
 
@@ -97,7 +99,7 @@ def _identify(file: BinaryIO) -> tuple[Image.Image, Extras]:
 
 
 def _open_webp(file: BinaryIO) -> tuple[Image.Image, Extras]:
-    """Up to our limit of pixels: the plugin counts them by Pillow's, which is lower."""
+    """Open a WebP file that may exceed Pillow's limit on pixels, which the plugin checks."""
     try:
         return WebPImagePlugin.WebPImageFile(file), Extras()
     except Image.DecompressionBombError:
@@ -119,7 +121,7 @@ def _open_webp(file: BinaryIO) -> tuple[Image.Image, Extras]:
 
 
 def _check_size(width: int, height: int) -> None:
-    """Before a single pixel is unpacked."""
+    """Refuse sizes beyond the limits, before any pixel is decoded."""
     size = f"{width} × {height}"
     if width * height > MAX_PIXELS:
         limit = MAX_PIXELS // 10**6
@@ -132,7 +134,7 @@ def _check_size(width: int, height: int) -> None:
 
 
 def _extras_of_open(image: Image.Image) -> Extras:
-    """What an image that somebody else has opened still has."""
+    """The extras of an image that the caller has opened."""
     extras = Extras(iptc=image.info.get("photoshop", {}).get(_IPTC_OF_JPEG))
     if isinstance(image, PngImagePlugin.PngImageFile) and not image.is_animated:
         texts = {key: str(value) for key, value in image.text.items()}
@@ -168,7 +170,7 @@ def _extras_of(image: Image.Image, file: BinaryIO) -> Extras:
 
 
 def _profile_of_bmp(file: BinaryIO) -> bytes | None:
-    """The one that a file of version 5 holds."""
+    """The embedded profile of a version 5 file."""
     at = file.tell()
     file.seek(0)
     header = file.read(_BMP_HEADER_BYTES + 124)
@@ -182,7 +184,7 @@ def _profile_of_bmp(file: BinaryIO) -> bytes | None:
 
 
 def _iptc_of_tiff(image: Any) -> bytes | None:
-    """The tag's bytes as they are: some programs say that they are whole numbers."""
+    """The tag's raw bytes: some programs declare a wrong type."""
     data = image.tag_v2._tagdata.get(_IPTC_TAG)
     return data or iptc_of(image.tag_v2._tagdata.get(_PHOTOSHOP_TAG) or b"")
 

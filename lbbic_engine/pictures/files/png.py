@@ -1,7 +1,7 @@
-"""PNG files: Pillow gets the chunks that make the picture, and the others are read here.
+"""PNG files: Pillow reads the chunks that make the picture, and this module the others.
 
-An ancillary chunk, be it damaged, huge or unknown, therefore never keeps a picture from being read.
-Its contents go to ``image.info``, as Pillow would put them there, and to ``Extras``.
+Ancillary chunks that are damaged, huge or unknown therefore never prevent a picture from being
+read. Contents go to ``image.info``, where Pillow would put them, and to ``Extras``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from lbbic_engine.pictures.metadata.iptc import iptc_of
 from lbbic_engine.pictures.picture import EXIF_PREFIX
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-MAX_TEXT_BYTES = 2**20  # of one text and, times 64, of all
+MAX_TEXT_BYTES = 2**20  # per text; 64 times this for all texts
 
 _SIGNALS = {b"gAMA": ">I", b"cHRM": ">8I", b"sRGB": ">B", b"cICP": ">4B", b"pHYs": ">IIB"}
 _XMP = "XML:com.adobe.xmp"
@@ -31,11 +31,9 @@ _INCHES_PER_METRE = 1 / 0.0254
 
 @dataclass(frozen=True)
 class _Chunk:
-    """``offset`` is where the body begins, ``length`` its bytes."""
-
     kind: bytes
-    offset: int
-    length: int
+    offset: int  # of the body
+    length: int  # of the body
 
     @property
     def is_picture(self) -> bool:
@@ -43,7 +41,7 @@ class _Chunk:
 
 
 def open_png(file: BinaryIO) -> tuple[Image.Image, Extras]:
-    """The picture, not decoded yet, and what else the file holds. SyntaxError if it is no PNG."""
+    """Open a PNG file without decoding it; SyntaxError if it is invalid."""
     chunks = list(_chunks(file))
     image = _picture(file, chunks)
     is_deep = any(tile.args == "RGB;16B" for tile in image.tile)
@@ -75,12 +73,12 @@ def _chunks(file: BinaryIO) -> Iterator[_Chunk]:
 
 
 def is_metadata(key: str) -> bool:
-    """Whether a text of that key is none but EXIF, XMP and the like."""
+    """Whether a text with that key contains EXIF, XMP or similar metadata."""
     return key == _XMP or key.startswith(_RAW_PROFILE)
 
 
 def _frames(kinds: list[bytes]) -> int:
-    """How many pictures there are: one, and those of an animation that it is no part of."""
+    """The number of pictures: the default one, and the frames of an animation."""
     if b"acTL" not in kinds or b"IDAT" not in kinds:
         return 1
     is_first_frame = b"fcTL" in kinds[: kinds.index(b"IDAT")]
@@ -99,7 +97,7 @@ def _picture(file: BinaryIO, chunks: list[_Chunk]) -> PngImagePlugin.PngImageFil
 
 
 def _low_bytes(file: BinaryIO, chunks: list[_Chunk]) -> Image.Image:
-    """The lower halves of 16-bit samples, which Pillow drops."""
+    """The low bytes of 16-bit samples, which Pillow drops."""
     image = _picture(file, chunks)
     image.tile = [tile._replace(args="RGB;16L") for tile in image.tile]
     image.load()
@@ -107,7 +105,7 @@ def _low_bytes(file: BinaryIO, chunks: list[_Chunk]) -> Image.Image:
 
 
 class _Budget:
-    """How much text may still be unpacked."""
+    """Limits the text that is decompressed in total."""
 
     def __init__(self) -> None:
         self.bytes = 64 * MAX_TEXT_BYTES
@@ -189,7 +187,7 @@ def _read_text(
 
 
 def _unpacked(rest: bytes, kind: bytes, limit: int, budget: _Budget) -> tuple[bytes, str]:
-    """The value of a text chunk behind its key, and how it is encoded."""
+    """The value of a text chunk, after its key, and its encoding."""
     if kind == b"tEXt":
         return rest, "latin-1"
     if kind == b"zTXt":
@@ -200,7 +198,7 @@ def _unpacked(rest: bytes, kind: bytes, limit: int, budget: _Budget) -> tuple[by
 
 
 def _read_raw_profile(kind: str, text: bytes, info: dict[Any, Any], extras: Extras) -> None:
-    """Metadata as ImageMagick stores them: a name, a length and hexadecimal digits, in lines."""
+    """Read metadata in ImageMagick's format: lines with name, length and hexadecimal digits."""
     _, _, *lines = text.strip().split(b"\n")
     data = bytes.fromhex(b"".join(lines).decode("ascii"))
     xmp_prefix = b"http://ns.adobe.com/xap/1.0/\0"

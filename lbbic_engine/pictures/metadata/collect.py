@@ -20,7 +20,7 @@ _RATIO_ONLY = 1  # a resolution without a unit
 
 
 class Metadata:
-    """Read from an image that is loaded; ``left_out`` gathers what is lost."""
+    """The metadata of a loaded image; ``left_out`` names what is lost."""
 
     def __init__(self, image: Image.Image, extras: Extras) -> None:
         self.left_out = list(extras.left_out)
@@ -31,7 +31,7 @@ class Metadata:
         self._add_properties(extras)
 
     def make_upright(self, turn: Image.Transpose | None, width: int, height: int) -> None:
-        """Let both say what is so once the picture is turned; sizes are those of afterwards."""
+        """Adapt EXIF and XMP to the picture after ``turn``, which has the size given."""
         if self.exif is not None:
             self.exif = exif_data.upright(self.exif, turn, width, height)
         if self.xmp is not None:
@@ -42,7 +42,7 @@ class Metadata:
                 setattr(self, key, None)
 
     def notices(self) -> list[Notice]:
-        """One for all that is left out."""
+        """A notice of everything that is left out, if anything is."""
         if not self.left_out:
             return []
         parts = "; ".join(dict.fromkeys(self.left_out))
@@ -71,7 +71,7 @@ class Metadata:
         return xmp if isinstance(xmp, bytes) and xmp else None
 
     def _read_orientation(self, image: Image.Image) -> int:
-        """What EXIF says comes first."""
+        """The orientation in EXIF or, without one, in XMP."""
         if image.format == "TIFF":
             return int(image.getexif().get(ExifTags.Base.Orientation, 1))
         orientation = exif_data.orientation(self.exif) if self.exif else None
@@ -80,8 +80,8 @@ class Metadata:
         return 1 if orientation is None else orientation
 
     def _add_resolution(self, image: Image.Image) -> None:
-        """The number of dots per inch, or how much higher than wide a pixel is."""
-        if image.format == "TIFF":  # its tags are portable, and Pillow makes up those that lack
+        """Add the dots per inch, or the aspect ratio of pixels, to EXIF."""
+        if image.format == "TIFF":  # its tags are copied, and Pillow invents missing ones
             return
         is_jpeg = image.format in ("JPEG", "MPO")
         is_made_up = is_jpeg and not image.info.get("jfif_unit")  # or that of EXIF
@@ -98,7 +98,7 @@ class Metadata:
             self.left_out.append("an invalid resolution")
 
     def _add_properties(self, extras: Extras) -> None:
-        """Those of XMP that come from elsewhere."""
+        """Add IPTC data and texts to the XMP properties."""
         properties, others = iptc.from_iptc(extras.iptc or b"")
         from_text, other_texts = iptc.from_text(extras.text)
         self.xmp, lost = xmp_data.with_properties(self.xmp, {**from_text, **properties})

@@ -1,7 +1,7 @@
-"""EXIF data, changed in place: entries that stay keep their offsets, which makers' notes rely on.
+"""Reads and changes EXIF data in place: entries keep their offsets, which maker notes depend on.
 
-EXIF here is a TIFF structure without the prefix used in JPEG files. The functions raise
-struct.error or KeyError if it is damaged.
+EXIF data are a TIFF structure without the prefix used in JPEG files. The functions raise
+struct.error or KeyError if they are damaged.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from PIL import Image
 from PIL.ExifTags import IFD, Base
 
 _BYTE, _SHORT, _LONG, _RATIONAL = 1, 3, 4, 5
-_FIRST = 4  # where the offset of the first directory stands
+_FIRST = 4  # position of the first directory's offset
 _EMPTY = b"II*\0\x08\0\0\0" + bytes(6)
 _RELATED_WIDTH, _RELATED_HEIGHT = 0x1001, 0x1002  # of the interoperability directory
 _INTEROPERABILITY_INDEX = 0x0001
@@ -34,7 +34,7 @@ _PORTABLE_TAGS = (
 
 
 class _Tiff:
-    """A TIFF structure whose entries are read and overwritten where they are."""
+    """A TIFF structure whose entries are read and overwritten in place."""
 
     def __init__(self, data: bytes) -> None:
         self.data = bytearray(data)
@@ -48,13 +48,13 @@ class _Tiff:
         struct.pack_into(self.order + form, self.data, at, *values)
 
     def entries(self, directory: int) -> dict[int, int]:
-        """Where the entry of each tag stands."""
+        """The position of each tag's entry."""
         (count,) = self.read("H", directory)
         places = range(directory + 2, directory + 2 + 12 * count, 12)
         return {self.read("HHII", place)[0]: place for place in places}
 
     def following(self, directory: int) -> int:
-        """Where the offset of the next directory stands."""
+        """The position of the next directory's offset."""
         return directory + 2 + 12 * self.read("H", directory)[0]
 
     def number(self, entry: int) -> int:
@@ -67,9 +67,9 @@ class _Tiff:
         return numerator / denominator if denominator else 0.0
 
     def directories(self) -> Iterator[dict[int, int]]:
-        """The entries of the first directory, then of those for EXIF and interoperability.
+        """Yield the entries of the first directory, then of those for EXIF and interoperability.
 
-        Those that cannot be read are passed over: the first is what counts.
+        Only the first directory must be readable.
         """
         entries = self.entries(self.read("I", _FIRST)[0])
         yield entries
@@ -82,7 +82,7 @@ class _Tiff:
 
 
 def is_sound(exif: bytes) -> bool:
-    """Whether at least the first directory can be read."""
+    """Whether the first directory, at least, can be read."""
     try:
         orientation(exif)
     except (struct.error, KeyError):
@@ -91,14 +91,14 @@ def is_sound(exif: bytes) -> bool:
 
 
 def orientation(exif: bytes) -> int | None:
-    """1…8 or whatever else stands there; None if nothing does."""
+    """The orientation, 1…8 unless it is invalid; None if there is none."""
     tiff = _Tiff(exif)
     entries = next(tiff.directories())
     return tiff.number(entries[Base.Orientation]) if Base.Orientation in entries else None
 
 
 def is_adobe_rgb(exif: bytes) -> bool:
-    """Whether colours are those of Adobe RGB by the rule of cameras' file systems (DCF)."""
+    """Whether the colour space is Adobe RGB, as cameras indicate it (DCF)."""
     tiff = _Tiff(exif)
     tags = {tag: place for entries in tiff.directories() for tag, place in entries.items()}
     try:
@@ -111,7 +111,7 @@ def is_adobe_rgb(exif: bytes) -> bool:
 
 
 def resolution(exif: bytes) -> tuple[float, float] | None:
-    """Dots per inch, across and down; None if that is not said."""
+    """Dots per inch, horizontal and vertical; None if unknown."""
     tiff = _Tiff(exif)
     entries = next(tiff.directories())
     try:
@@ -126,7 +126,7 @@ def resolution(exif: bytes) -> tuple[float, float] | None:
 
 
 def with_resolution(exif: bytes | None, across: float, down: float, unit: int = _INCH) -> bytes:
-    """With a resolution, unless there is one: in a new first directory behind all else.
+    """Add a resolution unless there is one, in a new first directory at the end.
 
     ``unit`` 1: only the ratio counts, 2: per inch.
     """
@@ -156,7 +156,7 @@ def with_resolution(exif: bytes | None, across: float, down: float, unit: int = 
 
 
 def upright(exif: bytes, turn: Image.Transpose | None, width: int, height: int) -> bytes:
-    """What describes the picture, as it is once ``turn`` is applied: orientation, size, thumbnail.
+    """Adapt orientation, sizes and thumbnail to the picture after ``turn``.
 
     ``width`` and ``height`` are those of the upright picture.
     """
@@ -171,10 +171,10 @@ def upright(exif: bytes, turn: Image.Transpose | None, width: int, height: int) 
 
 
 def without_gps(exif: bytes) -> bytes:
-    """With zeros in place of its GPS directories, and nothing that points at them."""
+    """Remove GPS directories: overwrite them with zeros and delete the entries pointing to them."""
     tiff = _Tiff(exif)
     directories = [*tiff.read("I", _FIRST)]
-    for directory in directories:  # which grows meanwhile
+    for directory in directories:  # linked directories are appended during the loop
         _remove_gps(tiff, directory)
         entries = tiff.entries(directory)
         linked = [*tiff.read("I", entries[IFD.Exif] + 8)] if IFD.Exif in entries else []
@@ -185,7 +185,7 @@ def without_gps(exif: bytes) -> bytes:
 
 
 def without_orientation(exif: bytes) -> bytes:
-    """Without the tag, which says that a picture is upright."""
+    """Remove the orientation, whose absence means upright."""
     tiff = _Tiff(exif)
     (first,) = tiff.read("I", _FIRST)
     if entry := tiff.entries(first).get(Base.Orientation):
@@ -194,7 +194,7 @@ def without_orientation(exif: bytes) -> bytes:
 
 
 def portable(tags: Image.Exif) -> Image.Exif:
-    """The tags that mean the same in another file: those of a TIFF also describe its layout."""
+    """The tags that are valid in another file; others describe the layout of a TIFF file."""
     kept = Image.Exif()
     for tag in _PORTABLE_TAGS:
         if tag in tags:
@@ -215,14 +215,14 @@ def _remove_gps(tiff: _Tiff, directory: int) -> None:
 
 
 def _take_out(tiff: _Tiff, directory: int, entry: int) -> None:
-    """Entries behind the one that goes, and the offset of the next directory, move up."""
+    """Delete an entry; later ones, and the offset of the next directory, move up."""
     end = tiff.following(directory) + 4
     tiff.data[entry:end] = tiff.data[entry + 12 : end] + bytes(12)
     tiff.write("H", directory, tiff.read("H", directory)[0] - 1)
 
 
 def _erase(tiff: _Tiff, directory: int) -> None:
-    """Overwrite a directory and its values, as far as they are there."""
+    """Overwrite a directory and its values with zeros, as far as they exist."""
     data = tiff.data
     try:
         (count,) = tiff.read("H", directory)
@@ -246,11 +246,11 @@ def _set_size(tiff: _Tiff, entries: dict[int, int], width: int, height: int) -> 
 
 
 def _turn_thumbnail(tiff: _Tiff, turn: Image.Transpose) -> None:
-    """Turned in its place; gone where that is impossible."""
+    """Turn the thumbnail in place, or remove it if that is impossible."""
     try:
         link = tiff.following(tiff.read("I", _FIRST)[0])
         (second,) = tiff.read("I", link)
-    except struct.error:  # nothing follows the first directory, not even that there is no second
+    except struct.error:  # the data end after the first directory
         return
     if not second:
         return
@@ -261,7 +261,7 @@ def _turn_thumbnail(tiff: _Tiff, turn: Image.Transpose) -> None:
         with Image.open(io.BytesIO(tiff.data[start : start + length]), formats=["JPEG"]) as image:
             turned = image.transpose(turn)
         file = io.BytesIO()
-        turned.save(file, "JPEG", optimize=True)  # it has to fit where it was
+        turned.save(file, "JPEG", optimize=True)  # it must fit in the same place
         if len(file.getvalue()) > length:
             raise ValueError("it needs more room")
     except Exception:  # Pillow's readers raise anything when a file is damaged.

@@ -1,6 +1,7 @@
-"""Captions, keywords and the like that are not stored as XMP, as properties of XMP.
+"""Converts captions, keywords and similar data to XMP properties.
 
-The sources are IPTC datasets (IIM 4) of JPEG, TIFF and PSD, texts of PNG, comments of JPEG and GIF.
+The sources are IPTC datasets (IIM 4) in JPEG, TIFF and PSD files, texts in PNG files, and comments
+in JPEG and GIF files.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-Properties = dict[str, list[str]]  # values by the qualified name
+Properties = dict[str, list[str]]  # values by qualified name
 
 _RESOURCE = b"8BIM"
 _IPTC_RESOURCE = 0x0404
@@ -48,18 +49,20 @@ _OF_TEXT = {
 
 
 def iptc_of(data: bytes) -> bytes | None:
-    """The datasets among Photoshop's resources, or ``data`` if they are datasets themselves."""
+    """The IPTC datasets in Photoshop resources, or ``data`` itself if it consists of datasets."""
     if data.startswith(b"\x1c"):
         return data
     return dict(resources(data)).get(_IPTC_RESOURCE)
 
 
 def resources(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Photoshop's resources, number and body, as far as they are intact."""
+    """Yield number and body of Photoshop resources, as far as they are intact."""
     at = data.find(_RESOURCE)
     while at >= 0 and data[at : at + 4] == _RESOURCE and at + 7 <= len(data):
         (number,) = struct.unpack_from(">H", data, at + 4)
-        at += 6 + (data[at + 6] + 2) // 2 * 2  # a name, with its length an even number of bytes
+        at += (
+            6 + (data[at + 6] + 2) // 2 * 2
+        )  # a name with its length, padded to an even number of bytes
         if at + 4 > len(data):
             return
         (length,) = struct.unpack_from(">I", data, at)
@@ -68,7 +71,7 @@ def resources(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def from_iptc(data: bytes) -> tuple[Properties, list[str]]:
-    """Properties, and what has none: the numbers of the datasets."""
+    """Return properties, and the datasets that cannot be converted."""
     properties: Properties = {}
     others = []
     for record, number, value in _datasets(data):
@@ -82,7 +85,7 @@ def from_iptc(data: bytes) -> tuple[Properties, list[str]]:
 
 
 def from_text(text: dict[str, str]) -> tuple[Properties, list[str]]:
-    """Properties, and what has none: the keys of the texts."""
+    """Return properties, and the texts that cannot be converted."""
     properties = {_OF_TEXT[key]: [value] for key, value in text.items() if key in _OF_TEXT}
     return properties, [f"the text {key!r}" for key in text if key not in _OF_TEXT]
 
@@ -96,7 +99,7 @@ def _datasets(data: bytes) -> Iterator[tuple[int, int, bytes]]:
 
 
 def _decode(value: bytes) -> str:
-    """By what the bytes are: many programs write UTF-8 without saying so."""
+    """Decode UTF-8 if the bytes are valid: many programs do not declare it."""
     try:
         return value.decode("utf-8")
     except UnicodeDecodeError:

@@ -42,13 +42,13 @@ _SIDES = (
 
 
 def orientation(xmp: bytes) -> int | None:
-    """The orientation that a packet says, if any."""
+    """The orientation in a packet, or None."""
     match = _ORIENTATION.search(xmp)
     return int(match[2]) if match else None
 
 
 def upright(xmp: bytes, width: int, height: int) -> bytes:
-    """With orientation 1 and the size of the upright picture, where the packet says either."""
+    """Set the orientation to 1 and sizes to those given, where the packet contains them."""
     xmp = _ORIENTATION.sub(rb"\g<1>1", xmp)
     for pattern, side in zip(_SIDES, (width, height), strict=True):
         xmp = pattern.sub(rb"\g<1>" + str(side).encode(), xmp)
@@ -56,16 +56,16 @@ def upright(xmp: bytes, width: int, height: int) -> bytes:
 
 
 def without_places(xmp: bytes) -> bytes:
-    """Without positions and names of places. ValueError if it is not UTF-8."""
+    """Remove positions and names of places; ValueError if the packet is not UTF-8."""
     if b"\0" in xmp:
         raise ValueError("not UTF-8")
     return _PLACE_ATTRIBUTE.sub(b"", _PLACE_ELEMENT.sub(b"", xmp))
 
 
 def with_properties(xmp: bytes | None, properties: Properties) -> tuple[bytes | None, list[str]]:
-    """The packet with those properties that it lacks, and the names of those it cannot take.
+    """Add properties that a packet lacks; return it and the names of properties that are lost.
 
-    A property that is there already stays; another value of it is one that cannot be taken.
+    Existing properties are kept; a different value for one of them is lost.
     """
     packet = xmp or _EMPTY
     ends = list(_END.finditer(packet))
