@@ -18,7 +18,7 @@ from lbbic_engine.layout.wavefront import Grid, front_count, neighbours
 
 TILE_PIXELS = 1 << 21  # pictures larger than twice this are cut into tiles of about this size
 MAX_TILE_BLOCKS = 1 << 18  # decoders refuse larger tiles, because their memory grows with them
-MIN_TILE_PIXELS = TILE_PIXELS // 2  # decoders refuse smaller tiles, except the last of a picture
+MIN_TILE_SHARE = 2  # decoders refuse tiles below TILE_PIXELS / 2, except the last of a picture
 GROUP_BLOCKS = 1 << 17  # in a group of several tiles
 
 
@@ -75,7 +75,7 @@ def tile_rows(height: int, width: int, block_size: int) -> int:
 def are_allowed(tiles: Sequence[Tile], block_size: int) -> bool:
     """Whether a decoder accepts the sizes of a picture's tiles."""
     first, *others = tiles
-    is_large = first.blocks * block_size**2 >= MIN_TILE_PIXELS
+    is_large = first.blocks * block_size**2 >= TILE_PIXELS // MIN_TILE_SHARE
     return first.blocks <= MAX_TILE_BLOCKS and (is_large or not others)
 
 
