@@ -15,7 +15,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lbbic_engine.bitstream.container import MAX_PIXELS, parse_container, read_outline
+from lbbic_engine.bitstream.quality_map import BlockIndexes, spread
 from lbbic_engine.coding.assemble import NOTHING, Region
 from lbbic_engine.coding.decoder import (
     DecodeJob,
@@ -37,14 +41,17 @@ from lbbic_engine.coding.results import (
 )
 from lbbic_engine.coding.strips import EncoderSettings, decode_strips, encode_strips
 from lbbic_engine.coding.symbol_search import WORK
-from lbbic_engine.config import EFFORTS, QUALITY_STEPS, quality_index
+from lbbic_engine.config import EFFORTS, QUALITY_STEPS, Config, ModelConfig, quality_index
 from lbbic_engine.devices import CodingThread, choose_device, device_failures
 from lbbic_engine.errors import LbbicError, UnknownWeightsError
+from lbbic_engine.layout.blocks import grid
 from lbbic_engine.layout.tiles import GROUP_BLOCKS, group
 from lbbic_engine.networks import refinement_files
 from lbbic_engine.networks import weights as weights_files
 from lbbic_engine.networks.weights import DEFAULT
 from lbbic_engine.pictures.picture import Picture
+
+QualityMap = NDArray[np.floating] | NDArray[np.integer]
 
 
 def compress(
@@ -56,6 +63,7 @@ def compress(
     effort: str = EFFORTS[0],
     refine: bool = True,
     exact: bool = True,
+    quality_map: QualityMap | None = None,
     executor: Executor | None = None,
     progress: ReportProgress | None = None,
     cancelled: IsCancelled | None = None,
@@ -66,8 +74,9 @@ def compress(
     (``symbol_search``): smaller files of the production model in eleven to 24 times the time.
     ``refine`` allows the decoder's refinement (``coding.refine``) if it improves the picture.
     ``exact`` allows lossless storage if that takes no more bytes, as for many drawings
-    (``coding.exact``). The tiles of a large picture are coded by the workers of ``executor``, on
-    their CPUs.
+    (``bitstream.exact``). ``quality_map`` (h, w), of any size, is stretched over the picture; its
+    values are added to the quality, which stays within 1 to 8. The tiles of a large picture are
+    coded by the workers of ``executor``, on their CPUs.
     Raises ValueError for a quality out of range and an unknown effort; LbbicError for a quality
     that the model does not support, if the device fails or if memory is short; UnknownWeightsError;
     Cancelled once ``cancelled`` returns True (called for every front, several at a time).
@@ -80,6 +89,7 @@ def compress(
         effort=effort,
         refine=refine,
         exact=exact,
+        quality_maps=None if quality_map is None else [quality_map],
         executor=executor,
         progress=progress,
         cancelled=cancelled,
@@ -97,6 +107,7 @@ def compress_batch(
     effort: str = EFFORTS[0],
     refine: bool = True,
     exact: bool = True,
+    quality_maps: Sequence[QualityMap | None] | None = None,
     executor: Executor | None = None,
     progress: ReportProgress | None = None,
     cancelled: IsCancelled | None = None,
@@ -117,9 +128,20 @@ def compress_batch(
                 f"The model {weights} has only quality {config.default_quality:g}.",
             )
         refinement = refinement_files.of_weights(network.info.id) if refine else None
-        jobs = [EncodeJob(network, refinement, index, picture, exact=exact) for picture in pictures]
+        maps = quality_maps or [None] * len(pictures)
+        jobs = [
+            EncodeJob(
+                network,
+                refinement,
+                index,
+                picture,
+                exact=exact,
+                indexes=_indexes(config, index, picture, own_map),
+            )
+            for picture, own_map in zip(pictures, maps, strict=True)
+        ]
         tiles = [tile for i, job in enumerate(jobs) for tile in job.tiles(i)]
-        search = effort == "thorough" and network.integer.at_quality(index).step_energy is not None
+        search = effort == "thorough" and isinstance(config, ModelConfig)
         if executor is not None:
             settings = EncoderSettings(network.info, refinement, index, search)
             for job in jobs:
@@ -129,9 +151,22 @@ def compress_batch(
             "Encoding", tiles, progress, cancelled, work=1 + WORK if search else 1
         )
         for part in group(tiles, GROUP_BLOCKS):
-            for work in thread.each(encode_tiles(network, index, jobs, part, search=search)):
+            for work in thread.each(encode_tiles(network, jobs, part, search=search)):
                 advance(work)
         return [thread.run(job.finish) for job in jobs]
+
+
+def _indexes(
+    config: Config, index: int, picture: Picture, quality_map: QualityMap | None
+) -> BlockIndexes | None:
+    """Quality indexes of a picture's blocks (rows, columns), if they differ from ``index``."""
+    if quality_map is None:
+        return None
+    if not isinstance(config, ModelConfig):
+        raise LbbicError("Quality not available", "This model has one quality for all blocks.")
+    height, width, _ = picture.pixels.shape
+    indexes = spread(quality_map, index, *grid(height, width, config.block_size))
+    return None if (indexes == index).all() else indexes
 
 
 def decompress(
@@ -256,6 +291,7 @@ def read_info(data: bytes) -> Info:
         has_alpha=has_alpha,
         quality=container.quality_eighths / QUALITY_STEPS,
         exact=container.exact,
+        has_quality_map=container.quality_map is not None,
         weights=name,
         weights_installed=installed,
         refinement=container.strength / STRENGTHS[-1],

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from lbbic_engine.config import DEFAULT_WEIGHTS, EFFORTS
 
 if TYPE_CHECKING:
+    from lbbic_engine.codec import QualityMap
     from lbbic_engine.coding.results import Compressed, IsCancelled, ReportProgress
     from lbbic_engine.pictures.picture import Notice, Picture
 
@@ -48,7 +49,7 @@ class Encoding:
     """Pictures to .lbb files, as ``codec.compress``, or for a target as ``search_quality``.
 
     ``strip`` are kinds of metadata to leave out; ``skip_larger`` writes no file that would not be
-    smaller than its picture.
+    smaller than its picture. ``mask`` is a picture, of one file: white is better, as ``read_mask``.
     """
 
     quality: float | None = None
@@ -59,6 +60,7 @@ class Encoding:
     effort: str = EFFORTS[0]
     refine: bool = True
     exact: bool = True
+    mask: Path | None = None
     device: str = "auto"
     strip: tuple[str, ...] = ()
     skip_larger: bool = False
@@ -145,6 +147,7 @@ class Encoding:
 
         if self._has_target:
             return [self._search(picture, progress, cancelled, executor) for picture in pictures]
+        offsets = self._offsets()
         return codec.compress_batch(
             pictures,
             self.quality,
@@ -153,10 +156,16 @@ class Encoding:
             effort=self.effort,
             refine=self.refine,
             exact=self.exact,
+            quality_maps=None if offsets is None else [offsets] * len(pictures),
             executor=executor,
             progress=progress,
             cancelled=cancelled,
         )
+
+    def _offsets(self) -> QualityMap | None:
+        from lbbic_engine.pictures.mask import read_mask
+
+        return None if self.mask is None else read_mask(self.mask)
 
     def _search(
         self,
@@ -179,6 +188,7 @@ class Encoding:
             effort=self.effort,
             refine=self.refine,
             exact=self.exact,
+            quality_map=self._offsets(),
             executor=executor,
             progress=progress,
             cancelled=cancelled,

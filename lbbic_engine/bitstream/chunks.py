@@ -24,6 +24,7 @@ _CONTENTS = {
     b"i": "Its colour profile",
     b"e": "Its EXIF data",
     b"x": "Its XMP data",
+    b"M": "Its map of quality",
 }
 
 

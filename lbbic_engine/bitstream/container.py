@@ -16,7 +16,7 @@ in as few bytes as possible, five at most. ``zlib`` is one RFC 1950 stream with 
                major      u8       1; a higher one is refused
                minor      u8       3 if the file uses what this version adds, else 2; readers
                                    ignore it (1: P instead of S; 0: no refinement either)
-               chunks              H, then metadata and alpha in any order, then every S or L
+               chunks              H, then metadata, alpha, map in any order, then every S or L
 
     chunk      type       1 byte   ASCII letter; upper case: critical, lower case: ancillary
                length     varint   bytes of the body
@@ -32,8 +32,10 @@ Types of version 1 occur at most once, except S, L and P.
                                    bits 1-2: strength of the refinement, in halves; 0: none;
                                    a reader refuses 3
                                    bit 3: stored exactly, in L chunks; since 1.3
+                                   bit 4: blocks differ in quality, by an M chunk; since 1.3
                                    other bits: 0; a reader refuses others
-               quality    u8       in eighths, 8 (quality 1) to 64 (quality 8)
+               quality    u8       in eighths, 8 (quality 1) to 64 (quality 8): of all blocks, or
+                                   what their map begins with
                tile       varint   height of a tile in rows of blocks; 0: one tile; a tile has
                                    at most 2**18 blocks and, unless it is the last, at least
                                    2**20 pixels (those of its blocks)
@@ -44,6 +46,10 @@ Types of version 1 occur at most once, except S, L and P.
 
     A alpha    zlib of height rows of width bytes, 0 (transparent) to 255; every row but the first
                holds differences from the row above it, modulo 256
+
+    M map      side       u8       of a group of blocks that have the same quality, in blocks:
+                                   1, 2, 4 or 8; groups begin at the upper left corner
+               stream              the entropy-coded quality of each group (``quality_map``)
 
     i ICC      zlib of the profile; a file without one is in sRGB
     e EXIF     a TIFF structure, uncompressed, without the "Exif\0\0" of JPEG files; its
@@ -115,11 +121,12 @@ MAX_STRENGTH = 2
 _GREY = 1
 _STRENGTH_SHIFT = 1
 _EXACT = 8
+_MAPPED = 16
 _WEIGHTS_ID_BYTES = 8
 NO_WEIGHTS = bytes(_WEIGHTS_ID_BYTES)  # of a picture that is stored exactly
 _METADATA = {b"i": "icc", b"e": "exif", b"x": "xmp"}
 _STREAMS = (b"S", b"P", b"L")  # of this version, of those before 1.2, of exact pictures
-_BEFORE_STREAMS = frozenset([b"A", *_METADATA])
+_BEFORE_STREAMS = frozenset([b"A", b"M", *_METADATA])
 _KNOWN = frozenset([b"H", *_BEFORE_STREAMS, *_STREAMS])
 
 
@@ -137,6 +144,7 @@ class Container:
     segments: tuple[Segment, ...]
     strength: int = 0  # of the refinement, in halves
     exact: bool = False  # the streams are lossless
+    quality_map: bytes | None = None  # the body of the map; empty if it is missing
     alpha: NDArray[np.uint8] | None = None  # (height, width)
     icc: bytes | None = None
     exif: bytes | None = None
@@ -164,6 +172,8 @@ def pack_container(container: Container) -> bytes:
         packed.append(
             pack_chunk(b"A", bodies.pack_alpha(container.alpha, container.height, container.width))
         )
+    if container.quality_map is not None:
+        packed.append(pack_chunk(b"M", container.quality_map))
     pack = chunks.pack_lossless if container.exact else chunks.pack_stream
     packed += [pack(segment) for segment in container.segments]
     return b"".join(packed)
@@ -210,6 +220,8 @@ def _parse(data: bytes, *, partial: bool, max_pixels: int, unpack_alpha: bool) -
     else:
         for chunk in chunks.iterate_chunks(data, first.end):
             builder.add(chunk)
+        if builder.quality_map == b"":
+            raise damaged("Its map of quality is missing.")
         if not builder.segments:
             raise damaged("It ends before its picture data.")
     return builder
@@ -223,6 +235,7 @@ class _Builder:
 
     def __init__(self, header: Container, *, unpack_alpha: bool) -> None:
         self.header = header
+        self.quality_map = header.quality_map
         self.has_alpha = False
         self._unpack_alpha = unpack_alpha
         self._chunks = 0
@@ -251,10 +264,12 @@ class _Builder:
             if self._unpack_alpha:
                 self.alpha = bodies.parse_alpha(body, self.header.height, self.header.width)
             self.has_alpha = True
+        elif kind == b"M" and self.quality_map == b"":
+            self.quality_map = body
         elif kind in _METADATA and _METADATA[kind] not in self.metadata:
             self.metadata[_METADATA[kind]] = bodies.unpack_metadata(body, compressed=kind != b"e")
         elif kind in _KNOWN:
-            raise damaged("A part that may occur only once occurs twice.")
+            raise damaged("It contains a part twice, or one that its header does not announce.")
         elif kind.isupper():
             raise _newer("It contains a part that this version does not know.")
         else:
@@ -294,6 +309,7 @@ class _Builder:
         return replace(
             self.header,
             segments=tuple(self.segments),
+            quality_map=self.quality_map,
             alpha=self.alpha,
             icc=self.metadata.get("icc"),
             exif=self.metadata.get("exif"),
@@ -327,7 +343,7 @@ def _parse_header(chunk: Chunk) -> Container:
     (pixels_crc,) = struct.unpack("<I", _take(body, at + _WEIGHTS_ID_BYTES, 4))
     if len(body) != at + _WEIGHTS_ID_BYTES + 4:
         raise damaged("Its header has the wrong length.")
-    strength = (flags & ~(_GREY | _EXACT)) >> _STRENGTH_SHIFT
+    strength = (flags & ~(_GREY | _EXACT | _MAPPED)) >> _STRENGTH_SHIFT
     if strength > MAX_STRENGTH:
         raise _newer("It uses a compression method that this version does not know.")
     header = Container(
@@ -341,6 +357,7 @@ def _parse_header(chunk: Chunk) -> Container:
         segments=(),
         strength=strength,
         exact=bool(flags & _EXACT),
+        quality_map=b"" if flags & _MAPPED else None,
     )
     _check_header(header)
     return header
@@ -358,7 +375,8 @@ def _take(body: bytes, start: int, count: int) -> bytes:
 
 def _version_of(container: Container) -> tuple[int, int]:
     """The version that a reader of the file must know."""
-    return VERSION if container.exact else PLAIN_VERSION
+    is_new = container.exact or container.quality_map is not None
+    return VERSION if is_new else PLAIN_VERSION
 
 
 def _pack_header(container: Container) -> bytes:
@@ -375,8 +393,9 @@ def _pack_header(container: Container) -> bytes:
 
 
 def _flags(container: Container) -> int:
-    grey, exact = container.grey * _GREY, container.exact * _EXACT
-    return grey | exact | container.strength << _STRENGTH_SHIFT
+    kinds = container.grey * _GREY | container.exact * _EXACT
+    mapped = _MAPPED if container.quality_map is not None else 0
+    return kinds | mapped | container.strength << _STRENGTH_SHIFT
 
 
 # --- what writer and reader both insist on ------------------------------------------------------
@@ -393,7 +412,9 @@ def _check_header(header: Container) -> None:
         raise damaged(f"{header.width} × {header.height} pixels exceed the limit of {MAX_PIXELS}.")
     if not 0 <= header.strength <= MAX_STRENGTH:
         raise damaged("A setting in its header is invalid.")
-    if header.exact and (header.weights_id != NO_WEIGHTS or header.strength):
+    if header.exact and (
+        header.weights_id != NO_WEIGHTS or header.strength or header.quality_map is not None
+    ):
         raise damaged("Its header contradicts itself.")
     if header.quality_eighths not in QUALITY_EIGHTHS:
         raise damaged("Its quality is not between 1 and 8.")

@@ -24,7 +24,8 @@ from lbbic_engine.bitstream.tables import WIDTHS, Integers, ProbabilityTables, f
 from lbbic_engine.errors import CorruptDataError, damaged
 
 try:
-    from constriction.stream import model, queue
+    from constriction.stream import model as model
+    from constriction.stream import queue as queue
 except ImportError:  # it has no package for Linux on ARM
     from lbbic_engine.bitstream import range_coder
 

@@ -72,6 +72,13 @@ def _add_compress(subparsers: Any) -> None:
         "--target-psnr", type=_positive(float), metavar="X", help="smallest file with at least X dB"
     )
     parser.add_argument(
+        "--mask",
+        type=Path,
+        metavar="FILE",
+        help="a grey picture that lies over the picture: white is better by 2 steps of quality, "
+        "black worse, the grey in the middle neither",
+    )
+    parser.add_argument(
         "--strip",
         type=_metadata,
         action="extend",

@@ -49,6 +49,8 @@ def compress(args: Namespace) -> int:
     from lbbic_engine.batch.directions import Encoding
 
     plan = _remaining(plan_jobs(args.inputs, args.output, picture_suffixes(), ".lbb"), args)
+    if args.mask and len(plan.jobs) > 1:
+        raise LbbicError("One mask, several pictures", "Give --mask with one picture only.")
     encoding = Encoding(
         quality=args.quality,
         max_bytes=args.target_bytes,
@@ -58,6 +60,7 @@ def compress(args: Namespace) -> int:
         effort=args.effort,
         refine=args.refine,
         exact=args.exact,
+        mask=args.mask,
         device=args.device,
         strip=tuple(args.strip),
         skip_larger=args.skip_larger,

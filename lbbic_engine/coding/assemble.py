@@ -10,9 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from lbbic_engine.bitstream.quality_map import BlockIndexes
 from lbbic_engine.coding.results import Pixels
 from lbbic_engine.layout.blocks import merge_blocks
 from lbbic_engine.layout.tiles import Tile
+from lbbic_engine.networks.block_model import Quality
 
 ValueT = TypeVar("ValueT", bound=np.generic)
 
@@ -89,3 +91,17 @@ class Canvas:
             _, _, width, height = self._region
             self._pixels = np.empty((height, width, 3), np.uint8)
         return self._pixels
+
+
+def quality_of_tiles(
+    parts: Sequence[BlockIndexes | int], sizes: Sequence[int], device: str
+) -> Quality:
+    """The quality of the blocks of tiles of so many each.
+
+    It is one index if all parts are (they are the same then), or that of each block.
+    """
+    first = parts[0]
+    if isinstance(first, int) and all(isinstance(each, int) for each in parts):
+        return first
+    indexes = [np.broadcast_to(part, (size,)) for part, size in zip(parts, sizes, strict=True)]
+    return torch.from_numpy(np.concatenate(indexes).astype(np.int64)).to(device)

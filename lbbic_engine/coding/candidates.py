@@ -17,6 +17,7 @@ from torch import Tensor
 from lbbic_engine.bitstream.entropy import Levels, Symbols
 from lbbic_engine.bitstream.tables import symbol_cost
 from lbbic_engine.coding.latents import RDOQ_DISTORTION, Latents, SymbolChoice
+from lbbic_engine.networks.block_model import Quality
 from lbbic_engine.networks.float_network import PIXEL_OFFSET
 from lbbic_engine.networks.weights import LoadedModel
 
@@ -33,15 +34,15 @@ SUM_BOUND = 2**23
 
 
 class Candidates:
-    """The candidates of blocks (n, 3B²) at a quality index, the same for the same blocks."""
+    """The candidates of blocks (n, 3B²) at their quality, the same for the same blocks."""
 
-    def __init__(self, network: LoadedModel, index: int, blocks: NDArray[np.uint8]) -> None:
+    def __init__(self, network: LoadedModel, index: Quality, blocks: NDArray[np.uint8]) -> None:
         device = network.integer.device
-        self.choice = choice = SymbolChoice(network, index)
+        self.choice = SymbolChoice(network, index)
         self.cost = network.tables.bits()
         self.blocks = torch.from_numpy(blocks).to(device)
         self._random = torch.Generator().manual_seed(0)
-        latents = len(choice.steps)
+        latents = network.info.config.latents
         # Sums of these stand for sets of latents: exact in float32, and hardly ever alike.
         numbers = torch.randint(SUM_BOUND // latents, (latents,), generator=self._random)
         self.numbers = numbers.float().to(device)
@@ -52,8 +53,6 @@ class Candidates:
         offers = torch.zeros((PATTERNS, len(CANDIDATES), OUTWARD_LATENTS))
         offers[:, -OUTWARD_CANDIDATES:].exponential_(1 / OUTWARD_BITS, generator=self._random)
         self.offers = offers.to(device)
-        assert choice.distortion_bits is not None
-        self.error_bits = choice.distortion_bits / RDOQ_DISTORTION
 
     def draw(self, count: int) -> slice:
         """Patterns for so many blocks."""
@@ -80,14 +79,15 @@ class CandidateWriter:
         self._candidates = candidates
         self._errors = errors
         self._tally = Tally(candidates.cost)
-        self._latents = Latents(torch.empty(0), candidates.choice.steps)
+        self._choice = candidates.choice
+        self._latents = Latents(torch.empty(0), torch.empty(0))
         self._drawn = slice(0)
         # The row of every way (blocks, ways), and whether the way is the first of its row.
         self._rows = torch.zeros((0, len(CANDIDATES)), dtype=torch.long)
         self._kept = self._rows == 0
 
     def begin(self, front: Tensor, *sources: Tensor) -> None:
-        choice = self._candidates.choice
+        self._choice = choice = self._candidates.choice.of(front)
         x = self._candidates.blocks.index_select(0, front).float().sub_(PIXEL_OFFSET)
         if self._errors is not None:
             x.sub_(self._errors, alpha=OVERSHOOT)
@@ -107,6 +107,7 @@ class CandidateWriter:
         self._rows = (self._kept.flatten().cumsum(0) - 1).view_as(first).gather(1, first)
         parents = rows[kept]
         self._latents.go_on_with(parents)
+        self._choice = self._choice.of(parents)
         nearest, levels, away = (
             of_rows.index_select(0, parents) for of_rows in (nearest, levels, away)
         )
@@ -127,7 +128,7 @@ class CandidateWriter:
 
         Each way chooses in the row that it shares with others.
         """
-        candidates, choice, rows = self._candidates, self._candidates.choice, self._rows.flatten()
+        candidates, choice, rows = self._candidates, self._choice, self._rows.flatten()
         worth = choice.saving_per_distortion(part, values, nearest, levels)
         worth = worth.clamp_(min=MIN_WORTH).log_()
         lower = worth.index_select(0, rows).view(*self._rows.shape, -1)
@@ -137,7 +138,8 @@ class CandidateWriter:
         if part.stop <= OUTWARD_LATENTS:
             # (v - n - away)² - (v - n)²
             worse = (rest * away).mul_(-2).add_(1)
-            cost = worse.mul_(candidates.error_bits[part])
+            assert choice.distortion_bits is not None
+            cost = worse.mul_(choice.distortion_bits[..., part] / RDOQ_DISTORTION)
             cost = cost.add_(choice.saved_bits(nearest + away, levels))
             cost = cost.index_select(0, rows).view_as(change)
             change += (cost < candidates.offers[self._drawn, :, part]) & (change == 0)

@@ -13,6 +13,8 @@ from lbbic_engine.bitstream import lossless
 from lbbic_engine.bitstream.chunks import Segment
 from lbbic_engine.bitstream.container import NO_WEIGHTS, Container
 from lbbic_engine.bitstream.entropy import max_rows
+from lbbic_engine.bitstream.exact import LAYOUT
+from lbbic_engine.bitstream.quality_map import BlockIndexes, pack, unpack
 from lbbic_engine.bitstream.segments import GroupReader, SegmentReader
 from lbbic_engine.coding.adaptive_threads import on_idle_cores
 from lbbic_engine.coding.assemble import (
@@ -22,25 +24,32 @@ from lbbic_engine.coding.assemble import (
     in_grey,
     parts_of_tiles,
     pixel_values,
+    quality_of_tiles,
 )
 from lbbic_engine.coding.block_loop import code_grids
-from lbbic_engine.coding.exact import LAYOUT
 from lbbic_engine.coding.latents import LatentReader
 from lbbic_engine.coding.refine import ProgressiveRefiner, refine_tile
 from lbbic_engine.coding.results import Front, Pixels
 from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS, Config, ModelConfig
 from lbbic_engine.devices import choose_device
 from lbbic_engine.errors import CorruptDataError, UnrecoverableDataError, damaged
-from lbbic_engine.layout.blocks import merge_blocks, split_blocks
+from lbbic_engine.layout.blocks import grid, merge_blocks, split_blocks
 from lbbic_engine.layout.tiles import GROUP_BLOCKS, Tile, are_allowed, cut, group
 from lbbic_engine.layout.wavefront import coding_order, flip_blocks
 from lbbic_engine.networks import refinement_files
 from lbbic_engine.networks import weights as weights_files
+from lbbic_engine.networks.block_model import Quality
 from lbbic_engine.networks.refinement import Refinement
 from lbbic_engine.networks.weights import LoadedModel
 from lbbic_engine.pictures.picture import Notice, NoticeKind, Picture
 
-_PARTS = {b"A": "transparency", b"i": "colour profile", b"e": "EXIF", b"x": "XMP"}
+_PARTS = {
+    b"A": "transparency",
+    b"M": "map of quality",
+    b"i": "colour profile",
+    b"e": "EXIF",
+    b"x": "XMP",
+}
 
 
 class DecodeJob:
@@ -70,10 +79,13 @@ class DecodeJob:
         if not config.offers(self.quality_index):
             raise damaged("Its model does not support its quality.")
         self.block_size = config.block_size
+        self._indexes: BlockIndexes | None = None
+        if container.quality_map is not None:
+            self._indexes = self._read_map(container.quality_map)
         # A block has a row of symbols for each slice of its latents.
         self._row_count = len(config.latent_slices) if isinstance(config, ModelConfig) else 1
         self.segments: dict[int, list[Segment]] = {}
-        for segment in container.segments:
+        for segment in self.container.segments:
             self.segments.setdefault(segment.tile, []).append(segment)
         tiles = self.tiles(0)
         if not are_allowed(tiles, self.block_size):
@@ -114,10 +126,45 @@ class DecodeJob:
             weights_id=self.container.weights_id,
             strength=self.container.strength,
             exact=self.container.exact,
+            quality_map=self._map_of(tile),
             pixels_crc=0,  # not checked
             segments=tuple(segments),
             version=self.container.version,
         )
+
+    def quality(self, tile: Tile) -> BlockIndexes | int:
+        """The index of all blocks of a tile, or that of each (n,)."""
+        if self._indexes is None:
+            return self.quality_index
+        return self._indexes[tile.top : tile.top + tile.rows].ravel()
+
+    @property
+    def is_mapped(self) -> bool:
+        """Whether blocks differ in quality."""
+        return self._indexes is not None
+
+    def _quality_for_refinement(self, tile: Tile) -> Quality:
+        assert self._refinement is not None
+        return quality_of_tiles([self.quality(tile)], [tile.blocks], self._refinement.device)
+
+    def _read_map(self, body: bytes) -> BlockIndexes | None:
+        """BlockIndexes of blocks; without their map, nothing of the picture can be decoded."""
+        if not isinstance(self._config, ModelConfig):
+            raise damaged("Its model has only one quality.")
+        rows, columns = grid(self.container.height, self.container.width, self.block_size)
+        try:
+            return unpack(body, rows, columns, self.quality_index)
+        except CorruptDataError:
+            if not self.partial:
+                raise
+            self.container = replace(self.container, segments=())
+            return None
+
+    def _map_of(self, tile: Tile) -> bytes | None:
+        if self._indexes is None:
+            return None
+        indexes = self._indexes[tile.top : tile.top + tile.rows]
+        return pack(indexes, self.quality_index, side=1)
 
     def check_contents(self, tile: Tile) -> None:
         """Check that a complete stream is not shorter than its number of blocks requires."""
@@ -140,7 +187,7 @@ class DecodeJob:
         if self._refinement is not None and here.any():
             strengths = [self.container.strength]
             (pixels,) = refine_tile(
-                self._refinement, self.quality_index, tile, pixels, strengths, here
+                self._refinement, self._quality_for_refinement(tile), tile, pixels, strengths, here
             )
             pixels = in_grey(pixels) if self.container.grey else pixels
         self.canvas.take(tile.top * self.block_size, pixels)
@@ -168,7 +215,8 @@ class DecodeJob:
         """Return the refiner for the blocks of a tile of a refined file."""
         assert self._refinement is not None
         strength, shape = self.container.strength, self._shape(tile)
-        return ProgressiveRefiner(self._refinement, self.quality_index, strength, tile, shape)
+        quality = self._quality_for_refinement(tile)
+        return ProgressiveRefiner(self._refinement, quality, strength, tile, shape)
 
     def _check_coverage(self, tiles: Sequence[Tile]) -> None:
         """Check that the segments contain every front of every tile, and nothing else."""
@@ -253,7 +301,9 @@ def _groups(jobs: Sequence[DecodeJob], tiles: Sequence[Tile]) -> Iterator[list[T
 
 
 def _kind(job: DecodeJob) -> tuple[bytes, int]:
-    return (NO_WEIGHTS if job.container.exact else job.network.info.id), job.quality_index
+    if job.container.exact:
+        return NO_WEIGHTS, 0
+    return job.network.info.id, -1 if job.is_mapped else job.quality_index
 
 
 def _decode_group(jobs: Sequence[DecodeJob], tiles: Sequence[Tile]) -> Iterator[DecodedBlocks]:
@@ -265,7 +315,9 @@ def _decode_group(jobs: Sequence[DecodeJob], tiles: Sequence[Tile]) -> Iterator[
         yield from _decode_exactly(jobs, tiles)
         return
     network = first.network
-    model = on_idle_cores(network.integer.at_quality(first.quality_index), network.integer.device)
+    qualities = [jobs[tile.picture].quality(tile) for tile in tiles]
+    quality = quality_of_tiles(qualities, [tile.blocks for tile in tiles], network.integer.device)
+    model = on_idle_cores(network.integer.at_quality(quality), network.integer.device)
     grids = tuple(tile.grid for tile in tiles)
     readers = [
         SegmentReader(network.tables, jobs[tile.picture].segments.get(tile.number, ()))

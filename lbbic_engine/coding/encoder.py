@@ -11,11 +11,18 @@ import torch
 
 from lbbic_engine.bitstream.chunks import Segment
 from lbbic_engine.bitstream.container import Container, pack_container
+from lbbic_engine.bitstream.exact import stored_exactly
+from lbbic_engine.bitstream.quality_map import BlockIndexes, pack
 from lbbic_engine.bitstream.segments import GroupWriter, SegmentWriter, SymbolSink
 from lbbic_engine.coding.adaptive_threads import on_idle_cores
-from lbbic_engine.coding.assemble import in_grey, merge_tiles, parts_of_tiles, pixel_values
+from lbbic_engine.coding.assemble import (
+    in_grey,
+    merge_tiles,
+    parts_of_tiles,
+    pixel_values,
+    quality_of_tiles,
+)
 from lbbic_engine.coding.block_loop import code_grids
-from lbbic_engine.coding.exact import stored_exactly
 from lbbic_engine.coding.latents import LatentWriter, SymbolWriter
 from lbbic_engine.coding.refine import STRENGTHS, refine_tile, squared_error
 from lbbic_engine.coding.results import Compressed, Pixels
@@ -25,7 +32,7 @@ from lbbic_engine.layout.blocks import split_blocks
 from lbbic_engine.layout.tiles import Tile, cut, tile_rows
 from lbbic_engine.layout.wavefront import coding_order, flip_blocks
 from lbbic_engine.networks import refinement_files
-from lbbic_engine.networks.block_model import SymbolPort
+from lbbic_engine.networks.block_model import Quality, SymbolPort
 from lbbic_engine.networks.refinement_files import RefinementInfo
 from lbbic_engine.networks.weights import LoadedModel
 from lbbic_engine.pictures.picture import Picture
@@ -42,8 +49,12 @@ class EncodeJob:
         picture: Picture,
         *,
         exact: bool = False,
+        indexes: BlockIndexes | None = None,
     ) -> None:
-        """``exact`` allows lossless storage if that takes no more bytes."""
+        """``exact`` allows lossless storage if that takes no more bytes.
+
+        ``indexes`` are the quality indexes of blocks (rows, columns), if blocks differ in quality.
+        """
         self.picture = picture
         self.reconstruction = np.empty_like(picture.pixels)
         self.segments: dict[int, Segment] = {}
@@ -52,6 +63,7 @@ class EncodeJob:
         self._refinement = refinement
         self._index = index
         self._may_be_exact = exact
+        self._indexes = indexes
         self._config = network.info.config
         height, width, _ = picture.pixels.shape
         self._tile_rows = tile_rows(height, width, self._config.block_size)
@@ -63,6 +75,17 @@ class EncodeJob:
     def blocks(self, tile: Tile) -> Pixels:
         size = self._config.block_size
         return split_blocks(self.picture.pixels[tile.pixel_rows(size)], size)
+
+    def indexes(self, tile: Tile) -> BlockIndexes | None:
+        """Those of the blocks (rows, columns) of a tile, if they differ in quality."""
+        if self._indexes is None:
+            return None
+        return self._indexes[tile.top : tile.top + tile.rows]
+
+    def quality(self, tile: Tile) -> BlockIndexes | int:
+        """The index of all blocks of a tile, or that of each (n,)."""
+        indexes = self.indexes(tile)
+        return self._index if indexes is None else indexes.ravel()
 
     def strip(self, tile: Tile) -> Pixels:
         """The pixels (height, width, 3) of a tile."""
@@ -95,6 +118,7 @@ class EncodeJob:
             tile_block_rows=self._tile_rows,
             weights_id=weights_id,
             strength=strength,
+            quality_map=None if self._indexes is None else pack(self._indexes, self._index),
             pixels_crc=zlib.crc32(pixels.data),
             segments=tuple(self.segments[tile] for tile in sorted(self.segments)),
             alpha=picture.alpha,
@@ -119,7 +143,8 @@ class EncodeJob:
         candidates |= {strength: np.empty_like(self.reconstruction) for strength in STRENGTHS}
         for tile in self.tiles(0):
             rows = tile.pixel_rows(self._config.block_size)
-            tiles = refine_tile(refinement, self._index, tile, self.reconstruction[rows], STRENGTHS)
+            quality = quality_of_tiles([self.quality(tile)], [tile.blocks], refinement.device)
+            tiles = refine_tile(refinement, quality, tile, self.reconstruction[rows], STRENGTHS)
             for strength, refined in zip(STRENGTHS, tiles, strict=True):
                 candidates[strength][rows] = in_grey(refined) if self.picture.grey else refined
         return candidates
@@ -127,7 +152,6 @@ class EncodeJob:
 
 def encode_tiles(
     network: LoadedModel,
-    index: int,
     jobs: Sequence[EncodeJob],
     tiles: Sequence[Tile],
     *,
@@ -140,13 +164,16 @@ def encode_tiles(
     flip_blocks(blocks, order.flips, size)
     writers = [SegmentWriter(network.tables, tile.number) for tile in tiles]
     sink = writers[0] if len(tiles) == 1 else GroupWriter(writers, order.parts)
+    device = network.integer.device
+    parts = [jobs[tile.picture].quality(tile) for tile in tiles]
+    quality = quality_of_tiles(parts, [tile.blocks for tile in tiles], device)
     port: SymbolPort
     if search:
-        port = yield from _search(network, index, tiles, blocks, sink)
+        port = yield from _search(network, quality, tiles, blocks, sink)
     else:
-        port = LatentWriter(network, index, sink, blocks)
+        port = LatentWriter(network, quality, sink, blocks)
     coded = np.empty_like(blocks)
-    model = on_idle_cores(network.integer.at_quality(index), network.integer.device)
+    model = on_idle_cores(network.integer.at_quality(quality), device)
     for front, state in code_grids(model, grids, port):
         coded[front] = pixel_values(state, blocks.shape[1])
         yield len(front)
@@ -157,12 +184,15 @@ def encode_tiles(
 
 
 def _search(
-    network: LoadedModel, index: int, tiles: Sequence[Tile], blocks: Pixels, sink: SymbolSink
+    network: LoadedModel, quality: Quality, tiles: Sequence[Tile], blocks: Pixels, sink: SymbolSink
 ) -> Generator[int, None, SymbolWriter]:
     """Search the symbols of tiles; yield the work done, return the writer of the symbols."""
     device = network.integer.device
-    model, searches = on_idle_cores(network.integer.at_quality(index), device, heavy=True), []
-    for tile, part in zip(tiles, parts_of_tiles(blocks, tiles), strict=True):
-        searches.append(SymbolSearch(model, network, index, tile.grid, part))
+    counts = [tile.blocks for tile in tiles]
+    qualities = [quality] * len(tiles) if isinstance(quality, int) else quality.split(counts)
+    searches = []
+    for tile, part, own in zip(tiles, parts_of_tiles(blocks, tiles), qualities, strict=True):
+        model = on_idle_cores(network.integer.at_quality(own), device, heavy=True)
+        searches.append(SymbolSearch(model, network, own, tile.grid, part))
         yield from (WORK * tried for tried in searches[-1])
     return SymbolWriter(sink, torch.cat([each.symbols for each in searches]).to(device))

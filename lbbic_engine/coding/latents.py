@@ -7,6 +7,7 @@ stream (``segments``). Both are a ``block_model.SymbolPort``.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -16,8 +17,10 @@ from torch import Tensor
 from lbbic_engine.bitstream.entropy import Symbols
 from lbbic_engine.bitstream.segments import SymbolSink, SymbolSource
 from lbbic_engine.bitstream.tables import ProbabilityTables, fold, symbol_cost
-from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS, lmbda
+from lbbic_engine.config import MIN_QUALITY, QUALITY_COUNT, QUALITY_STEPS, ModelConfig, lmbda
+from lbbic_engine.networks.block_model import Quality
 from lbbic_engine.networks.float_network import PIXEL_OFFSET
+from lbbic_engine.networks.integer_network import PIXELS_PER_LATENT
 from lbbic_engine.networks.weights import LoadedModel
 
 _SYMBOL_BOUND = 2.0**30
@@ -27,19 +30,41 @@ RDOQ_DISTORTION = 3.0
 
 
 class SymbolChoice:
-    """Rate–distortion optimised quantisation (RDOQ) for a model at a quality index. Immutable."""
+    """Rate–distortion optimised quantisation (RDOQ) of blocks at their quality. Immutable.
 
-    def __init__(self, network: LoadedModel, index: int) -> None:
+    Where the network is the paper's, it takes the nearest: what an error costs is not known.
+    """
+
+    def __init__(self, network: LoadedModel, index: Quality, savings: Tensor | None = None) -> None:
         self.network = network
         self.index = index
-        model = network.integer.at_quality(index)
-        self.steps = model.steps.float()
-        self._savings = _savings(network.tables).to(network.integer.device)
-        self.distortion_bits: Tensor | None = None
-        if model.step_energy is not None:
-            # Bits per block that are equivalent to a squared error of one quantisation step.
-            weight = RDOQ_DISTORTION * lmbda(MIN_QUALITY + index / QUALITY_STEPS) / (3 * 255**2)
-            self.distortion_bits = model.step_energy * weight
+        if savings is None:
+            savings = _savings(network.tables).to(network.integer.device)
+        self._savings = savings
+
+    def of(self, rows: Tensor) -> SymbolChoice:
+        """The same for these blocks (n,), of those that there are."""
+        if isinstance(self.index, int):
+            return self
+        return SymbolChoice(self.network, self.index.index_select(0, rows), self._savings)
+
+    @cached_property
+    def steps(self) -> Tensor:
+        """Quantisation steps (latents,), or (n, latents)."""
+        return self.network.integer.steps(self.index).float()
+
+    @cached_property
+    def distortion_bits(self) -> Tensor | None:
+        """Bits of a block that one quantisation step of error is worth, squared; as ``steps``."""
+        if not isinstance(self.network.info.config, ModelConfig):
+            return None
+        # Squared error of a block's 8-bit values that a latent wrong by one step makes: the
+        # synthesis is nearly orthonormal.
+        energy = (PIXELS_PER_LATENT * self.network.integer.steps(self.index)).float().square()
+        if isinstance(self.index, int):
+            return energy * _distortion_weight(self.index)
+        weights = [_distortion_weight(index) for index in range(QUALITY_COUNT)]
+        return energy * torch.tensor(weights, device=energy.device)[self.index, None]
 
     def saving_per_distortion(
         self, part: slice, values: Tensor, nearest: Tensor, levels: Tensor
@@ -48,7 +73,7 @@ class SymbolChoice:
         assert self.distortion_bits is not None
         # (v - n + sign)² - (v - n)²
         worse = (values - nearest).mul_(2 * nearest.sign()).add_(1)
-        return self.saved_bits(nearest, levels).div_(worse.mul_(self.distortion_bits[part]))
+        return self.saved_bits(nearest, levels).div_(worse.mul_(self.distortion_bits[..., part]))
 
     def saved_bits(self, symbols: Tensor, levels: Tensor) -> Tensor:
         """Bits that the next symbols towards zero save."""
@@ -70,28 +95,31 @@ class Latents:
         part = slice(self._first, self._first + means.shape[1])
         self._first = part.stop
         y, self._y = self._y.tensor_split([means.shape[1]], dim=1)
-        values = (y - means).float().div_(self._steps[part])
+        values = (y - means).float().div_(self._steps[..., part])
         return part, values, values.round().clamp_(-_SYMBOL_BOUND, _SYMBOL_BOUND)
 
     def go_on_with(self, rows: Tensor) -> None:
         """Continue with these rows; some may be repeated."""
         self._y = self._y.index_select(0, rows)
+        if self._steps.ndim > 1:
+            self._steps = self._steps.index_select(0, rows)
 
 
 class LatentWriter:
-    """Encodes the blocks (n, 3B²) of one or more tiles."""
+    """Encodes the blocks (n, 3B²) of one or more tiles at their quality."""
 
     def __init__(
-        self, network: LoadedModel, index: int, sink: SymbolSink, blocks: NDArray[np.uint8]
+        self, network: LoadedModel, index: Quality, sink: SymbolSink, blocks: NDArray[np.uint8]
     ) -> None:
-        self._choice = SymbolChoice(network, index)
+        self._choice_of_all = self._choice = SymbolChoice(network, index)
         self._sink = sink
         self._blocks = torch.from_numpy(blocks).to(network.integer.device)
-        self._latents = Latents(torch.empty(0), self._choice.steps)
+        self._latents = Latents(torch.empty(0), torch.empty(0))
 
     def begin(self, front: Tensor, *sources: Tensor) -> None:
         self._sink.begin()
         x = self._blocks.index_select(0, front).float().sub_(PIXEL_OFFSET)
+        self._choice = self._choice_of_all.of(front)
         y = self._choice.network.analysis(x, *sources, index=self._choice.index)
         self._latents = Latents(y, self._choice.steps)
 
@@ -163,6 +191,11 @@ class LatentReader:
         """What has come since the last time: a front, after it."""
         received, self._received = self._received, []
         return Received(received, self._cost)
+
+
+def _distortion_weight(index: int) -> float:
+    """What a squared error of 8-bit values is worth, in bits."""
+    return RDOQ_DISTORTION * lmbda(MIN_QUALITY + index / QUALITY_STEPS) / (3 * 255**2)
 
 
 def _savings(tables: ProbabilityTables) -> Tensor:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from lbbic_engine.layout.blocks import merge_blocks, split_blocks
 from lbbic_engine.layout.tiles import Tile
 from lbbic_engine.layout.wavefront import Grid, block_flips, flip_blocks
+from lbbic_engine.networks.block_model import Quality
 from lbbic_engine.networks.refinement import RESIDUAL_BITS, Refinement
 
 Pixels = NDArray[np.uint8]
@@ -27,10 +28,13 @@ _CHUNK = 2048  # blocks in a product, for the processor's cache
 
 
 class TileRefiner:
-    """Refines blocks of a tile (height, width, 3)."""
+    """Refines blocks of a tile (height, width, 3).
+
+    ``index`` is the quality index of the tile, or that of each of its blocks.
+    """
 
     def __init__(
-        self, refinement: Refinement, index: int, grid: Grid, height: int, width: int
+        self, refinement: Refinement, index: Quality, grid: Grid, height: int, width: int
     ) -> None:
         config = refinement.config
         size, ring = config.block_size, config.ring
@@ -87,7 +91,10 @@ class TileRefiner:
         for way, windows in enumerate(self._patches):
             (chosen,) = (flips == way).nonzero()
             patches[chosen] = windows[np.divmod(indexes[chosen], self._columns)]
-        residuals = self._refinement.residuals(torch.from_numpy(patches), self._index).cpu().numpy()
+        index = self._index
+        if not isinstance(index, int):
+            index = index[torch.from_numpy(indexes).to(index.device)]
+        residuals = self._refinement.residuals(torch.from_numpy(patches), index).cpu().numpy()
         inner = slice(config.ring, -config.ring)
         blocks = patches[:, inner, inner].reshape(len(indexes), config.pixels)
         refined = []
@@ -109,7 +116,7 @@ class TileRefiner:
 
 def refine_tile(
     refinement: Refinement,
-    index: int,
+    index: Quality,
     tile: Tile,
     pixels: Pixels,
     strengths: Sequence[int],
@@ -148,7 +155,12 @@ class ProgressiveRefiner:
     """
 
     def __init__(
-        self, refinement: Refinement, index: int, strength: int, tile: Tile, shape: tuple[int, int]
+        self,
+        refinement: Refinement,
+        index: Quality,
+        strength: int,
+        tile: Tile,
+        shape: tuple[int, int],
     ) -> None:
         self._refiner = TileRefiner(refinement, index, tile.grid, *shape)
         self._strength = strength

@@ -48,8 +48,8 @@ class Front:
 class Info:
     """Facts about a file; sizes are in bytes, ``refinement`` is a share of full strength.
 
-    If the picture is stored ``exact``, it needs no ``weights``, and ``quality`` is only what was
-    requested.
+    If blocks differ in quality, ``quality`` is what their map is relative to. If the picture is
+    stored ``exact``, it needs no ``weights``, and ``quality`` is only what was requested.
     """
 
     version: str
@@ -59,6 +59,7 @@ class Info:
     has_alpha: bool
     quality: float
     exact: bool
+    has_quality_map: bool
     weights: str
     weights_installed: bool
     refinement: float

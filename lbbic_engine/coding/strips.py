@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from lbbic_engine.bitstream.chunks import Segment
 from lbbic_engine.bitstream.container import Container
+from lbbic_engine.bitstream.quality_map import BlockIndexes
 from lbbic_engine.coding.decoder import DecodeJob, decode_tiles
 from lbbic_engine.coding.encoder import EncodeJob, encode_tiles
 from lbbic_engine.coding.results import (
@@ -50,6 +51,7 @@ class _PlainStrip:
     tile: Tile
     pixels: Pixels
     grey: bool
+    indexes: BlockIndexes | None
     settings: EncoderSettings
 
 
@@ -68,7 +70,10 @@ def encode_strips(
 ) -> None:
     """Encode all tiles of a picture in workers. Raises what the workers raise."""
     tiles = job.tiles(0)
-    strips = [_PlainStrip(tile, job.strip(tile), job.picture.grey, settings) for tile in tiles]
+    strips = [
+        _PlainStrip(tile, job.strip(tile), job.picture.grey, job.indexes(tile), settings)
+        for tile in tiles
+    ]
     update = _StripProgress("Encoding", tiles, progress)
     for strip, (segment, candidates) in _by_workers(_encode, strips, executor, update, cancelled):
         job.take(strip.tile, segment, candidates)
@@ -136,14 +141,14 @@ def _encode(strip: _PlainStrip, report: Report) -> tuple[Segment, dict[int, Pixe
     with CodingThread() as thread:
         network = weights_files.load(settings.weights, "cpu")
         picture = Picture(strip.pixels, grey=strip.grey)
-        job = EncodeJob(network, settings.refinement, settings.index, picture)
+        job = EncodeJob(
+            network, settings.refinement, settings.index, picture, indexes=strip.indexes
+        )
         (tile,) = tiles = job.tiles(0)
         advance = ProgressReporter(
             "Encoding", tiles, report, None, work=1 + WORK if settings.search else 1
         )
-        for work in thread.each(
-            encode_tiles(network, settings.index, [job], tiles, search=settings.search)
-        ):
+        for work in thread.each(encode_tiles(network, [job], tiles, search=settings.search)):
             advance(work)
         return job.segments[tile.number], thread.run(job.candidates)
 

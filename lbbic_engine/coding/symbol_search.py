@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lbbic_engine.coding.candidates import CANDIDATES, Candidates, CandidateWriter
-from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS, spread_lmbda
+from lbbic_engine.config import MIN_QUALITY, QUALITY_COUNT, QUALITY_STEPS, spread_lmbda
 from lbbic_engine.layout.wavefront import Grid, StateFlip, coding_order, front_numbers
-from lbbic_engine.networks.block_model import BlockModel
+from lbbic_engine.networks.block_model import BlockModel, Quality
 from lbbic_engine.networks.float_network import PIXEL_OFFSET
 from lbbic_engine.networks.weights import LoadedModel
 
@@ -41,7 +41,7 @@ class SymbolSearch:
         self,
         model: BlockModel,
         network: LoadedModel,
-        index: int,
+        index: Quality,
         grid: Grid,
         blocks: NDArray[np.uint8],
     ) -> None:
@@ -51,7 +51,8 @@ class SymbolSearch:
         self._candidates = Candidates(network, index, blocks)
         device = network.integer.device
         self._x = torch.from_numpy(blocks).to(device)
-        self._lmbda = spread_lmbda(MIN_QUALITY + index / QUALITY_STEPS, LMBDA_SPREAD) / (3 * 255**2)
+        lmbdas = torch.tensor([_lmbda(each) for each in range(QUALITY_COUNT)])
+        self._lmbda = lmbdas[index].expand(len(blocks))  # of each block
         order = coding_order((grid,))
         count = len(order.blocks)
         self._blocks = torch.from_numpy(order.blocks)  # by place in this order, as all that follows
@@ -140,10 +141,11 @@ class SymbolSearch:
         tried = writer.tried()
         kept = torch.zeros((*there.shape, len(CANDIDATES)), dtype=torch.bool)
         kept[there] = tried.kept.cpu()
-        pixels = self._x[blocks[kept.nonzero()[:, 0]]]
+        tried_blocks = blocks[kept.nonzero()[:, 0]]
+        pixels = self._x[tried_blocks]
         errors = state[:, : pixels.shape[1]] - (pixels.float() - PIXEL_OFFSET)
         cost = torch.full(kept.shape, torch.inf)
-        cost[kept] = tried.bits + self._lmbda * errors.square().sum(1).cpu()
+        cost[kept] = tried.bits + self._lmbda[tried_blocks] * errors.square().sum(1).cpu()
         place = torch.zeros(kept.shape, dtype=torch.long)
         place[kept] = torch.arange(len(state))
         return _Tries(state, tried.symbols, errors, cost, place)
@@ -156,6 +158,11 @@ class SymbolSearch:
         at_seams = self._settled[self._seam_neighbours[across]]
         flipped = self._flip_state(at_seams, self._flips[across])
         self._settled[len(self._blocks) : -1][across] = flipped
+
+
+def _lmbda(index: int) -> float:
+    """What a squared error of 8-bit values is worth, in bits, at a quality index."""
+    return spread_lmbda(MIN_QUALITY + index / QUALITY_STEPS, LMBDA_SPREAD) / (3 * 255**2)
 
 
 @dataclass(frozen=True)

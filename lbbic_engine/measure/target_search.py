@@ -22,6 +22,7 @@ from lbbic_engine.measure import metrics
 from lbbic_engine.networks import weights as weights_files
 
 if TYPE_CHECKING:
+    from lbbic_engine.codec import QualityMap
     from lbbic_engine.coding.results import Compressed, Progress
     from lbbic_engine.pictures.picture import Picture
 
@@ -48,6 +49,7 @@ def search_quality(
     effort: str = EFFORTS[0],
     refine: bool = True,
     exact: bool = True,
+    quality_map: QualityMap | None = None,
     executor: Executor | None = None,
     progress: Callable[[Progress], None] | None = None,
     attempting: Callable[[int, int], None] | None = None,
@@ -86,6 +88,7 @@ def search_quality(
             effort=effort,
             refine=refine,
             exact=exact,
+            quality_map=quality_map,
             executor=executor,
             progress=progress,
             cancelled=cancelled,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+Quality: TypeAlias = "int | Tensor"  # the quality index of all blocks, or int64 (n,), of each
 
 
 class SymbolPort(Protocol):

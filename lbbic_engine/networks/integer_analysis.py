@@ -20,6 +20,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from lbbic_engine.networks.block_model import Quality
 from lbbic_engine.networks.float_network import PIXEL_UNIT
 from lbbic_engine.networks.integer_network import (
     DIGIT,
@@ -47,14 +48,12 @@ class AnalysisTransform:
         self._fine = {name: self._tensors[f"{name}.fine"] for name in ("analysis_1", "analysis_2")}
         self._layers: dict[int, Layers] = {}
 
-    def __call__(self, x: Tensor, prediction: Tensor, h: Tensor, *, index: int) -> Tensor:
+    def __call__(self, x: Tensor, prediction: Tensor, h: Tensor, *, index: Quality) -> Tensor:
         """y (n, latents), float64 in y_hat's unit, of blocks x (n, 3B²), pixel values - 128.
 
         ``prediction`` and ``h`` come from the context model; ``index`` is the quality index.
         """
-        if index not in self._layers:
-            self._layers[index] = Layers(self._tensors, self._products, index)
-        layers = self._layers[index]
+        layers = self._at(index)
         residual = torch.sub(x.double(), prediction, alpha=2.0**-PREDICTION_BITS)
         coarse = self._two_digits((residual * COARSE_PARTS).round_()).view(torch.int8)
         accumulator = layers.accumulate("analysis_1", torch.cat([coarse, h], dim=1))
@@ -64,6 +63,13 @@ class AnalysisTransform:
         hidden = self._hidden("analysis_2", accumulator, layers)
         y = layers.accumulate("analysis_3", hidden) * layers.multiplier["analysis_3"]
         return y.addmm_(residual, self._linear)
+
+    def _at(self, index: Quality) -> Layers:
+        if not isinstance(index, int):
+            return Layers(self._tensors, self._products, index)
+        if index not in self._layers:
+            self._layers[index] = Layers(self._tensors, self._products, index)
+        return self._layers[index]
 
     def _hidden(self, name: str, accumulator: Tensor, layers: Layers) -> Tensor:
         """A rectified layer's output, int8, from accumulators that include the bias."""

@@ -27,18 +27,21 @@ depend on the quality (57 rows). Matrices with a common input are stacked:
 Products of the coarse latents, times ``SLICE_GAIN`` and ``SYNTHESIS_GAIN``, are added to the
 branches. The weights of latents are larger than those of the hidden state, which would lose
 precision if both had the same unit.
+
+Where blocks differ in quality, each has its own rows of the tables, gathered front by front.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from lbbic_engine.config import ModelConfig
-from lbbic_engine.networks.block_model import SymbolPort
+from lbbic_engine.config import QUALITY_COUNT, ModelConfig
+from lbbic_engine.networks.block_model import Quality, SymbolPort
 from lbbic_engine.networks.kernels import WEIGHT_LIMB, Product, make_product
 
 LATENT_UNIT = 512  # y_hat's integers per unit of the float networks: 8 per 8-bit step
@@ -56,7 +59,7 @@ SLICE_GAIN, SYNTHESIS_GAIN = 4, 2
 
 @dataclass(frozen=True)
 class Slice:
-    """The networks of a slice of the latents, at one quality."""
+    """The networks of a slice of the latents, at one quality or at that of each block."""
 
     hidden: Product | None  # of the earlier latents; the first slice has none
     hidden_multiplier: Tensor
@@ -84,9 +87,14 @@ class TwoDigits:
 
 
 class Layers:
-    """Integer layers by name, on one device, at one quality."""
+    """Integer layers by name, on one device.
 
-    def __init__(self, tensors: dict[str, Tensor], product: dict[str, Product], index: int) -> None:
+    ``index`` may be that of each of the rows (n,) which they are to take.
+    """
+
+    def __init__(
+        self, tensors: dict[str, Tensor], product: dict[str, Product], index: Quality
+    ) -> None:
         self.product = product
         self.bias: dict[str, Tensor] = {}
         self.multiplier: dict[str, Tensor] = {}
@@ -98,6 +106,15 @@ class Layers:
                 rectified = value.ndim == 1
                 chosen = (value if rectified else value[index]).double() / 2**MULTIPLIER_BITS
                 self.multiplier[layer] = chosen.float() if rectified else chosen
+
+    def of(self, rows: Tensor | None) -> Layers:
+        """The same layers for these rows, of those that they take."""
+        if rows is None:
+            return self
+        chosen = copy.copy(self)
+        chosen.bias = {name: _of(value, rows) for name, value in self.bias.items()}
+        chosen.multiplier = {name: _of(value, rows) for name, value in self.multiplier.items()}
+        return chosen
 
     def accumulate(self, name: str, values: Tensor) -> Tensor:
         return self.product[name](values).add_(self.bias[name])
@@ -131,43 +148,64 @@ class IntegerNetwork:
         self.synthesis_linear = linear * (PIXELS_PER_LATENT / 2**SYNTHESIS_BITS)
         self._models: dict[int, IntegerModel] = {}
 
-    def at_quality(self, index: int) -> IntegerModel:
+    def at_quality(self, index: Quality) -> IntegerModel | MixedModel:
+        if not isinstance(index, int):
+            return MixedModel(self, index)
         if index not in self._models:
             self._models[index] = IntegerModel(self, index)
         return self._models[index]
 
+    def steps(self, index: Quality) -> Tensor:
+        """Quantisation steps (latents,) or (n, latents), float64 in y_hat's unit."""
+        steps: Tensor = self.tensors["steps"][index].double() / 2**STEP_BITS
+        return steps
+
+
+class MixedModel:
+    """The integer networks for blocks each of which has its own quality index (blocks,)."""
+
+    def __init__(self, network: IntegerNetwork, indexes: Tensor) -> None:
+        self.block_size = network.config.block_size
+        self._network = network
+        self._indexes = indexes
+
+    def empty_state(self, blocks: int) -> Tensor:
+        return self._network.at_quality(0).empty_state(blocks)
+
+    def code_front(self, front: Tensor, around: Tensor, port: SymbolPort) -> Tensor:
+        model = IntegerModel(self._network, self._indexes.index_select(0, front))
+        return model.code_front(front, around, port)
+
 
 class IntegerModel:
-    """The integer networks at one quality index (0…56)."""
+    """The integer networks at a quality index (0…56), or at that of each row (n,) of a front."""
 
-    def __init__(self, network: IntegerNetwork, index: int) -> None:
+    def __init__(self, network: IntegerNetwork, index: Quality) -> None:
         self.config = network.config
         self.block_size = network.config.block_size
         self.device = network.device
-        self.steps = network.tensors["steps"][index].double() / 2**STEP_BITS
-        # Squared error of a block's 8-bit values if a latent is wrong by one step, assuming that
-        # the synthesis is orthonormal, which it nearly is. For an encoder's choice of symbols.
-        self.step_energy: Tensor | None = (PIXELS_PER_LATENT * self.steps).float().square()
+        self._steps = network.steps(index)
         self._layers = Layers(network.tensors, network.products, index)
         self._linear = network.synthesis_linear
         self._two_digits = network.two_digits
-        self._stack_biases(network.tensors["prediction_bias"])
+        self._stack_biases(network.tensors["prediction_bias"], index)
         coarse = network.tensors["latent_multiplier"].double() / 2**MULTIPLIER_BITS
         self._slices = list(self._make_slices(coarse))
         self._branches = [self.config.slice_hidden] * len(self._slices) + [self.config.hidden]
 
-    def _stack_biases(self, prediction: Tensor) -> None:
+    def _stack_biases(self, prediction: Tensor, index: Quality) -> None:
         """Stack the biases of layers that share a product, so that one addition serves all."""
         bias = self._layers.bias
-        of_high_limbs = torch.zeros_like(prediction)
-        bias["context"] = torch.cat([bias["context_1"], of_high_limbs, prediction, bias["feature"]])
+        prediction = prediction.expand(QUALITY_COUNT, -1)[index]
+        parts = bias["context_1"], torch.zeros_like(prediction), prediction, bias["feature"]
+        bias["context"] = torch.cat(parts, dim=-1)
         hidden = [bias[f"slice_hidden.{i}"] for i in range(len(self.config.latent_slices))]
-        bias["branches"] = torch.cat([*hidden, bias["synthesis_1"]])
+        bias["branches"] = torch.cat([*hidden, bias["synthesis_1"]], dim=-1)
 
     def _make_slices(self, coarse_multiplier: Tensor) -> Iterator[Slice]:
         layers = self._layers
         widths = self.config.latent_slices
-        parts = self.steps.split(widths), coarse_multiplier.split(widths)
+        parts = self._steps.split(widths, dim=-1), coarse_multiplier.split(widths)
         for i, (steps, coarse) in enumerate(zip(*parts, strict=True)):
             hidden, parameters = f"slice_hidden.{i}", f"slice_parameters.{i}"
             yield Slice(
@@ -199,7 +237,7 @@ class IntegerModel:
         branches = self._layers.accumulate("branches", h)
         y_hat, coarse, synthesis, origins = self.latents(branches, port)
         prediction, feature = _rows(prediction, origins), _rows(feature, origins)
-        x_hat = self.synthesis_transform(y_hat, coarse, prediction, synthesis)
+        x_hat = self.synthesis_transform(y_hat, coarse, prediction, synthesis, origins)
         return torch.cat([x_hat, self.features(x_hat, feature)], dim=1)
 
     def context_model(self, around: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -232,8 +270,9 @@ class IntegerModel:
             if part.hidden is not None:
                 accumulator.add_(part.hidden(coarse.view(torch.int8)), alpha=SLICE_GAIN)
             hidden = activation(accumulator, part.hidden_multiplier)
-            parameters = part.parameters(hidden).add_(part.parameters_bias)
-            levels, means = rounded(parameters, part.parameters_multiplier).chunk(2, dim=1)
+            parameters = part.parameters(hidden).add_(_of(part.parameters_bias, origins))
+            multiplier = _of(part.parameters_multiplier, origins)
+            levels, means = rounded(parameters, multiplier).chunk(2, dim=1)
             levels = levels.clamp_(0, self.config.scale_levels - 1).to(torch.uint8)
             symbols, parents = port.symbols(i, means, levels)
             if parents is not None:
@@ -241,7 +280,7 @@ class IntegerModel:
                 if i:
                     y_hat, coarse = _rows(y_hat, parents), _rows(coarse, parents)
                 origins = parents if origins is None else origins[parents]
-            slice_y_hat = symbols.double().mul_(part.steps).round_().add_(means)
+            slice_y_hat = symbols.double().mul_(_of(part.steps, origins)).round_().add_(means)
             digits = self._two_digits((slice_y_hat * part.coarse_multiplier).round_())
             y_hat = torch.cat([y_hat, slice_y_hat], dim=1) if i else slice_y_hat
             coarse = torch.cat([coarse, digits], dim=1) if i else digits
@@ -249,10 +288,15 @@ class IntegerModel:
         return y_hat, coarse.view(torch.int8), _rows(of_synthesis, origins), origins
 
     def synthesis_transform(
-        self, y_hat: Tensor, coarse: Tensor, prediction: Tensor, accumulator: Tensor
+        self,
+        y_hat: Tensor,
+        coarse: Tensor,
+        prediction: Tensor,
+        accumulator: Tensor,
+        origins: Tensor | None,
     ) -> Tensor:
-        """x_hat (n, 3B²), int8."""
-        layers = self._layers
+        """x_hat (n, 3B²), int8, of the continuations of rows ``origins``."""
+        layers = self._layers.of(origins)
         accumulator.add_(layers.product["synthesis_1"](coarse), alpha=SYNTHESIS_GAIN)
         hidden = activation(accumulator, layers.multiplier["synthesis_1"])
         hidden = layers.activation("synthesis_2", hidden)
@@ -270,6 +314,11 @@ class IntegerModel:
 def _rows(values: Tensor, chosen: Tensor | None) -> Tensor:
     """The chosen rows, or all if None."""
     return values if chosen is None else values.index_select(0, chosen)
+
+
+def _of(table: Tensor, rows: Tensor | None) -> Tensor:
+    """The rows chosen, if the table has one for each block."""
+    return table if table.ndim == 1 else _rows(table, rows)
 
 
 def rounded(accumulator: Tensor, multiplier: Tensor) -> Tensor:

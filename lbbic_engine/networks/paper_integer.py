@@ -45,7 +45,7 @@ from torch import Tensor
 
 from lbbic_engine.config import PaperConfig
 from lbbic_engine.layout.wavefront import NEIGHBOURS
-from lbbic_engine.networks.block_model import SymbolPort
+from lbbic_engine.networks.block_model import Quality, SymbolPort
 from lbbic_engine.networks.kernels import (
     WIDE_ACTIVATION_BOUND,
     Product,
@@ -110,7 +110,7 @@ class PaperAnalysis:
         self._padding_value = padding_value
 
     def __call__(
-        self, x: Tensor, around: Tensor, padding_mask: Tensor | None = None, *, index: int
+        self, x: Tensor, around: Tensor, padding_mask: Tensor | None = None, *, index: Quality
     ) -> Tensor:
         """y (n, latents) in y_hat's unit, of blocks x (n, 3B²): pixel values - 128, float32.
 
@@ -142,10 +142,6 @@ class PaperIntegerNetwork:
         self.config = config
         self.block_size = config.block_size
         self.device = device
-        self.steps = torch.full(
-            (config.latents,), float(LATENT_UNIT), dtype=torch.double, device=device
-        )
-        self.step_energy: Tensor | None = None  # unknown: the encoder takes the nearest symbols
         self._thresholds = tensors["thresholds"].float().to(device)
         padding_bias = tensors.get("border")
         self._padding_bias = None if padding_bias is None else padding_bias.double().to(device)
@@ -174,9 +170,15 @@ class PaperIntegerNetwork:
         self._synthesis = [wide(f"synthesis_{i}") for i in (1, 2, 3, 4)]
         self._inverse_gdn = [InverseGDN(wide(f"norm_{i}"), power(f"gdn_{i}")) for i in (1, 2, 3)]
 
-    def at_quality(self, index: int) -> PaperIntegerNetwork:
+    def at_quality(self, index: Quality) -> PaperIntegerNetwork:
         """Return this network, which has a single quality."""
         return self
+
+    def steps(self, index: Quality) -> Tensor:
+        """Quantisation steps (latents,), float64 in y_hat's unit."""
+        return torch.full(
+            (self.config.latents,), LATENT_UNIT, dtype=torch.double, device=self.device
+        )
 
     def empty_state(self, blocks: int) -> Tensor:
         """State (blocks + 1, width), int8; the last row is the outside of the picture."""

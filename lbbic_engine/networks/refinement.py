@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from lbbic_engine.config import RefinementConfig
+from lbbic_engine.networks.block_model import Quality
 from lbbic_engine.networks.integer_network import Layers, make_products, rounded
 
 MEAN_INPUTS = 8  # three means and five zeros: products on GPUs need multiples of eight
@@ -39,15 +40,20 @@ class Refinement:
         self._layers: dict[int, Layers] = {}
 
     @torch.inference_mode()
-    def residuals(self, patches: Tensor, index: int) -> Tensor:
-        """int16 (n, 3B²) at a quality index, for patches (n, side, side, 3), uint8."""
-        if index not in self._layers:
-            self._layers[index] = Layers(self._tensors, self._products, index)
-        layers = self._layers[index]
+    def residuals(self, patches: Tensor, index: Quality) -> Tensor:
+        """int16 (n, 3B²) at their quality, for patches (n, side, side, 3), uint8."""
+        layers = self._at(index)
         inputs = patch_inputs(patches.to(self.device), self.config)
         hidden = layers.activation("layer_2", layers.activation("layer_1", inputs))
         residuals = rounded(layers.accumulate("layer_3", hidden), layers.multiplier["layer_3"])
         return residuals.clamp_(-RESIDUAL_BOUND, RESIDUAL_BOUND).to(torch.int16)
+
+    def _at(self, index: Quality) -> Layers:
+        if not isinstance(index, int):
+            return Layers(self._tensors, self._products, index)
+        if index not in self._layers:
+            self._layers[index] = Layers(self._tensors, self._products, index)
+        return self._layers[index]
 
 
 def patch_inputs(patches: Tensor, config: RefinementConfig) -> Tensor:

@@ -72,7 +72,8 @@ def desk(models: Path, cat: Image.Image, tmp_path: Path, monkeypatch: pytest.Mon
     shapes = checkpoint.expected_shapes(paper_config("block8-low", 4))
     published = {name: torch.rand(shape) / sum(shape) for name, shape in shapes.items()}
     torch.save({"state_dict0": published}, tmp_path / "best.pth.tar")
-    for place in ("photo.jpg", "holiday/one.jpg", "holiday/beach/two.png", "pictures/three.png"):
+    photos = ("photo.jpg", "holiday/one.jpg", "holiday/beach/two.png", "pictures/three.png")
+    for place in (*photos, "face.png", "logo.png"):
         (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
         cat.crop((60, 40, 160, 110)).save(tmp_path / place)
     for n in range(6):

@@ -61,6 +61,7 @@ def seeds() -> list[bytes]:
     waves = np.stack([x * 3 + y, (x * y) // 9, 255 - x * 2 - y], axis=2).clip(0, 255)
     waves = waves.astype(np.uint8)
     noise = random.integers(0, 256, (24, 40, 3), dtype=np.uint8)
+    ramp = np.linspace(-3, 3, 10).reshape(2, 5)
     metadata = {"icc": b"icc", "exif": b"II*\0", "xmp": b"<x/>"}
     with small_tiles():
         return (
@@ -79,6 +80,11 @@ def seeds() -> list[bytes]:
                 )
             ]
             + [codec.compress(Picture(waves, waves[..., 0], **metadata), 8, weights="tiny").data]
+            + [
+                codec.compress(
+                    Picture(waves), 4, weights="tiny", quality_map=ramp, exact=False
+                ).data
+            ]
         )
 
 
@@ -131,7 +137,7 @@ def mutate(random: Random, data: bytes) -> bytes:
         elif way == 5 and len(chunks) > 1:
             del chunks[index]
         elif way == 6:
-            chunks[index] = bytes([random.choice(b"HAiexSLPz")]), body
+            chunks[index] = bytes([random.choice(b"HAMiexSLPz")]), body
         else:
             number = pack_varint(random.choice(NUMBERS))
             chunks[index] = kind, number + body[random.randrange(4) :]
@@ -165,15 +171,16 @@ def corpus() -> dict[str, bytes]:
     (_, header), (_, stream) = chunks[0], chunks[-1]
     rest = header[2:]  # width and height are one byte each
 
-    def sized(width: int, height: int, tile: int = 0) -> bytes:
+    def sized(width: int, height: int, tile: int = 0, flags: int = rest[0]) -> bytes:
         sides = pack_varint(width) + pack_varint(height)
-        return sides + rest[:2] + pack_varint(tile) + rest[3:]
+        return sides + bytes([flags, rest[1]]) + pack_varint(tile) + rest[3:]
 
     def file(*parts: tuple[bytes, bytes]) -> bytes:
         return join(start, [*parts])
 
     zeros = zlib.compress(bytes(2**24), 9)
-    exact = (GOLDEN / "exact.lbb").read_bytes()
+    exact, with_map = ((GOLDEN / name).read_bytes() for name in ("exact.lbb", "map.lbb"))
+    mapped_start, mapped = with_map[:HEADER_END], split(with_map)
     new, exact_header = exact[:HEADER_END], split(exact)[0]
     wide = lossless.encode(np.zeros((1, lossless.MAX_SIDE, 3), np.uint8))
     return {
@@ -192,6 +199,13 @@ def corpus() -> dict[str, bytes]:
         "drawing of nothing": join(new, [exact_header, (b"L", b"\0" + wide[:5])]),
         "drawing in place of blocks": file((b"H", header), (b"L", b"\0" + wide)),
         "blocks in place of a drawing": join(new, [exact_header, (b"S", stream)]),
+        "map of nothing": join(mapped_start, [mapped[0], (b"M", b""), *mapped[2:]]),
+        "map of large groups": join(mapped_start, [mapped[0], (b"M", b"\xff"), *mapped[2:]]),
+        "no map": join(mapped_start, [mapped[0], *mapped[2:]]),
+        "two maps": join(mapped_start, [*mapped[:2], *mapped[1:]]),
+        "map for large picture": join(
+            mapped_start, [(b"H", sized(2**14, 2**14, 64, flags=16)), mapped[1], *mapped[2:]]
+        ),
         "cut": plain[: len(plain) // 2],
     }
 

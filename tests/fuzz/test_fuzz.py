@@ -40,6 +40,11 @@ CORPUS = (
     "drawing of nothing",
     "drawing in place of blocks",
     "blocks in place of a drawing",
+    "map of nothing",
+    "map of large groups",
+    "no map",
+    "two maps",
+    "map for large picture",
     "cut",
 )
 

@@ -31,6 +31,7 @@ def main() -> None:
         ("refined", "tiny", 3.0, False, False),
         ("pages", "tiny", 8.0, False, False),
         ("exact", "tiny", 8.0, False, True),
+        ("map", "tiny", 4.0, False, False),
     ):
         pixels = waves.astype(np.uint8)
         pixels = np.tile(pixels, (5, 5, 1)) if name == "pages" else pixels
@@ -44,8 +45,14 @@ def main() -> None:
             xmp=None,
             notices=(),
         )
-        refine, exact = name == "refined", name == "exact"
-        compressed = compress(picture, quality, weights=model, refine=refine, exact=exact)
+        compressed = compress(
+            picture,
+            quality,
+            weights=model,
+            refine=name in ("refined", "map"),
+            exact=name == "exact",
+            quality_map=np.array([[-2, 0, 3], [1, 2, -3]]) if name == "map" else None,
+        )
         (FOLDER / f"{name}.lbb").write_bytes(compressed.data)
         lines.append(f"{hashlib.sha256(compressed.reconstruction).hexdigest()}  {name}.lbb\n")
     checksums.write_text("".join(lines + kept), encoding="utf-8")

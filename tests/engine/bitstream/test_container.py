@@ -106,6 +106,7 @@ def containers(draw: st.DrawFn) -> Container:
     front_counts = st.integers(1, width + 2 * height)
     streams = st.binary(max_size=20) | st.binary(max_size=3).map(lambda part: part * PAGE_BYTES)
     exact = draw(st.booleans())
+    mapped = None if exact else draw(st.none() | st.binary(min_size=1, max_size=9))
     if exact:
         front_counts = st.just(0)
     segments = [Segment(tile, draw(front_counts), draw(streams)) for tile in range(tile_count)]
@@ -120,7 +121,8 @@ def containers(draw: st.DrawFn) -> Container:
         weights_id=NO_WEIGHTS if exact else draw(st.binary(min_size=8, max_size=8)),
         strength=0 if exact else draw(st.integers(0, 2)),
         exact=exact,
-        version=(1, 3) if exact else (1, 2),
+        quality_map=mapped,
+        version=(1, 3) if exact or mapped else (1, 2),
         pixels_crc=draw(st.integers(0, 2**32 - 1)),
         segments=tuple(segments),
         alpha=draw(st.sampled_from([None, alpha])),
@@ -369,11 +371,13 @@ def test_unknown_ancillary_chunks_are_kept_and_written_again() -> None:
         (header_body(flags=8, weights=NO_WEIGHTS), PAYLOAD),
         (header_body(flags=10, weights=NO_WEIGHTS), chunk(b"L", b"\0stream")),
         (header_body(), chunk(b"L", b"\0stream")),
+        (header_body(flags=16), PAYLOAD),  # without its map
+        (header_body(flags=16), chunk(b"M", b"\1") * 2 + PAYLOAD),
+        (header_body(), chunk(b"M", b"\1") + PAYLOAD),
+        (header_body(flags=24, weights=NO_WEIGHTS), chunk(b"M", b"\1") + chunk(b"L", b"\0stream")),
     ],
 )
-def test_exact_pictures_have_streams_of_their_own_and_nothing_else(
-    header: bytes, stream: bytes
-) -> None:
+def test_what_a_header_announces_is_there_and_nothing_else(header: bytes, stream: bytes) -> None:
     with pytest.raises(CorruptDataError):
         parse_container(file_of(stream, header=header))
 
@@ -396,7 +400,7 @@ def test_a_higher_minor_version_is_read() -> None:
     assert_same(parse_container(data), replace(PLAIN, version=(1, 9)))
 
 
-@pytest.mark.parametrize("flags", [6, 7, 16, 0x80])
+@pytest.mark.parametrize("flags", [6, 7, 32, 0x80])
 def test_unknown_flags_are_refused(flags: int) -> None:
     with pytest.raises(UnsupportedVersionError):
         parse_container(file_of(PAYLOAD, header=header_body(flags=flags)))

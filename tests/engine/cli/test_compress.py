@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
 from lbbic_engine import codec
@@ -145,3 +146,41 @@ def test_a_terminal_shows_progress(
 def test_a_pipe_gets_no_progress(draw: Draw, capsys: Capture) -> None:
     assert run("compress", draw("a.png")) == 0
     assert capsys.readouterr().err == ""
+
+
+def test_drawings_are_stored_exactly_and_the_line_says_so(tmp_path: Path, capsys: Capture) -> None:
+    Image.new("RGB", (70, 50), "khaki").save(tmp_path / "a.png")
+    assert run("compress", tmp_path / "a.png") == 0
+    assert "a drawing, stored exactly" in capsys.readouterr().out
+    assert run("info", tmp_path / "a.lbb") == 0
+    out = capsys.readouterr().out
+    assert "exact: every pixel as it was" in out
+    assert "version 1.3" in out
+    assert run("compress", tmp_path / "a.png", "--no-exact", "--overwrite", "--json") == 0
+    (row,) = json_lines(capsys)
+    assert not row["exact"]
+    assert run("decompress", tmp_path / "a.lbb", "-o", tmp_path / "back.png") == 0
+
+
+def test_a_mask_makes_one_picture_better_where_it_is_white(
+    draw: Draw, tmp_path: Path, capsys: Capture
+) -> None:
+    source, mask = draw("a.png", 64, 48), tmp_path / "mask.png"
+    Image.new("L", (9, 9), 255).save(mask)
+    assert run("compress", source, "--json") == 0
+    assert run("compress", source, "--json", "--mask", mask, "--overwrite") == 0
+    plain, better = json_lines(capsys)
+    assert better["psnr"] > plain["psnr"]
+    assert run("info", tmp_path / "a.lbb") == 0
+    assert "4, blocks by a map" in capsys.readouterr().out
+    target = ("--target-bytes", plain["bytes"] + 100, "--overwrite", "--json")
+    assert run("compress", source, "--mask", mask, *target) == 0
+    (row,) = json_lines(capsys)
+    assert row["bytes"] <= plain["bytes"] + 100
+
+
+def test_a_mask_is_for_one_picture(draw: Draw, tmp_path: Path, capsys: Capture) -> None:
+    assert run("compress", draw("a.png"), draw("b.png"), "--mask", draw("mask.png")) == 2
+    assert "one picture" in capsys.readouterr().err
+    assert run("compress", tmp_path / "a.png", "--mask", tmp_path / "nowhere.png") != 0
+    assert "nowhere.png" in capsys.readouterr().err

@@ -47,6 +47,25 @@ def test_workers_make_the_same_file_and_the_same_picture(
     assert back.xmp == picture.xmp
 
 
+def test_strips_have_their_part_of_a_map(picture: Picture, executor: Executor) -> None:
+    ramp = np.linspace(-2, 2, 45).reshape(9, 5)
+    alone = compress(picture, 4, quality_map=ramp, exact=False)
+    shared = compress(picture, 4, quality_map=ramp, exact=False, executor=executor)
+    assert shared.data == alone.data
+    back = decompress(alone.data, executor=executor)
+    assert (back.pixels == alone.reconstruction).all()
+
+
+def test_drawings_are_stored_exactly_by_workers_too(executor: Executor) -> None:
+    squares = 9 * np.kron(np.eye(7, 9), np.ones((8, 8))).astype(np.uint8)
+    drawing = Picture(squares[..., None].repeat(3, axis=2))
+    alone = compress(drawing, 8)
+    assert alone.exact
+    assert codec.read_info(alone.data).tiles > 1
+    assert compress(drawing, 8, executor=executor).data == alone.data
+    assert (decompress(alone.data, executor=executor).pixels == drawing.pixels).all()
+
+
 def test_grey_pictures_are_grey_in_each_strip(picture: Picture, executor: Executor) -> None:
     grey = Picture(np.repeat(picture.pixels[..., :1], 3, axis=2), grey=True)
     alone = compress(grey, 2)

@@ -15,7 +15,7 @@ import numpy as np
 from lbbic_engine.bitstream import lossless
 from lbbic_engine.bitstream.chunks import Segment
 from lbbic_engine.bitstream.container import NO_WEIGHTS, Container
-from lbbic_engine.coding.results import Pixels
+from lbbic_engine.bitstream.lossless import Pixels
 from lbbic_engine.config import ModelConfig
 from lbbic_engine.layout.tiles import cut, tile_rows
 
@@ -51,6 +51,7 @@ def stored_exactly(coded: Container, pixels: Pixels) -> Container | None:
         pixels_crc=zlib.crc32(pixels.data),
         segments=tuple(segments),
         strength=0,
+        quality_map=None,
         exact=True,
     )
 

@@ -1,0 +1,189 @@
+"""Blocks of different quality: exact by every way of decoding, sized by their map, and checked."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from lbbic_engine.bitstream import quality_map
+from lbbic_engine.bitstream.container import pack_container, parse_container
+from lbbic_engine.codec import (
+    compress,
+    compress_batch,
+    decode_progressively,
+    decompress,
+    decompress_batch,
+    decompress_region,
+    read_info,
+)
+from lbbic_engine.coding.assemble import GREY
+from lbbic_engine.config import QUALITY_COUNT
+from lbbic_engine.errors import CorruptDataError, LbbicError
+from lbbic_engine.layout import tiles
+from lbbic_engine.measure.block_maps import block_maps
+from lbbic_engine.pictures.picture import Picture
+
+pytestmark = pytest.mark.usefixtures("tiny")
+
+Pixels = NDArray[np.uint8]
+
+GOLDEN = Path(__file__).parents[2] / "golden"
+LEFT_BETTER = np.array([[2.5, -2.5]])
+
+
+@settings(deadline=None)
+@given(st.integers(1, 30), st.integers(1, 30), st.integers(0, 56), st.integers(0, 9))
+def test_any_map_comes_back(rows: int, columns: int, base: int, roughness: int) -> None:
+    random = np.random.default_rng(rows * columns)
+    indexes = base + random.integers(-7 * roughness, 7 * roughness + 1, (rows, columns))
+    indexes = indexes.clip(0, QUALITY_COUNT - 1)
+    stream = quality_map.encode(indexes, base)
+    assert np.array_equal(quality_map.decode(stream, rows, columns, base), indexes)
+
+
+def test_a_painted_map_costs_little() -> None:
+    y, x = np.mgrid[-1:1:64j, -1:1:96j]
+    painted = np.where(np.hypot(y, x) < 0.5, 40, 16)
+    assert len(quality_map.encode(painted, 24)) < 100
+    assert len(quality_map.encode(np.full((64, 96), 24), 24)) <= 4
+
+
+def test_every_stream_gives_indexes_or_is_refused() -> None:
+    random = np.random.default_rng(0)
+    for length in (0, 4, 16, 64, 3):
+        try:
+            indexes = quality_map.decode(random.bytes(length), 9, 7, 24)
+        except CorruptDataError:
+            continue
+        assert indexes.min() >= 0
+        assert indexes.max() < QUALITY_COUNT
+
+
+def test_offsets_lie_over_the_picture() -> None:
+    indexes = quality_map.spread(LEFT_BETTER, 30, 5, 8)
+    assert indexes.shape == (5, 8)
+    assert (indexes[:, :4] == 50).all()
+    assert (indexes[:, 4:] == 10).all()
+    assert (quality_map.spread(np.full((99, 3), 9.0), 30, 5, 8) == 56).all()
+    fine = quality_map.spread(np.kron(LEFT_BETTER, np.ones((70, 65))), 30, 5, 8)
+    assert np.array_equal(fine, indexes)
+
+
+@pytest.mark.parametrize("offsets", [np.zeros((0, 3)), np.zeros(3), np.full((2, 2), np.nan)])
+def test_what_is_no_map_is_refused(offsets: NDArray[np.float64], photograph: Pixels) -> None:
+    with pytest.raises(ValueError, match="map of quality"):
+        compress(Picture(photograph), 4, quality_map=offsets)
+
+
+@pytest.fixture
+def mapped(photograph: Pixels) -> bytes:
+    return compress(Picture(photograph), 4, quality_map=LEFT_BETTER, exact=False).data
+
+
+@pytest.mark.parametrize("effort", ["fast", "thorough"])
+@pytest.mark.parametrize("grey", [False, True])
+def test_what_is_better_has_more_bits_and_less_error(
+    photograph: Pixels, effort: str, grey: bool
+) -> None:
+    pixels = photograph[..., :1].repeat(3, axis=2) if grey else photograph
+    compressed, other = (
+        compress(Picture(pixels, grey=grey), 4, quality_map=each, effort=effort, exact=False)
+        for each in (LEFT_BETTER, -LEFT_BETTER)
+    )
+    assert np.array_equal(decompress(compressed.data).pixels, compressed.reconstruction)
+    info = read_info(compressed.data)
+    assert (info.has_quality_map, info.quality, info.version) == (True, 4, "1.3")
+    better, worse = (block_maps(each.data, pixels) for each in (compressed, other))
+    half = better.bits.shape[1] // 2
+    assert better.bits[:, :half].sum() > 2 * worse.bits[:, :half].sum()
+    assert better.mse[:, :half].mean() < worse.mse[:, :half].mean() / 2
+
+
+def test_a_map_of_one_quality_is_that_quality(photograph: Pixels) -> None:
+    picture = Picture(photograph)
+    plain = compress(picture, 5, exact=False)
+    none = compress(picture, 5, exact=False, quality_map=np.zeros((3, 3)))
+    assert none.data == plain.data
+    lifted = compress(picture, 4, exact=False, quality_map=np.ones((3, 3)))
+    assert np.array_equal(lifted.reconstruction, plain.reconstruction)
+    assert len(lifted.data) < len(plain.data) + 24
+
+
+def test_maps_work_with_tiles_regions_fronts_batches_and_workers(
+    photograph: Pixels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tiles, "TILE_PIXELS", 2500)
+    picture, ramp = Picture(photograph), np.linspace(-2, 2, 50).reshape(10, 5)
+    compressed = compress(picture, 4, quality_map=ramp, exact=False)
+    assert read_info(compressed.data).tiles == 3
+    true = compressed.reconstruction
+    assert np.array_equal(decompress(compressed.data).pixels, true)
+    assert np.array_equal(decompress_region(compressed.data, 20, 31, 30, 9), true[31:40, 20:50])
+    height, width, _ = true.shape
+    shown = np.zeros((height + 8, width + 8, 3), np.uint8)
+    for front in decode_progressively(compressed.data):
+        for row, column, block in zip(front.rows, front.columns, front.blocks, strict=True):
+            shown[8 * row : 8 * row + 8, 8 * column : 8 * column + 8] = block
+    assert np.array_equal(shown[:height, :width], true)
+    others = [None, LEFT_BETTER]
+    batch = compress_batch([picture, picture], 4, quality_maps=others, exact=False)
+    assert batch[0].data == compress(picture, 4, exact=False).data
+    assert batch[1].data == compress(picture, 4, exact=False, quality_map=LEFT_BETTER).data
+    files = [compressed, *batch]
+    for one, back in zip(files, decompress_batch([each.data for each in files]), strict=True):
+        assert np.array_equal(back.pixels, one.reconstruction)
+
+
+@pytest.fixture
+def golden(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models that have a refinement, or one quality."""
+    monkeypatch.setenv("LBBIC_WEIGHTS", str(GOLDEN))
+
+
+def test_the_refinement_follows_the_map(golden: None) -> None:
+    y, x = np.mgrid[0:45, 0:70]
+    waves = np.stack([x * 3 + y, (x * y) // 9, 255 - x * 2 - y], axis=2).clip(0, 255)
+    picture = Picture(waves.astype(np.uint8))
+    refined, plain = (
+        compress(picture, 3, weights="tiny", quality_map=LEFT_BETTER, exact=False, refine=refine)
+        for refine in (True, False)
+    )
+    assert read_info(refined.data).refinement > 0
+    assert not np.array_equal(refined.reconstruction, plain.reconstruction)
+    assert np.array_equal(decompress(refined.data).pixels, refined.reconstruction)
+
+
+def test_a_file_shows_its_beginning(mapped: bytes, photograph: Pixels) -> None:
+    whole = decompress(mapped).pixels
+    cut = decompress(mapped[:-20], partial=True)
+    shown = (cut.pixels == whole).all(axis=2)
+    assert 0.3 < shown.mean() < 1
+
+
+def test_without_its_map_nothing_is_shown(mapped: bytes) -> None:
+    container = parse_container(mapped)
+    assert container.quality_map
+    damaged = bytearray(mapped)
+    damaged[mapped.index(container.quality_map) + 2] ^= 1
+    with pytest.raises(CorruptDataError, match="map of quality"):
+        decompress(bytes(damaged))
+    back = decompress(bytes(damaged), partial=True)
+    assert (back.pixels == GREY).all()
+    assert any("map of quality" in notice.text for notice in back.notices)
+
+
+@pytest.mark.parametrize("body", [b"\x03", b"\x02abc", b"\x00"])
+def test_a_map_that_is_none_is_refused(mapped: bytes, body: bytes) -> None:
+    data = pack_container(replace(parse_container(mapped), quality_map=body))
+    with pytest.raises(CorruptDataError):
+        decompress(data)
+    assert (decompress(data, partial=True).pixels == GREY).all()
+
+
+def test_models_of_one_quality_have_no_map(golden: None, photograph: Pixels) -> None:
+    with pytest.raises(LbbicError, match="one quality"):
+        compress(Picture(photograph), weights="paper", quality_map=LEFT_BETTER)
