@@ -26,7 +26,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if getattr(sys, "frozen", False):  # the program is its own workers' program, too
         import multiprocessing
 
+        from lbbic_engine.pictures.files import decoders
+
         multiprocessing.freeze_support()
+        if sys.argv[1:2] == [decoders.COMMAND]:
+            return decoders.main(sys.argv[2:])
     try:
         with _terminable():
             _prepare()

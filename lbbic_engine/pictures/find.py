@@ -7,6 +7,7 @@ import stat
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 LBBIC_SUFFIXES = frozenset({".lbb"})
@@ -21,14 +22,36 @@ READABLE_FORMATS = (
     "TGA",  # last, because its files have no signature
 )
 
+# Formats that optional packages decode, by the name of the extra (pyproject.toml).
+EXTRA_SUFFIXES = {
+    "heif": frozenset({".heic", ".heif", ".hif"}),
+    "jxl": frozenset({".jxl"}),
+    "raw": frozenset(
+        {".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw"}
+    ),
+}
+_EXTRA_PACKAGES = {"heif": "pi_heif", "jxl": "pylibjxl", "raw": "rawpy"}
+
 
 @cache
-def picture_suffixes() -> frozenset[str]:
+def pillow_suffixes() -> frozenset[str]:
     """Return the suffixes, in lower case, of the supported formats that this Pillow reads."""
     from PIL import Image
 
     endings = Image.registered_extensions().items()
     return frozenset(suffix for suffix, name in endings if name in READABLE_FORMATS)
+
+
+def has_extra(extra: str) -> bool:
+    """Return whether the package of an extra, a key of ``EXTRA_SUFFIXES``, is installed."""
+    return find_spec(_EXTRA_PACKAGES[extra]) is not None
+
+
+@cache
+def picture_suffixes() -> frozenset[str]:
+    """Return the suffixes, in lower case, of all formats that can be read here."""
+    extras = [suffixes for extra, suffixes in EXTRA_SUFFIXES.items() if has_extra(extra)]
+    return pillow_suffixes().union(*extras)
 
 
 @dataclass(frozen=True)
@@ -105,10 +128,16 @@ def _kind_of_folder(folder: Path) -> str:
 
 
 def format_counts(others: Counter[str]) -> str:
-    """Return "3 .psd, 1 .heic, 2 hidden", the most frequent kinds first."""
+    """Return "3 .txt, 2 hidden", the most frequent kinds first, and what would read others."""
     shown = others.most_common(MAX_KINDS)
     rest = others.total() - sum(count for _, count in shown)
-    return ", ".join([f"{count} {kind}" for kind, count in shown] + [f"{rest} others"] * (rest > 0))
+    counts = [f"{count} {kind}" for kind, count in shown] + [f"{rest} others"] * (rest > 0)
+    missing = [
+        f"pip install 'lbbic[{extra}]' to read {', '.join(sorted(suffixes & others.keys()))}"
+        for extra, suffixes in EXTRA_SUFFIXES.items()
+        if suffixes & others.keys()
+    ]
+    return "; ".join([", ".join(counts), *missing]) if counts else ""
 
 
 def name_within(file: Path, place: Path) -> Path:

@@ -45,6 +45,7 @@ _UPRIGHT = {
 }
 _QUARTER_TURNS = (5, 6, 7, 8)
 _OTHERS = {"PSD": "layers", "ICO": "sizes", "ICNS": "sizes"}  # than frames or pages
+_PROFILE_FIRST = ("AVIF", "HEIF")  # a profile goes before code points
 _IN_OTHER_SPACES = ("CMYK", "LAB")
 _CUT_OFF = re.compile(r"truncated|not enough image data|buffer of|EOF|bytes but only", re.I)
 _DAMAGED = re.compile(r"broken|corrupt|unrecognized data|failed to decode|decoder object", re.I)
@@ -101,6 +102,8 @@ def _read_picture(image: Image.Image, extras: Extras, side: int | None = None) -
     image.load()
     if bits > 8:
         notices.append(modes.depth_notice(bits))
+    if extras.developed:
+        notices.append(Notice(NoticeKind.COLOUR, extras.developed))
     if extras.frames > 1 or getattr(image, "is_animated", False):
         others = _OTHERS.get(image.format or "", "frames or pages")
         notices.append(Notice(NoticeKind.FRAMES, f"Only one of its {others} is kept."))
@@ -158,7 +161,7 @@ def _signalled(
     has_profile: bool,
 ) -> profile.Colours | None:
     """The colours that are not defined by a profile, or that take precedence over one."""
-    if extras.code_points and not (has_profile and image.format == "AVIF"):
+    if extras.code_points and not (has_profile and image.format in _PROFILE_FIRST):
         colours = profile.from_code_points(*extras.code_points)
         if colours is None:
             text = "Its colour space is unknown; colours are treated as sRGB."

@@ -79,20 +79,27 @@ def suffixes() -> frozenset[str]:
 
 def find(paths: tuple[Path, ...]) -> Found:
     """All pictures and .lbb files among files and, at any depth, in folders."""
-    from lbbic_engine.pictures.find import find_files, format_counts, is_folder, is_ordinary
+    from lbbic_engine.pictures.find import (
+        EXTRA_SUFFIXES,
+        find_files,
+        format_counts,
+        is_folder,
+        is_ordinary,
+    )
 
     sources: list[tuple[Path | None, tuple[Source, ...]]] = []
     unsupported: list[str] = []
     unreadable: list[str] = []
     others: Counter[str] = Counter()
     wanted = suffixes()
+    accepted = wanted.union(*EXTRA_SUFFIXES.values())  # opening one says which package it needs
     for path in paths:
         if is_folder(path):
             listing = find_files(path, wanted)
             sources.append((path, tuple(map(_source, listing.files))))
             unreadable += (Path(error.filename).name for error in listing.unreadable)
             others += listing.others
-        elif path.suffix.lower() in wanted and is_ordinary(path):
+        elif path.suffix.lower() in accepted and is_ordinary(path):
             sources.append((None, (_source(path),)))
         else:
             unsupported.append(path.name)

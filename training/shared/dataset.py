@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from lbbic_engine.pictures.find import READABLE_FORMATS, picture_suffixes
+from lbbic_engine.pictures.find import READABLE_FORMATS, pillow_suffixes
 
 HELD_OUT_EVERY = 40
 MAX_ENLARGEMENT = 2.0
@@ -50,7 +50,7 @@ def load(folder: Path, min_side: int) -> Dataset:
 
 def picture_paths(folder: Path) -> list[Path]:
     """The pictures below a folder, in the order of their names."""
-    suffixes = picture_suffixes()
+    suffixes = pillow_suffixes()
     return sorted(p for p in folder.rglob("*") if p.suffix.lower() in suffixes)
 
 

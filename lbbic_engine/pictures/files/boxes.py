@@ -22,6 +22,7 @@ _SEQUENCE = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"av01")
 _BEFORE_BOXES = {b"meta": 4, b"stsd": 8, b"av01": _VISUAL_SAMPLE_ENTRY}
 _XMP_UUID = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 _EXIF_UUID = b"JpgTiffExif->JP2"
+_HEVC_ALPHA, _HEVC_DEPTH = b"hevc:2015:auxid:1", b"hevc:2015:auxid:2"
 _JP2_SRGB = (16, 17, 18)  # sRGB, grey with its curve, sYCC
 _JP2_OTHERS = (0, 12, 15)  # black and white, CMYK: Pillow says so by the mode
 
@@ -117,8 +118,9 @@ def _read_items(meta: _Box, extras: Extras) -> None:
     for kind in sorted(kinds):
         if b"hdrgainmap" in kind:
             extras.left_out.append("an HDR gain map")
-        elif b"alpha" not in kind:
-            extras.left_out.append("a depth map" if b"depth" in kind else "an auxiliary picture")
+        elif b"alpha" not in kind and not kind.endswith(_HEVC_ALPHA):
+            is_depth = b"depth" in kind or kind.endswith(_HEVC_DEPTH)
+            extras.left_out.append("a depth map" if is_depth else "an auxiliary picture")
     if b"infe" in boxes[b"iinf"].body and b"tmap" in boxes[b"iinf"].body:
         extras.left_out.append("an HDR gain map")
 

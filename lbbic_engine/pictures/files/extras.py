@@ -20,4 +20,5 @@ class Extras:
     text: dict[str, str] = field(default_factory=dict)
     iptc: bytes | None = None  # a block of IPTC datasets
     left_out: list[str] = field(default_factory=list)  # names of what is lost
+    developed: str = ""  # what was done to camera raw
     low_bytes: Callable[[], Image.Image] | None = None  # of 16-bit RGB with a transparent colour

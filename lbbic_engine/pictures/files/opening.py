@@ -24,10 +24,10 @@ from PIL import (
 )
 
 from lbbic_engine.bitstream.bodies import MAX_METADATA_BYTES
-from lbbic_engine.bitstream.container import MAX_PIXELS, MAX_SIDE
-from lbbic_engine.errors import Refusal, TooLargeError, UnknownFormatError
-from lbbic_engine.pictures.files import boxes, jpeg, png
+from lbbic_engine.errors import Refusal, UnknownFormatError
+from lbbic_engine.pictures.files import boxes, extra_formats, jpeg, png, raw
 from lbbic_engine.pictures.files.extras import Extras
+from lbbic_engine.pictures.files.limits import check_size
 from lbbic_engine.pictures.find import READABLE_FORMATS
 from lbbic_engine.pictures.metadata.iptc import iptc_of
 
@@ -35,8 +35,6 @@ Source = str | os.PathLike[str] | BinaryIO | Image.Image
 
 # The first bytes of formats that are not supported but can be named.
 _NOT_READ = {
-    "HEIC": (4, (b"ftypheic", b"ftypheix", b"ftyphevc", b"ftypmif1", b"ftypheim")),
-    "JPEG XL": (0, (b"\xff\x0a", b"\0\0\0\x0cJXL ")),
     "EPS": (0, (b"%!PS", b"\xc5\xd0\xd3\xc6")),
     "PDF": (0, (b"%PDF",)),
     "SVG": (0, (b"<svg",)),
@@ -63,7 +61,7 @@ def open_image(source: Source) -> Iterator[tuple[Image.Image, Extras]]:
             else:
                 file = source if source.seekable() else io.BytesIO(source.read())
             image, extras = _identify(file)
-        _check_size(*image.size)
+        check_size(*image.size)
         if isinstance(image, TiffImagePlugin.TiffImageFile) and image is not source:
             image.im = Image.new(
                 image.mode, image._tile_size
@@ -78,6 +76,8 @@ def _identify(file: BinaryIO) -> tuple[Image.Image, Extras]:
         raise ValueError("The file is empty.")
     if prefix.startswith(png.SIGNATURE):
         return png.open_png(file)
+    if raw.is_raw(prefix, file):
+        return extra_formats.open_extra("raw", file)
     Image.init()
     for name in READABLE_FORMATS:
         factory, accept = Image.OPEN[name]
@@ -91,6 +91,8 @@ def _identify(file: BinaryIO) -> tuple[Image.Image, Extras]:
         except (SyntaxError, IndexError, TypeError, struct.error):
             continue
         return image, _extras_of(image, file)
+    if extra := extra_formats.extra_of(prefix):
+        return extra_formats.open_extra(extra, file)
     for name, (at, signs) in _NOT_READ.items():
         if prefix[at:].startswith(signs):
             text = f"Its format, {name}, is not supported."
@@ -105,7 +107,7 @@ def _open_webp(file: BinaryIO) -> tuple[Image.Image, Extras]:
     except Image.DecompressionBombError:
         file.seek(0)
         header = file.read(30)
-        _check_size(*cast(tuple[int, int], WebPImagePlugin._get_size(header)))
+        check_size(*cast(tuple[int, int], WebPImagePlugin._get_size(header)))
         file.seek(0)
         from PIL import _webp
 
@@ -118,19 +120,6 @@ def _open_webp(file: BinaryIO) -> tuple[Image.Image, Extras]:
         bodies = {key: decoder.get_chunk(name) for key, name in chunks.items()}
         image.info = {key: body for key, body in bodies.items() if body}
         return image, Extras(frames=frames)
-
-
-def _check_size(width: int, height: int) -> None:
-    """Refuse sizes beyond the limits, before any pixel is decoded."""
-    size = f"{width} × {height}"
-    if width * height > MAX_PIXELS:
-        limit = MAX_PIXELS // 10**6
-        text = f"Its {size} pixels exceed the limit of {limit} million."
-        raise Refusal(text, TooLargeError)
-    if max(width, height) > MAX_SIDE:
-        raise Refusal(f"It has {size} pixels; a side may have at most {MAX_SIDE}.", TooLargeError)
-    if width * height == 0:
-        raise ValueError("It has no pixels.")
 
 
 def _extras_of_open(image: Image.Image) -> Extras:

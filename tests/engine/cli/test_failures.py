@@ -76,14 +76,14 @@ def test_files_that_are_not_taken_are_counted_by_kind(
     place = draw("in/photo.jfif").parent
     draw("in/.album/b.png")
     draw("in/.c.png")
-    for name in ("1.heic", "2.HEIC", "3.heic", "notes.txt", "README"):
+    for name in ("1.psb", "2.PSB", "3.psb", "notes.txt", "README"):
         (place / name).touch()
     os.mkfifo(place / "pipe.png")
     (place / "again").symlink_to(place)
     assert run(command, place, *(["-q", "4"] if command == "eval" else [])) == 0
     out, err = capsys.readouterr()
     assert "photo.jfif" in out
-    assert err.startswith("lbbic: skipped: 3 .heic, 2 hidden, ")
+    assert err.startswith("lbbic: skipped: 3 .psb, 2 hidden, ")
     kinds = err.strip().removeprefix("lbbic: skipped: ").split(", ")[2:]
     assert sorted(kinds) == [
         "1 .txt",

@@ -5,11 +5,16 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from lbbic_engine.pictures.find import READABLE_FORMATS, find_files, picture_suffixes
+from lbbic_engine.pictures.find import (
+    READABLE_FORMATS,
+    find_files,
+    picture_suffixes,
+    pillow_suffixes,
+)
 from lbbic_engine.pictures.read import load_picture
 
 
-@pytest.mark.parametrize("suffix", sorted(picture_suffixes()))
+@pytest.mark.parametrize("suffix", sorted(pillow_suffixes()))
 def test_every_ending_names_a_format_that_is_read(suffix: str) -> None:
     assert Image.registered_extensions()[suffix] in READABLE_FORMATS
     assert Image.registered_extensions()[suffix] in Image.OPEN

@@ -45,9 +45,6 @@ def test_no_other_program_is_started(
 @pytest.mark.parametrize(
     ("content", "name"),
     [
-        (b"\0\0\0\x18ftypheic" + bytes(20), "HEIC"),
-        (b"\xff\x0a" + bytes(20), "JPEG XL"),
-        (b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(20), "JPEG XL"),
         (b"%PDF-1.7\n", "PDF"),
         (EPS, "EPS"),
     ],

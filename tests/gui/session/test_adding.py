@@ -28,13 +28,13 @@ def test_a_mixed_drop_is_sorted_out_without_a_dialog(user: Any, draw: Draw) -> N
     assert "3 pictures" in words
     assert "1 already" in words
     assert "a.txt" in words
-    for name in ("1.heic", "2.heic", ".d.png"):
+    for name in ("1.psb", "2.psb", ".d.png"):
         (folder / name).touch()
     (folder / "lost").symlink_to(folder / "lost")
     user.drop(folder)
     user.wait(lambda: "cannot be read" in user.window.status.notice.text())
     words = user.window.status.notice.text()
-    assert words == "2 already in the list  ·  cannot be read: lost  ·  skipped: 2 .heic, 1 hidden"
+    assert words == "2 already in the list  ·  cannot be read: lost  ·  skipped: 2 .psb, 1 hidden"
     (folder / "empty").mkdir()
     user.drop(folder / "empty")
     user.wait(lambda: user.window.status.notice.text() == "No pictures found")
