@@ -1,4 +1,4 @@
-"""``python -m training``: training, weights, and experiments; ``--help`` lists the commands."""
+"""``python -m training``: trains and exports models, runs experiments; see ``--help``."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The two kinds of runs behind one interface, so that a command asks only once which kind it has.
-
-Each imports torch only when it is used.
-"""
+"""The two kinds of runs behind one interface. Each imports torch only when it is used."""
 
 from __future__ import annotations
 
@@ -17,28 +14,28 @@ class Kind(Protocol):
     def start(
         self, values: Mapping[str, Any], run: Path, start: Path | None, **changes: Any
     ) -> RunFolder:
-        """Makes the folder of a run of a recipe with ``changes`` to its values.
+        """Create the folder of a run from a recipe's values with ``changes``.
 
-        ValueError for a change that is not for runs of this kind.
+        ValueError for a change that does not apply to runs of this kind.
         """
 
     def train(self, run: Path, data: Path, device: str) -> None:
-        """Goes on with a run up to its end."""
+        """Train until the end of a run, from its checkpoint if there is one."""
 
     def export(
         self, run: Path, data: Path, name: str, folder: Path, float_path: Path | None
     ) -> str:
-        """Writes a weights file; returns what there is to say about it."""
+        """Write a weights file; return a report."""
 
     def evaluate(self, run: Path, data: Path) -> str:
-        """What the integers cost on held-out pictures."""
+        """Report the cost of the integer networks on held-out pictures."""
 
     def plot(self, run: Path, others: Sequence[Path], output: Path) -> None:
-        """Draws the learning curve. ValueError if it cannot lie beside those of other runs."""
+        """Plot the learning curve; ValueError if it cannot be compared with the other runs."""
 
 
 def kind_of(values: Mapping[str, Any]) -> Kind:
-    """The kind of run that a recipe, as TOML or JSON gives it, is meant for."""
+    """Return the kind of run that a recipe describes."""
     return Paper() if "variant" in values else Production()
 
 

@@ -1,9 +1,8 @@
-"""Which block size is best where: a picture coded by several models, compared area by area.
+"""Compares models of different block sizes area by area.
 
-Each model codes the whole picture, so the cost of an area is its cost among blocks of the same
-size; a codec that mixes sizes would have other contexts at the seams. Areas are squares of the size
-of the largest block. Their cost is bits plus λ times squared error, with the same λ everywhere:
-that of the requested quality.
+Each model codes the whole picture; a codec that mixed block sizes would have different contexts at
+their borders. Areas are squares of the size of the largest block. Their cost is bits plus λ times
+squared error, with the λ of the requested quality for all models.
 """
 
 from __future__ import annotations
@@ -32,16 +31,16 @@ TINT_SHARE = 0.45
 
 @dataclass(frozen=True)
 class Contest:
-    """Costs of places (models, rows, columns), in bits; places have ``place_px`` pixels a side."""
+    """The costs of all areas with each model."""
 
     models: list[str]
     block_sizes: list[int]
     qualities: list[float]
-    place_px: int
+    place_px: int  # side of an area
     lmbda: float
-    bits: NDArray[np.float64]
-    cost: NDArray[np.float64]
-    pixels: int
+    bits: NDArray[np.float64]  # (models, rows, columns)
+    cost: NDArray[np.float64]  # (models, rows, columns), in bits
+    pixels: int  # of the picture
 
     @property
     def winner(self) -> NDArray[np.int64]:
@@ -81,10 +80,10 @@ class Contest:
 
 
 def compete(picture: Path, models: Sequence[str], quality: float) -> Contest:
-    """Codes a picture with models of different block sizes and compares them at a quality's λ.
+    """Code a picture with models of different block sizes and compare them at a quality's λ.
 
-    Models of a single quality code at theirs, others at ``quality``. LbbicError for models of
-    sizes that do not divide each other, or more than four.
+    Models with a single quality use theirs, others ``quality``. LbbicError if block sizes do not
+    divide each other, or for more than four models.
     """
     if not 2 <= len(models) <= len(TINTS):
         raise LbbicError("No contest", f"It takes from two to {len(TINTS)} models.")

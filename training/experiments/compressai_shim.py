@@ -1,10 +1,9 @@
-"""The one door to CompressAI: ``from training.experiments.compressai_shim import compressai``.
+"""Imports CompressAI: ``from training.experiments.compressai_shim import compressai``.
 
-CompressAI imports torchvision, whose compiled operators are missing where torchvision's build does
-not match that of torch (a CUDA torchvision beside a CPU torch). Importing it then fails on its
-declarations of ``nms`` and ``qnms``. Nothing here calls these two, so a bare schema is enough; it
-is declared after that failure only, for a second declaration beside the compiled ones would abort
-the process.
+CompressAI imports torchvision, whose compiled operators are missing if its build does not match
+that of torch (a CUDA torchvision with a CPU torch). The import then fails because ``nms`` and
+``qnms`` are not declared. They are never called here, so declaring their schema is sufficient. This
+is done only after a failure, since a second declaration would abort the process.
 """
 
 import importlib

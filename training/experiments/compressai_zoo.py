@@ -1,8 +1,8 @@
-"""CompressAI's pretrained models on a folder of pictures, measured as ``lbbic eval`` measures ours.
+"""Measures CompressAI's pretrained models on a folder of pictures, as ``lbbic eval`` does LBBIC.
 
-Real bitstreams, all of a model's streams counted (their lengths and the picture's size are not),
-PSNR and MS-SSIM of 8-bit pictures. The result is a file in CompressAI's own format, which
-``lbbic eval --anchor`` reads. Weights come over the network once, and torch keeps them.
+Rates count the bytes of all streams, without their lengths and the picture's size. PSNR and MS-SSIM
+compare 8-bit pictures. The result has CompressAI's format, which ``lbbic eval --anchor`` reads.
+Weights are downloaded once and cached by torch.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The cost of the integers: the float network against its exact counterpart, on the same crops.
+"""The cost of integer arithmetic: the float network against its exact counterpart.
 
-Both run the closed loop on 8-bit pictures, choose symbols in the same way and assume the same
-distributions, from which bits are computed, so that only the arithmetic differs. The end of a real
-stream takes four more bytes, which is half a percent of so small a crop at quality 1.
+Both run the closed loop on the same crops in 8 bits, choose symbols in the same way and compute
+bits from the same distributions, so that only the arithmetic differs. A real stream would have four
+more bytes, half a percent of such a small crop at quality 1.
 """
 
 from __future__ import annotations

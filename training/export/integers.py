@@ -1,7 +1,7 @@
-"""The float network written as integers, with the proof that no sum is rounded.
+"""Converts the float network to integers, and checks that no sum can be rounded.
 
-Formats are those of ``lbbic_engine.networks.integer_network``. Every bound that its docstring
-states is checked here on the actual weights; ``BoundError`` says which layer breaks one.
+The formats are those of ``lbbic_engine.networks.integer_network``. Every bound stated there is
+checked on the actual weights; ``BoundError`` names the layer that violates one.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from training.export.rounding import Moments, round_weights, row_units
 RATES = rate_weights(1 + i / QUALITY_STEPS for i in range(QUALITY_COUNT)).double()
 BIAS_BOUND = 2**23
 ROUNDED_BOUND = 119  # of weights: with its low digit's, a latent's then keeps within PAIR_BOUND
-WIDEST = 2**20  # of the linear prediction's weights, more than any has
+WIDEST = 2**20  # a bound on the linear prediction's weights that none reaches
 OFFSET = 128
 NO_DIGITS = slice(0)
-FINE_UNITS = 128  # of a layer of the analysis transform, at most
+FINE_UNITS = 128  # at most, in a layer of the analysis transform
 
 
 class BoundError(ValueError):
-    """A layer whose sums could be rounded."""
+    """The sums of a layer could be rounded."""
 
 
 @torch.no_grad()
@@ -232,8 +232,8 @@ def checked_weight(name: str, weight: Tensor) -> Tensor:
 def _prediction(network: BlockNetwork, moment: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The two limbs of the linear prediction and its bias, in 2⁻¹² of an 8-bit step.
 
-    Where a picture is flat all pixels of a context are alike, so the errors of weights rounded
-    one by one would add up to a fifth of a step: files of smooth pictures would grow by a percent.
+    In flat areas all pixels of a context are equal, so the errors of separately rounded weights
+    would add up to a fifth of a step, and files of smooth pictures would grow by a percent.
     """
     step = network.feature_layer.output_step.double().repeat(len(NEIGHBOURS)) * PIXEL_UNIT
     parts = [network.prediction.double(), network.prediction_features.double() * step]
@@ -248,12 +248,12 @@ def _prediction(network: BlockNetwork, moment: Tensor) -> tuple[Tensor, Tensor, 
 
 
 def _in_turn(high: Tensor, low: Tensor) -> Tensor:
-    """Columns for high and for low digits, one after the other."""
+    """Interleave the columns for high and for low digits."""
     return torch.stack([high, low], dim=2).flatten(1)
 
 
 def _interleave(stack: Tensor, config: ModelConfig) -> Tensor:
-    """Columns from [pixels of all neighbours | features of all] to neighbour by neighbour."""
+    """Reorder columns from [pixels | features] of all neighbours to neighbour by neighbour."""
     pixels = stack[:, : 4 * config.pixels].view(len(stack), 4, -1)
     features = stack[:, 4 * config.pixels :].view(len(stack), 4, -1)
     return torch.cat([pixels, features], dim=2).flatten(1)

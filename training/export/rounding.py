@@ -1,13 +1,13 @@
-"""Weights rounded, most of them to eight bits, so that a layer's outputs hardly change.
+"""Rounds weights, mostly to eight bits, so that a layer's outputs hardly change.
 
-Rounding each weight separately ignores that inputs are correlated: in a context all pixels are, and
-the errors of 768 weights add up. The weights of a row are therefore rounded one after another, and
-each error is compensated by the weights still to come, as well as the inputs' second moments allow
-(Frantar et al. 2023, "GPTQ"; the update is the optimal brain surgeon's of Hassibi & Stork 1992).
-It costs a decoder nothing.
+Rounding each weight separately ignores that inputs are correlated: the errors of the 768 weights of
+a context's pixels add up. Weights of a row are therefore rounded one after another, and the
+remaining weights compensate for each error as well as the inputs' second moments allow (Frantar et
+al. 2023, "GPTQ"; the update is that of the optimal brain surgeon, Hassibi & Stork 1992). This costs
+decoders nothing.
 
-Pairs of neighbours of one sign keep within ``kernels.PAIR_BOUND``. Clipping a weight costs far more
-than rounding it, so the best unit of a row is large enough that hardly any is clipped
+Neighbouring weights of the same sign stay within ``kernels.PAIR_BOUND``. Clipping a weight costs
+far more than rounding it, so the unit of a row is large enough that hardly any is clipped
 (``row_units``).
 """
 
@@ -23,9 +23,9 @@ from lbbic_engine.networks.kernels import PAIR_BOUND, WEIGHT_BOUND
 from training.export.calibrate import dense_layers
 from training.simulation import closed_loop
 
-DAMPING = 0.01  # of the mean second moment, for what few pictures cannot show
+DAMPING = 0.01  # of the mean second moment, because few pictures show the true moments
 ROW_DAMPING = 0.001  # the same in ``round_rows``: 0.01 costs the paper's networks 0.8 % more
-_BLOCK = 128  # inputs whose errors are handed on to the rest together, for speed
+_BLOCK = 128  # inputs whose errors are passed to the rest together, for speed
 
 Moments = Mapping[Dense, Tensor]
 
@@ -52,9 +52,9 @@ def input_moments(network: BlockNetwork, x: Tensor, rate: Tensor, grid: tuple[in
 
 
 def row_units(weight: Tensor, bound: float) -> Tensor:
-    """The least units (outputs,) in which weights (outputs, inputs) keep within the bounds.
+    """The smallest units (outputs,) in which weights (outputs, inputs) are within the bounds.
 
-    One is left to pairs for what rounding adds.
+    The bound on pairs is reduced by one, because rounding may add to their sum.
     """
     first, second = weight.unflatten(1, (-1, 2)).unbind(2)
     pair = (first + second).abs().where(first * second > 0, 0).amax(dim=1)
@@ -71,15 +71,15 @@ def round_weights(
 ) -> Tensor:
     """Integers ``low``…``high`` near weights (outputs, inputs) given in integer steps, float64.
 
-    The number of inputs is even. Those that move most come first, so that the others can make good
-    their errors.
+    The number of inputs is even. Inputs with the largest moments are rounded first, so that the
+    others can compensate for their errors.
     """
     damped = moment.double().clone()
     damped.diagonal().add_(damping * damped.diagonal().mean().clamp(min=1e-12))
     order = damped.diagonal().argsort(descending=True, stable=True)
     place = order.argsort()
     damped = damped[order][:, order]
-    # Row i of this factor says how weights after i make good an error of weight i.
+    # Row i of this factor tells how weights after i compensate for an error of weight i.
     inverse = torch.cholesky_inverse(torch.linalg.cholesky(damped))
     spread = torch.linalg.cholesky(inverse, upper=True)
     left = weight.double().t()[order]  # (inputs, outputs)
@@ -88,7 +88,7 @@ def round_weights(
         block = slice(first, first + _BLOCK)
         errors = torch.empty_like(left[block])
         for i, row in enumerate(spread[block], start=first):
-            other = rounded[place[order[i] ^ 1]]  # its neighbour, zero if that comes later
+            other = rounded[place[order[i] ^ 1]]  # its neighbour; zero if not rounded yet
             least = (-pair_bound - other.clamp(max=0)).clamp(min=low)
             most = (pair_bound - other.clamp(min=0)).clamp(max=high)
             rounded[i] = left[i].round().clamp(least, most)

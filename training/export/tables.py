@@ -1,8 +1,7 @@
-"""Probability tables counted on the symbols that the codec sends.
+"""Probability tables from counts of the symbols that the encoder chooses.
 
-The rate term of training assumes logistic distributions, which the symbols that an encoder chooses
-by rate and distortion follow only roughly. Tables cost a decoder nothing, so every scale level gets
-the distribution that was counted.
+Training assumes logistic distributions, which symbols chosen by rate and distortion follow only
+roughly. Tables cost decoders nothing, so every scale level gets the measured distribution.
 """
 
 from __future__ import annotations
@@ -22,12 +21,12 @@ from lbbic_engine.layout.blocks import grid, split_blocks
 from lbbic_engine.networks.weights import LoadedModel
 from training.export.integers import logistic_counts, to_counts
 
-PRIOR_SYMBOLS = 1000.0  # how many symbols the assumed distribution counts for
-TAIL = 2.0**-12  # probability of an escape that a narrower row may have
+PRIOR_SYMBOLS = 1000.0  # the weight of the assumed distribution, in symbols
+TAIL = 2.0**-12  # the largest probability of an escape with which a narrower row is used
 
 
 class _CountingWriter(LatentWriter):
-    """Codes like an encoder and counts the symbols of every level."""
+    """An encoder that counts the symbols of every level."""
 
     def count_into(self, counts: NDArray[np.float64]) -> None:
         self._counts = counts

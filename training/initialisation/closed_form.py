@@ -1,7 +1,7 @@
-"""A codec without a gradient step: the linear path in closed form.
+"""Initialises the network in closed form, as a linear codec.
 
-Least squares predict a block from its context, the principal components of the residual are the
-latents, and their spread sets the scales. Training starts from here.
+A least-squares predictor, the principal components of its residual as latents, and their deviations
+as scales. Training starts from here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor
 from lbbic_engine.layout import wavefront
 from lbbic_engine.networks.float_network import PIXEL_UNIT, BlockNetwork
 
-# Contexts in the fit carry noise of this strength (in 8-bit steps), as decoded ones do.
+# Deviation of the noise added to contexts, in 8-bit steps, since decoded contexts are noisy.
 CONTEXT_NOISE = 4.0
 RIDGE = 1e-4
 

@@ -1,8 +1,8 @@
-"""Revives units that never fire.
+"""Reinitialises dead units.
 
-A rectified unit whose input stays below zero on every block computes nothing and learns nothing.
-Units die in large numbers while learning rates are high. Revived units get random input weights and
-zero output weights, so that the function of the network does not change.
+A rectified unit whose input is negative on every block computes nothing and learns nothing. Many
+units die while learning rates are high. They get random input weights and zero output weights, so
+that the function of the network does not change.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from training.simulation import closed_loop
 
 @torch.no_grad()
 def revive(network: BlockNetwork, x: Tensor, rate: Tensor, grid: tuple[int, int]) -> int:
-    """Revives the units that fire on none of blocks x (C, rows·columns, 3B²); how many."""
+    """Reinitialise units that are zero on all blocks x (C, rows·columns, 3B²); return how many."""
     most: dict[Dense, Tensor] = {}
     inputs: dict[Dense, Tensor] = {}
     fronts: dict[Dense, int] = {}

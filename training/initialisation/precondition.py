@@ -1,10 +1,9 @@
 """Preconditioning of the matrices that read pixels, for training only.
 
-Neighbouring pixels are nearly equal, so the covariance of a context has eigenvalues five orders
-of magnitude apart, and any optimiser's step is either far too long for the mean brightness or far
+Neighbouring pixels are nearly equal, so the eigenvalues of a context's covariance differ by five
+orders of magnitude, and an optimiser's step is either far too long for the mean brightness or far
 too short for detail. The matrices W that read contexts are therefore trained as V in W = V·S, where
-S is a symmetric power of the contexts' covariance. The network is the same, and plain weights are
-saved and exported.
+S is a power of the contexts' covariance. The network is the same; W is what is saved and exported.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""Where the contexts of a training step come from: two kinds of sources of batches.
+"""Two sources of batches for training, which differ in their contexts.
 
-``OnPolicy`` is exact. Fresh crops are coded in wavefront order without gradients, so that a step
-sees exactly what a decoder would; one run of the loop serves a few steps.
+``OnPolicy`` is exact: fresh crops are coded in wavefront order without gradients, so that contexts
+are those of a decoder. One run of the loop serves a few steps.
 
-``Asymptotic`` is ACL training as in Kamisli 2024, refreshed at every visit. Contexts are the
-reconstructions from the previous visit of the same crop, initially the crop itself; closed and open
-loop agree once the networks settle. It is cheap, but contexts get stale when there are many crops.
+``Asymptotic`` is ACL training (Kamisli 2024). Contexts are the reconstructions from the last step
+with the same crop, initially the crop itself. Closed and open loop agree once the networks
+converge. It is cheap, but with many crops contexts become stale.
 """
 
 from __future__ import annotations
@@ -36,21 +36,18 @@ from training.shared.steps import seeded_random
 from training.simulation import closed_loop
 
 BUFFER = "reconstructions.npy"
-LMBDA_SPREAD = 1.15  # for a range of rates as wide as wanted
+LMBDA_SPREAD = 1.15  # widens the range of rates
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Blocks x and their reconstructions x_hat (C, n, 3B²), bfloat16.
+    """C crops of n blocks for a training step."""
 
-    ``rate`` (C, 8) and ``lmbdas`` (C,) are of the crops' qualities.
-    """
-
-    x: Tensor
-    x_hat: Tensor
-    rate: Tensor
-    lmbdas: Tensor
-    crops: NDArray[np.int64]  # numbers of the crops, where they are fixed
+    x: Tensor  # (C, n, 3B²), bfloat16
+    x_hat: Tensor  # (C, n, 3B²), bfloat16: reconstructions for the contexts
+    rate: Tensor  # (C, 8)
+    lmbdas: Tensor  # (C,)
+    crops: NDArray[np.int64]  # numbers of the crops, if they are fixed
 
 
 class Source(Protocol):
@@ -58,7 +55,7 @@ class Source(Protocol):
         """Batches for the next few steps; they depend on the seed, the step and the networks."""
 
     def keep(self, batch: Batch, x_hat: Tensor) -> None:
-        """Takes the reconstructions that a step has made."""
+        """Store the reconstructions made by a step."""
 
     def save(self, run: Path) -> None: ...
 
@@ -68,7 +65,7 @@ class Source(Protocol):
 def make_source(
     recipe: Recipe, network: BlockNetwork, pictures: Sequence[Tensor], device: str
 ) -> Source:
-    """The kind of source that the recipe asks for."""
+    """Return the source that the recipe selects."""
     if recipe.acl_crops:
         return Asymptotic(recipe, pictures, device)
     return OnPolicy(recipe, network, pictures, device)
@@ -106,7 +103,7 @@ class OnPolicy:
         yield from map(Batch, *parts, numbers)
 
     def _closed_loop(self, x: Tensor, rate: Tensor) -> Tensor:
-        """x_hat of the network as it is now, with layers in bfloat16."""
+        """x_hat of the current network, with layers in bfloat16."""
         refresh_plain(self._twin, self._network)
         grid = (self._recipe.crop_blocks, self._recipe.crop_blocks)
         if not x.is_cuda:
@@ -137,7 +134,7 @@ class Asymptotic:
         self._x_hat = self._x.clone()
 
     def batches(self, step: int) -> Iterator[Batch]:
-        """One batch; a pass goes over all crops, each with the quality that it always has."""
+        """One batch; a pass covers all crops, each with its fixed quality."""
         steps_per_pass = len(self._x) // self._recipe.crops
         number, place = divmod(step, steps_per_pass)
         order = np.random.default_rng([self._recipe.seed, number]).permutation(len(self._x))
@@ -178,7 +175,7 @@ def to_blocks(crops: Tensor, block_size: int) -> Tensor:
 
 
 def draw_qualities(recipe: Recipe, count: int, random: np.random.Generator) -> list[float]:
-    """Qualities such that every ``crops`` of them, or all, cover the whole range evenly."""
+    """Random qualities; each group of ``recipe.crops`` covers the whole range evenly."""
     group = min(recipe.crops, count)
     part = (np.arange(count) % group + random.random(count)) / group
     chosen = MIN_QUALITY + part * (MAX_QUALITY - MIN_QUALITY)

@@ -1,4 +1,4 @@
-"""What a run cost and achieved: its learning curve as a plot, and the speed of its steps."""
+"""Reports on runs: a plot of the learning curve, and the speed of training steps."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The training loop: read it from top to bottom.
+"""The training loop of the production model.
 
-What a run keeps is in ``shared.run_folder``. Randomness depends on the seed and the step alone, so
-a resumed run follows the schedule that it would have followed.
+``shared.run_folder`` describes a run's files. Randomness depends only on the seed and the step, so
+a resumed run continues as if it had not been interrupted.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ MIN_RATE_SHARE = 1e-3  # of the learning rate, at the very end
 
 
 class Trainer:
-    """The state of a run; ``train`` advances it, ``state`` and ``restore`` keep it."""
+    """The networks and optimisers of a run."""
 
     def __init__(self, recipe: Recipe, network: BlockNetwork, mixer: Tensor, device: str) -> None:
         self.recipe = recipe
@@ -110,9 +110,9 @@ def save_float(network: BlockNetwork, path: Path) -> None:
 
 
 def load_float(network: BlockNetwork, path: Path) -> None:
-    """Loads the parameters, of a network with fewer hidden units, too (``widen``).
+    """Load parameters, also of a network with fewer hidden units (``widen``).
 
-    Steps of activations are the affair of a calibration to come.
+    Steps of activations are not loaded, since calibration sets them.
     """
     values = load_file(path)
     hidden = values["context_2.weight"].shape[0]
@@ -126,7 +126,7 @@ def load_float(network: BlockNetwork, path: Path) -> None:
 
 
 def train(run: Path, data: Path, *, device: str = "cpu") -> None:
-    """Goes on with a run from its checkpoint, its start, or the closed form, up to its end."""
+    """Train until the end of a run, from its checkpoint, its start weights or the closed form."""
     folder = RunFolder(run)
     recipe = from_values(folder.recipe_values())
     grid = (recipe.crop_blocks, recipe.crop_blocks)

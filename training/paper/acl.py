@@ -1,13 +1,13 @@
-"""Asymptotic closed-loop training as the paper does it: one pass after the other.
+"""Asymptotic closed-loop (ACL) training as in the paper.
 
-Contexts are pictures, made anew once an iteration: in iteration 0 the originals, then what the
-best networks of the iteration before have made of all crops, in one parallel pass on *their*
-contexts. When both agree, open and closed loop are the same. How long an iteration lasts, and
-when the closed loop takes over, is in ``recipe.Acl``.
+Contexts are renewed once per iteration: in iteration 0 they are the originals, later the
+reconstructions of all crops by the best networks of the previous iteration, in one parallel pass
+with *its* contexts. Once both agree, open and closed loop are the same. ``recipe.Acl`` determines
+how long an iteration lasts, and when the closed loop decides.
 
-A run's folder also holds, say, ``contexts3.npz`` (the reconstructions that iteration 3 takes)
-and the best networks so far, by the open loop of the iteration and by the closed loop.
-Training and held-out crops are drawn anew from the seed.
+A run's folder also contains the contexts of the current iteration (``contexts3.npz``, for example)
+and the best networks so far, by the open loop of the iteration and by the closed loop. Training and
+held-out crops are drawn again from the seed.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ CHAINED_MIN_SHARE = 0.5  # of the least learning rate, then
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands; the networks and the optimiser aside."""
+    """The state of a run besides networks and optimiser."""
 
     iteration: int = 0
     epoch: int = 0  # of all iterations
@@ -49,7 +49,7 @@ class Progress:
 
 
 def train_acl(trainer: PaperTrainer) -> None:
-    """Goes through the iterations, from wherever the run stands."""
+    """Train through the remaining iterations."""
     AclTraining(trainer).run()
 
 
@@ -93,7 +93,7 @@ class AclTraining:
                 self._save()
 
     def _validate(self) -> bool:
-        """Measures the epoch; whether the iteration is to end."""
+        """Validate after an epoch; return whether the iteration ends."""
         trainer, now = self.trainer, self.progress
         epoch = now.epoch + 1
         now = replace(now, epoch=epoch, place=0)
@@ -177,7 +177,7 @@ class AclTraining:
 
     @torch.no_grad()
     def _reconstruct(self, crops: Tensor, contexts: Tensor, grid: tuple[int, int]) -> Tensor:
-        """What the networks make of the crops in one parallel pass on their contexts; uint8."""
+        """Reconstruct the crops in one parallel pass with the given contexts; uint8."""
         trainer = self.trainer
         parts = []
         for x, x_hat in zip(
@@ -196,7 +196,7 @@ class AclTraining:
             self.optimiser, factor=0.8, patience=4, threshold=3e-4, cooldown=1, min_lr=least
         )
 
-    # What a resumed run needs.
+    # State of a resumed run.
 
     def _best(self, name: str) -> Path:
         return self.trainer.folder.path / name
@@ -205,7 +205,7 @@ class AclTraining:
         return self.trainer.folder.path / f"contexts{self.progress.iteration}.npz"
 
     def _save_contexts(self) -> None:
-        """Before the checkpoint that needs them; those of the iteration before may still be."""
+        """Save the contexts before the checkpoint that needs them; old ones are kept until then."""
         with replacing(self._contexts_path()) as file:
             np.savez(file, crops=self.contexts.numpy(), validation=self.validation_contexts.cpu())
 

@@ -1,13 +1,12 @@
 """Imports the paper's published checkpoints.
 
 A checkpoint is ``{"state_dict0": …}`` saved by ``torch.save``. Its layers are convolutions over
-blocks, 1×1 or masked 3×3; here they are matrices on the blocks that a mask leaves (see
-``lbbic_engine.networks.paper_float``). Layers whose outputs are added have a bias each there and
-one in common here.
+blocks, 1×1 or masked 3×3. They become matrices on the unmasked blocks (see
+``lbbic_engine.networks.paper_float``). Biases of layers whose outputs are added become one.
 
-Pixels are v / 255 - 1/2 there and (v - 128) / 255 here, which is 1/510 less. So 1/510 times the sum
-of a layer's weights is added to its bias here, and the padding around a picture, which is 0 there,
-is -1/510 here.
+Pixels are v / 255 - 1/2 in the checkpoint and (v - 128) / 255 here, which is 1/510 less. So 1/510
+times the sum of a layer's weights is added to its bias, and the padding around a picture, 0 in the
+checkpoint, becomes -1/510.
 """
 
 from __future__ import annotations
@@ -23,8 +22,8 @@ from lbbic_engine.layout.wavefront import NEIGHBOURS
 from lbbic_engine.networks.paper_float import GDN, PaperNetwork, Transform
 
 KEY = "state_dict0"
-OFFSET = 1 / 510  # of their pixels to ours
-# Entries that hold no weights: masks are known, the others follow from the sizes.
+OFFSET = 1 / 510  # from pixels here to pixels in the checkpoint
+# Entries without weights: masks are known, the others follow from the sizes.
 _IGNORED = (".mask", ".pedestal", ".bound")
 _IGNORED_PARTS = ("conditional_gaussian_model.", "postpm.")
 CENTRE = (1, 1)
@@ -33,7 +32,7 @@ Checkpoint = dict[str, Tensor]
 
 
 def read_checkpoint(path: Path, config: PaperConfig) -> PaperNetwork:
-    """The float networks of a checkpoint; LbbicError if it is none, or one of another variant."""
+    """Return the networks of a checkpoint; LbbicError if it is invalid or of another variant."""
     entries = _read(path)
     _check(path, entries, config)
     return network_of(entries, config)
@@ -82,11 +81,11 @@ def expected_shapes(config: PaperConfig) -> dict[str, tuple[int, ...]]:
 
 
 def _read(path: Path) -> Checkpoint:
-    """The tensors of a checkpoint; never runs what a pickle asks for."""
+    """Return the tensors of a checkpoint; never executes code in a pickle."""
     path.open("rb").close()
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever a file that is none makes torch raise
+    except Exception as error:  # torch raises anything for an invalid file
         detail = f"{path} cannot be read: it is damaged, or holds more than tensors."
         raise LbbicError("Not a checkpoint", detail) from error
     entries = loaded.get(KEY) if isinstance(loaded, dict) else None

@@ -1,9 +1,9 @@
-"""The paper's networks without a gradient step: a linear codec carried through their layers.
+"""Initialises the paper's networks in closed form, as a linear codec.
 
-Least squares predict a block from its context, the principal components of what is left are the
-latents (``initialisation.closed_form.fit_linear``). GDN is nearly linear for small values, so the
-first channels of every hidden layer carry them scaled down: the analysis transform the latents, the
-synthesis transform the pixels. All other channels stay random.
+The codec is that of ``initialisation.closed_form.fit_linear``: a least-squares predictor and the
+principal components of its residual. GDN is nearly linear for small values, so the first channels
+of every hidden layer carry small multiples of the latents (in the analysis transform) or pixels (in
+the synthesis transform). All other channels remain random.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""The paper's float network written as integers, with the proof that no sum is rounded.
+"""Converts the paper's float networks to integers, and checks that no sum can be rounded.
 
-Formats are those of ``lbbic_engine.networks.paper_integer``. Every unit is a power of two: an
-activation's is chosen from what the closed loop shows on calibration pictures (``calibrate``),
-that of a row of weights from its largest one. In the synthesis transform it may be finer where that
-changes the row's outputs less: the others make good for weights that are clipped (``rounding``).
-Every bound that the integer twin's docstring states is checked here on the actual weights;
-``BoundError`` says which layer breaks one.
+The formats are those of ``lbbic_engine.networks.paper_integer``. Every unit is a power of two. That
+of an activation is chosen from its range in the closed loop on calibration pictures
+(``calibrate``), that of a row of weights from the largest weight. In the synthesis transform a
+smaller unit is used if it changes the row's outputs less, although it clips some weights: the
+others compensate (``rounding``). Every bound stated there is checked on the actual weights;
+``BoundError`` names the layer that violates one.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ from training.paper import loop
 from training.shared.losses import normal_tail
 
 HEADROOM = 1.25  # times what calibration shows
-WIDE_HEADROOM = 16.0  # GDN amplifies what is out of the ordinary
+WIDE_HEADROOM = 16.0  # GDN amplifies unusual values
 FINEST = 256.0  # a channel's unit is at most this much finer than its layer's coarsest
 SUM_BOUND = {False: 2.0**24, True: 2.0**31}  # of a layer that is not wide, or is
-CLIPPED_BITS = 2  # by so many at most a row's unit is finer than its largest weight's
+CLIPPED_BITS = 2  # by which a row's unit may be finer than its largest weight requires
 NORM_BITS = 52
 LARGEST_EXPONENT = 8
 MAX_SHIFT = 60
@@ -51,11 +51,11 @@ PIXEL_BOUND = 128.0
 
 @dataclass(frozen=True)
 class Calibration:
-    """What the closed loop shows of the decoder's layers.
+    """Statistics of the decoder's layers in the closed loop.
 
-    ``units`` of every non-linearity's input and output channels; ``moments``: sums of a·aᵀ over
-    the inputs a of the synthesis transform's matrices, for GDN the squares of its inputs, in the
-    networks' own units.
+    ``units`` are those of every non-linearity's input and output channels. ``moments`` are sums of
+    a·aᵀ over the inputs a of the synthesis transform's matrices (for GDN, the squares of its
+    inputs), in the float networks' units.
     """
 
     units: dict[nn.Module, tuple[Tensor, Tensor]]
@@ -132,9 +132,7 @@ def integer_tensors(network: PaperNetwork, calibration: Calibration) -> dict[str
 
 
 def analysis_tensors(network: PaperNetwork) -> dict[str, Tensor]:
-    """The float part, in half precision: the analysis transform, and what it sees outside of a
-    picture.
-    """
+    """The float part, in half precision: the analysis transform and the padding value."""
     tensors = dict(network.analysis_transform.state_dict())
     if network.outside:
         tensors["outside"] = network.outside
@@ -142,7 +140,7 @@ def analysis_tensors(network: PaperNetwork) -> dict[str, Tensor]:
 
 
 class _Tensors:
-    """The integer twin's tensors as they come about."""
+    """Collects the tensors of the integer network."""
 
     def __init__(self, calibration: Calibration) -> None:
         self.by_name: dict[str, Tensor] = {}
@@ -178,7 +176,7 @@ class _Tensors:
         """
         high = kernels.WIDE_WEIGHT_BOUND
         limit = SUM_BOUND[bound > PIXEL_BOUND]
-        # A row of tiny weights must not make its bias overflow, nor a long row its sum.
+        # Neither the bias of a row of tiny weights nor the sum of a long row may overflow.
         least = torch.maximum(bias.abs() * 4, weight.abs().sum(dim=1) * bound * 2) / limit
         least = _power_above(least.clamp(min=2.0**-60))
         unit = torch.maximum(_power_above(weight.abs().amax(dim=1) / high), least)
@@ -267,7 +265,7 @@ def _add_synthesis_transform(
 
 
 def _padding_bias(layer: nn.Linear, rows: _Rows, padding_value: Tensor) -> Tensor:
-    """What each neighbour (4, outputs) adds to a layer's accumulators when it is missing."""
+    """The values (4, outputs) that each missing neighbour adds to a layer's accumulators."""
     sums = layer.weight.double().unflatten(1, (len(NEIGHBOURS), -1)).sum(dim=2).t()
     padding_bias = (sums * padding_value / rows.unit).round()
     if (rows.reach + padding_bias.abs().sum(dim=0)).max() >= SUM_BOUND[False]:

@@ -4,9 +4,9 @@ Crops lie side by side. A grid is extended by two blocks to either side and abov
 are the networks' ``outside``, so that every neighbour is at the same distance in its tensors,
 and features are defined on the columns beyond the picture, too (see ``networks/paper_float.py``).
 
-``run_blocks`` goes in wavefront order, without gradients: the contexts that it makes are those
-that a decoder would see, up to the rounding of floating-point sums. ``evaluate_blocks`` takes
-given reconstructions as contexts and evaluates all blocks in one pass, for training.
+``run_blocks`` codes in wavefront order, without gradients: its contexts are those of a decoder, up
+to the rounding of floating-point sums. ``evaluate_blocks`` uses given reconstructions as contexts
+and evaluates all blocks in one pass, for training.
 """
 
 from __future__ import annotations

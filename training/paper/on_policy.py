@@ -1,7 +1,7 @@
 """On-policy training of the paper's networks: each step's contexts come from the closed loop.
 
-Fresh crops are coded in wavefront order without gradients, so that a step sees just what a decoder
-would; one run of the loop serves a few steps. The averaged networks are the result.
+Fresh crops are coded in wavefront order without gradients, so that contexts are those of a decoder.
+One run of the loop serves a few steps. The averaged networks are the result.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MIN_RATE_SHARE = 1e-2  # of the learning rate, at the very end
 
 
 def train_on_policy(trainer: PaperTrainer) -> None:
-    """Steps on contexts that the closed loop has made just before."""
+    """Train until the end of the run."""
     recipe, plan = trainer.recipe, trainer.recipe.on_policy
     average = copy.deepcopy(trainer.network).requires_grad_(False)
     optimiser = torch.optim.Adam(_groups(trainer.network))

@@ -1,8 +1,8 @@
-"""What a training run of the paper's networks is made of: frozen values from a TOML file. No torch.
+"""Recipes for training the paper's networks, read from TOML files. Imports no torch.
 
-There are two ways of training. ``acl`` is the paper's: passes over fixed crops, whose contexts
-are reconstructions of the pass before (``Acl``). ``on-policy`` draws fresh crops and takes their
-contexts from the closed loop itself (``OnPolicy``).
+There are two methods. ``acl`` is the paper's: iterations over fixed crops, whose contexts are
+reconstructions of the previous iteration (``Acl``). ``on-policy`` draws fresh crops and takes their
+contexts from the closed loop (``OnPolicy``).
 """
 
 from __future__ import annotations

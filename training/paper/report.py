@@ -1,4 +1,4 @@
-"""Learning curves at one quality: a run of the paper's networks beside other runs."""
+"""Plots learning curves at one quality: a run of the paper's networks and other runs."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from training.shared.run_folder import RunFolder
 
 
 def train(run: Path, data: Path, *, device: str = "cpu") -> None:
-    """Goes on with a run from its checkpoint or its beginning, up to its end."""
+    """Train until the end of a run, from its checkpoint if there is one."""
     folder = RunFolder(run)
     recipe = from_values(folder.recipe_values())
     trainer = PaperTrainer(recipe, folder, data, device)

@@ -1,7 +1,7 @@
-"""Training of the paper's networks: what its two ways share (``acl``, ``on_policy``).
+"""What the two methods of training the paper's networks share (``acl``, ``on_policy``).
 
-What a run keeps is in ``shared.run_folder``. Randomness depends on the seed and the step alone, so
-a resumed run follows the schedule that it would have followed.
+``shared.run_folder`` describes a run's files. Randomness depends only on the seed and the step, so
+a resumed run continues as if it had not been interrupted.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Training data of the refinement: crops of pictures and what the codec makes of them.
+"""Training data of the refinement: crops of pictures and their reconstructions.
 
-The codec does not change, so everything is computed once. A folder of such crops holds one
-safetensors file for each batch of crops that were coded together, at one quality.
+The codec does not change, so the data are computed once. A folder contains one safetensors file for
+each batch of crops, which were coded together at one quality.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The refinement in floating point, and the patches that it reads.
 
-A block is seen again with a ring of the decoded pixels around it, in the orientation in which it
-was coded: what was decoded before it is then always to the left and above. Units are those of
+The network reads a block and a ring of decoded pixels around it, flipped as the block was for
+coding, so that blocks decoded earlier are always to the left and above. Units are those of
 ``lbbic_engine.networks.float_network``.
 """
 

@@ -69,9 +69,9 @@ def draw_crops(
 ) -> Tensor:
     """Crops (count, side, side, 3), each place of each picture equally likely, mirrored and turned.
 
-    A share of them is enlarged up to two times, with grain, since pictures shrunk for a data set
-    are sharper and cleaner than those of a camera. Made on the device of the pictures; the grain
-    is torch's randomness.
+    A ``soft_share`` of them is enlarged up to two times, with grain, since pictures shrunk for a
+    data set are sharper and cleaner than those of a camera. Crops are on the device of the
+    pictures; the grain is drawn by torch.
     """
     areas = np.array([p.shape[0] * p.shape[1] for p in pictures], dtype=float)
     crops = []

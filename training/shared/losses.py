@@ -11,8 +11,8 @@ from torch import Tensor
 def bits(values: Tensor, scales: Tensor) -> Tensor:
     """-log2 of the probability of a unit bin around ``values`` under a logistic distribution.
 
-    Zero mean; ``values`` and ``scales`` in quantisation steps. Written for the tail on the side
-    of the value, so that it neither underflows nor cancels: with a = (|v| - 1/2) / s,
+    Zero mean; ``values`` and ``scales`` in quantisation steps. Computed from the tail on the side
+    of the value, to avoid underflow and cancellation: with a = (|v| - 1/2) / s,
     P = sigmoid(-a) - sigmoid(-a - 1/s) = sigmoid(-a) · sigmoid(a + 1/s) · (1 - exp(-1/s)).
     """
     inverse = 1 / scales

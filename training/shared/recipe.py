@@ -1,4 +1,4 @@
-"""What a training run is made of: frozen values read from a TOML file. No torch."""
+"""Recipes for training the production model, read from TOML files. Imports no torch."""
 
 from __future__ import annotations
 

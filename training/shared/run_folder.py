@@ -1,8 +1,8 @@
 """The folder of a training run, of whichever kind.
 
-It holds ``recipe.json``, ``checkpoint.pt``, the tables ``log.csv`` and ``validation.csv``, and, if
-the run began with float weights, these as ``start.safetensors``. What is written anew is written
-aside and renamed, so a kill at any moment leaves the last one whole.
+It contains ``recipe.json``, ``checkpoint.pt``, the tables ``log.csv`` and ``validation.csv``, and
+``start.safetensors`` if the run began with float weights. Files are replaced by renaming a
+temporary file, so an interruption at any moment leaves the old file intact.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class RunFolder:
         return values
 
     def save(self, state: dict[str, object]) -> None:
-        """Takes the place of the checkpoint."""
+        """Replace the checkpoint."""
         save_state(self.checkpoint, state)
 
     def load(self, device: str) -> dict[str, Any] | None:
@@ -66,11 +66,11 @@ class RunFolder:
         return load_state(self.checkpoint, device) if self.checkpoint.exists() else None
 
     def log(self, row: Mapping[str, object]) -> None:
-        """Appends what some steps were like: ``step``, ``seconds`` since the last row, and more."""
+        """Append a row about some steps: ``step``, ``seconds`` since the last row, and more."""
         _append_row(self.path / "log.csv", row)
 
     def log_validation(self, row: Mapping[str, object]) -> None:
-        """Appends what the networks of a step give on held-out pictures."""
+        """Append a row about a validation on held-out pictures."""
         _append_row(self.path / "validation.csv", row)
 
     def log_rows(self) -> list[dict[str, float]]:
@@ -88,7 +88,7 @@ class RunFolder:
         ]
 
     def record(self, recipe: DataclassInstance, step: int) -> dict[str, Any]:
-        """What a weights file says of how it came about."""
+        """Return the training record for a model file."""
         record: dict[str, Any] = {"recipe": asdict(recipe), "step": step}
         if rows := _read_texts(self.path / "validation.csv"):
             record["validation"] = rows[-1]
@@ -104,14 +104,14 @@ def save_state(path: Path, state: dict[str, object]) -> None:
 
 
 def load_state(path: Path, device: str = "cpu") -> dict[str, Any]:
-    """What ``save_state`` has saved; never runs what a pickle asks for."""
+    """Load what ``save_state`` has saved; never executes code in a pickle."""
     state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
     return state
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file beside ``path`` that takes its place once it is whole."""
+    """Open a temporary file that replaces ``path`` once it is complete."""
     aside = path.with_suffix(".tmp")
     with aside.open("wb") as file:
         yield file
@@ -119,7 +119,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 
 def _append_row(path: Path, row: Mapping[str, object]) -> None:
-    """Each table has rows of the same names; the header comes first."""
+    """Append a row to a table, with a header if it is new."""
     new = not path.exists()
     with path.open("a", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, row.keys())
@@ -129,7 +129,7 @@ def _append_row(path: Path, row: Mapping[str, object]) -> None:
 
 
 def _read_rows(path: Path) -> list[dict[str, float]]:
-    """All rows of a table, if there is one; what is empty in a row is not in it."""
+    """Return all rows of a table, if it exists, without empty cells."""
     return [{k: float(v) for k, v in row.items() if v} for row in _read_texts(path)]
 
 

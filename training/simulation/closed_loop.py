@@ -1,8 +1,8 @@
 """The closed loop in floating point, over many crops side by side, without gradients.
 
-The same wavefront and the same choice of symbols as the codec's: what it leaves behind is the
-context that a decoder would see, up to the rounding of floating-point sums and the tables that
-are counted later. It makes the contexts of on-policy training and the figures of held-out pictures.
+Order and choice of symbols are those of the codec, so reconstructions are those of a decoder, up to
+the rounding of floating-point sums and the probability tables, which are counted later. They are
+the contexts of on-policy training, and validation measures them.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def run(
 class Captured:
     """The loop of one network on crops of one shape as a CUDA graph.
 
-    Ten thousand launches at the price of one; it follows the network's values as they change.
+    One launch instead of some ten thousand. The graph reads the network's current values.
     """
 
     def __init__(

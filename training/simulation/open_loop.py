@@ -41,9 +41,9 @@ def open_loop_losses(
 ) -> Losses:
     """Losses of blocks x (C, n, 3B²) whose neighbours were reconstructed as x_hat.
 
-    Symbols are an encoder's; gradients pass through the choice as if there were none. The rate
-    counts them, which is what the scales learn from. Values learn from a rate smoothed by uniform
-    noise, since that of a symbol has no gradient.
+    Symbols are those of an encoder; their gradient is that of the identity. Scales learn from the
+    rate of the symbols. Values learn from a rate with uniform noise, since that of symbols has no
+    gradient.
     """
     config = network.config
     context = neighbours_of(x_hat, grid)
