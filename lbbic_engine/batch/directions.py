@@ -48,8 +48,9 @@ class CodedFile:
 class Encoding:
     """Pictures to .lbb files, as ``codec.compress``, or for a target as ``search_quality``.
 
-    ``strip`` are kinds of metadata to leave out; ``skip_larger`` writes no file that would not be
-    smaller than its picture. ``mask`` is a picture, of one file: white is better, as ``read_mask``.
+    Larger pictures are resized to ``longest_side`` pixels. ``strip`` are kinds of metadata to leave
+    out. ``skip_larger`` writes no file that would not be smaller than its picture. ``mask`` is a
+    picture, of one file: white is better, as ``read_mask``.
     """
 
     quality: float | None = None
@@ -62,6 +63,7 @@ class Encoding:
     exact: bool = True
     mask: Path | None = None
     device: str = "auto"
+    longest_side: int | None = None
     strip: tuple[str, ...] = ()
     skip_larger: bool = False
     measure_ms_ssim: bool = False
@@ -99,10 +101,12 @@ class Encoding:
     ) -> list[CodedFile]:
         """Raises as ``codec.compress`` and ``load_picture``, for the first file that fails."""
         from lbbic_engine.pictures.read import load_picture
+        from lbbic_engine.pictures.resize import resize
         from lbbic_engine.pictures.strip import strip
 
         sizes = [_size(content) for content, _ in files]
-        pictures = [strip(load_picture(_source(content)), self.strip) for content, _ in files]
+        loaded = [load_picture(_source(content)) for content, _ in files]
+        pictures = [resize(strip(picture, self.strip), self.longest_side) for picture in loaded]
         started = perf_counter()
         coded = self._compress(pictures, progress, cancelled, executor)
         shares = _shares(perf_counter() - started, pictures)

@@ -79,6 +79,12 @@ def _add_compress(subparsers: Any) -> None:
         "black worse, the grey in the middle neither",
     )
     parser.add_argument(
+        "--longest-side",
+        type=_positive(int),
+        metavar="PX",
+        help="resize larger pictures to at most PX pixels wide and high",
+    )
+    parser.add_argument(
         "--strip",
         type=_metadata,
         action="extend",

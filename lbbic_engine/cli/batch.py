@@ -62,6 +62,7 @@ def compress(args: Namespace) -> int:
         exact=args.exact,
         mask=args.mask,
         device=args.device,
+        longest_side=args.longest_side,
         strip=tuple(args.strip),
         skip_larger=args.skip_larger,
     )

@@ -47,9 +47,13 @@ def choose_target(parent: QWidget, proposal: Path) -> Path | None:
 
 def choose_export(parent: QWidget, proposal: Path) -> Path | None:
     """Where to export to, in the format that the name's ending or else the filter says."""
-    filters = [f"{name} (*{suffix})" for name, suffix in EXPORTS.items()]
+    filters = {suffix: f"{name} (*{suffix})" for name, suffix in EXPORTS.items()}
     name, chosen = QFileDialog.getSaveFileName(
-        parent, tr("Export picture"), _within_reach(proposal), ";;".join(filters)
+        parent,
+        tr("Export picture"),
+        _within_reach(proposal),
+        ";;".join(filters.values()),
+        filters.get(proposal.suffix, ""),
     )
     if Path(name).suffix.lower() in {*EXPORTS.values(), ".jpeg"}:
         return Path(name)

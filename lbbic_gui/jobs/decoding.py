@@ -105,7 +105,10 @@ def decode(
     )
     notices = (*(notice.text for notice in lost), *colours.notices)
     levels = halvings(picture.picture())
-    return Coded(point, picture, levels, errors, info.payload_bytes, notices)
+    contents = messages.FileContents(
+        info.version, info.weights, tuple(info.metadata_bytes.items()), info.has_alpha
+    )
+    return Coded(point, picture, levels, errors, info.payload_bytes, contents, notices)
 
 
 def measure(

@@ -16,6 +16,7 @@ Pixels = NDArray[np.uint8]
 
 METADATA = frozenset({"exif", "gps", "icc", "xmp"})  # as the engine calls them
 CODECS = {"jpeg": "JPEG", "webp": "WebP", "avif": "AVIF"}  # to compare with
+_FORMATS = {"jpg": "JPEG", "jfif": "JPEG", "tif": "TIFF", "webp": "WebP", "jp2": "JPEG 2000"}
 VIEW, THUMBNAIL, BATCH, BACKGROUND = range(4)  # priorities, the first goes first
 
 
@@ -54,6 +55,12 @@ class Source:
     def is_lbb(self) -> bool:
         return self.path is not None and self.path.suffix.lower() == ".lbb"
 
+    @property
+    def format(self) -> str:
+        """PNG, JPEG…: by the name's ending; a pasted picture counts as PNG."""
+        suffix = self.path.suffix.lower().lstrip(".") if self.path is not None else "png"
+        return _FORMATS.get(suffix, suffix.upper())
+
     def version(self) -> FileVersion | None:
         """Of the file as it is now; None where there is none."""
         return FileVersion.of(self.path) if self.path is not None else None
@@ -87,11 +94,15 @@ class Model:
 
 @dataclass(frozen=True)
 class EncodeOptions:
-    """What a file depends on beside its picture and quality: model, effort, the metadata kept."""
+    """What a file depends on beside its picture and quality: model, effort, metadata, size.
+
+    ``longest_side`` in pixels is for larger pictures; 0: none is resized.
+    """
 
     model: str = ""
     effort: str = "fast"
     keep: frozenset[str] = METADATA
+    longest_side: int = 0
 
 
 @dataclass(frozen=True)
@@ -147,7 +158,15 @@ class Front:
     step: Step
 
 
-Report = InstalledModels | Step | DecodingStarted | Front
+@dataclass(frozen=True)
+class ExportSize:
+    """About how large a picture is in the format of ``suffix``."""
+
+    suffix: str
+    file_bytes: int
+
+
+Report = InstalledModels | Step | DecodingStarted | Front | ExportSize
 
 
 # --- answers ------------------------------------------------------------------------------------
@@ -212,6 +231,16 @@ class Point:
 
 
 @dataclass(frozen=True)
+class FileContents:
+    """What an .lbb file says of itself; ``metadata`` are kinds with their bytes."""
+
+    version: str
+    model: str
+    metadata: tuple[tuple[str, int], ...]
+    has_alpha: bool
+
+
+@dataclass(frozen=True)
 class Coded:
     """A picture that was coded and decoded again, and its halvings.
 
@@ -223,6 +252,7 @@ class Coded:
     levels: tuple[Pixels, ...] = field(repr=False)
     errors: NDArray[np.float32] | None = field(repr=False)
     payload_bytes: int
+    contents: FileContents
     notices: tuple[str, ...] = ()
 
 
@@ -243,6 +273,13 @@ class Saved:
 
 
 @dataclass(frozen=True)
+class ExportSizes:
+    """The formats that can hold a picture."""
+
+    sizes: tuple[ExportSize, ...]
+
+
+@dataclass(frozen=True)
 class Baseline:
     """What another codec makes of the picture; ``canvas`` None where it cannot be so small."""
 
@@ -254,4 +291,15 @@ class Baseline:
     levels: tuple[Pixels, ...] = field(default=(), repr=False)
 
 
-Answer = InstalledModels | Ready | Found | Thumb | Opened | Point | Coded | Saved | Baseline
+Answer = (
+    InstalledModels
+    | Ready
+    | Found
+    | Thumb
+    | Opened
+    | Point
+    | Coded
+    | Saved
+    | Baseline
+    | ExportSizes
+)

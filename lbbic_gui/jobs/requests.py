@@ -10,10 +10,12 @@ from lbbic_gui.jobs.messages import (
     Baseline,
     Coded,
     EncodeOptions,
+    ExportSizes,
     FileVersion,
     Found,
     InstalledModels,
     Opened,
+    Pixels,
     Point,
     Ready,
     Saved,
@@ -80,9 +82,10 @@ class Find(Request[Found]):
 
 @dataclass(frozen=True)
 class Open(OfPicture[Opened]):
-    """Read a picture for the canvas."""
+    """Read a picture for the canvas, in the size that it is coded in."""
 
     needs_model = False
+    longest_side: int = 0
 
 
 @dataclass(frozen=True)
@@ -158,9 +161,19 @@ class Export(Request[Saved]):
 
 
 @dataclass(frozen=True)
+class MeasureExports(Request[ExportSizes]):
+    """How large a decoded picture is in the formats of ``suffixes``; reports ``ExportSize``."""
+
+    needs_model = False
+    canvas: Pixels = field(compare=False, repr=False)
+    suffixes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class CompareAtSize(OfPicture[Baseline]):
     """Code by another codec with at most ``max_bytes``."""
 
     needs_model = False
     codec: str
     max_bytes: int
+    longest_side: int = 0

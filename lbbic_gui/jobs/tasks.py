@@ -24,6 +24,7 @@ from lbbic_gui.jobs.decoding import (
     measure,
     reporter,
 )
+from lbbic_gui.jobs.exporting import export, file_facts, measure_exports, skipped
 from lbbic_gui.jobs.messages import (
     METADATA,
     Coded,
@@ -71,8 +72,8 @@ class Tasks:
                 return conversion.find(paths)
             case requests.Thumbnail(source):
                 return conversion.thumbnail(source)
-            case requests.Open(source):
-                return self._open(source)
+            case requests.Open():
+                return self._open(request)
             case requests.Code():
                 return self._code(request, report, cancelled)
             case requests.Decode():
@@ -84,13 +85,15 @@ class Tasks:
             case requests.Save():
                 return self._save(request, report, cancelled)
             case requests.Export():
-                return _export(request, report, cancelled)
+                return export(request, report, cancelled)
+            case requests.MeasureExports():
+                return measure_exports(request, report, cancelled)
             case requests.CompareAtSize():
                 return self._compare(request, cancelled)
         raise TypeError(f"no such request: {request}")
 
-    def _open(self, source: Source) -> messages.Opened:
-        read = self._picture(source)
+    def _open(self, request: requests.Open) -> messages.Opened:
+        read = self._resized(request.source, request.longest_side)
         picture, colours = read.picture, conversion.Colours(read.picture.icc, read.picture.grey)
         canvas = conversion.to_canvas(colours.on_screen(picture.pixels))
         return messages.Opened(
@@ -117,11 +120,17 @@ class Tasks:
             self._last = last = ReadPicture(source, version, picture, file_bytes)
         return last
 
-    def _kept(self, source: Source, options: EncodeOptions) -> ReadPicture:
-        """The picture with only the metadata that the user keeps, its colours as they were."""
-        from lbbic_engine.pictures.strip import strip
+    def _resized(self, source: Source, longest_side: int) -> ReadPicture:
+        from lbbic_engine.pictures.resize import resize
 
         read = self._picture(source)
+        return replace(read, picture=resize(read.picture, longest_side or None))
+
+    def _kept(self, source: Source, options: EncodeOptions) -> ReadPicture:
+        """The picture as it is coded: its size, the metadata that are kept, its colours."""
+        from lbbic_engine.pictures.strip import strip
+
+        read = self._resized(source, options.longest_side)
         return replace(read, picture=strip(read.picture, METADATA - options.keep))
 
     def _code(self, request: requests.Code, report: OnReport, cancelled: IsCancelled) -> Coded:
@@ -164,7 +173,7 @@ class Tasks:
 
     def _save(self, request: requests.Save, report: OnReport, cancelled: IsCancelled) -> Saved:
         if request.policy == "skip" and os.path.lexists(request.target) and not _is_own(request):
-            return _skipped(request.target)
+            return skipped(request.target)
         point, data, source = None, request.data, request.source
         notices: tuple[str, ...] = ()
         if data is None and source.is_lbb:
@@ -180,7 +189,7 @@ class Tasks:
                 point = self._compress_only(compress, report, cancelled)
                 notices = _texts(self._picture(source).picture.notices)
             data = point.data
-        like = _facts(source.path)
+        like = file_facts(source.path)
         if request.skip_larger and source.path and like and len(data) >= like.st_size:
             return Saved(source.path, point, like.st_size, skipped="larger")
         is_again = _is_own(request)
@@ -194,7 +203,7 @@ class Tasks:
     ) -> messages.Baseline:
         from lbbic_engine.measure import baseline_process, metrics
 
-        picture = self._picture(request.source).picture
+        picture = self._resized(request.source, request.longest_side).picture
         result = baseline_process.encode_at_size(
             picture.pixels, request.codec, request.max_bytes, cancelled
         )
@@ -238,48 +247,9 @@ def _texts(notices: tuple[Notice, ...]) -> tuple[str, ...]:
     return tuple(notice.text for notice in notices)
 
 
-def _export(request: requests.Export, report: OnReport, cancelled: IsCancelled) -> Saved:
-    from lbbic_engine import codec
-    from lbbic_engine.pictures import formats, write
-
-    if request.policy == "skip" and os.path.lexists(request.target):
-        return _skipped(request.target)
-    info = codec.read_info(request.data)
-    formats.format_for(request.target, info.width, info.height)  # before work is spent on it
-    picture = codec.decompress(
-        request.data,
-        device=request.device,
-        partial=request.partial,
-        progress=reporter(report, tr("Decoding")),
-        cancelled=cancelled,
-    )
-    target = free_name(request.target) if request.policy == "rename" else request.target
-    notices = write.save_image(
-        picture,
-        target,
-        overwrite=request.policy == "replace",
-        like=_facts(request.like),
-        keep_date=request.keep_date,
-    )
-    return Saved(target, None, target.stat().st_size, notices=_texts(notices))
-
-
 def _is_own(request: requests.Save) -> bool:
     """Whether the target is the picture's earlier result, unchanged since."""
     return request.own is not None and FileVersion.of(request.target) == request.own
-
-
-def _skipped(target: Path) -> Saved:
-    version = FileVersion.of(target)
-    return Saved(target, None, version.file_bytes if version else 0, skipped="exists")
-
-
-def _facts(path: Path | None) -> os.stat_result | None:
-    """Permissions and dates of what a file is made of, while that is there."""
-    try:
-        return path.stat() if path is not None else None
-    except OSError:
-        return None
 
 
 def _write(

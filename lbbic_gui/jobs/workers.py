@@ -55,6 +55,7 @@ class Workers:
             weights=models.weights_name(options.model),
             effort=options.effort,
             device=request.device,
+            longest_side=options.longest_side or None,
             strip=tuple(METADATA - options.keep),
             measure_ms_ssim=True,
         )

@@ -30,7 +30,7 @@ class ComparePanel(QWidget):
         self.button.setToolTip(
             self.tr("The best of each that is not larger than the .lbb file; click one to see it")
         )
-        self.button.clicked.connect(self._on_wanted)
+        self.button.clicked.connect(self.start)
         self.names = {codec: QPushButton(name) for codec, name in CODECS.items()}
         names = {**CODECS, "lbbic": "LBBIC"}
         self.cells = {codec: (_figure(name), _figure(name)) for codec, name in names.items()}
@@ -109,7 +109,10 @@ class ComparePanel(QWidget):
         for cell, word in zip(self.cells[codec], words, strict=True):
             cell.setText(word)
 
-    def _on_wanted(self) -> None:
+    def start(self) -> None:
+        """Compare, if there is something to compare."""
+        if not self.isEnabled():
+            return
         self.reset()
         self.button.setEnabled(False)
         self._table.show()

@@ -48,7 +48,7 @@ class ModelPanel(QWidget):
         self.box.clear()
         for model in installed:
             self.box.addItem(model.title, model.name)
-        if chosen is not None:
+        if chosen is not None and chosen in installed:
             self.box.setCurrentIndex(installed.index(chosen))
 
 

@@ -11,7 +11,9 @@ from PySide6.QtWidgets import QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout
 from lbbic_gui.jobs.messages import Coded
 from lbbic_gui.panels.compare import ComparePanel
 from lbbic_gui.panels.controls import BlockPanel, ModelPanel, OverlayPanel, TargetPanel
-from lbbic_gui.panels.parts import add_section, make_rule
+from lbbic_gui.panels.effort_panel import EffortPanel
+from lbbic_gui.panels.file_panel import FilePanel
+from lbbic_gui.panels.parts import Section, make_rule
 from lbbic_gui.panels.quality_panel import QualityPanel
 from lbbic_gui.panels.rate_plot import RATE_POINTS, RatePlot
 from lbbic_gui.panels.result_panel import MetricsPanel, ResultPanel
@@ -45,6 +47,11 @@ class Inspector(QWidget):
         self.block = BlockPanel()
         self.target = TargetPanel()
         self.compare = ComparePanel(session, tools)
+        self.file = FilePanel(session)
+        self.effort = EffortPanel(session)
+        self.details = QPushButton()
+        self.details.setProperty("flat", True)
+        self.details.setToolTip(self.tr("Measures, plot, overlays and targets (D)"))
         self.save = QPushButton(self.tr("Save .lbb…"))
         self.save.setProperty("primary", True)
         self.export = QPushButton(self.tr("Export…"))
@@ -52,6 +59,7 @@ class Inspector(QWidget):
         self._lay_out()
         self._connect(session, tools)
         self._show_models()
+        self._show_parts()
         self._show_result(None)
 
     def _lay_out(self) -> None:
@@ -62,15 +70,19 @@ class Inspector(QWidget):
         column.setSpacing(4)
         column.addWidget(self.result)
         column.addSpacing(12)
+        column.addWidget(self.file)
         column.addWidget(self.model)
         column.addWidget(self.quality)
-        column.addSpacing(12)
-        column.addWidget(self.metrics)
-        add_section(column, self.tr("Rate and distortion"), self.plot)
-        add_section(column, self.tr("Overlay"), self.overlay)
-        column.addWidget(self.block)
-        add_section(column, self.tr("Reach a target"), self.target)
-        add_section(column, self.tr("Compare at the same size"), self.compare)
+        column.addWidget(self.effort)
+        self._metrics = Section(self.tr("Measures"), self.metrics)
+        self._comparison = Section(self.tr("Compare at the same size"), self.compare)
+        self._plot = Section(self.tr("Rate and distortion"), self.plot)
+        self._overlay = Section(self.tr("Overlay"), self.overlay, self.block)
+        self._target = Section(self.tr("Reach a target"), self.target)
+        for part in (self._comparison, self._metrics, self._plot, self._overlay, self._target):
+            column.addWidget(part)
+        column.addSpacing(8)
+        column.addWidget(self.details, 0, Qt.AlignmentFlag.AlignLeft)
         column.addStretch(1)
         self.scroll_area = QScrollArea()
         self.scroll_area.setWidget(content)
@@ -101,7 +113,9 @@ class Inspector(QWidget):
         session.coded.connect(self._show_result)
         session.points_changed.connect(self._show_points)
         session.quality_changed.connect(self._show_points)
+        session.current_changed.connect(self._show_parts)
         session.settings.changed.connect(self._show_models)
+        session.settings.changed.connect(self._show_parts)
         session.networks.changed.connect(self._show_models)
 
     def reveal_block(self) -> None:
@@ -109,11 +123,23 @@ class Inspector(QWidget):
         if self.block.isVisibleTo(self):
             QTimer.singleShot(0, lambda: self.scroll_area.ensureWidgetVisible(self.block, 0, 12))
 
+    def _show_parts(self) -> None:
+        """Few parts or all of them, for a picture or for a file that was opened."""
+        row, detailed = self._session.row, self._session.settings.values.detailed
+        is_lbb = row is not None and row.source.is_lbb
+        self.file.setVisible(is_lbb)
+        for part in (self.quality, self.effort, self._comparison):
+            part.setVisible(not is_lbb)
+        for part in (self._metrics, self._plot, self._target):
+            part.setVisible(detailed and not is_lbb)
+        self._overlay.setVisible(detailed)
+        self.details.setText(self.tr("Fewer details") if detailed else self.tr("More details"))
+
     def _show_models(self) -> None:
         """List the models, and allow what the chosen one can do with the picture on view."""
         row, networks = self._session.row, self._session.networks
         is_picture = row is not None and not row.source.is_lbb
-        self.model.show_models(networks.installed, networks.chosen())
+        self.model.show_models(networks.installed if is_picture else (), networks.chosen())
         self.model.setEnabled(is_picture)
         self.target.setEnabled(is_picture and not networks.has_single_quality)
         self._show_points()

@@ -19,9 +19,16 @@ def make_rule() -> QFrame:
     return rule
 
 
-def add_section(column: QVBoxLayout, title: str, widget: QWidget) -> None:
-    column.addSpacing(12)
-    column.addWidget(make_rule())
-    column.addSpacing(10)
-    column.addWidget(make_label("heading", title))
-    column.addWidget(widget)
+class Section(QWidget):
+    """Widgets below a rule and a heading, shown and hidden together."""
+
+    def __init__(self, title: str, *widgets: QWidget) -> None:
+        super().__init__()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 12, 0, 0)
+        column.setSpacing(4)
+        column.addWidget(make_rule())
+        column.addSpacing(6)
+        column.addWidget(make_label("heading", title))
+        for widget in widgets:
+            column.addWidget(widget)

@@ -41,7 +41,14 @@ class ResultPanel(QWidget):
         session.coded.connect(self._show_result)
         session.row_failed.connect(self._on_row_failed)
         session.stale.connect(self._show_stale)
+        session.settings.changed.connect(self._show_again)
         self._show_row(None)
+
+    def _show_again(self) -> None:
+        """With more or fewer details."""
+        row, result = self._session.row, self._session.result
+        if row is not None and result is not None and self.figure.isEnabled():
+            self._show_size(row, len(result.point.data))
 
     def _show_row(self, row: Row | None) -> None:
         self.name.setText(row.source.name if row else self.tr("No picture"))
@@ -98,6 +105,7 @@ class ResultPanel(QWidget):
         self.figure.setEnabled(True)
         set_role(self.figure, "figure")
         bpp = f"{8 * after / max(row.width * row.height, 1):.2f} bpp"
+        details = [bpp] if self._session.settings.values.detailed else []
         if row.source.is_lbb:
             self.figure.setText(text.size(after))
             self.line.setText(bpp)
@@ -105,7 +113,8 @@ class ResultPanel(QWidget):
         self.figure.setText(text.saving(row.file_bytes, after))
         set_role(self.figure, "grown" if after > row.file_bytes else "figure")
         sizes = f"{text.size(row.file_bytes)} → {text.size(after)}"
-        self.line.setText(f"{sizes}  ·  {bpp}")
+        of_what = self.tr("of the {}").format(row.source.format)
+        self.line.setText("  ·  ".join((of_what, sizes, *details)))
         if after > row.file_bytes:
             self.warning.setText(self.tr("Larger than the original file"))
             self.warning.show()

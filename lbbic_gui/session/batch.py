@@ -86,6 +86,7 @@ class Batch(QObject):
         self._load = Workload()
         self.outputs = Outputs()
         queue.rowsMoved.connect(self._on_moved)
+        queue.layoutChanged.connect(self._on_moved)
         queue.removed.connect(self._on_removed)
         queue.rowsInserted.connect(self.tell)
         coder.ended.connect(self._next)  # a row that is waited for is coded, or will not be

@@ -9,6 +9,7 @@ from functools import partial
 from PySide6.QtCore import QObject, Signal
 
 from lbbic_gui.jobs.conversion import small_canvas
+from lbbic_gui.jobs.estimates import encoding_seconds
 from lbbic_gui.jobs.lanes import Job, Jobs
 from lbbic_gui.jobs.messages import (
     Coded,
@@ -26,6 +27,8 @@ from lbbic_gui.state.networks import Networks
 from lbbic_gui.state.queue_model import BUSY, QueueModel, Row, State
 from lbbic_gui.state.settings import Settings
 from lbbic_gui.style.text import tr
+
+_MEASURABLE_SECONDS = 0.5
 
 
 class Coder(QObject):
@@ -49,6 +52,7 @@ class Coder(QObject):
         self._queue, self._jobs, self._settings, self._networks = queue, jobs, settings, networks
         self._cache = Cache()
         self._pace = Pace()
+        self._slowness = 1.0  # of this machine, against the engine's estimate
         self._job: Job[Coded] | None = None
 
     @property
@@ -58,6 +62,10 @@ class Coder(QObject):
     def is_coding(self, row: Row) -> bool:
         """Whether just what is wanted of a row is on its way."""
         return self._job is not None and self._job.request == self._request(row)
+
+    def seconds_for(self, pixels: int, effort: str) -> float:
+        """About how long coding such a picture and decoding it will take, by the last one."""
+        return self._slowness * encoding_seconds(pixels, effort)
 
     def code(self, row: Row, on_coded: Callable[[Coded], None]) -> None:
         """Code a row in place of what is being coded; at once where the result is known."""
@@ -105,6 +113,7 @@ class Coder(QObject):
         if is_wanted:
             self._job = None
         if isinstance(answer, Coded):
+            self._note_seconds(row, request)
             self._cache.add(request, answer)
             self._take(row, request, answer)
         match answer:
@@ -115,6 +124,13 @@ class Coder(QObject):
             case _ if row.state in BUSY and not self.is_coding(row):
                 self._rest(row)
         self.ended.emit()
+
+    def _note_seconds(self, row: Row, request: Code | Decode) -> None:
+        """Learn from a picture that took long enough to be measured."""
+        seconds = self._pace.seconds()
+        if isinstance(request, Code) and request.data is None and seconds > _MEASURABLE_SECONDS:
+            expected = encoding_seconds(row.width * row.height, request.options.effort)
+            self._slowness = seconds / max(expected, 1e-9)
 
     def _take(self, row: Row, request: Code | Decode, coded: Coded) -> None:
         """Note with the row what came out."""

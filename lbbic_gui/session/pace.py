@@ -23,6 +23,10 @@ class Pace:
         """A job has begun."""
         self._began, self._stage = time.monotonic(), ""
 
+    def seconds(self) -> float:
+        """Since the job began."""
+        return time.monotonic() - self._began
+
     def words(self, step: Step) -> str:
         """Where the job stands; empty as long as there is nothing new to read."""
         now = time.monotonic()

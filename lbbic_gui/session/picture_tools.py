@@ -71,7 +71,8 @@ class PictureTools(QObject):
         if row is not None and result is not None:
             self.stop_comparing()
             for codec in CODECS:
-                request = CompareAtSize(row.source, codec, len(result.point.data))
+                side = self._session.settings.values.longest_side
+                request = CompareAtSize(row.source, codec, len(result.point.data), side)
                 take = partial(self._on_baseline, row, codec)
                 job = self._session.jobs.submit(request, take, priority=BACKGROUND)
                 self._comparisons.append(job)

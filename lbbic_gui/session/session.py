@@ -66,8 +66,7 @@ class Session(QObject):
         self.coded.emit(None)
         self.points_changed.emit()
         if row is not None and not row.source.is_lbb:
-            take = partial(self._on_opened, row)
-            self._opening = self.jobs.submit(Open(row.source), take)
+            self._open(row)
         if row is not None and row.state is not State.FAILED:
             self._preview(row)
 
@@ -118,6 +117,15 @@ class Session(QObject):
 
     # --- the picture on view --------------------------------------------------------------------
 
+    def _reopen(self) -> None:
+        """Read the original again, in another size."""
+        if self.row is not None:
+            self._open(self.row)
+
+    def _open(self, row: Row) -> None:
+        request = Open(row.source, self.settings.values.longest_side)
+        self._opening = self.jobs.submit(request, partial(self._on_opened, row))
+
     def _preview(self, row: Row) -> None:
         if row.follow_file():
             self.adder.look_again(row)
@@ -148,6 +156,12 @@ class Session(QObject):
                 if not row.source.is_lbb:
                     row.points.clear()
             self.points_changed.emit()
+            if (
+                self.row is not None
+                and self.original
+                and values.longest_side != before.longest_side
+            ):
+                self._open(self.row)
             self.code_again()
         elif self.result is not None and self.result.point.quality != self.quality():
             self.code_again()

@@ -10,6 +10,12 @@ from PySide6.QtWidgets import QMenu, QMenuBar
 
 from lbbic_gui.style.text import tr
 
+RECENT = "recent"  # a menu, not an action
+LIST_MENU = (
+    *("save", "export", "compare", "retry", "show_in_folder", "copy_path"),
+    *("move_up", "move_down", "remove", "remove_all"),
+)
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -30,6 +36,7 @@ def entries() -> tuple[Entry, ...]:
     return (
         Entry("open", file, tr("Open…"), ("Ctrl+O",)),
         Entry("open_folder", file, tr("Open folder…"), ("Ctrl+Shift+O",)),
+        Entry(RECENT, file, tr("Open recent")),
         Entry("sample", file, tr("Try a sample"), ("Ctrl+T",)),
         Entry("", file, ""),
         Entry("save", file, tr("Save .lbb…"), ("Ctrl+S",)),
@@ -46,7 +53,10 @@ def entries() -> tuple[Entry, ...]:
         Entry("move_up", edit, tr("Move picture up"), ("Alt+Up",)),
         Entry("move_down", edit, tr("Move picture down"), ("Alt+Down",)),
         Entry("remove", edit, tr("Remove picture"), ("Ctrl+Backspace",)),
+        Entry("remove_all", edit, tr("Remove all pictures"), ("Ctrl+Shift+Backspace",)),
         Entry("retry", edit, tr("Retry picture"), ("Ctrl+R",)),
+        Entry("show_in_folder", edit, tr("Show in folder"), ("Ctrl+Shift+F",)),
+        Entry("copy_path", edit, tr("Copy path"), ("Ctrl+Shift+C",)),
         Entry("", edit, ""),
         Entry("settings", edit, tr("Settings…"), ("Ctrl+,",)),
         Entry("zoom_in", view, tr("Zoom in"), ("Ctrl++", "Ctrl+=")),
@@ -57,12 +67,14 @@ def entries() -> tuple[Entry, ...]:
         Entry("overlay", view, tr("Next overlay"), ("G",)),
         Entry("loupe", view, tr("Loupe"), ("L",), checkable=True),
         Entry("play", view, tr("Play the decoding"), ("P",)),
+        Entry("details", view, tr("Details in the inspector"), ("D",), checkable=True),
         Entry("inspector", view, tr("Inspector"), ("Ctrl+I",), checkable=True),
         Entry("side", compare, tr("Side by side"), ("Ctrl+1",), "mode"),
         Entry("split", compare, tr("Split"), ("Ctrl+2",), "mode"),
         Entry("flip", compare, tr("Flip"), ("Ctrl+3",), "mode"),
         Entry("difference", compare, tr("Difference"), ("Ctrl+4",), "mode"),
         Entry("", compare, ""),
+        Entry("compare", compare, tr("Compare at the same size"), ("Ctrl+Shift+E",)),
         Entry("original", compare, tr("Original"), ("1",)),
         Entry("half", compare, tr("Half and half"), ("2",)),
         Entry("compressed", compare, tr("Compressed"), ("3",)),
@@ -76,7 +88,7 @@ def build(parent: QObject) -> dict[str, QAction]:
     actions: dict[str, QAction] = {}
     groups: dict[str, QActionGroup] = {}
     for entry in entries():
-        if not entry.name:
+        if entry.name in ("", RECENT):
             continue
         action = QAction(entry.words, parent)
         action.setShortcuts([QKeySequence(key) for key in entry.keys])
@@ -90,20 +102,33 @@ def build(parent: QObject) -> dict[str, QAction]:
     return actions
 
 
-def fill_menus(bar: QMenuBar, actions: dict[str, QAction]) -> None:
-    """Put the actions into their menus, which are made as they are met."""
+def fill_menus(bar: QMenuBar, actions: dict[str, QAction], recent: QMenu) -> None:
+    """Put the actions into their menus, and ``recent`` into the first."""
     menus: dict[str, QMenu] = {}
     for entry in entries():
         menu = menus.get(entry.menu) or bar.addMenu(entry.menu)
         menus[entry.menu] = menu
-        if entry.name:
+        if entry.name == RECENT:
+            recent.setTitle(entry.words)
+            menu.addMenu(recent)
+        elif entry.name:
             menu.addAction(actions[entry.name])
         else:
             menu.addSeparator()
 
 
-def mouse_help() -> tuple[tuple[str, str], ...]:
-    """What no action stands for."""
+def help_pairs() -> list[tuple[str, str]]:
+    """Every action's keys with its words, then what mouse and keys do beside the actions."""
+    native = QKeySequence.SequenceFormat.NativeText
+    pairs = []
+    for entry in entries():
+        if entry.name not in ("", RECENT):
+            keys = " / ".join(QKeySequence(key).toString(native) for key in entry.keys)
+            pairs.append((keys, entry.words.rstrip("…")))
+    return [*pairs, *_mouse_help()]
+
+
+def _mouse_help() -> tuple[tuple[str, str], ...]:
     return (
         (tr("Wheel"), tr("Zoom at the cursor")),
         (tr("Drag"), tr("Move the picture, or the split handle")),

@@ -9,7 +9,8 @@ from PySide6.QtCore import QMimeData, QObject, Signal
 from PySide6.QtGui import QGuiApplication, QUndoStack
 from PySide6.QtWidgets import QWidget
 
-from lbbic_gui.desktop import file_dialogs, transfer
+from lbbic_gui.desktop import file_dialogs, reveal, transfer
+from lbbic_gui.dialogs.export_dialog import ExportDialog
 from lbbic_gui.painting.overlays import Overlay
 from lbbic_gui.painting.view_options import Mode
 from lbbic_gui.session.picture_tools import PictureTools
@@ -57,6 +58,7 @@ class Commands(QObject):
         if paths:
             folder = paths[0] if paths[0].is_dir() else paths[0].parent
             self.settings.change(last_folder=str(folder))
+            self.settings.add_recent(paths)
             self.session.adder.open(paths)
 
     def try_sample(self) -> None:
@@ -110,6 +112,14 @@ class Commands(QObject):
     def _set_model(self, name: str) -> None:
         self.settings.change(model=name)
 
+    def choose_effort(self, effort: str) -> None:
+        before = self.settings.values.effort
+        if effort != before:
+            self.undo.push(Change(self.tr("encoder"), self._set_effort, before, effort))
+
+    def _set_effort(self, effort: str) -> None:
+        self.settings.change(effort=effort)
+
     def choose_mode(self, mode: Mode) -> None:
         canvas = self._viewer.canvas
         if mode is not canvas.options.mode:
@@ -138,19 +148,48 @@ class Commands(QObject):
 
     def export(self) -> None:
         if self.session.result is not None:
-            target = file_dialogs.choose_export(self._window, self._tools.proposal(".png"))
-            if target is not None:
-                self._tools.export(target)
+            dialog = ExportDialog(self.session.result, self.session.jobs, self._window)
+            if dialog.exec():
+                proposal = self._tools.proposal(dialog.suffix)
+                target = file_dialogs.choose_export(self._window, proposal)
+                if target is not None:
+                    self._tools.export(target)
 
     def move(self, step: int) -> None:
         row = self.session.row
         if row is not None and self.session.queue.move(row, step):
             self.row_wanted.emit(row)
 
-    def remove(self) -> None:
-        if self.session.row is not None:
-            self.remove_row(self.session.row)
+    def remove_all(self) -> None:
+        if self.session.queue.rows:
+            self.remove(list(self.session.queue.rows))
 
-    def remove_row(self, row: Row) -> None:
-        words = self.tr("removal of {}").format(row.source.name)
-        self.undo.push(Removal(words, self.session.queue, row, self.row_wanted.emit))
+    def remove(self, rows: list[Row]) -> None:
+        names = rows[0].source.name if len(rows) == 1 else self.tr("{} pictures").format(len(rows))
+        words = self.tr("removal of {}").format(names)
+        self.undo.push(Removal(words, self.session.queue, rows, self.row_wanted.emit))
+
+    def arrange(self, order: list[Row]) -> None:
+        queue = self.session.queue
+        self.undo.push(Change(self.tr("sorting"), queue.arrange, list(queue.rows), order))
+
+    def show_in_folder(self) -> None:
+        """The file saved for the picture on view, else the picture's own."""
+        row = self.session.row
+        path = row and (row.saved_path or row.source.path)
+        if path:
+            reveal.show_in_folder(path)
+
+    def copy_path(self) -> None:
+        row = self.session.row
+        path = row and (row.saved_path or row.source.path)
+        if path:
+            QGuiApplication.clipboard().setText(str(path))
+            self.noticed.emit(self.tr("Path copied: {}").format(path))
+
+    def open_recent(self, path: Path) -> None:
+        if path.exists():
+            self.open_paths([path])
+        else:
+            self.noticed.emit(self.tr("No longer there: {}").format(path))
+            self.settings.forget_recent(path)

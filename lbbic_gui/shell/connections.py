@@ -8,8 +8,9 @@ from PySide6.QtCore import QObject
 from PySide6.QtGui import QAction, QUndoStack
 
 from lbbic_gui.painting.view_options import Mode
+from lbbic_gui.panels.compare import ComparePanel
 from lbbic_gui.panels.inspector import Inspector
-from lbbic_gui.panels.queue_view import QueueView
+from lbbic_gui.queue.queue_view import QueueView
 from lbbic_gui.shell.commands import Commands
 from lbbic_gui.viewer.viewer import Viewer
 
@@ -19,7 +20,12 @@ _MODES = {"side": Mode.SIDE, "split": Mode.SPLIT, "flip": Mode.FLIP, "difference
 
 
 def connect_actions(
-    actions: Actions, commands: Commands, viewer: Viewer, others: Mapping[str, Callable[[], object]]
+    actions: Actions,
+    commands: Commands,
+    viewer: Viewer,
+    queue: QueueView,
+    compare: ComparePanel,
+    others: Mapping[str, Callable[[], object]],
 ) -> None:
     """Let every action do what it says; ``others`` are those that the window itself does."""
     canvas, session = viewer.canvas, commands.session
@@ -36,7 +42,11 @@ def connect_actions(
         "cancel": commands.stop,
         "move_up": lambda: commands.move(-1),
         "move_down": lambda: commands.move(1),
-        "remove": commands.remove,
+        "remove": queue.want_removal,
+        "remove_all": commands.remove_all,
+        "show_in_folder": commands.show_in_folder,
+        "copy_path": commands.copy_path,
+        "compare": compare.start,
         "retry": session.retry,
         "zoom_in": lambda: canvas.zoom_by(1),
         "zoom_out": lambda: canvas.zoom_by(-1),
@@ -84,6 +94,7 @@ def connect_panels(
     """What panels ask for and only the window can do, and what one panel tells another."""
     inspector.quality.chosen.connect(commands.choose_quality)
     inspector.model.chosen.connect(commands.choose_model)
+    inspector.effort.chosen.connect(commands.choose_effort)
     inspector.save_wanted.connect(commands.save)
     inspector.export_wanted.connect(commands.export)
     inspector.overlay.chosen.connect(commands.choose_overlay)
@@ -93,7 +104,8 @@ def connect_panels(
     inspector.compare.chosen.connect(viewer.show_baseline)
     commands.overlay_changed.connect(inspector.overlay.show_overlay)
     commands.row_wanted.connect(queue.select)
-    queue.removal_wanted.connect(commands.remove_row)
+    queue.removal_wanted.connect(commands.remove)
+    queue.order_wanted.connect(commands.arrange)
     queue.cancel_wanted.connect(commands.stop)
     viewer.pill.cancel_wanted.connect(commands.stop)
     viewer.pinned.connect(inspector.block.show_block)

@@ -27,6 +27,14 @@ class EmptyState(QWidget):
         promise = QLabel(self.tr("Files stay on this computer"))
         for words in (formats, promise):
             words.setProperty("role", "faint")
+        self.purpose = QLabel(
+            self.tr(
+                "LBBIC makes photographs much smaller than JPEG does. Its .lbb files open in "
+                "this app,\nwith its command line, and in Python with Pillow; "
+                "other programs need an export."
+            )
+        )
+        self.purpose.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self.choose = QPushButton(self.tr("Choose images…"))
         self.choose.setProperty("primary", True)
         self.choose.clicked.connect(self.choose_wanted)
@@ -45,6 +53,8 @@ class EmptyState(QWidget):
         layout.addSpacing(16)
         layout.addLayout(buttons)
         layout.addSpacing(20)
+        layout.addWidget(self.purpose, 0, Qt.AlignmentFlag.AlignHCenter)
+        layout.addSpacing(12)
         layout.addWidget(formats, 0, Qt.AlignmentFlag.AlignHCenter)
         layout.addWidget(promise, 0, Qt.AlignmentFlag.AlignHCenter)
         layout.addStretch(1)

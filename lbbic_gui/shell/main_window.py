@@ -21,16 +21,17 @@ from PySide6.QtWidgets import (
 )
 
 from lbbic_gui.desktop import transfer
+from lbbic_gui.dialogs.help import AboutDialog, KeysDialog, confirm_stop
+from lbbic_gui.dialogs.settings_dialog import SettingsDialog
 from lbbic_gui.panels.inspector import WIDTH, Inspector
-from lbbic_gui.panels.queue_view import QueueView
+from lbbic_gui.queue.queue_view import QueueView
 from lbbic_gui.session.picture_tools import PictureTools
 from lbbic_gui.session.session import Session
 from lbbic_gui.shell import actions
 from lbbic_gui.shell.commands import Commands
 from lbbic_gui.shell.connections import connect_actions, connect_panels
-from lbbic_gui.shell.dialogs import AboutDialog, KeysDialog, confirm_stop
 from lbbic_gui.shell.empty_state import EmptyState
-from lbbic_gui.shell.settings_dialog import SettingsDialog
+from lbbic_gui.shell.recent_menu import RecentMenu
 from lbbic_gui.shell.status_bar import StatusBar
 from lbbic_gui.shell.toolbar import Toolbar
 from lbbic_gui.state.queue_model import Row
@@ -87,7 +88,8 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(self.pages)
         self.addToolBar(self.toolbar)
         self.setStatusBar(self.status)
-        actions.fill_menus(self.menuBar(), self.actions_)
+        self.recent = RecentMenu(self.settings, self.commands.open_recent, self)
+        actions.fill_menus(self.menuBar(), self.actions_, self.recent)
         self.restoreGeometry(self.settings.layout("geometry"))
         kept = self.settings.layout("splitter")
         if not kept.isEmpty():
@@ -112,15 +114,18 @@ class MainWindow(QMainWindow):
         others = {
             "quit": self.close,
             "settings": lambda: SettingsDialog(self.settings, self).exec(),
-            "keys": lambda: KeysDialog(self).exec(),
+            "keys": lambda: KeysDialog(actions.help_pairs(), self).exec(),
             "about": lambda: AboutDialog(self.session.networks, self).exec(),
         }
-        connect_actions(self.actions_, self.commands, self.viewer, others)
+        connect_actions(
+            self.actions_, self.commands, self.viewer, self.queue, self.inspector.compare, others
+        )
+        self.queue.destination.settings_wanted.connect(others["settings"])
+        self.actions_["details"].triggered.connect(lambda on: self.settings.change(detailed=on))
+        self.inspector.details.clicked.connect(self.actions_["details"].trigger)
         self.actions_["inspector"].setChecked(True)
         self.actions_["inspector"].triggered.connect(lambda on: self.inspector.setVisible(on))
-        self.queue.list.addActions(
-            [self.actions_[name] for name in ("retry", "move_up", "move_down", "remove")]
-        )
+        self.queue.list.addActions([self.actions_[name] for name in actions.LIST_MENU])
 
     def _on_added(self, row: Row, is_only_one: bool) -> None:
         if self.session.row is None or is_only_one:
@@ -131,6 +136,7 @@ class MainWindow(QMainWindow):
         if theme.needs(values.theme):
             self._apply_theme()
         self.viewer.timeline.reduce_motion = values.reduce_motion
+        self.actions_["details"].setChecked(values.detailed)
 
     def _apply_theme(self) -> None:
         application = QApplication.instance()
@@ -161,7 +167,7 @@ class MainWindow(QMainWindow):
             self.session.networks.look()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if transfer.is_welcome(event.mimeData()):
+        if event.source() is None and transfer.is_welcome(event.mimeData()):
             event.acceptProposedAction()
             self._light(True)
 

@@ -1,8 +1,8 @@
-"""What can be undone: choices, and the removal of a picture. The menu names the change."""
+"""What can be undone: choices, and the removal of pictures. The menu names the change."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from PySide6.QtGui import QUndoCommand
@@ -27,20 +27,21 @@ class Change(QUndoCommand, Generic[T]):
 
 
 class Removal(QUndoCommand):
-    """A picture leaves the queue, and comes back to its place with all that was made of it."""
+    """Pictures leave the queue, and come back to their places with all that was made of them."""
 
     def __init__(
-        self, words: str, queue: QueueModel, row: Row, restored: Callable[[Row], None]
+        self, words: str, queue: QueueModel, rows: Sequence[Row], restored: Callable[[Row], None]
     ) -> None:
         super().__init__(words)
-        self._queue, self._row, self._restored = queue, row, restored
-        self._place = 0
+        self._queue, self._rows, self._restored = queue, rows, restored
+        self._places: list[tuple[int, Row]] = []
 
     def redo(self) -> None:
-        self._place = self._queue.place(self._row)
-        if self._place >= 0:
-            self._queue.remove(self._row)
+        places = ((self._queue.place(row), row) for row in self._rows)
+        self._places = sorted((pair for pair in places if pair[0] >= 0), key=lambda pair: pair[0])
+        self._queue.remove([row for _, row in self._places])
 
     def undo(self) -> None:
-        if self._queue.restore(self._place, self._row):
-            self._restored(self._row)
+        back = [row for place, row in self._places if self._queue.restore(place, row)]
+        if back:
+            self._restored(back[0])

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
 from PySide6.QtCore import (
     QAbstractListModel,
+    QMimeData,
     QModelIndex,
     QObject,
     QPersistentModelIndex,
@@ -25,6 +25,7 @@ from lbbic_gui.style.text import tr
 
 ROW = int(Qt.ItemDataRole.UserRole)
 _NO_INDEX = QModelIndex()
+_ROWS = "application/x-lbbic-rows"
 _REPAINT_MS = 40  # the views hear of changes no more often
 Index = QModelIndex | QPersistentModelIndex
 
@@ -100,8 +101,8 @@ class Row:
         else:
             self.state = State.STOPPED if stopped else State.NEW
 
-    def status(self, *, short: bool = False) -> str:
-        """The state in a few words, or in fewer."""
+    def status(self) -> str:
+        """The state in a few words."""
         match self.state:
             case State.WAITING:
                 return tr("Waiting")
@@ -116,20 +117,36 @@ class Row:
                     return tr("Original kept: it is smaller")
                 return tr("Skipped: the file exists")
             case State.SAVED | State.CODED if self.result_bytes:
-                return self._result(short=short)
+                return self._result()
         return text.size(self.file_bytes) if self.file_bytes else tr("Added")
+
+    def columns(self) -> tuple[str, str, str]:
+        """State, size and saving; the last two are empty while there is no result."""
+        if self.state not in (State.SAVED, State.CODED) or not self.result_bytes:
+            return self.status(), "", ""
+        if self.source.is_lbb or not self.file_bytes:
+            return "", text.size(self.result_bytes), ""
+        state = tr("Saved") if self.state is State.SAVED else tr("Not saved")
+        saving = text.saving(self.file_bytes, self.result_bytes)
+        return state, text.size(self.result_bytes), saving
+
+    @property
+    def saving(self) -> float:
+        """The part of its file that its result does without; 0 as long as there is none."""
+        return (
+            1 - self.result_bytes / self.file_bytes if self.result_bytes and self.file_bytes else 0
+        )
 
     @property
     def has_grown(self) -> bool:
         """Whether its result is larger than its file."""
         return self.state in (State.SAVED, State.CODED) and self.result_bytes > self.file_bytes > 0
 
-    def _result(self, *, short: bool) -> str:
+    def _result(self) -> str:
         if self.source.is_lbb or not self.file_bytes:
             return text.size(self.result_bytes)
         saved = text.saving(self.file_bytes, self.result_bytes)
-        before = "" if short else f"{text.size(self.file_bytes)} → "
-        return f"{saved}  ·  {before}{text.size(self.result_bytes)}"
+        return f"{saved}  ·  {text.size(self.file_bytes)} → {text.size(self.result_bytes)}"
 
 
 class QueueModel(QAbstractListModel):
@@ -171,15 +188,30 @@ class QueueModel(QAbstractListModel):
             self._insert(len(self.rows), fresh)
         return fresh, len(sources) - len(fresh)
 
-    def remove(self, row: Row) -> None:
-        place = self.place(row)
-        self.beginRemoveRows(_NO_INDEX, place, place)
-        del self.rows[place]
+    def remove(self, rows: Sequence[Row]) -> None:
+        """Take rows out, neighbours together."""
+        for first, last in reversed(_runs(map(self.place, rows))):
+            gone = self.rows[first : last + 1]
+            self.beginRemoveRows(_NO_INDEX, first, last)
+            del self.rows[first : last + 1]
+            self._places.clear()
+            self._touched.difference_update(gone)
+            self._sources.difference_update(row.source for row in gone)
+            self.endRemoveRows()
+            for row in gone:
+                self.removed.emit(row)
+
+    def arrange(self, order: Sequence[Row]) -> None:
+        """Put the rows in an order; those that are not in it go to the end."""
+        self.layoutAboutToBeChanged.emit()
+        before = self.persistentIndexList()
+        followed = [self.rows[index.row()] for index in before]
+        wanted = {row: place for place, row in enumerate(order)}
+        self.rows.sort(key=lambda row: wanted.get(row, len(wanted)))
         self._places.clear()
-        self._touched.discard(row)
-        self._sources.discard(row.source)
-        self.endRemoveRows()
-        self.removed.emit(row)
+        after = [self.index(self.place(row)) for row in followed]
+        self.changePersistentIndexList(before, after)
+        self.layoutChanged.emit()
 
     def restore(self, place: int, row: Row) -> bool:
         """Put a row back where it was; False if its file has been added again meanwhile."""
@@ -235,6 +267,19 @@ class QueueModel(QAbstractListModel):
     def supportedDropActions(self) -> Qt.DropAction:
         return Qt.DropAction.MoveAction
 
+    def supportedDragActions(self) -> Qt.DropAction:
+        """Rows are moved in the list, and copied out of the window."""
+        return Qt.DropAction.MoveAction | Qt.DropAction.CopyAction
+
+    def mimeTypes(self) -> list[str]:
+        return [_ROWS]
+
+    def mimeData(self, indexes: Sequence[QModelIndex]) -> QMimeData:
+        """Says only that rows are dragged; which ones, the view knows."""
+        data = QMimeData()
+        data.setData(_ROWS, b"")
+        return data
+
     def touch(self, row: Row) -> None:
         """Tell the views soon that a row has changed."""
         if not self._touched:
@@ -245,10 +290,20 @@ class QueueModel(QAbstractListModel):
         """Tell the views now what has changed, in as few signals as there are runs of rows."""
         touched, self._touched = self._touched, set()
         self._timer.stop()
-        places = sorted(place for place in map(self.place, touched) if place >= 0)
-        for _, run in itertools.groupby(enumerate(places), lambda pair: pair[1] - pair[0]):
-            among = [place for _, place in run]
-            self.dataChanged.emit(self.index(among[0]), self.index(among[-1]))
+        places = [place for place in map(self.place, touched) if place >= 0]
+        for first, last in _runs(places):
+            self.dataChanged.emit(self.index(first), self.index(last))
+
+
+def _runs(places: Iterable[int]) -> list[tuple[int, int]]:
+    """First and last of each run of neighbouring places."""
+    runs: list[tuple[int, int]] = []
+    for place in sorted(places):
+        if runs and place == runs[-1][1] + 1:
+            runs[-1] = (runs[-1][0], place)
+        else:
+            runs.append((place, place))
+    return runs
 
 
 def _tool_tip(row: Row) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +15,7 @@ from PySide6.QtCore import QByteArray, QObject, QSettings, Signal
 from lbbic_gui.jobs.messages import EncodeOptions
 from lbbic_gui.jobs.naming import is_pattern
 
+RECENT = 10  # files and folders in the menu
 FILE_VARIABLE = "LBBIC_SETTINGS"  # another file in place of the user's
 
 _CHOICES = {
@@ -22,7 +24,7 @@ _CHOICES = {
     "effort": ("fast", "thorough"),
     "policy": ("rename", "replace", "skip"),
 }
-_RANGES = {"quality": (1.0, 8.0)}
+_RANGES = {"quality": (1.0, 8.0), "longest_side": (0, 65_535)}
 Value = str | float | bool
 
 
@@ -31,6 +33,7 @@ class Preferences:
     """``output_folder`` empty: beside the pictures. ``policy``: what to do with a taken name.
 
     ``pattern`` is the name of new files, see ``naming.fill``. ``model`` empty: the app's own.
+    ``longest_side`` in pixels is for larger pictures; 0: none is resized.
     """
 
     theme: str = "system"
@@ -43,13 +46,16 @@ class Preferences:
     pattern: str = "{name}"
     policy: str = "rename"
     skip_larger: bool = False
+    longest_side: int = 0
     keep_dates: bool = True
     keep_exif: bool = True
     keep_location: bool = True
     keep_icc: bool = True
     keep_xmp: bool = True
     reduce_motion: bool = False
+    detailed: bool = False  # the inspector
     last_folder: str = ""
+    lbb_explained: bool = False  # who can open .lbb files, at the first that is saved
 
     @cached_property
     def options(self) -> EncodeOptions:
@@ -61,7 +67,7 @@ class Preferences:
             "xmp": self.keep_xmp,
         }
         keep = frozenset(kind for kind, kept in kinds.items() if kept)
-        return EncodeOptions(self.model, self.effort, keep)
+        return EncodeOptions(self.model, self.effort, keep, self.longest_side)
 
 
 class Changes(TypedDict, total=False):
@@ -77,13 +83,16 @@ class Changes(TypedDict, total=False):
     pattern: str
     policy: str
     skip_larger: bool
+    longest_side: int
     keep_dates: bool
     keep_exif: bool
     keep_location: bool
     keep_icc: bool
     keep_xmp: bool
     reduce_motion: bool
+    detailed: bool
     last_folder: str
+    lbb_explained: bool
 
 
 class Settings(QObject):
@@ -111,6 +120,23 @@ class Settings(QObject):
         self._store.sync()
         self.values = Preferences()
         self.changed.emit(self.values)
+
+    def recent(self) -> list[Path]:
+        """Files and folders opened lately, the last one first."""
+        names = self._store.value("recent/paths")
+        names = [names] if isinstance(names, str) else names  # as a list of one is read back
+        return [Path(str(name)) for name in names] if isinstance(names, list) else []
+
+    def add_recent(self, paths: Sequence[Path]) -> None:
+        """Put paths before those opened earlier."""
+        self._keep_recent(list(dict.fromkeys([*paths, *self.recent()]))[:RECENT])
+
+    def forget_recent(self, path: Path) -> None:
+        self._keep_recent([other for other in self.recent() if other != path])
+
+    def _keep_recent(self, paths: list[Path]) -> None:
+        self._store.setValue("recent/paths", list(map(str, paths)))
+        self._store.sync()
 
     def layout(self, name: str) -> QByteArray:
         """A part of the window's layout, empty where none was kept."""
@@ -145,9 +171,9 @@ def _parse(raw: str, default: Value) -> Value | None:
     """The value in the default's type, None where the text is no such value."""
     if isinstance(default, bool):
         return {"true": True, "false": False}.get(raw.lower())
-    if isinstance(default, float):
+    if isinstance(default, int | float):
         try:
-            return float(raw)
+            return type(default)(raw)
         except ValueError:
             return None
     return raw
@@ -160,5 +186,5 @@ def _is_allowed(name: str, value: Value) -> bool:
         return is_pattern(str(value))
     if name in _RANGES:
         low, high = _RANGES[name]
-        return isinstance(value, float) and low <= value <= high
+        return isinstance(value, int | float) and low <= value <= high
     return True

@@ -14,18 +14,30 @@ def tr(text: str) -> str:
 
 
 def quality_name(quality: float) -> str:
-    """Smallest … Best for the rate points, between them the nearest one's name."""
+    """What a quality is good for, by the nearest rate point."""
     names = (
         tr("Smallest"),
-        tr("Tiny"),
-        tr("Small"),
-        tr("Balanced"),
-        tr("Good"),
-        tr("Fine"),
-        tr("Very fine"),
+        tr("Preview"),
+        tr("Web"),
+        tr("Web"),
+        tr("Share"),
+        tr("Share"),
+        tr("Keep"),
         tr("Best"),
     )
     return names[max(1, min(LEVELS, round(quality))) - 1]
+
+
+def efforts() -> dict[str, str]:
+    """The encoder's efforts with their names, the quickest first."""
+    return {"fast": tr("Fast"), "thorough": tr("Thorough")}
+
+
+def seconds(value: float) -> str:
+    """2 s, 4 min: a duration in one unit."""
+    if value < 90:
+        return tr("{} s").format(max(1, round(value)))
+    return tr("{} min").format(round(value / 60))
 
 
 def size(count: int) -> str:
@@ -69,11 +81,9 @@ def progress(stage: str, share: float) -> str:
     return tr("{}  {} %").format(stage, int(100 * share))
 
 
-def duration(seconds: float) -> str:
+def duration(value: float) -> str:
     """About how long something takes still."""
-    if seconds < 90:
-        return tr("{} s left").format(max(1, round(seconds)))
-    return tr("{} min left").format(round(seconds / 60))
+    return tr("{} left").format(seconds(value))
 
 
 def count(number: int, one: str, many: str) -> str:

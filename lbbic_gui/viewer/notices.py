@@ -88,6 +88,28 @@ class ProgressPill(Floating):
             self.place()
 
 
+class HintBanner(Floating):
+    """Something worth knowing, said once."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent, 480, at_top=True)
+        self.words = QLabel()
+        self.words.setWordWrap(True)
+        self.close_button = QPushButton(self.tr("Got it"))
+        self.close_button.clicked.connect(self.hide)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(16, 12, 16, 12)
+        layout.setSpacing(16)
+        layout.addWidget(self.words, 1)
+        layout.addWidget(self.close_button)
+
+    def show_hint(self, words: str) -> None:
+        self.words.setText(words)
+        self.show()
+        self.place()
+        announce(self, words)
+
+
 class ProblemBanner(Floating):
     """What went wrong with the picture on view."""
 

@@ -7,14 +7,14 @@ from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from lbbic_gui.jobs.decoded_picture import DecodingFrame
-from lbbic_gui.jobs.messages import CODECS, Baseline, Coded, DecodingStarted, Opened, Problem
+from lbbic_gui.jobs.messages import CODECS, Baseline, Coded, DecodingStarted, Opened, Problem, Saved
 from lbbic_gui.painting.overlays import Overlay, make_map
 from lbbic_gui.session.picture_tools import PictureTools
 from lbbic_gui.session.session import Session
 from lbbic_gui.state.queue_model import Row
 from lbbic_gui.style import text
 from lbbic_gui.viewer.canvas import Canvas
-from lbbic_gui.viewer.notices import ProblemBanner, ProgressPill
+from lbbic_gui.viewer.notices import HintBanner, ProblemBanner, ProgressPill
 from lbbic_gui.viewer.timeline import Timeline
 
 
@@ -36,6 +36,7 @@ class Viewer(QWidget):
         self.timeline = Timeline()
         self.pill = ProgressPill(self.canvas)
         self.banner = ProblemBanner(self.canvas)
+        self.hint = HintBanner(self.canvas)
         self.drop = QLabel(self.tr("Drop to add"), self.canvas)
         self.drop.setObjectName("drop")
         self.drop.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -60,6 +61,7 @@ class Viewer(QWidget):
             source.progressed.connect(self.pill.show_progress)
         for worker in (session.networks, self._tools):
             worker.failed.connect(self._on_problem)
+        session.batch.saved.connect(self._on_saved)
         self.banner.retry_wanted.connect(session.retry)
         self.banner.cpu_wanted.connect(lambda: session.retry("cpu"))
         self.banner.rest_wanted.connect(lambda: session.retry(partial=True))
@@ -130,6 +132,18 @@ class Viewer(QWidget):
         self.timeline.show_fronts(coded.picture.front_count)
         self.set_overlay(self.canvas.options.overlay)
         self.pinned.emit(self.canvas.options.pinned, coded)
+
+    def _on_saved(self, saved: Saved) -> None:
+        """Say at the first .lbb file who can open it."""
+        settings = self._session.settings
+        if not saved.skipped and not settings.values.lbb_explained:
+            settings.change(lbb_explained=True)
+            self.hint.show_hint(
+                self.tr(
+                    "Saved. Files of this kind open in LBBIC, with its command line, and in Python "
+                    "with Pillow. For other programs, export the picture."
+                )
+            )
 
     def _on_stale(self, stale: bool) -> None:
         self.canvas.set_options(badge=self.tr("Previous result") if stale else "")

@@ -17,7 +17,7 @@ import pytest
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
-PATIENCE_S = 600  # ends a test that hangs; no test is decided by how long something takes
+PATIENCE_S = int(os.environ.get("LBBIC_TEST_PATIENCE", 600))  # ends a test that hangs, decides none
 
 
 @pytest.fixture(scope="session")
@@ -153,6 +153,23 @@ class User:
         target = widget if widget is not None else self.window.viewer.canvas
         self.bot.keyClick(target, key, modifier if modifier is not None else none)
 
+    def export(self, suffix: str = ".png") -> None:
+        """Ask for an export and choose a format; where it goes is the file dialog's question."""
+        from PySide6.QtCore import Qt, QTimer
+        from PySide6.QtWidgets import QApplication
+
+        def choose() -> None:
+            dialog: Any = QApplication.activeModalWidget()
+            if dialog is None:
+                QTimer.singleShot(10, choose)
+                return
+            dialog.formats[suffix].click()
+            self.wait(lambda: "times" in dialog.sizes[suffix].text())
+            self.bot.mouseClick(dialog.choose, Qt.MouseButton.LeftButton)
+
+        QTimer.singleShot(10, choose)
+        self.press(Qt.Key.Key_E, Qt.KeyboardModifier.ControlModifier)
+
     @property
     def rows(self) -> Any:
         return self.window.session.queue.rows
@@ -165,8 +182,15 @@ def user(tiny: None, shipped_user: User) -> User:
 
 
 @pytest.fixture
-def shipped_user(qtbot: Any, settings_file: Path) -> Iterator[User]:
-    """A user before the empty window, the model loading that everybody gets."""
+def shipped_user(newcomer: User) -> User:
+    """An expert before the empty window: details in the inspector, nothing moves."""
+    newcomer.window.settings.change(detailed=True, reduce_motion=True)
+    return newcomer
+
+
+@pytest.fixture
+def newcomer(qtbot: Any, settings_file: Path) -> Iterator[User]:
+    """A user at the first start, the model loading that everybody gets."""
     from PySide6.QtWidgets import QApplication
 
     from lbbic_gui.app import prepare

@@ -86,11 +86,12 @@ def photograph(folder: Path, theme: str, scale: str, workshop: Path) -> None:
     from PySide6.QtCore import QPointF
 
     from lbbic_engine.errors import GpuError
+    from lbbic_gui.dialogs.help import AboutDialog, KeysDialog, confirm_stop
+    from lbbic_gui.dialogs.settings_dialog import SettingsDialog
     from lbbic_gui.jobs.error_messages import explain
     from lbbic_gui.painting.overlays import Overlay
     from lbbic_gui.painting.view_options import Mode
-    from lbbic_gui.shell.dialogs import AboutDialog, KeysDialog, confirm_stop
-    from lbbic_gui.shell.settings_dialog import SettingsDialog
+    from lbbic_gui.shell.actions import help_pairs
     from lbbic_gui.state.settings import Settings
 
     camera = Photographer(folder, theme, scale, workshop)
@@ -187,7 +188,7 @@ def photograph(folder: Path, theme: str, scale: str, workshop: Path) -> None:
     untouched = Settings(Path("/home/mia/.config/lbbic/settings.ini"))  # of nobody's
     dialogs = {
         "settings": SettingsDialog(untouched, window),
-        "keys": KeysDialog(window),
+        "keys": KeysDialog(help_pairs(), window),
         "about": AboutDialog(session.networks, window),
     }
     for name, dialog in dialogs.items():

@@ -11,7 +11,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QAccessible
 from PySide6.QtWidgets import QApplication, QComboBox, QLineEdit, QWidget
 
-from lbbic_gui.shell.settings_dialog import SettingsDialog
+from lbbic_gui.dialogs.settings_dialog import SettingsDialog
 from lbbic_gui.style import text
 
 Draw = Callable[..., Path]
@@ -67,9 +67,9 @@ def test_the_quality_is_read_in_its_own_unit(user: Any, draw: Draw) -> None:
     user.drop(draw("a.png", 92, 60))
     user.wait_for_result(4.0)
     slider = user.window.inspector.quality.slider
-    assert spoken(slider) == "Quality: Balanced, 4"
+    assert spoken(slider) == "Quality: Web, 4"
     user.press(Qt.Key.Key_Right, widget=slider)
-    assert spoken(slider) == "Quality: Balanced, 4.125"
+    assert spoken(slider) == "Quality: Web, 4.125"
 
 
 def test_the_plot_is_reached_and_read_by_keys(user: Any, draw: Draw) -> None:
@@ -77,12 +77,12 @@ def test_the_plot_is_reached_and_read_by_keys(user: Any, draw: Draw) -> None:
     assert "nothing coded yet" in spoken(plot)
     user.drop(draw("a.png", 92, 60))
     coded = user.wait_for_result(4.0)
-    user.window.inspector.quality.only_this.setFocus()
+    user.window.inspector.compare.button.setFocus()
     user.press(Qt.Key.Key_Tab, widget=QApplication.focusWidget() or user.window)
     assert user.window.focusWidget() is plot
-    assert f"Balanced (4): {coded.point.bpp:.2f} bpp, {coded.point.psnr:.2f} dB" in spoken(plot)
+    assert f"Web (4): {coded.point.bpp:.2f} bpp, {coded.point.psnr:.2f} dB" in spoken(plot)
     user.press(Qt.Key.Key_Left, widget=plot)
-    assert "Small (3): about" in spoken(plot)
+    assert "Web (3): about" in spoken(plot)
     user.press(Qt.Key.Key_End, widget=plot)
     assert "Best (8): about" in spoken(plot)
     user.press(Qt.Key.Key_Return, widget=plot)
@@ -111,7 +111,7 @@ def test_what_happens_is_said(
     user.drop(draw("a.png", 92, 60))
     user.wait_for_result()
     user.press(Qt.Key.Key_Left, widget=user.window.inspector.plot)
-    assert said[-1].startswith("Small (3): about")
+    assert said[-1].startswith("Web (3): about")
 
 
 def test_what_takes_the_focus_has_a_name(user: Any, draw: Draw) -> None:

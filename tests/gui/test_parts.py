@@ -139,7 +139,7 @@ def test_results_as_words() -> None:
 def test_a_row_says_its_result_in_full_or_in_short() -> None:
     row = Row(Source("a.png"), state=State.SAVED, file_bytes=792_000, result_bytes=14_900)
     assert row.status() == "−98 %  ·  792 kB → 14.9 kB"
-    assert row.status(short=True) == "−98 %  ·  14.9 kB"
+    assert row.columns() == ("Not saved", "14.9 kB", "−98 %")
 
 
 def test_names_of_results(tmp_path: Path) -> None:

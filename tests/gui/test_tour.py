@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from PySide6.QtWidgets import QAbstractButton, QLabel
 
-from lbbic_gui.shell.settings_dialog import SettingsDialog
+from lbbic_gui.dialogs.settings_dialog import SettingsDialog
 from lbbic_gui.state.samples import sample_source
 
 ROOT = Path(__file__).parents[2]
@@ -26,6 +26,15 @@ def words_of(user: Any) -> set[str]:
             words |= {widget.text() for widget in window.findChildren(kind)}
     boxes = (user.window.inspector.overlay.box, dialog._choices["effort"])
     words |= {box.itemText(place) for box in boxes for place in range(box.count())}
+    words |= {
+        "Preview",
+        "Web",
+        "Share",
+        "Keep",
+        "Fast",
+        "Fewer details",
+        "More details",
+    }  # by turns
     return {part for each in words for part in (each, *each.split(": "))}
 
 
@@ -40,7 +49,7 @@ def test_names_are_those_of_the_app(user: Any, page: str, start: str, end: str) 
     text = (ROOT / page).read_text("utf-8").partition(start)[2].partition(end)[0]
     names = {bold or italic for bold, italic in NAMED.findall(text)}
     assert len(names) >= 7
-    known = words_of(user) | {"Compression: Thorough", "Difference"}
+    known = words_of(user) | {"Encoder: Thorough", "Difference", user.window.recent.title()}
     assert not {" ".join(name.split()) for name in names} - known
 
 

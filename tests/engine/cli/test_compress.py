@@ -52,6 +52,13 @@ def test_the_file_has_the_quality_asked_for(
     assert codec.read_info((tmp_path / "a.lbb").read_bytes()).quality == quality
 
 
+def test_larger_pictures_are_resized(draw: Draw, tmp_path: Path) -> None:
+    inputs = [draw("large.png", 80, 40), draw("small.png", 24, 16)]
+    assert run("compress", *inputs, "--longest-side", 40) == 0
+    sizes = [codec.read_info((tmp_path / name).read_bytes()) for name in ("large.lbb", "small.lbb")]
+    assert [(info.width, info.height) for info in sizes] == [(40, 20), (24, 16)]
+
+
 @pytest.mark.parametrize("command", ["compress", "decompress", "eval"])
 def test_a_device_that_is_not_there_is_one_line(
     command: str, draw: Draw, capsys: Capture, monkeypatch: pytest.MonkeyPatch

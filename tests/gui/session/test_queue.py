@@ -46,7 +46,7 @@ def test_an_export_writes_the_decoded_picture(
     monkeypatch.setattr(file_dialogs, "choose_export", lambda *_: target)
     user.drop(draw("a.png"))
     coded = user.wait_for_result()
-    user.press(Qt.Key.Key_E, CTRL)
+    user.export()
     user.wait(target.exists)
     user.wait(lambda: user.rows[0].state is State.CODED)
     image = QImage(str(target)).convertToFormat(QImage.Format.Format_RGB32)

@@ -26,10 +26,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from lbbic_gui.dialogs.help import AboutDialog, KeysDialog
+from lbbic_gui.dialogs.settings_dialog import SettingsDialog
 from lbbic_gui.jobs.error_messages import explain
 from lbbic_gui.jobs.messages import Ready
-from lbbic_gui.shell.dialogs import AboutDialog, KeysDialog
-from lbbic_gui.shell.settings_dialog import SettingsDialog
+from lbbic_gui.shell.actions import help_pairs
 from lbbic_gui.style.elided_label import ElidedLabel
 
 TITLE_BAR, TASK_BAR = 40, 48  # in pixels; offscreen there are none
@@ -107,7 +108,7 @@ def dialogs(user: Any) -> Iterator[QDialog]:
     networks.ready = Ready("cuda", "2.13.0+cu130")
     for dialog in (
         SettingsDialog(user.window.settings, user.window),
-        KeysDialog(user.window),
+        KeysDialog(help_pairs(), user.window),
         AboutDialog(networks),
     ):
         dialog.show()

@@ -102,7 +102,7 @@ def test_permissions_go_along_and_the_date_if_wanted(
     user.drop(path)
     user.wait_for_result()
     compress_all(user)
-    user.press(Qt.Key.Key_E, CTRL)
+    user.export()
     user.wait(exported.exists)
     for result in (path.with_suffix(".lbb"), exported):
         facts = result.stat()

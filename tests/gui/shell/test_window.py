@@ -104,7 +104,7 @@ def test_quitting_while_files_are_written_asks(
         user.window.settings.change(quality=5.0)
         user.press(Qt.Key.Key_Return, CTRL)
     else:
-        user.press(Qt.Key.Key_E, CTRL)
+        user.export()
     for _ in range(2):
         assert not user.window.close()
     assert user.window.isVisible()
@@ -161,9 +161,10 @@ def test_choices_are_undone_and_redone(user: Any, draw: Draw) -> None:
 def test_f1_lists_every_action(user: Any) -> None:
     from PySide6.QtWidgets import QLabel
 
-    from lbbic_gui.shell.dialogs import KeysDialog
+    from lbbic_gui.dialogs.help import KeysDialog
+    from lbbic_gui.shell.actions import help_pairs
 
-    dialog = KeysDialog(user.window)
+    dialog = KeysDialog(help_pairs(), user.window)
     user.bot.addWidget(dialog)
     words = {label.text() for label in dialog.findChildren(QLabel)}
     for action in user.window.actions_.values():
@@ -171,7 +172,7 @@ def test_f1_lists_every_action(user: Any) -> None:
 
 
 def test_a_pattern_names_the_files(user: Any, draw: Draw) -> None:
-    from lbbic_gui.shell.settings_dialog import SettingsDialog
+    from lbbic_gui.dialogs.settings_dialog import SettingsDialog
 
     dialog = SettingsDialog(user.window.settings, user.window)
     user.bot.addWidget(dialog)

@@ -10,7 +10,7 @@ from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractSlider, QAbstractSpinBox, QComboBox, QScrollBar, QWidget
 
-from lbbic_gui.shell.settings_dialog import SettingsDialog
+from lbbic_gui.dialogs.settings_dialog import SettingsDialog
 
 
 def turn_wheel(widget: QWidget, notches: int = -1) -> None:

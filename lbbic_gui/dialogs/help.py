@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 from importlib import metadata
 
 from PySide6 import __version__ as pyside_version
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QGuiApplication, QKeySequence
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
     QDialogButtonBox,
     QGridLayout,
@@ -17,9 +18,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from lbbic_gui.dialogs.scrolling_dialog import ScrollingDialog
 from lbbic_gui.jobs.messages import Model, Ready
-from lbbic_gui.shell.actions import Entry, entries, mouse_help
-from lbbic_gui.shell.scrolling_dialog import ScrollingDialog
 from lbbic_gui.state.networks import Networks
 from lbbic_gui.style.room import room
 from lbbic_gui.style.text import tr
@@ -33,13 +33,11 @@ def version() -> str:
 
 
 class KeysDialog(ScrollingDialog):
-    """Every action with its keys, in two columns where there is room, and what the mouse does."""
+    """Keys, or what the mouse does, with their effects; in two columns where there is room."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, pairs: Sequence[tuple[str, str]], parent: QWidget | None = None) -> None:
         super().__init__(tr("Keyboard and mouse"), parent)
-        pairs = [(entry.words.rstrip("…"), _ways(entry)) for entry in entries() if entry.name]
-        pairs += [(words, keys) for keys, words in mouse_help()]
-        labels = [(_heading(keys), QLabel(words)) for words, keys in pairs]
+        labels = [(_heading(keys), QLabel(words)) for keys, words in pairs]
         grid = QGridLayout(self.content)
         grid.setContentsMargins(24, 24, 24, 0)
         grid.setHorizontalSpacing(16)
@@ -62,12 +60,6 @@ def _heading(words: str) -> QLabel:
     label = QLabel(words)
     label.setProperty("role", "heading")
     return label
-
-
-def _ways(entry: Entry) -> str:
-    """The keys of an action."""
-    native = QKeySequence.SequenceFormat.NativeText
-    return " / ".join(QKeySequence(key).toString(native) for key in entry.keys)
 
 
 class AboutDialog(ScrollingDialog):

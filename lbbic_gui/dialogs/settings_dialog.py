@@ -11,12 +11,13 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QPushButton,
+    QSpinBox,
     QWidget,
 )
 
 from lbbic_gui.desktop.file_dialogs import choose_folder
+from lbbic_gui.dialogs.scrolling_dialog import ScrollingDialog
 from lbbic_gui.jobs.naming import fill, is_pattern
-from lbbic_gui.shell.scrolling_dialog import ScrollingDialog
 from lbbic_gui.state.settings import Preferences, Settings
 from lbbic_gui.style.elided_label import ElidedLabel
 from lbbic_gui.style.text import tr
@@ -55,6 +56,14 @@ class SettingsDialog(ScrollingDialog):
             "keep_dates": QCheckBox(self.tr("The date of the picture's file")),
             "reduce_motion": QCheckBox(self.tr("Reduce motion")),
         }
+        self.longest_side = QSpinBox()
+        self.longest_side.setRange(0, 65_535)
+        self.longest_side.setSingleStep(100)
+        self.longest_side.setSuffix(self.tr(" px on the longest side"))
+        self.longest_side.setSpecialValueText(self.tr("As they are"))
+        for part in (self.longest_side, self.longest_side.lineEdit()):
+            part.setAccessibleName(self.tr("Resize larger pictures"))
+        self.longest_side.setToolTip(self.tr("Larger pictures are made smaller; 0: none are"))
         self.folder = QLineEdit()
         self.folder.setReadOnly(True)
         self.folder.setAccessibleName(self.tr("Save in"))
@@ -91,7 +100,8 @@ class SettingsDialog(ScrollingDialog):
         form.addRow(self.tr("Theme"), self._choices["theme"])
         form.addRow("", self._switches["reduce_motion"])
         form.addRow(self.tr("Device"), self._choices["device"])
-        form.addRow(self.tr("Compression"), self._choices["effort"])
+        form.addRow(self.tr("Encoder"), self._choices["effort"])
+        form.addRow(self.tr("Resize to"), self.longest_side)
         form.addRow(self.tr("Save in"), folder)
         form.addRow("", self._switches["keep_structure"])
         form.addRow(self.tr("Named"), self.pattern)
@@ -118,6 +128,7 @@ class SettingsDialog(ScrollingDialog):
         for name, switch in self._switches.items():
             switch.clicked.connect(lambda on, name=name: self._settings.change(**{name: on}))
         self.pattern.textEdited.connect(self._try_pattern)
+        self.longest_side.editingFinished.connect(self._choose_side)
         self._settings.changed.connect(self._show)
 
     def _show(self, values: Preferences) -> None:
@@ -125,6 +136,7 @@ class SettingsDialog(ScrollingDialog):
             box.setCurrentIndex(box.findData(getattr(values, name)))
         for name, switch in self._switches.items():
             switch.setChecked(getattr(values, name))
+        self.longest_side.setValue(values.longest_side)
         self.folder.setText(values.output_folder)
         self.folder.setToolTip(values.output_folder)
         if self.pattern.text() != values.pattern:
@@ -144,6 +156,11 @@ class SettingsDialog(ScrollingDialog):
         example = fill(pattern, self.tr("holiday"), self._settings.values.quality) + ".lbb"
         self.example.setText(example if is_good else words)
         set_role(self.example, "faint" if is_good else "warning")
+
+    def _choose_side(self) -> None:
+        """Once it is typed: every digit would make the picture on view anew."""
+        if self.longest_side.value() != self._settings.values.longest_side:
+            self._settings.change(longest_side=self.longest_side.value())
 
     def _choose_folder(self) -> None:
         folder = choose_folder(self, self._settings.values.output_folder)

@@ -1,0 +1,94 @@
+"""Writing a decoded picture in another format, and how large that would be."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from lbbic_gui.jobs import requests
+from lbbic_gui.jobs.decoding import IsCancelled, OnReport, reporter
+from lbbic_gui.jobs.messages import ExportSize, ExportSizes, FileVersion, Pixels, Saved
+from lbbic_gui.jobs.naming import free_name
+from lbbic_gui.style.text import tr
+
+_SAMPLE_PX = 2048  # of a larger picture, its middle is measured
+
+
+def export(request: requests.Export, report: OnReport, cancelled: IsCancelled) -> Saved:
+    """Decode a file and write the picture."""
+    from lbbic_engine import codec
+    from lbbic_engine.pictures import formats, write
+
+    if request.policy == "skip" and os.path.lexists(request.target):
+        return skipped(request.target)
+    info = codec.read_info(request.data)
+    formats.format_for(request.target, info.width, info.height)  # before work is spent on it
+    picture = codec.decompress(
+        request.data,
+        device=request.device,
+        partial=request.partial,
+        progress=reporter(report, tr("Decoding")),
+        cancelled=cancelled,
+    )
+    target = free_name(request.target) if request.policy == "rename" else request.target
+    notices = write.save_image(
+        picture,
+        target,
+        overwrite=request.policy == "replace",
+        like=file_facts(request.like),
+        keep_date=request.keep_date,
+    )
+    return Saved(
+        target, None, target.stat().st_size, notices=tuple(notice.text for notice in notices)
+    )
+
+
+def measure_exports(
+    request: requests.MeasureExports, report: OnReport, cancelled: IsCancelled
+) -> ExportSizes:
+    """Report how large a picture is in each format, without its metadata.
+
+    Of a large picture the middle is measured, in proportion. Formats that cannot hold it are left
+    out.
+    """
+    from lbbic_engine.errors import Cancelled, UnwritableImageError
+    from lbbic_engine.pictures import formats, write
+    from lbbic_engine.pictures.picture import Picture
+
+    height, width = request.canvas.shape[:2]
+    sample = _middle(request.canvas)
+    scale = height * width / (sample.shape[0] * sample.shape[1])
+    sizes = []
+    for suffix in request.suffixes:
+        if cancelled():
+            raise Cancelled
+        try:
+            name = f"picture{suffix}"
+            formats.format_for(name, width, height)
+            data, _ = write.encode_image(Picture(sample), name)
+        except UnwritableImageError:
+            continue
+        sizes.append(ExportSize(suffix, round(scale * len(data))))
+        report(sizes[-1])
+    return ExportSizes(tuple(sizes))
+
+
+def _middle(canvas: Pixels) -> Pixels:
+    """At most a square of ``_SAMPLE_PX`` from the middle of a canvas, red first."""
+    starts = [max(0, side - _SAMPLE_PX) // 2 for side in canvas.shape[:2]]
+    rows, columns = (slice(start, start + _SAMPLE_PX) for start in starts)
+    return canvas[rows, columns, 2::-1]
+
+
+def skipped(target: Path) -> Saved:
+    """The answer where a file exists and is to be kept."""
+    version = FileVersion.of(target)
+    return Saved(target, None, version.file_bytes if version else 0, skipped="exists")
+
+
+def file_facts(path: Path | None) -> os.stat_result | None:
+    """Permissions and dates of what a file is made of, while that is there."""
+    try:
+        return path.stat() if path is not None else None
+    except OSError:
+        return None

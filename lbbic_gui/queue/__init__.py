@@ -1,0 +1,1 @@
+"""The list of pictures, and what is done with all of them."""

@@ -1,0 +1,98 @@
+"""The list widget: what is selected, its keys, and dragging rows inside and out of the window."""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+
+from PySide6.QtCore import QMimeData, Qt, QUrl, Signal
+from PySide6.QtGui import QDrag, QKeyEvent, QKeySequence
+from PySide6.QtWidgets import QAbstractItemView, QListView, QWidget
+
+from lbbic_gui.state.queue_model import ROW, Index, Row
+
+
+class PictureList(QListView):
+    """Several rows can be selected; the current one is on view.
+
+    ``quality_of`` tells at which quality a row's result is wanted, which is what is dragged out.
+    """
+
+    removal_wanted = Signal()
+
+    def __init__(self, quality_of: Callable[[Row], float], parent: QWidget) -> None:
+        super().__init__(parent)
+        self._quality_of = quality_of
+        self.setMouseTracking(True)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
+        self.setUniformItemSizes(True)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        self.setDragDropMode(QAbstractItemView.DragDropMode.InternalMove)
+        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+
+    def selected(self) -> list[Row]:
+        """The selected rows from top to bottom."""
+        indexes = sorted(self.selectedIndexes(), key=lambda index: index.row())
+        return [index.data(ROW) for index in indexes]
+
+    def dataChanged(self, top: Index, bottom: Index, roles: Sequence[int] = ()) -> None:
+        """Paint again; a list would lay all its rows out again, and they are all of one size."""
+        QAbstractItemView.dataChanged(self, top, bottom, roles)
+
+    def startDrag(self, supported: Qt.DropAction) -> None:
+        """Rows dropped in the list are moved; outside the window their files are copied."""
+        drag = QDrag(self)
+        drag.setMimeData(self.files_of(self.selected()))
+        drag.exec(supported, Qt.DropAction.CopyAction)
+
+    def files_of(self, rows: Sequence[Row]) -> QMimeData:
+        """The .lbb files of rows, as far as they are saved or coded."""
+        data = self.model().mimeData(self.selectedIndexes())
+        files = [file for row in rows if (file := result_file(row, self._quality_of(row)))]
+        if files:
+            data.setUrls([QUrl.fromLocalFile(str(file)) for file in files])
+        return data
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace):
+            self.removal_wanted.emit()
+        elif event.key() in _LIST_KEYS or event.matches(QKeySequence.StandardKey.SelectAll):
+            super().keyPressEvent(event)
+        else:
+            event.ignore()  # letters and digits are the window's shortcuts
+
+
+_LIST_KEYS = (
+    Qt.Key.Key_Up,
+    Qt.Key.Key_Down,
+    Qt.Key.Key_PageUp,
+    Qt.Key.Key_PageDown,
+    Qt.Key.Key_Home,
+    Qt.Key.Key_End,
+)
+
+
+def result_file(row: Row, quality: float) -> Path | None:
+    """The row's .lbb file: the saved one, or one written now that lasts as long as the app."""
+    if row.source.is_lbb:
+        return row.source.path
+    if row.saved_path is not None and row.saved_as and row.saved_as[0] == quality:
+        return row.saved_path
+    point = row.points.get(quality)
+    if point is None or not point.data:
+        return None
+    path = Path(tempfile.mkdtemp(dir=_folder())) / f"{Path(row.source.name).stem}.lbb"
+    path.write_bytes(point.data)
+    return path
+
+
+@cache
+def _folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="lbbic-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder

@@ -1,0 +1,30 @@
+"""The menu of files and folders opened lately."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtWidgets import QMenu, QWidget
+
+from lbbic_gui.state.settings import Settings
+
+
+class RecentMenu(QMenu):
+    """Made anew each time it opens; ``open_path`` is called with what is chosen."""
+
+    def __init__(
+        self, settings: Settings, open_path: Callable[[Path], None], parent: QWidget
+    ) -> None:
+        super().__init__(parent)
+        self._settings = settings
+        self.triggered.connect(lambda action: open_path(action.data()))
+        self.aboutToShow.connect(self._fill)
+
+    def _fill(self) -> None:
+        self.clear()
+        for path in self._settings.recent():
+            name = str(path).replace("&", "&&")
+            self.addAction(name).setData(path)
+        if self.isEmpty():
+            self.addAction(self.tr("Nothing opened yet")).setEnabled(False)

@@ -1,0 +1,78 @@
+"""Few parts at first and all of them by one key; a viewer's panel for .lbb files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import Qt
+
+from lbbic_gui.state.settings import Settings
+
+Draw = Callable[..., Path]
+
+
+def shown(inspector: Any) -> set[str]:
+    """The parts that are there."""
+    parts = ("quality", "effort", "compare", "metrics", "plot", "overlay", "target", "file")
+    return {name for name in parts if getattr(inspector, name).isVisibleTo(inspector)}
+
+
+SIMPLE = {"quality", "effort", "compare"}
+DETAILED = SIMPLE | {"metrics", "plot", "overlay", "target"}
+
+
+def test_the_inspector_is_simple_and_one_key_shows_all(
+    tiny: None, newcomer: Any, draw: Draw
+) -> None:
+    user = newcomer
+    inspector = user.window.inspector
+    user.drop(draw("a.png", 92, 60))
+    user.wait_for_result()
+    assert shown(inspector) == SIMPLE
+    assert "of the PNG" in inspector.result.line.text()
+    assert "bpp" not in inspector.result.line.text()
+    user.press(Qt.Key.Key_D)
+    assert shown(inspector) == DETAILED
+    assert "bpp" in inspector.result.line.text()
+    assert Settings(user.window.settings.path).values.detailed
+    user.bot.mouseClick(inspector.details, Qt.MouseButton.LeftButton)
+    assert shown(inspector) == SIMPLE
+    assert not user.window.actions_["details"].isChecked()
+
+
+def test_an_lbb_file_opens_in_a_viewers_panel(user: Any, draw: Draw) -> None:
+    inspector = user.window.inspector
+    path = draw("a.png", 92, 60)
+    user.drop(path)
+    user.wait_for_result()
+    user.press(Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    lbb = path.with_suffix(".lbb")
+    user.wait(lambda: user.rows[0].saved_path == lbb)
+    user.drop(lbb)
+    user.wait(lambda: user.window.session.row is not user.rows[0])
+    user.wait_for_result()
+    assert shown(inspector) == {"file", "overlay"}
+    values = {key: label.text() for key, label in inspector.file.values.items()}
+    assert values["quality"] == "Web  ·  4"
+    assert values["metadata"] == "none"
+    assert values["model"]
+    assert inspector.export.isEnabled()
+    user.window.queue.select(user.rows[0])
+    assert shown(inspector) == DETAILED
+
+
+def test_the_encoders_say_what_they_cost_for_this_picture(user: Any, draw: Draw) -> None:
+    user.drop(draw("a.png", 92, 60))
+    user.wait_for_result()
+    box = user.window.inspector.effort.box
+    assert [box.itemData(place) for place in range(box.count())] == ["fast", "thorough"]
+    assert all("about" in box.itemText(place) for place in range(box.count()))
+    coder = user.window.session.coder
+    assert coder.seconds_for(10**6, "thorough") > 5 * coder.seconds_for(10**6, "fast")
+    box.setCurrentIndex(1)
+    box.activated.emit(1)
+    assert user.window.settings.values.effort == "thorough"
+    user.press(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert user.window.settings.values.effort == "fast"

@@ -1,0 +1,182 @@
+"""The list of pictures as a list: select, sort, clear, menu, drag out; and where files go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
+
+from lbbic_engine import codec
+from lbbic_gui.desktop import file_dialogs, reveal
+from lbbic_gui.queue import destination as destination_module
+from lbbic_gui.state.queue_model import State
+
+Draw = Callable[..., Path]
+CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
+LEFT = Qt.MouseButton.LeftButton
+
+
+@pytest.fixture
+def three(user: Any, draw: Draw) -> Any:
+    """A user with three pictures in the list, the middle one the largest."""
+    paths = [draw("b.png", 40, 24), draw("a.png", 92, 60, seed=2), draw("c.png", 24, 16, seed=3)]
+    user.drop(*paths)
+    user.wait(lambda: len(user.rows) == 3 and all(row.file_bytes for row in user.rows))
+    return user
+
+
+def names(user: Any) -> str:
+    return "".join(row.source.path.stem for row in user.rows)
+
+
+def click(user: Any, place: int, modifier: Any = Qt.KeyboardModifier.NoModifier) -> None:
+    view = user.window.queue.list
+    centre = view.visualRect(view.model().index(place)).center()
+    user.bot.mouseClick(view.viewport(), LEFT, modifier, centre)
+
+
+def test_several_pictures_are_removed_at_once_and_come_back_to_their_places(three: Any) -> None:
+    three.wait_for_result()
+    click(three, 0)
+    click(three, 2, CTRL)
+    three.press(Qt.Key.Key_Delete, widget=three.window.queue.list)
+    assert names(three) == "a"
+    three.press(Qt.Key.Key_Z, CTRL)
+    assert names(three) == "bac"
+    three.window.actions_["remove_all"].trigger()
+    assert names(three) == ""
+    assert three.window.empty.isVisible()
+    three.press(Qt.Key.Key_Z, CTRL, widget=three.window)
+    assert names(three) == "bac"
+
+
+def test_the_heading_sorts_both_ways_and_the_order_can_be_undone(three: Any) -> None:
+    three.wait_for_result()
+    on_view, heading = three.window.session.row, three.window.queue.heading
+    for button, orders in (("name", ("abc", "cba")), ("size", ("abc", "cba"))):
+        for order in orders:
+            three.bot.mouseClick(heading.buttons[button], LEFT)
+            assert names(three) == order or button == "size"
+    sizes = [row.result_bytes or row.file_bytes for row in three.rows]
+    assert sizes == sorted(sizes)
+    assert "sorted" in heading.buttons["size"].accessibleName()
+    assert three.window.queue.current() is on_view
+    for _ in range(4):
+        three.press(Qt.Key.Key_Z, CTRL)
+    assert names(three) == "bac"
+
+
+def test_sorting_by_saving_puts_the_best_first(three: Any) -> None:
+    three.press(Qt.Key.Key_Return, CTRL)
+    three.wait(lambda: {row.state for row in three.rows} == {State.SAVED})
+    three.bot.mouseClick(three.window.queue.heading.buttons["saving"], LEFT)
+    savings = [row.saving for row in three.rows]
+    assert savings == sorted(savings, reverse=True)
+    assert len(set(savings)) == 3
+
+
+def test_a_row_says_state_size_and_saving(three: Any) -> None:
+    three.press(Qt.Key.Key_Return, CTRL)
+    three.wait(lambda: {row.state for row in three.rows} == {State.SAVED})
+    for row in three.rows:
+        state, size, saving = row.columns()
+        assert state == "Saved"
+        assert "bytes" in size or "kB" in size
+        assert saving.endswith(" %")
+
+
+def test_the_menu_of_a_row_holds_what_users_expect(
+    three: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[Path] = []
+    monkeypatch.setattr(reveal, "show_in_folder", shown.append)
+    three.wait_for_result()
+    menu = {action.text(): action for action in three.window.queue.list.actions()}
+    expected = ("Save .lbb…", "Export picture…", "Compare at the same size", "Show in folder")
+    assert menu.keys() >= {*expected, "Copy path", "Retry picture", "Remove picture"}
+    path = three.window.session.row.source.path
+    menu["Show in folder"].trigger()
+    menu["Copy path"].trigger()
+    assert shown == [path]
+    assert QGuiApplication.clipboard().text() == str(path)
+
+
+def test_a_row_that_is_dragged_out_brings_its_file(three: Any) -> None:
+    coded = three.wait_for_result()
+    view, row = three.window.queue.list, three.window.session.row
+    (url,) = view.files_of([row]).urls()
+    file = Path(url.toLocalFile())
+    assert file.name == f"{row.source.path.stem}.lbb"
+    assert file.read_bytes() == coded.point.data
+    three.press(Qt.Key.Key_Return, CTRL)
+    three.wait(lambda: {each.state for each in three.rows} == {State.SAVED})
+    urls = view.files_of(three.rows).urls()
+    assert [Path(url.toLocalFile()) for url in urls] == [each.saved_path for each in three.rows]
+
+
+def test_recent_files_and_folders_are_in_the_menu(user: Any, draw: Draw) -> None:
+    path = draw("in/a.png")
+    user.drop(path)
+    user.drop(path.parent)
+    recent = user.window.recent
+    recent.aboutToShow.emit()
+    assert [action.text() for action in recent.actions()] == [str(path.parent), str(path)]
+    user.window.actions_["remove_all"].trigger()
+    recent.actions()[1].trigger()
+    user.wait(lambda: len(user.rows) == 1)
+    user.window.actions_["remove_all"].trigger()
+    path.unlink()
+    recent.actions()[1].trigger()
+    user.wait(lambda: "No longer there" in user.window.status.notice.text())
+    recent.aboutToShow.emit()
+    assert [action.text() for action in recent.actions()] == [str(path.parent)]
+
+
+def test_where_files_go_is_said_changed_and_opened_beside_compress_all(
+    three: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, folder = three.window.queue.destination, tmp_path / "out"
+    folder.mkdir()
+    opened: list[Path] = []
+    monkeypatch.setattr(file_dialogs, "choose_folder", lambda *_: folder)
+    monkeypatch.setattr(destination_module, "open_folder", opened.append)
+    assert place.words.text() == "Saves beside the pictures"
+    assert not place.open.isVisible()
+    place.menu.actions()[1].trigger()
+    assert str(folder) in place.words.text()
+    three.press(Qt.Key.Key_Return, CTRL)
+    three.wait(lambda: {row.state for row in three.rows} == {State.SAVED})
+    assert len(list(folder.iterdir())) == 3
+    three.bot.mouseClick(place.open, LEFT)
+    assert opened == [folder]
+    place.beside.trigger()
+    assert place.words.text() == "Saves beside the pictures"
+
+
+def test_pictures_without_a_folder_say_where_they_go(user: Any) -> None:
+    user.window.empty.sample.click()
+    user.wait(lambda: bool(user.rows))
+    words = user.window.queue.destination.words.text()
+    row = user.rows[0]
+    assert words == f"Saves in {user.window.session.batch.wanted(row, 4.0, '.lbb').parent}"
+
+
+def test_resizing_codes_the_smaller_picture_and_shows_it_against_itself(
+    user: Any, draw: Draw
+) -> None:
+    path = draw("a.png", 92, 60)
+    user.drop(path)
+    user.wait_for_result()
+    user.window.settings.change(longest_side=46)
+    user.wait(lambda: user.window.session.result.picture.width == 46)
+    canvas = user.window.viewer.canvas
+    user.wait(lambda: canvas.original is not None and canvas.original.shape[:2] == (30, 46))
+    assert user.window.session.result.point.psnr > 15
+    assert "46 × 30" in user.window.inspector.result.facts.text()
+    user.press(Qt.Key.Key_Return, CTRL)
+    user.wait(lambda: user.rows[0].state is State.SAVED)
+    assert codec.read_info(path.with_suffix(".lbb").read_bytes()).width == 46

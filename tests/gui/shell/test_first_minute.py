@@ -1,0 +1,57 @@
+"""What a newcomer is told: what .lbb files are good for, who opens them, what an export costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from PySide6.QtCore import Qt
+
+from lbbic_gui.desktop import file_dialogs
+from lbbic_gui.dialogs.export_dialog import ExportDialog
+from lbbic_gui.state.queue_model import State
+
+Draw = Callable[..., Path]
+
+
+def test_the_empty_window_says_what_lbb_is_for_and_who_opens_it(user: Any) -> None:
+    words = user.window.empty.purpose
+    assert words.isVisibleTo(user.window)
+    for opener in ("this app", "command line", "Pillow", "Python"):
+        assert opener in words.text()
+
+
+def test_the_first_save_says_who_opens_the_file_and_the_second_does_not(
+    user: Any, draw: Draw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hint = user.window.viewer.hint
+    user.drop(draw("a.png"))
+    user.wait_for_result()
+    for name in ("first.lbb", "second.lbb"):
+        monkeypatch.setattr(file_dialogs, "choose_target", lambda *_, name=name: tmp_path / name)
+        user.press(Qt.Key.Key_S, Qt.KeyboardModifier.ControlModifier)
+        user.wait((tmp_path / name).exists)
+        user.wait(lambda: user.rows[0].state is State.SAVED)
+        assert hint.isVisibleTo(user.window) is (name == "first.lbb")
+        if hint.isVisibleTo(user.window):
+            assert "Pillow" in hint.words.text()
+            user.bot.mouseClick(hint.close_button, Qt.MouseButton.LeftButton)
+
+
+def test_the_export_says_beforehand_how_much_larger_it_will_be(user: Any, draw: Draw) -> None:
+    user.drop(draw("a.png", 184, 120))
+    coded = user.wait_for_result()
+    dialog = ExportDialog(coded, user.window.session.jobs, user.window)
+    user.bot.addWidget(dialog)
+    user.wait(lambda: all("times" in label.text() for label in dialog.sizes.values()))
+    assert dialog.suffix == ".png"
+    pixels = coded.picture.picture()[..., 2::-1]
+    path = user.window.settings.path.with_name("out.png")
+    Image.fromarray(pixels).save(path)
+    times = path.stat().st_size / len(coded.point.data)
+    words = dialog.sizes[".png"].text()
+    assert f"{times:.0f} times" in words or f"{times:.1f} times" in words
+    assert dialog.formats[".png"].accessibleDescription() == words
