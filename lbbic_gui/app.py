@@ -44,7 +44,7 @@ def smoke() -> int:
     from lbbic_gui.jobs.messages import Source
     from lbbic_gui.jobs.requests import Code, Decode, Save
     from lbbic_gui.jobs.tasks import Tasks
-    from lbbic_gui.jobs.workers import Workers
+    from lbbic_gui.jobs.work.workers import Workers
     from lbbic_gui.state.samples import sample_source
 
     tasks, sample = Tasks(Workers()), sample_source()

@@ -101,8 +101,7 @@ class Encoding:
     ) -> list[CodedFile]:
         """Raises as ``codec.compress`` and ``load_picture``, for the first file that fails."""
         from lbbic_engine.pictures.read import load_picture
-        from lbbic_engine.pictures.resize import resize
-        from lbbic_engine.pictures.strip import strip
+        from lbbic_engine.pictures.strip import resize, strip
 
         sizes = [_size(content) for content, _ in files]
         loaded = [load_picture(_source(content)) for content, _ in files]

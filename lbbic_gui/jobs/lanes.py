@@ -25,7 +25,7 @@ from lbbic_gui.jobs.error_messages import explain
 from lbbic_gui.jobs.messages import VIEW, Problem, Report, Stopped
 from lbbic_gui.jobs.requests import Request, Save
 from lbbic_gui.jobs.tasks import Tasks
-from lbbic_gui.jobs.workers import Workers
+from lbbic_gui.jobs.work.workers import Workers
 
 A = TypeVar("A")
 OnReport = Callable[[Report], None]

@@ -11,20 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from lbbic_gui.jobs import conversion, messages, models, requests
+from lbbic_gui.jobs import conversion, messages, requests
 from lbbic_gui.jobs.decoded_picture import halvings
-from lbbic_gui.jobs.decoding import (
-    MEASURING,
-    IsCancelled,
-    OnReport,
-    ReadPicture,
-    SearchReporter,
-    decode,
-    decode_file,
-    measure,
-    reporter,
-)
-from lbbic_gui.jobs.exporting import export, file_facts, measure_exports, skipped
 from lbbic_gui.jobs.messages import (
     METADATA,
     Coded,
@@ -37,7 +25,20 @@ from lbbic_gui.jobs.messages import (
 )
 from lbbic_gui.jobs.naming import free_name
 from lbbic_gui.jobs.requests import Request
-from lbbic_gui.jobs.workers import Workers
+from lbbic_gui.jobs.work import models
+from lbbic_gui.jobs.work.decoding import (
+    MEASURING,
+    IsCancelled,
+    OnReport,
+    ReadPicture,
+    SearchReporter,
+    decode,
+    decode_file,
+    measure,
+    reporter,
+)
+from lbbic_gui.jobs.work.exporting import export, file_facts, measure_exports, skipped
+from lbbic_gui.jobs.work.workers import Workers
 from lbbic_gui.style.text import tr
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ class Tasks:
         return last
 
     def _resized(self, source: Source, longest_side: int) -> ReadPicture:
-        from lbbic_engine.pictures.resize import resize
+        from lbbic_engine.pictures.strip import resize
 
         read = self._picture(source)
         return replace(read, picture=resize(read.picture, longest_side or None))

@@ -9,7 +9,6 @@ from functools import partial
 from PySide6.QtCore import QObject, Signal
 
 from lbbic_gui.jobs.conversion import small_canvas
-from lbbic_gui.jobs.estimates import encoding_seconds
 from lbbic_gui.jobs.lanes import Job, Jobs
 from lbbic_gui.jobs.messages import (
     Coded,
@@ -21,6 +20,7 @@ from lbbic_gui.jobs.messages import (
     Stopped,
 )
 from lbbic_gui.jobs.requests import Code, Decode
+from lbbic_gui.jobs.work.workers import encoding_seconds
 from lbbic_gui.session.pace import Pace
 from lbbic_gui.state.cache import Cache
 from lbbic_gui.state.networks import Networks

@@ -108,6 +108,8 @@ def photograph(folder: Path, theme: str, scale: str, workshop: Path) -> None:
     camera.wait(lambda: len(fronts) > 8)
     camera.shoot("decoding")
     camera.wait(lambda: session.result)
+    camera.shoot("simple")
+    window.actions_["details"].trigger()
     camera.shoot("split")
     window.actions_["difference"].trigger()
     camera.shoot("difference")

@@ -10,7 +10,7 @@ from PIL import ExifTags, Image
 
 from lbbic_engine.pictures.picture import Picture
 from lbbic_engine.pictures.read import load_picture
-from lbbic_engine.pictures.resize import resize
+from lbbic_engine.pictures.strip import resize
 from tests.engine.pictures.made import noise
 
 

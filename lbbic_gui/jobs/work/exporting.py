@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 
 from lbbic_gui.jobs import requests
-from lbbic_gui.jobs.decoding import IsCancelled, OnReport, reporter
 from lbbic_gui.jobs.messages import ExportSize, ExportSizes, FileVersion, Pixels, Saved
 from lbbic_gui.jobs.naming import free_name
+from lbbic_gui.jobs.work.decoding import IsCancelled, OnReport, reporter
 from lbbic_gui.style.text import tr
 
 _SAMPLE_PX = 2048  # of a larger picture, its middle is measured

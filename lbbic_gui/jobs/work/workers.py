@@ -6,13 +6,21 @@ from collections.abc import Sequence
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from lbbic_gui.jobs import models, requests
-from lbbic_gui.jobs.decoding import MEASURING, IsCancelled, OnReport, reporter
+from lbbic_gui.jobs import requests
 from lbbic_gui.jobs.messages import METADATA, Point
+from lbbic_gui.jobs.work import models
+from lbbic_gui.jobs.work.decoding import MEASURING, IsCancelled, OnReport, reporter
 from lbbic_gui.style.text import tr
 
 if TYPE_CHECKING:
     from lbbic_engine.parallel.pool import WorkerPool
+
+
+def encoding_seconds(pixels: int, effort: str) -> float:
+    """To compress a picture of so many pixels on one core of a usual machine."""
+    from lbbic_engine.batch.directions import Encoding
+
+    return pixels / 1e6 * Encoding(effort=effort).seconds_per_megapixel
 
 
 class Workers:
@@ -24,7 +32,6 @@ class Workers:
 
     def useful_workers(self, pixels: Sequence[int], effort: str) -> int:
         """How many pictures of so many pixels each are to be coded at a time; 1: by no process."""
-        from lbbic_engine.batch.directions import Encoding
         from lbbic_engine.batch.files import BYTES_PER_PIXEL
         from lbbic_engine.parallel.cores import usable_cores
         from lbbic_engine.parallel.memory import usable_memory
@@ -32,7 +39,7 @@ class Workers:
 
         if not pixels:
             return 1
-        seconds = sum(pixels) / 1e6 * Encoding(effort=effort).seconds_per_megapixel
+        seconds = encoding_seconds(sum(pixels), effort)
         memory_bytes = WORKER_BYTES + BYTES_PER_PIXEL * max(pixels)
         most = min(usable_cores(), len(pixels), usable_memory() // memory_bytes)
         return useful_workers(seconds, most)

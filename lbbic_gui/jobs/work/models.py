@@ -5,8 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 
 from lbbic_gui.jobs import messages, requests
-from lbbic_gui.jobs.decoding import OnReport
-from lbbic_gui.jobs.torch_import import quiet_import
+from lbbic_gui.jobs.work.decoding import OnReport
+from lbbic_gui.jobs.work.torch_import import quiet_import
 
 
 def warm_up(request: requests.WarmUp, report: OnReport) -> messages.Ready:
