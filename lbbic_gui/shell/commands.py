@@ -21,6 +21,7 @@ from lbbic_gui.state.samples import sample_source
 from lbbic_gui.viewer.viewer import Viewer
 
 Qualities = tuple[float | None, float]  # of one picture, and of all others
+MAX_UNDO = 100  # changes: those of removed pictures keep their files in memory
 
 
 class Commands(QObject):
@@ -37,6 +38,7 @@ class Commands(QObject):
         self.session = session
         self.settings = session.settings
         self.undo = QUndoStack(self)
+        self.undo.setUndoLimit(MAX_UNDO)
         self._tools, self._viewer, self._window = tools, viewer, window
         tools.target_found.connect(self._on_target_found)
 

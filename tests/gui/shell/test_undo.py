@@ -8,6 +8,8 @@ from typing import Any
 
 from PySide6.QtCore import QPoint, Qt
 
+from lbbic_gui.painting.overlays import Overlay
+from lbbic_gui.shell.commands import MAX_UNDO
 from lbbic_gui.state.queue_model import State
 
 Draw = Callable[..., Path]
@@ -100,3 +102,13 @@ def test_a_picture_added_again_is_not_there_twice(user: Any, draw: Draw) -> None
     user.wait_for_result()
     user.press(Qt.Key.Key_Z, CTRL)
     assert [row.source.path for row in user.rows] == [path]
+
+
+def test_the_oldest_changes_are_forgotten(user: Any, draw: Draw) -> None:
+    """What was removed is kept with its files."""
+    user.drop(draw("a.png"))
+    user.wait_for_result()
+    commands = user.window.commands
+    for number in range(MAX_UNDO + 20):
+        commands.choose_overlay(list(Overlay)[number % 2 + 1])
+    assert commands.undo.count() == MAX_UNDO

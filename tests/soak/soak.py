@@ -1,0 +1,169 @@
+"""Many small pictures in one process, and in one window: it uses no more memory in the end.
+
+python -m tests.soak.soak [--pictures 10000] [--in-window 300]; `make soak`
+
+Linux only, where the system tells what a process uses.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from unittest.mock import patch
+
+import numpy as np
+from PIL import Image
+
+from lbbic_engine import codec
+from lbbic_engine.errors import LbbicError
+from lbbic_engine.pictures.atomic import write_atomically
+from lbbic_engine.pictures.read import load_picture
+from lbbic_engine.pictures.write import save_image
+
+KINDS = ("png", "jpg", "webp", "tif")
+STEPS = 20
+WARM_UP = 5  # steps, until all qualities are loaded and what is kept for reuse is full
+MIB = 2**20
+CUT = 100  # bytes that are left of a file
+
+
+@dataclass(frozen=True)
+class Use:
+    """What the process uses: private memory in bytes, threads, open files."""
+
+    memory: int
+    threads: int
+    files: int
+
+
+def use_now() -> Use:
+    gc.collect()
+    status = Path("/proc/self/status").read_text()
+    facts = dict(line.split(":", 1) for line in status.splitlines())
+    memory = 1024 * int(facts["RssAnon"].split()[0])
+    return Use(memory, int(facts["Threads"]), len(list(Path("/proc/self/fd").iterdir())))
+
+
+def uses(work: Callable[[int], None], count: int) -> Iterator[Use]:
+    """What is used after each of ``STEPS`` equal parts of ``count`` pictures."""
+    for step in range(STEPS):
+        for number in range(step * count // STEPS, (step + 1) * count // STEPS):
+            work(number)
+        yield use_now()
+
+
+def soak(name: str, work: Callable[[int], None], count: int) -> int:
+    """Bytes of memory that are used in the end beyond those after the warm-up; says it, too."""
+    found = []
+    for step, use in enumerate(uses(work, count), 1):
+        found.append(use)
+        print(f"{name}: {step * count // STEPS} pictures, {use}", flush=True)
+    assert len({(use.threads, use.files) for use in found[WARM_UP - 1 :]}) == 1
+    growth = found[-1].memory - found[WARM_UP - 1].memory
+    pictures = count - WARM_UP * count // STEPS
+    print(f"{name}: {growth / MIB:+.2f} MiB over the last {pictures} pictures")
+    return growth
+
+
+def small_pictures(folder: Path) -> list[Path]:
+    """Of some sizes, in some formats, a few with transparency, one cut off."""
+    random = np.random.default_rng(1)
+    found = []
+    for number in range(16):
+        height, width = random.integers(1, 25, 2)
+        pixels = random.integers(0, 256, (height, width, 4 if number % 4 == 0 else 3), np.uint8)
+        path = folder / f"{number}.{KINDS[number % 4]}"
+        Image.fromarray(pixels).save(path)
+        found.append(path)
+    found[-2].write_bytes(found[-2].read_bytes()[:CUT])
+    return found
+
+
+def code(path: Path, target: Path, number: int) -> None:
+    """Reads a picture, writes its file, reads that in one of all ways."""
+    try:
+        picture = load_picture(path)
+    except LbbicError:
+        return
+    data = codec.compress(picture, 1 + number % 57 / 8).data
+    write_atomically(target, data, overwrite=True)
+    data = target.read_bytes()
+    way = number // 16 % 4
+    if way == 0:
+        save_image(codec.decompress(data), target.with_suffix(".png"), overwrite=True)
+    elif way == 1:
+        list(codec.decode_progressively(data))
+    elif way == 2:
+        codec.decompress_region(data, 0, 0, 1, 1)
+        codec.decompress(data[:-5], partial=True)
+    else:
+        with suppress(LbbicError):
+            codec.decompress(data[:-5])
+
+
+def of_engine(folder: Path, count: int) -> int:
+    """Growth of a process that codes so many pictures."""
+    pictures, target = small_pictures(folder), folder / "coded.lbb"
+    return soak("engine", lambda n: code(pictures[n % len(pictures)], target, n), count)
+
+
+def of_window(folder: Path, count: int) -> int:
+    """Growth of the window in which so many pictures are opened, coded and removed."""
+    from PySide6.QtWidgets import QApplication
+
+    from lbbic_gui.app import prepare
+    from lbbic_gui.shell.main_window import MainWindow
+    from lbbic_gui.state import cache
+    from lbbic_gui.state.settings import Settings
+
+    application = QApplication.instance() or QApplication([])
+    prepare(application)
+    with patch.dict(os.environ, LBBIC_SETTINGS=str(folder / "settings.ini")):
+        window = MainWindow(Settings())
+    window.show()
+    pictures = [path for path in small_pictures(folder) if path.stat().st_size != CUT]
+    session = window.session
+    window.begin([])
+
+    def work(number: int) -> None:
+        session.adder.open([pictures[number % len(pictures)]])
+        while session.result is None:
+            application.processEvents()
+            time.sleep(0.001)
+        window.commands.remove()
+        application.processEvents()
+
+    with patch.object(cache, "CACHE_BYTES", MIB):  # full after the warm-up
+        growth = soak("window", work, count)
+    window.close()
+    assert session.jobs.stop(60)
+    return growth
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--pictures", type=int, default=10_000)
+    parser.add_argument("--in-window", type=int, default=300)
+    options = parser.parse_args()
+    with TemporaryDirectory() as folder:
+        growth = [
+            soaked(Path(folder), count)
+            for soaked, count in (
+                (of_window, options.in_window),
+                (of_engine, options.pictures),
+            )
+            if count
+        ]
+    return 0 if max(growth) < MIB else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
