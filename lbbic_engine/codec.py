@@ -1,7 +1,7 @@
 """Encodes pictures to bytes and decodes them. The steps:
 
     compress              cut → split_blocks → flip_blocks → code_grids(LatentWriter) → refine →
-                          pack_container (thorough: SymbolSearch first, then SymbolWriter instead)
+                          pack_container (not fast: SymbolSearch, then SymbolWriter)
     decode_progressively  parse_container → code_grids(LatentReader) → fronts of blocks
     decompress            the same, then flip_blocks → merge_blocks → refine
 
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from lbbic_engine.bitstream.container import MAX_PIXELS, parse_container, read_outline
 from lbbic_engine.bitstream.quality_map import BlockIndexes, spread
 from lbbic_engine.coding.assemble import NOTHING, Region
+from lbbic_engine.coding.candidates import SEARCHES, work_of_a_block
 from lbbic_engine.coding.decoder import (
     DecodeJob,
     decode_tiles,
@@ -40,7 +41,6 @@ from lbbic_engine.coding.results import (
     raise_if_cancelled,
 )
 from lbbic_engine.coding.strips import EncoderSettings, decode_strips, encode_strips
-from lbbic_engine.coding.symbol_search import WORK
 from lbbic_engine.config import EFFORTS, QUALITY_STEPS, Config, ModelConfig, quality_index
 from lbbic_engine.devices import CodingThread, choose_device, device_failures
 from lbbic_engine.errors import LbbicError, UnknownWeightsError
@@ -70,8 +70,9 @@ def compress(
 ) -> Compressed:
     """Compress a picture at a quality from 1 to 8, rounded to 1/8; None is the model's default.
 
-    ``weights`` names the model, ``device`` is auto, cpu or cuda. ``effort`` is fast or thorough
-    (``symbol_search``): smaller files of the production model in eleven to 24 times the time.
+    ``weights`` names the model, ``device`` is auto, cpu or cuda. ``effort`` is fast, or balanced or
+    thorough (``symbol_search``): smaller files of the production model in three and in eleven to 24
+    times the time.
     ``refine`` allows the decoder's refinement (``coding.refine``) if it improves the picture.
     ``exact`` allows lossless storage if that takes no more bytes, as for many drawings
     (``bitstream.exact``). ``quality_map`` (h, w), of any size, is stretched over the picture; its
@@ -116,7 +117,7 @@ def compress_batch(
     raise_if_cancelled(cancelled)
     with CodingThread() as thread:
         if effort not in EFFORTS:
-            raise ValueError(f"effort must be {' or '.join(EFFORTS)}, not {effort}")
+            raise ValueError(f"effort must be one of {', '.join(EFFORTS)}, not {effort}")
         index = None if quality is None else quality_index(quality)
         network = weights_files.load(weights_files.by_name(weights), choose_device(device))
         config = network.info.config
@@ -141,14 +142,14 @@ def compress_batch(
             for picture, own_map in zip(pictures, maps, strict=True)
         ]
         tiles = [tile for i, job in enumerate(jobs) for tile in job.tiles(i)]
-        search = effort == "thorough" and isinstance(config, ModelConfig)
+        search = SEARCHES.get(effort) if isinstance(config, ModelConfig) else None
         if executor is not None:
             settings = EncoderSettings(network.info, refinement, index, search)
             for job in jobs:
                 encode_strips(job, settings, executor, progress, cancelled)
             return [job.finish() for job in jobs]
         advance = ProgressReporter(
-            "Encoding", tiles, progress, cancelled, work=1 + WORK if search else 1
+            "Encoding", tiles, progress, cancelled, work=work_of_a_block(search)
         )
         for part in group(tiles, GROUP_BLOCKS):
             for work in thread.each(encode_tiles(network, jobs, part, search=search)):

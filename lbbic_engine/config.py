@@ -19,7 +19,7 @@ MAX_QUALITY = 8.0
 QUALITY_STEPS = 8  # per unit of quality
 QUALITY_COUNT = int((MAX_QUALITY - MIN_QUALITY) * QUALITY_STEPS) + 1
 
-EFFORTS = ("fast", "thorough")  # encoders without and with a search for symbols
+EFFORTS = ("fast", "balanced", "thorough")  # without a search for symbols, with a short, a long one
 METADATA = ("exif", "gps", "icc", "xmp")  # kinds that can be removed; gps is part of exif and xmp
 
 # λ of the rate points: weights of the mean squared error on the 0…1 range; R is in bits per pixel.

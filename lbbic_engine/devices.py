@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from threading import Lock
+from threading import Lock, local
 from typing import ParamSpec, Self, TypeVar
 
 from lbbic_engine.errors import GpuError, LbbicError
@@ -56,13 +56,14 @@ class CodingThread:
 
     The number is one unless OMP_NUM_THREADS is set. Matrix products are small: a second torch
     thread saves time on idle cores and slows coding down severely on busy ones.
-    ``coding.adaptive_threads`` decides at run time.
+    ``coding.adaptive_threads`` decides at run time, unless the number is ``fixed``, as it is where
+    several processes work.
 
     LbbicError in a process forked from one that has coded pictures: torch's libraries could wait
     for ever there, for threads and locks that a fork does not copy.
     """
 
-    def __init__(self, torch_threads: int = 1) -> None:
+    def __init__(self, torch_threads: int = 1, *, fixed: bool = False) -> None:
         if _Coded.before_fork:
             raise LbbicError(
                 "Forked",
@@ -74,7 +75,7 @@ class CodingThread:
 
         with _SETTING:
             torch.get_num_threads()  # fixes the number of the calling thread
-        self._pool = ThreadPoolExecutor(1, "lbbic", _set_threads, (torch_threads,))
+        self._pool = ThreadPoolExecutor(1, "lbbic", _set_threads, (torch_threads, fixed))
 
     def __enter__(self) -> Self:
         return self
@@ -121,6 +122,7 @@ class _Coded:
 
 
 _SETTING = Lock()
+_here = local()
 
 
 def _begin_forked() -> None:
@@ -134,7 +136,12 @@ if hasattr(os, "register_at_fork"):  # not on Windows
     )
 
 
-def _set_threads(number: int) -> None:
+def threads_are_fixed() -> bool:
+    """Whether the number of torch's threads must stay as it is in the thread that asks."""
+    return "OMP_NUM_THREADS" in os.environ or getattr(_here, "fixed", False)
+
+
+def _set_threads(number: int, fixed: bool) -> None:
     """Set the number of torch's threads for the calling thread only.
 
     torch keeps a number for each thread, but a thread that calls it for the first time gets the
@@ -143,6 +150,7 @@ def _set_threads(number: int) -> None:
     """
     import torch
 
+    _here.fixed = fixed
     if "OMP_NUM_THREADS" in os.environ:
         return
     with _SETTING, ThreadPoolExecutor(1) as new:

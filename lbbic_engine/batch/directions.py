@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from lbbic_engine.coding.results import Compressed, IsCancelled, ReportProgress
     from lbbic_engine.pictures.picture import Notice, Picture
 
-# Of one core for a megapixel; a thorough encoder and a search for a target take some ten times it.
-ENCODE_SECONDS, DECODE_SECONDS, SLOW = 1.0, 0.7, 10
+ENCODE_SECONDS, DECODE_SECONDS = 1.0, 0.7  # of one core for a megapixel
+EFFORT_SECONDS = dict(zip(EFFORTS, (1, 3, 12), strict=True))  # relative to these
+TARGET_ATTEMPTS = 6  # of a search for a target
 
 Content = Path | bytes
 
@@ -79,7 +80,8 @@ class Encoding:
 
     @property
     def seconds_per_megapixel(self) -> float:
-        return ENCODE_SECONDS if self.gains_by_groups else SLOW * ENCODE_SECONDS
+        attempts = TARGET_ATTEMPTS if self._has_target else 1
+        return attempts * ENCODE_SECONDS * EFFORT_SECONDS[self.effort]
 
     @property
     def _has_target(self) -> bool:

@@ -84,8 +84,9 @@ def code_files(
     with ExitStack() as stack:
         work = _code
         if executor is None and (workers := _workers_for_tiles(files, direction, jobs)) > 1:
-            pool = stack.enter_context(WorkerPool(workers))
-            for _ in range(workers):
+            others = workers - 1
+            pool = stack.enter_context(WorkerPool(others, helped=True))
+            for _ in range(others):
                 pool.submit(int)  # it gets ready while the picture is read
             work, jobs = partial(_code, cancelled=cancelled, executor=pool), 1
         for outcome in run(
@@ -127,7 +128,8 @@ _Outcome = Outcome[_Group, list[FileResult]]
 def _workers_for_tiles(
     files: Sequence[tuple[Content, Path | None]], direction: Direction, jobs: int | None
 ) -> int:
-    """How many workers the tiles of large pictures are worth, if these are too few for all cores.
+    """How many workers the tiles of large pictures are worth, if these are too few for all cores,
+    this process included.
 
     Those are coded one picture after the other; 1: they are not.
     """

@@ -221,7 +221,8 @@ def _add_options(parser: argparse.ArgumentParser, *names: str) -> None:
             "--effort",
             choices=EFFORTS,
             default=EFFORTS[0],
-            help="thorough: smaller files of the same quality, 11 to 24 times slower to make",
+            help="balanced, thorough: smaller files of the same quality, which take 3 and 11 to 24 "
+            "times as long to make",
         )
     if "refine" in names:
         parser.add_argument(

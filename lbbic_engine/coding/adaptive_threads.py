@@ -9,7 +9,7 @@ from functools import cache, partial
 from statistics import median
 from typing import TYPE_CHECKING
 
-from lbbic_engine.devices import CodingThread
+from lbbic_engine.devices import CodingThread, threads_are_fixed
 from lbbic_engine.networks.block_model import BlockModel, SymbolPort
 from lbbic_engine.parallel.cores import usable_cores
 
@@ -160,5 +160,5 @@ def on_idle_cores(model: BlockModel, device: str, *, heavy: bool = False) -> Blo
 
     ``heavy`` is for the thorough encoder. To be used in a ``CodingThread``.
     """
-    fixed = "OMP_NUM_THREADS" in os.environ or device != "cpu" or usable_cores() < 2
+    fixed = threads_are_fixed() or device != "cpu" or usable_cores() < 2
     return model if fixed else AdaptiveThreads(model, heavy=heavy)

@@ -1,4 +1,4 @@
-"""Ways of coding a block, among which the thorough encoder chooses.
+"""Ways of coding a block, among which a searching encoder chooses.
 
 The fast encoder (``latents.LatentWriter``) chooses every symbol by itself, as if an error of a
 latent were one of pixels. The candidates differ in how much they give for exactness, as a whole and
@@ -21,11 +21,8 @@ from lbbic_engine.networks.block_model import Quality
 from lbbic_engine.networks.float_network import PIXEL_OFFSET
 from lbbic_engine.networks.weights import LoadedModel
 
-# What exactness is worth to each, relative to its weight in the fast encoder's choice.
-CANDIDATES = 2 * (0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.25, 2.0)
 VARIATION = 1.2  # deviation of its logarithm from latent to latent
-OUTWARD_CANDIDATES = 8  # of them, the last ones: they round away from zero, too
-OUTWARD_LATENTS = 32  # the first ones, in which they do
+OUTWARD_LATENTS = 32  # the first ones, in which outward candidates round away from zero, too
 OUTWARD_BITS = 1.0  # of R + λD that it may cost, in the mean
 OVERSHOOT = 0.15  # of errors to make up for, what is aimed beyond the picture
 PATTERNS = 1024  # of chance
@@ -33,10 +30,55 @@ MIN_WORTH = 1e-9  # logarithms of nothing are slow
 SUM_BOUND = 2**23
 
 
+@dataclass(frozen=True)
+class SearchSettings:
+    """How much an effort tries."""
+
+    candidates: tuple[float, ...]
+    """What exactness is worth to each, relative to its weight in the fast encoder's choice."""
+    outward: int
+    """How many candidates, the last ones, round away from zero, too."""
+    beam_width: int
+    """Best ways of a block that are kept: the next block is tried after each of them."""
+    tries_again: bool
+    """Whether a block is tried again from its best ways, aiming beyond their errors."""
+    work: int
+    """Blocks that are coded in the time in which one is searched."""
+
+
+SEARCHES = {
+    "balanced": SearchSettings(
+        candidates=2 * (0.35, 0.55, 0.8, 1.1),
+        outward=4,
+        beam_width=2,
+        tries_again=False,
+        work=3,
+    ),
+    "thorough": SearchSettings(
+        candidates=2 * (0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.25, 2.0),
+        outward=8,
+        beam_width=4,
+        tries_again=True,
+        work=20,
+    ),
+}
+
+
+def work_of_a_block(search: SearchSettings | None) -> int:
+    """What coding a block takes, with a search or without, in units of the latter."""
+    return 1 + search.work if search else 1
+
+
 class Candidates:
     """The candidates of blocks (n, 3B²) at their quality, the same for the same blocks."""
 
-    def __init__(self, network: LoadedModel, index: Quality, blocks: NDArray[np.uint8]) -> None:
+    def __init__(
+        self,
+        network: LoadedModel,
+        index: Quality,
+        blocks: NDArray[np.uint8],
+        settings: SearchSettings,
+    ) -> None:
         device = network.integer.device
         self.choice = SymbolChoice(network, index)
         self.cost = network.tables.bits()
@@ -47,11 +89,12 @@ class Candidates:
         numbers = torch.randint(SUM_BOUND // latents, (latents,), generator=self._random)
         self.numbers = numbers.float().to(device)
         # Of these each block draws its candidates: logarithms of weights, bits for going outward.
-        chance = torch.randn((PATTERNS, len(CANDIDATES), latents), generator=self._random)
-        weights = chance.mul_(VARIATION).add_(torch.tensor(CANDIDATES).log()[:, None])
+        self.count = count = len(settings.candidates)
+        chance = torch.randn((PATTERNS, count, latents), generator=self._random)
+        weights = chance.mul_(VARIATION).add_(torch.tensor(settings.candidates).log()[:, None])
         self.weights = weights.to(device)
-        offers = torch.zeros((PATTERNS, len(CANDIDATES), OUTWARD_LATENTS))
-        offers[:, -OUTWARD_CANDIDATES:].exponential_(1 / OUTWARD_BITS, generator=self._random)
+        offers = torch.zeros((PATTERNS, count, OUTWARD_LATENTS))
+        offers[:, count - settings.outward :].exponential_(1 / OUTWARD_BITS, generator=self._random)
         self.offers = offers.to(device)
 
     def draw(self, count: int) -> slice:
@@ -83,7 +126,7 @@ class CandidateWriter:
         self._latents = Latents(torch.empty(0), torch.empty(0))
         self._drawn = slice(0)
         # The row of every way (blocks, ways), and whether the way is the first of its row.
-        self._rows = torch.zeros((0, len(CANDIDATES)), dtype=torch.long)
+        self._rows = torch.zeros((0, candidates.count), dtype=torch.long)
         self._kept = self._rows == 0
 
     def begin(self, front: Tensor, *sources: Tensor) -> None:
@@ -94,7 +137,7 @@ class CandidateWriter:
         y = choice.network.analysis(x, *sources, index=choice.index)
         self._latents = Latents(y, choice.steps)
         rows = torch.arange(len(front), device=front.device)
-        self._rows = rows[:, None].repeat(1, len(CANDIDATES))
+        self._rows = rows[:, None].repeat(1, self._candidates.count)
         self._drawn = self._candidates.draw(len(front))
 
     def symbols(self, index: int, means: Tensor, levels: Tensor) -> tuple[Tensor, Tensor]:
@@ -102,7 +145,7 @@ class CandidateWriter:
         rows = self._rows.flatten()
         away, change = self._changes(part, values, nearest, levels)
         first = self._first_alike(change, part)
-        self._kept = first == torch.arange(len(CANDIDATES), device=first.device)
+        self._kept = first == torch.arange(self._candidates.count, device=first.device)
         kept = self._kept.flatten().nonzero()[:, 0]
         self._rows = (self._kept.flatten().cumsum(0) - 1).view_as(first).gather(1, first)
         parents = rows[kept]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -23,10 +23,11 @@ from lbbic_engine.coding.assemble import (
     quality_of_tiles,
 )
 from lbbic_engine.coding.block_loop import code_grids
+from lbbic_engine.coding.candidates import SearchSettings
 from lbbic_engine.coding.latents import LatentWriter, SymbolWriter
 from lbbic_engine.coding.refine import STRENGTHS, refine_tile, squared_error
 from lbbic_engine.coding.results import Compressed, Pixels
-from lbbic_engine.coding.symbol_search import WORK, SymbolSearch
+from lbbic_engine.coding.symbol_search import SymbolSearch
 from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS
 from lbbic_engine.layout.blocks import split_blocks
 from lbbic_engine.layout.tiles import Tile, cut, tile_rows
@@ -36,6 +37,8 @@ from lbbic_engine.networks.block_model import Quality, SymbolPort
 from lbbic_engine.networks.refinement_files import RefinementInfo
 from lbbic_engine.networks.weights import LoadedModel
 from lbbic_engine.pictures.picture import Picture
+
+Reconstructions = dict[int, tuple[Pixels, int]]  # by strength, and their squared errors
 
 
 class EncodeJob:
@@ -58,7 +61,7 @@ class EncodeJob:
         self.picture = picture
         self.reconstruction = np.empty_like(picture.pixels)
         self.segments: dict[int, Segment] = {}
-        self._candidates: dict[int, Pixels] = {}
+        self._candidates: Reconstructions = {}
         self._network = network
         self._refinement = refinement
         self._index = index
@@ -91,21 +94,20 @@ class EncodeJob:
         """The pixels (height, width, 3) of a tile."""
         return self.picture.pixels[tile.pixel_rows(self._config.block_size)]
 
-    def take(self, tile: Tile, segment: Segment, candidates: Mapping[int, Pixels]) -> None:
+    def take(self, tile: Tile, segment: Segment, candidates: Reconstructions) -> None:
         """Add a tile that was coded as a picture of its own."""
         self.segments[tile.number] = replace(segment, tile=tile.number)
         rows = tile.pixel_rows(self._config.block_size)
-        for strength, pixels in candidates.items():
-            whole = self._candidates.setdefault(strength, np.empty_like(self.picture.pixels))
+        for strength, (pixels, error) in candidates.items():
+            nothing = np.empty_like(self.picture.pixels), 0
+            whole, errors = self._candidates.get(strength, nothing)
             whole[rows] = pixels
+            self._candidates[strength] = whole, errors + error
 
     def finish(self) -> Compressed:
         candidates = self._candidates or self.candidates()
-        strength = 0
-        if len(candidates) > 1:
-            original = self.picture.pixels
-            strength = min(candidates, key=lambda each: squared_error(original, candidates[each]))
-        self.reconstruction = candidates[strength]
+        strength = min(candidates, key=lambda each: candidates[each][1])
+        self.reconstruction, _ = candidates[strength]
         picture, pixels = self.picture, self.reconstruction
         weights_id = self._network.info.id
         if self._refinement and strength:
@@ -134,11 +136,11 @@ class EncodeJob:
             return Compressed(data, picture.pixels, quality, exact=True)
         return Compressed(data, pixels, quality)
 
-    def candidates(self) -> dict[int, Pixels]:
+    def candidates(self) -> Reconstructions:
         """The reconstruction for each strength of the refinement, 0 included."""
-        candidates = {0: self.reconstruction}
         if self._refinement is None:
-            return candidates
+            return {0: (self.reconstruction, 0)}  # nothing to choose by
+        candidates = {0: self.reconstruction}
         refinement = refinement_files.load(self._refinement, self._network.integer.device)
         candidates |= {strength: np.empty_like(self.reconstruction) for strength in STRENGTHS}
         for tile in self.tiles(0):
@@ -147,7 +149,10 @@ class EncodeJob:
             tiles = refine_tile(refinement, quality, tile, self.reconstruction[rows], STRENGTHS)
             for strength, refined in zip(STRENGTHS, tiles, strict=True):
                 candidates[strength][rows] = in_grey(refined) if self.picture.grey else refined
-        return candidates
+        original = self.picture.pixels
+        return {
+            each: (pixels, squared_error(original, pixels)) for each, pixels in candidates.items()
+        }
 
 
 def encode_tiles(
@@ -155,9 +160,12 @@ def encode_tiles(
     jobs: Sequence[EncodeJob],
     tiles: Sequence[Tile],
     *,
-    search: bool,
+    search: SearchSettings | None,
 ) -> Iterator[int]:
-    """Code tiles in common fronts; yield the work done: 1 per block, ``WORK`` for its search."""
+    """Code tiles in common fronts, after a search for symbols if there is to be one.
+
+    Yields the work done: 1 per block, ``search.work`` for its search.
+    """
     grids, size = tuple(tile.grid for tile in tiles), network.info.config.block_size
     order = coding_order(grids)
     blocks = np.concatenate([jobs[tile.picture].blocks(tile) for tile in tiles])
@@ -169,7 +177,7 @@ def encode_tiles(
     quality = quality_of_tiles(parts, [tile.blocks for tile in tiles], device)
     port: SymbolPort
     if search:
-        port = yield from _search(network, quality, tiles, blocks, sink)
+        port = yield from _search(network, quality, tiles, blocks, sink, search)
     else:
         port = LatentWriter(network, quality, sink, blocks)
     coded = np.empty_like(blocks)
@@ -184,7 +192,12 @@ def encode_tiles(
 
 
 def _search(
-    network: LoadedModel, quality: Quality, tiles: Sequence[Tile], blocks: Pixels, sink: SymbolSink
+    network: LoadedModel,
+    quality: Quality,
+    tiles: Sequence[Tile],
+    blocks: Pixels,
+    sink: SymbolSink,
+    settings: SearchSettings,
 ) -> Generator[int, None, SymbolWriter]:
     """Search the symbols of tiles; yield the work done, return the writer of the symbols."""
     device = network.integer.device
@@ -193,6 +206,6 @@ def _search(
     searches = []
     for tile, part, own in zip(tiles, parts_of_tiles(blocks, tiles), qualities, strict=True):
         model = on_idle_cores(network.integer.at_quality(own), device, heavy=True)
-        searches.append(SymbolSearch(model, network, own, tile.grid, part))
-        yield from (WORK * tried for tried in searches[-1])
+        searches.append(SymbolSearch(model, network, own, tile.grid, part, settings))
+        yield from (settings.work * tried for tried in searches[-1])
     return SymbolWriter(sink, torch.cat([each.symbols for each in searches]).to(device))

@@ -13,8 +13,9 @@ from typing import TypeVar
 from lbbic_engine.bitstream.chunks import Segment
 from lbbic_engine.bitstream.container import Container
 from lbbic_engine.bitstream.quality_map import BlockIndexes
+from lbbic_engine.coding.candidates import SearchSettings, work_of_a_block
 from lbbic_engine.coding.decoder import DecodeJob, decode_tiles
-from lbbic_engine.coding.encoder import EncodeJob, encode_tiles
+from lbbic_engine.coding.encoder import EncodeJob, Reconstructions, encode_tiles
 from lbbic_engine.coding.results import (
     IsCancelled,
     Pixels,
@@ -22,7 +23,6 @@ from lbbic_engine.coding.results import (
     ProgressReporter,
     ReportProgress,
 )
-from lbbic_engine.coding.symbol_search import WORK
 from lbbic_engine.devices import CodingThread, device_failures
 from lbbic_engine.layout.tiles import Tile
 from lbbic_engine.networks import weights as weights_files
@@ -38,12 +38,12 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class EncoderSettings:
-    """How strips are encoded; ``search`` is for the thorough encoder."""
+    """How strips are encoded, after a search for symbols or without."""
 
     weights: WeightsInfo
     refinement: RefinementInfo | None
     index: int
-    search: bool
+    search: SearchSettings | None
 
 
 @dataclass(frozen=True)
@@ -135,10 +135,10 @@ def _by_workers(
 
 
 @device_failures()
-def _encode(strip: _PlainStrip, report: Report) -> tuple[Segment, dict[int, Pixels]]:
+def _encode(strip: _PlainStrip, report: Report) -> tuple[Segment, Reconstructions]:
     """Return the strip's bytes, and its reconstruction for each strength of the refinement."""
     settings = strip.settings
-    with CodingThread() as thread:
+    with CodingThread(fixed=True) as thread:
         network = weights_files.load(settings.weights, "cpu")
         picture = Picture(strip.pixels, grey=strip.grey)
         job = EncodeJob(
@@ -146,7 +146,7 @@ def _encode(strip: _PlainStrip, report: Report) -> tuple[Segment, dict[int, Pixe
         )
         (tile,) = tiles = job.tiles(0)
         advance = ProgressReporter(
-            "Encoding", tiles, report, None, work=1 + WORK if settings.search else 1
+            "Encoding", tiles, report, None, work=work_of_a_block(settings.search)
         )
         for work in thread.each(encode_tiles(network, [job], tiles, search=settings.search)):
             advance(work)
@@ -155,7 +155,7 @@ def _encode(strip: _PlainStrip, report: Report) -> tuple[Segment, dict[int, Pixe
 
 @device_failures()
 def _decode(strip: _CodedStrip, report: Report) -> Pixels:
-    with CodingThread() as thread:
+    with CodingThread(fixed=True) as thread:
         job = DecodeJob(strip.container, "cpu")
         tiles = job.tiles(0)
         advance = ProgressReporter("Decoding", tiles, report, None)

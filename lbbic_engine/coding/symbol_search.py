@@ -1,9 +1,9 @@
-"""The thorough encoder's search for symbols. Decoders know nothing of it.
+"""The search for symbols of the balanced and the thorough encoder. Decoders know nothing of it.
 
 Each block is coded in several ways (``candidates``). The decoder's own networks reconstruct each of
 them that differs, and the true R + λD says how good it is. A block is settled once the one to its
-right has been tried after each of its best ways. Then that one is tried again, aiming a little
-beyond the picture, where its best ways have fallen short of it.
+right has been tried after each of its best ways. Then a thorough encoder tries that one again,
+aiming a little beyond the picture, where its best ways have fallen short of it.
 
 Rows of a quarter (``wavefront``) are searched side by side, each ``SKEW`` blocks behind the one
 before, whose blocks it needs settled; so are the quarters.
@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lbbic_engine.coding.candidates import CANDIDATES, Candidates, CandidateWriter
+from lbbic_engine.coding.candidates import Candidates, CandidateWriter, SearchSettings
 from lbbic_engine.config import MIN_QUALITY, QUALITY_COUNT, QUALITY_STEPS, spread_lmbda
 from lbbic_engine.layout.wavefront import Grid, StateFlip, coding_order, front_numbers
 from lbbic_engine.networks.block_model import BlockModel, Quality
@@ -27,11 +27,9 @@ from lbbic_engine.networks.float_network import PIXEL_OFFSET
 from lbbic_engine.networks.weights import LoadedModel
 
 LMBDA_SPREAD = 1.37  # for a range as wide as the fast encoder's
-BEAM_WIDTH = 4  # best ways of a block: the next one is tried after each, the block again from each
 BLOCKS_TOGETHER = 64  # a bound for memory
 MEMORY_KEPT = 31 << 20  # bytes
 SKEW = 3
-WORK = 20  # blocks that are coded in the time in which one is searched
 
 
 class SymbolSearch:
@@ -44,11 +42,13 @@ class SymbolSearch:
         index: Quality,
         grid: Grid,
         blocks: NDArray[np.uint8],
+        settings: SearchSettings,
     ) -> None:
         # glibc keeps so much of what is freed once it was; without, steps wait for fresh pages.
         torch.empty(MEMORY_KEPT, dtype=torch.uint8)
         self._model = model
-        self._candidates = Candidates(network, index, blocks)
+        self._settings = settings
+        self._candidates = Candidates(network, index, blocks, settings)
         device = network.integer.device
         self._x = torch.from_numpy(blocks).to(device)
         lmbdas = torch.tensor([_lmbda(each) for each in range(QUALITY_COUNT)])
@@ -72,9 +72,10 @@ class SymbolSearch:
         row, column = self._blocks // grid.columns, self._blocks % grid.columns
         self._row = 2 * row + (column < grid.centre[1])
         rows = 2 * grid.rows
-        self._state = self._settled[-1].repeat(rows, BEAM_WIDTH, 1)
-        self._last = torch.zeros((rows, BEAM_WIDTH, latents), dtype=torch.int32)
-        self._cost = torch.full((rows, BEAM_WIDTH), torch.inf)
+        width = settings.beam_width
+        self._state = self._settled[-1].repeat(rows, width, 1)
+        self._last = torch.zeros((rows, width, latents), dtype=torch.int32)
+        self._cost = torch.full((rows, width), torch.inf)
         self._cost[:, 0] = 0
 
     def __iter__(self) -> Iterator[int]:
@@ -95,7 +96,7 @@ class SymbolSearch:
     def _advance(self, places: Tensor) -> None:
         """Tries blocks (n,), one a row, in every way after the best of the block to the left.
 
-        That settles the block to the left; then they are tried again from their own best.
+        That settles the block to the left; then they may be tried again from their own best.
         """
         rows, around, goes_on = self._row[places], self._around[places], self._goes_on[places]
         blocks, each = self._blocks[places], torch.arange(len(places))
@@ -111,20 +112,26 @@ class SymbolSearch:
         self._settle(around[goes_on, 0], rows[goes_on], best[goes_on])
         # Of the block to the left there is only that way from here on.
         cost, place = cost[each, best], tries.place[each, best]
-        context = torch.cat([self._state[rows, best], above], dim=1)
-        cheapest = cost.topk(BEAM_WIDTH, largest=False)
-        there = cheapest.values.isfinite()
-        errors = tries.errors[place.gather(1, cheapest.indices)[there]]
-        again = self._try(blocks, there, context[there.nonzero()[:, 0]], errors)
-        cost_again = again.cost.flatten(1) + before[each, best][:, None]
-        place_again = again.place.flatten(1) + len(tries.state)
-        cost, order = torch.cat([cost, cost_again], dim=1).sort(dim=1)
-        cost[:, 1:][cost.diff(dim=1) == 0] = torch.inf  # found again: the same symbols
-        cost, ways = cost.topk(BEAM_WIDTH, largest=False)
-        place = torch.cat([place, place_again], dim=1).gather(1, order.gather(1, ways))
+        state, symbols = tries.state, tries.symbols
+        width = self._settings.beam_width
+        if self._settings.tries_again:
+            context = torch.cat([self._state[rows, best], above], dim=1)
+            cheapest = cost.topk(width, largest=False)
+            there = cheapest.values.isfinite()
+            errors = tries.errors[place.gather(1, cheapest.indices)[there]]
+            again = self._try(blocks, there, context[there.nonzero()[:, 0]], errors)
+            cost_again = again.cost.flatten(1) + before[each, best][:, None]
+            place_again = again.place.flatten(1) + len(state)
+            cost, order = torch.cat([cost, cost_again], dim=1).sort(dim=1)
+            cost[:, 1:][cost.diff(dim=1) == 0] = torch.inf  # found again: the same symbols
+            place = torch.cat([place, place_again], dim=1).gather(1, order)
+            state = torch.cat([state, again.state])
+            symbols = torch.cat([symbols, again.symbols])
+        cost, ways = cost.topk(width, largest=False)
+        place = place.gather(1, ways)
         self._cost[rows] = cost - cost[:, :1]
-        self._state[rows] = torch.cat([tries.state, again.state])[place]
-        self._last[rows] = torch.cat([tries.symbols, again.symbols])[place]
+        self._state[rows] = state[place]
+        self._last[rows] = symbols[place]
         ends = self._ends[places]
         self._settle(places[ends], rows[ends], torch.zeros_like(rows[ends]))
 
@@ -139,7 +146,7 @@ class SymbolSearch:
         writer = CandidateWriter(self._candidates, errors)
         state = self._model.code_front(blocks[block].to(context.device), context, writer)
         tried = writer.tried()
-        kept = torch.zeros((*there.shape, len(CANDIDATES)), dtype=torch.bool)
+        kept = torch.zeros((*there.shape, self._candidates.count), dtype=torch.bool)
         kept[there] = tried.kept.cpu()
         tried_blocks = blocks[kept.nonzero()[:, 0]]
         pixels = self._x[tried_blocks]

@@ -48,10 +48,13 @@ class WorkerPool(ThreadPoolExecutor):
     What is submitted must be importable by name, and a script that uses it guarded by
     ``if __name__ == "__main__"``, as for any pool of processes. A future raises what its function
     raised, or WorkerDied. Leaving it as a context ends what still runs.
+    ``helped`` says that who waits for its results takes tasks over in the meantime
+    (``run.run``): then that is a worker which needs no start.
     """
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, *, helped: bool = False) -> None:
         super().__init__(workers, "lbbic-worker", _leave_interrupts_to_the_main_thread)
+        self.helped = helped
         self._own = local()
         self._workers: set[_Worker] = set()
         self._at_work: WeakKeyDictionary[Future[Any], list[_Worker]] = WeakKeyDictionary()

@@ -60,7 +60,8 @@ def run(
     ``executor`` None: a pool of processes of our own, at most ``jobs`` (None: as many as there are
     cores), no more than there is memory for, and none where the work is not worth their start.
     It is gone when the iterator ends or is closed; what its tasks report comes to ``report``. An
-    Executor of the caller's reports nothing, and finishes what it has begun.
+    Executor of the caller's reports nothing, and finishes what it has begun. If it is a pool of our
+    own that is ``helped``, this process works on tasks, too.
     ``work`` and contents are pickled. Cancelled, soon after ``cancelled`` returns True.
     """
     raise_if_cancelled = partial(_raise_if_cancelled, cancelled)
@@ -142,6 +143,7 @@ def _hand_out(
     events: SimpleQueue[Future[R] | tuple[T, Any]] = SimpleQueue()
     running: dict[Future[R], Task[T]] = {}
     waiting, tasks = None, iter(tasks)
+    helped = isinstance(executor, WorkerPool) and executor.helped
     try:
         while True:
             while (waiting := waiting or next(tasks, None)) and limits.allow(
@@ -152,16 +154,28 @@ def _hand_out(
                 future.add_done_callback(events.put)
             if not running:
                 return
+            if helped and events.empty() and (mine := _take_back(running)):
+                yield from _run_here(work, [mine], report, raise_if_cancelled)
+                continue
             event = _next_event(events, raise_if_cancelled)
-            if isinstance(event, Future):
+            if not isinstance(event, Future):
+                if report is not None:
+                    report(*event)
+            elif event in running:  # or it was taken back
                 yield _outcome(running.pop(event).content, event)
-            elif report is not None:
-                report(*event)
     finally:
         if isinstance(executor, WorkerPool):
             executor.stop(*running)
         for future in running:
             future.cancel()
+
+
+def _take_back(running: dict[Future[R], Task[T]]) -> Task[T] | None:
+    """The last task that no worker has begun."""
+    for future in reversed(running):
+        if future.cancel():
+            return running.pop(future)
+    return None
 
 
 def _submit(

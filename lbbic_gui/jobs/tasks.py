@@ -47,7 +47,8 @@ if TYPE_CHECKING:
 
 A = TypeVar("A")
 
-_ENCODING = {"fast": 0.6, "thorough": 0.95}  # of the time of coding a picture and decoding it
+# Of the time of coding a picture and decoding it.
+_ENCODING = {"fast": 0.6, "balanced": 0.8, "thorough": 0.95}
 
 
 class Tasks:

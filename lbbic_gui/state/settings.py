@@ -21,7 +21,7 @@ FILE_VARIABLE = "LBBIC_SETTINGS"  # another file in place of the user's
 _CHOICES = {
     "theme": ("system", "light", "dark"),
     "device": ("auto", "cpu", "cuda"),
-    "effort": ("fast", "thorough"),
+    "effort": ("fast", "balanced", "thorough"),
     "policy": ("rename", "replace", "skip"),
 }
 _RANGES = {"quality": (1.0, 8.0), "longest_side": (0, 65_535)}

@@ -30,7 +30,7 @@ def quality_name(quality: float) -> str:
 
 def efforts() -> dict[str, str]:
     """The encoder's efforts with their names, the quickest first."""
-    return {"fast": tr("Fast"), "thorough": tr("Thorough")}
+    return {"fast": tr("Fast"), "balanced": tr("Balanced"), "thorough": tr("Thorough")}
 
 
 def seconds(value: float) -> str:

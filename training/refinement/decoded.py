@@ -20,6 +20,7 @@ from tqdm import tqdm
 from lbbic_engine.bitstream.entropy import Levels, Symbols
 from lbbic_engine.bitstream.tables import symbol_cost
 from lbbic_engine.coding.block_loop import code_grids
+from lbbic_engine.coding.candidates import SEARCHES
 from lbbic_engine.coding.latents import LatentWriter, SymbolWriter
 from lbbic_engine.coding.symbol_search import SymbolSearch
 from lbbic_engine.config import QUALITY_COUNT, QUALITY_STEPS
@@ -115,7 +116,7 @@ def code(
     if thorough:
         symbols = []
         for grid, part in zip(grids, np.split(blocks, bounds[:-1]), strict=True):
-            search = SymbolSearch(model, network, index, grid, part)
+            search = SymbolSearch(model, network, index, grid, part, SEARCHES["thorough"])
             for _ in search:
                 pass
             symbols.append(search.symbols)

@@ -145,7 +145,7 @@ def test_a_large_picture_alone_is_coded_by_all(draw: Callable[..., Path]) -> Non
         assert back.coded is not None
         made.append((place.read_bytes(), back.coded.data))
     assert made[0] == made[1]
-    assert (counts[0], counts[-1]) == (0, 2)
+    assert (counts[0], counts[-1]) == (0, 1)  # beside this process
 
 
 @pytest.fixture

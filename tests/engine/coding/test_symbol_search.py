@@ -1,5 +1,6 @@
-"""A thorough encoder: its files are as good as any, and better."""
+"""Searching encoders: their files are as good as any, and better."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,10 @@ from numpy.typing import NDArray
 from lbbic_engine import codec
 from lbbic_engine.codec import compress, compress_batch, decompress
 from lbbic_engine.coding import candidates
-from lbbic_engine.coding.candidates import CANDIDATES, Candidates, CandidateWriter, Tally
+from lbbic_engine.coding.candidates import SEARCHES, Candidates, CandidateWriter, Tally
 from lbbic_engine.coding.latents import SymbolWriter
 from lbbic_engine.coding.results import Compressed, Progress
-from lbbic_engine.config import lmbda
+from lbbic_engine.config import EFFORTS, lmbda
 from lbbic_engine.errors import Cancelled
 from lbbic_engine.layout import tiles
 from lbbic_engine.layout.blocks import split_blocks
@@ -40,16 +41,22 @@ def cost(pixels: NDArray[np.uint8], compressed: Compressed) -> float:
 @pytest.mark.slow
 def test_searching_makes_better_files(photograph: NDArray[np.uint8], quality: float) -> None:
     picture = picture_of(photograph)
-    fast, thorough = (compress(picture, quality, effort=e) for e in ("fast", "thorough"))
-    assert np.array_equal(decompress(thorough.data).pixels, thorough.reconstruction)
+    fast, balanced, thorough = (compress(picture, quality, effort=effort) for effort in EFFORTS)
+    for searched in (balanced, thorough):
+        assert np.array_equal(decompress(searched.data).pixels, searched.reconstruction)
+    assert cost(photograph, balanced) < cost(photograph, fast)
+    assert cost(photograph, thorough) < cost(photograph, balanced)
     assert cost(photograph, thorough) < 0.99 * cost(photograph, fast)
 
 
 @pytest.mark.usefixtures("tiny")
+@pytest.mark.parametrize("effort", ["balanced", "thorough"])
 @pytest.mark.parametrize("size", [(1, 1), (8, 200), (200, 8), (9, 17), (64, 40)])
-def test_any_shape_decodes_to_the_encoders_reconstruction(size: tuple[int, int]) -> None:
+def test_any_shape_decodes_to_the_encoders_reconstruction(
+    size: tuple[int, int], effort: str
+) -> None:
     pixels = np.random.default_rng(1).integers(0, 256, (*size, 3), dtype=np.uint8)
-    compressed = compress(picture_of(pixels), 3, effort="thorough")
+    compressed = compress(picture_of(pixels), 3, effort=effort)
     assert np.array_equal(decompress(compressed.data).pixels, compressed.reconstruction)
 
 
@@ -66,16 +73,18 @@ def test_pictures_of_a_batch_are_searched_by_themselves(
 
 
 @pytest.mark.usefixtures("tiny")
+@pytest.mark.parametrize("effort", ["balanced", "thorough"])
 def test_ways_that_are_alike_are_the_fast_encoders(
-    photograph: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+    photograph: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch, effort: str
 ) -> None:
     """The search runs the networks on the same contexts as the coder does."""
-    monkeypatch.setattr(candidates, "CANDIDATES", (1.0,) * len(CANDIDATES))
+    alike = (1.0,) * len(SEARCHES[effort].candidates)
+    monkeypatch.setitem(SEARCHES, effort, replace(SEARCHES[effort], candidates=alike))
     monkeypatch.setattr(candidates, "VARIATION", 0.0)
     monkeypatch.setattr(candidates, "OUTWARD_BITS", 1e-9)
     monkeypatch.setattr(candidates, "OVERSHOOT", 0.0)
     picture = picture_of(photograph)
-    assert compress(picture, 4, effort="thorough").data == compress(picture, 4).data
+    assert compress(picture, 4, effort=effort).data == compress(picture, 4).data
 
 
 def test_ways_that_share_a_row_are_what_each_would_be_by_itself(
@@ -87,12 +96,12 @@ def test_ways_that_share_a_row_are_what_each_would_be_by_itself(
     random = torch.Generator().manual_seed(1)
     width = 4 * model.empty_state(0).shape[1]
     around = torch.randint(-128, 128, (count, width), generator=random).to(torch.int8)
-    writer = CandidateWriter(Candidates(network, 40, blocks))
+    writer = CandidateWriter(Candidates(network, 40, blocks, SEARCHES["thorough"]))
     state = model.code_front(torch.arange(count), around, writer)
 
     tried = writer.tried()
     block, _ = tried.kept.nonzero(as_tuple=True)
-    assert 2 * count < len(block) < len(CANDIDATES) * count
+    assert 2 * count < len(block) < 16 * count
     rows = torch.cat([block[:, None], tried.symbols], dim=1)
     assert len(rows.unique(dim=0)) == len(rows)
     apart = Tally(network.tables.bits())
@@ -125,5 +134,5 @@ def test_the_papers_models_know_no_search(
 
 
 def test_an_unknown_effort_is_refused(photograph: NDArray[np.uint8]) -> None:
-    with pytest.raises(ValueError, match="fast or thorough"):
+    with pytest.raises(ValueError, match="fast, balanced, thorough"):
         compress(picture_of(photograph), 4, effort="some")

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from lbbic_engine.parallel.pool import WorkerDied, WorkerPool
+from lbbic_engine.parallel.run import Task, run
 
 
 @pytest.fixture
@@ -85,3 +86,11 @@ def test_a_task_can_be_stopped_alone(pool: WorkerPool, stuck: Path) -> None:
     assert waiting.result() == 3
     pool.stop(waiting)  # it is over
     assert pool.submit(operator.add, 2, 2).result() == 4
+
+
+def test_who_waits_for_a_helped_pool_does_the_rest(stuck: Path) -> None:
+    with WorkerPool(1, helped=True) as pool:
+        pool.submit(Path.read_text, stuck)  # its only process has something to do
+        outcomes = list(run(operator.is_, (Task(n, seconds=0) for n in range(3)), executor=pool))
+    assert {outcome.content for outcome in outcomes} == {0, 1, 2}
+    assert [outcome.result for outcome in outcomes] == 3 * [False]

@@ -55,7 +55,9 @@ def test_a_picture_is_coded_and_decoded_front_by_front(answers: Any, picture: So
     assert coded.picture.bits.sum() / 8 == pytest.approx(coded.payload_bytes, abs=16)
 
 
-@pytest.mark.parametrize(("effort", "coded"), [("fast", 0.6), ("thorough", 0.95)])
+@pytest.mark.parametrize(
+    ("effort", "coded"), [("fast", 0.6), ("balanced", 0.8), ("thorough", 0.95)]
+)
 def test_progress_never_falls(answers: Any, picture: Source, effort: str, coded: float) -> None:
     answers.ask(requests.Code(picture, 4.0, "cpu", messages.EncodeOptions(effort=effort)))
     steps = [getattr(report, "step", report) for report in answers.reports]
