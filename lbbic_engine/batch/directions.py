@@ -1,4 +1,4 @@
-"""The two directions that files are coded in: what a worker does with a group of them."""
+"""Encoding and decoding of groups of files, as workers do it."""
 
 from __future__ import annotations
 
@@ -26,23 +26,20 @@ Content = Path | bytes
 
 @dataclass(frozen=True)
 class CodedFile:
-    """What coding a file gave.
+    """The result of coding a file."""
 
-    ``seconds`` are the coder's alone, of pictures coded together each one's share.
-    """
-
-    data: bytes  # of the file, where it is not written to a place
+    data: bytes  # the contents of the output, if it is not written to a file
     input_bytes: int
     output_bytes: int
     width: int
     height: int
-    seconds: float
+    seconds: float  # of coding alone; the share of pictures that are coded together
     notices: tuple[Notice, ...]
-    quality: float | None = None  # this and what follows of compressed files
-    exact: bool = False  # stored without a loss
+    quality: float | None = None  # this field and the following ones are for encoding
+    exact: bool = False  # stored without loss
     psnr: float | None = None  # dB
-    ms_ssim: float | None = None  # where it was asked for, and the picture is large enough
-    is_kept: bool = False  # the original is, since the .lbb file would not be smaller
+    ms_ssim: float | None = None  # if requested, and the picture is large enough
+    is_kept: bool = False  # nothing is written, since the .lbb file would not be smaller
 
 
 @dataclass(frozen=True)
@@ -88,7 +85,7 @@ class Encoding:
         return (self.max_bytes, self.max_bpp, self.min_psnr) != (None, None, None)
 
     def count_pixels(self, content: Content) -> int:
-        """Of a picture, by its header."""
+        """Number of pixels of a picture, from its header."""
         from lbbic_engine.pictures.read import picture_size
 
         width, height = picture_size(_source(content))
@@ -203,9 +200,9 @@ class Encoding:
 
 @dataclass(frozen=True)
 class Decoding:
-    """.lbb files to pictures, as ``codec.decompress``, in formats that their outputs' names say.
+    """.lbb files to pictures, by ``codec.decompress``, in the formats of the outputs' suffixes.
 
-    Those that have no name become PNG files.
+    Without an output's name, the format is PNG.
     """
 
     partial: bool = False
@@ -225,7 +222,7 @@ class Decoding:
         return DECODE_SECONDS
 
     def count_pixels(self, content: Content) -> int:
-        """Of an .lbb file, by its header."""
+        """Number of pixels of an .lbb file, from its header."""
         from lbbic_engine.bitstream.container import read_outline
 
         container, _ = read_outline(_read(content), partial=True)
@@ -294,6 +291,6 @@ def _size(content: Content) -> int:
 
 
 def _shares(seconds: float, pictures: Sequence[Picture]) -> list[float]:
-    """What each picture took of the seconds for all, by its pixels."""
+    """Distribute the seconds among the pictures in proportion to their pixels."""
     pixels = [picture.pixels.size for picture in pictures]
     return [seconds * each / sum(pixels) for each in pixels]

@@ -1,4 +1,4 @@
-"""Pictures measured at several qualities, on all cores."""
+"""Measures pictures at several qualities, on all cores."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What is measured of each picture: ``measure.evaluate.measure`` for models and qualities."""
+    """The settings of an evaluation; see ``measure.evaluate.measure``."""
 
     models: Sequence[tuple[str, Sequence[float]]]
     folder: Path
@@ -38,7 +38,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class PictureResult:
-    """What the picture at ``index`` gave: a row a model and quality, or an error in their place."""
+    """The rows of the picture at ``index``, one per model and quality, or its error."""
 
     index: int
     rows: tuple[EvaluatedPicture, ...] = ()
@@ -94,7 +94,7 @@ def _tasks(pictures: Sequence[tuple[Path, str]], evaluation: Evaluation) -> Iter
 
 
 def _evaluate(work: _Work, report: Report) -> PictureResult:
-    """What a worker does."""
+    """Measure a picture in a worker."""
     from lbbic_engine.coding.results import Progress
     from lbbic_engine.measure.evaluate import measure
 
@@ -126,7 +126,7 @@ def _evaluate(work: _Work, report: Report) -> PictureResult:
 
 @cache
 def _warm_up(device: str, weights: str) -> None:
-    """Once a process."""
+    """Warm up once per process."""
     from lbbic_engine.measure.evaluate import warm_up
 
     warm_up(device, weights)

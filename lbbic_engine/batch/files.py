@@ -1,7 +1,7 @@
-"""Many files at a time: pictures to .lbb files and back, on all cores.
+"""Codes many files, pictures to .lbb files and back, on all cores.
 
-Workers read and code; files are written here, so that a worker which is killed leaves nothing
-behind. Small pictures are coded together, the first few in smaller groups: results come early.
+Workers read and code. Files are written by this process, so that a worker that is killed leaves
+nothing behind. Small pictures are coded in groups; the first groups are small, for early results.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from lbbic_engine.pictures import atomic
 if TYPE_CHECKING:
     from lbbic_engine.coding.results import Progress
 
-SMALL_PIXELS = 1 << 18  # of a picture that gains by being coded with others
-GROUP_PIXELS = 1 << 20  # of such pictures together
-BYTES_PER_PIXEL = 20  # that a picture takes while it is coded
+SMALL_PIXELS = 1 << 18  # pictures up to this size are coded in groups
+GROUP_PIXELS = 1 << 20  # in a group
+BYTES_PER_PIXEL = 20  # of memory, while a picture is coded
 
 Direction = Encoding | Decoding
 ReportProgress = Callable[[int, "Progress"], None]
@@ -43,7 +43,7 @@ ReportProgress = Callable[[int, "Progress"], None]
 
 @dataclass(frozen=True)
 class FileResult:
-    """What became of the file at ``index`` of a batch: it is ``coded``, or there is an error."""
+    """The result of the file at ``index`` of a batch, or its error."""
 
     index: int
     coded: CodedFile | None = None
@@ -61,15 +61,15 @@ def code_files(
     progress: ReportProgress | None = None,
     cancelled: IsCancelled | None = None,
 ) -> Generator[FileResult, None, None]:
-    """Code files, given as (input, output), and yield a result as soon as each is written.
+    """Code files, given as pairs (input, output), and yield each result as soon as it is written.
 
-    An input is a path or a file's bytes; an output of None is written by nobody, its bytes are in
-    the result. ``overwrite`` and ``keep_dates`` as ``write_atomically``.
-    ``executor`` None: on at most ``jobs`` cores (None: all), by processes where that is worth their
-    start. Workers of any other Executor must see the inputs by the same names. ``progress`` gets a
-    file's index and how far it is, but for small ones that are coded together. Closing the iterator
-    ends all work; Cancelled, soon after ``cancelled`` returns True. What goes wrong with one file
-    is in its result; if that was the death of a worker, the file has been tried once more, alone.
+    An input is a path or a file's bytes. With an output of None, nothing is written and the result
+    contains the bytes. ``overwrite`` and ``keep_dates`` are those of ``write_atomically``.
+    Without ``executor``, at most ``jobs`` cores are used (None: all), with processes if these are
+    worth starting. Workers of another Executor must be able to read the inputs' paths.
+    ``progress`` receives a file's index and progress, except for small files coded in groups.
+    Closing the iterator ends all work. Raises Cancelled soon after ``cancelled`` returns True. The
+    failure of a file is part of its result; if its worker died, the file is retried once, alone.
     """
 
     def forward(group: _Group, value: Progress) -> None:
@@ -105,7 +105,7 @@ def code_files(
 
 @dataclass(frozen=True)
 class _File:
-    """A file of a batch; ``facts`` are its permissions and dates, if it has any."""
+    """A file of a batch; ``facts`` are its permissions and dates, if known."""
 
     index: int
     input: Content
@@ -115,7 +115,7 @@ class _File:
 
 @dataclass(frozen=True)
 class _Group:
-    """Files that are coded together: what a worker gets."""
+    """Files that a worker codes together."""
 
     files: tuple[_File, ...]
     direction: Direction
@@ -128,10 +128,10 @@ _Outcome = Outcome[_Group, list[FileResult]]
 def _workers_for_tiles(
     files: Sequence[tuple[Content, Path | None]], direction: Direction, jobs: int | None
 ) -> int:
-    """How many workers the tiles of large pictures are worth, if these are too few for all cores,
-    this process included.
+    """Number of workers, this process included, for the tiles of large pictures.
 
-    Those are coded one picture after the other; 1: they are not.
+    It is more than one if there are too few files for all cores; then pictures are coded one after
+    another, each by all workers.
     """
     most = max_workers(jobs)
     if len(files) >= most or not direction.has_whole_tiles:
@@ -155,7 +155,7 @@ def _error_of(outcome: _Outcome) -> Exception | None:
 def _tasks(
     files: Iterable[tuple[Content, Path | None]], direction: Direction, overwrite: bool
 ) -> Iterator[Task[_Group]]:
-    """Groups of small pictures, each of twice as many as the one before at first; others alone."""
+    """Yield groups of small pictures, which double in size at first, and single larger ones."""
     waiting: list[_File] = []
     total, most = 0, 1
     for index, (content, output) in enumerate(files):
@@ -188,7 +188,7 @@ def _facts(content: Content) -> os.stat_result | None:
 
 
 def _count_pixels(direction: Direction, file: _File) -> int:
-    """0 where they cannot be counted; a worker will say what is wrong with the file."""
+    """Number of pixels, or 0 if unknown; a worker will report what is wrong with the file."""
     with suppress(Exception):
         if file.facts is None or stat.S_ISREG(file.facts.st_mode):
             return direction.count_pixels(file.input)
@@ -201,7 +201,7 @@ def _code(
     cancelled: IsCancelled | None = None,
     executor: Executor | None = None,
 ) -> list[FileResult]:
-    """What a worker does. Where files fail together, each is tried alone."""
+    """Code a group in a worker; if it fails, code each file alone."""
     try:
         for file in group.files:
             if file.output is not None:
@@ -224,7 +224,7 @@ def _code(
 
 
 def _write(outcome: _Outcome, keep_dates: bool) -> Iterator[FileResult]:
-    """Write what a worker made and tell of each file."""
+    """Write the outputs of a group and yield the results."""
     group = outcome.content
     results = outcome.result or [
         FileResult(file.index, error=outcome.error) for file in group.files

@@ -1,4 +1,4 @@
-"""How much memory this process and its workers may still take."""
+"""The memory that this process and its workers may use."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ if sys.platform == "win32":
     import ctypes
 
     class _MemoryStatus(ctypes.Structure):
-        """MEMORYSTATUSEX; the rest of its fields are of no use here."""
+        """MEMORYSTATUSEX, with the fields that are not needed as one."""
 
         _fields_ = (
             ("length", ctypes.c_ulong),

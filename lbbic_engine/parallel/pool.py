@@ -67,17 +67,17 @@ class WorkerPool(ThreadPoolExecutor):
     def submit_reporting(
         self, fn: Callable[[Any, Report], Any], task: Any, report: Report
     ) -> Future[Any]:
-        """Submit ``fn(task, report)``; what it reports comes to ``report``, in some thread."""
+        """Submit ``fn(task, report)``; reports are passed to ``report`` in some thread."""
         return self._submit(fn, (task,), {}, report)
 
     def stop(self, *futures: Future[Any]) -> None:
-        """Cancel tasks; those that run raise WorkerDied, for their processes end."""
+        """Cancel tasks; the processes of running ones are ended, so they raise WorkerDied."""
         running = [future for future in futures if not future.cancel()]
         with self._changing:
             _end([worker for future in running for worker in self._at_work.get(future, ())])
 
     def terminate(self) -> None:
-        """End all processes: what runs raises WorkerDied, what waits is cancelled."""
+        """End all processes: running tasks raise WorkerDied, waiting ones are cancelled."""
         with self._changing:
             self._terminated = True
             _end(self._workers)
@@ -167,7 +167,7 @@ class _Worker:
 
 
 def _end(workers: Collection[_Worker]) -> None:
-    """End processes, by way of their ``finally`` clauses if that takes no time."""
+    """End processes; they get a moment to run their ``finally`` clauses."""
     for worker in workers:
         worker.process.terminate()
     for worker in workers:
@@ -177,13 +177,13 @@ def _end(workers: Collection[_Worker]) -> None:
 
 
 def _leave_interrupts_to_the_main_thread() -> None:
-    """For threads that start processes, too: those would print a traceback while they start."""
+    """Block SIGINT in threads that start processes, which would print a traceback on it."""
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
 
 def _serve(pipe: Connection) -> None:
-    """What runs in a process: one task after the other, until the owner closes the pipe."""
+    """Run tasks in a process, one after another, until the owner closes the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # by way of every finally clause
     os.environ["OMP_NUM_THREADS"] = "1"  # for torch, and for code that asks whether it may use more
@@ -205,7 +205,7 @@ def _serve(pipe: Connection) -> None:
 
 
 class _LogTo(QueueHandler):
-    """Leaves to the owner's log what is to be said."""
+    """Sends log records to the owner of the process."""
 
     def __init__(self, pipe: Connection) -> None:
         super().__init__(pipe)  # type: ignore[arg-type]  # nothing but enqueue uses it
@@ -216,7 +216,7 @@ class _LogTo(QueueHandler):
 
 
 def _reports_to(pipe: Connection) -> Report:
-    """Send what is reported, but no more often than anybody looks."""
+    """Return a function that sends reports, but no more often than they are displayed."""
     last = -math.inf
 
     def report(value: Any) -> None:

@@ -1,4 +1,4 @@
-"""Tasks through an Executor, or in this process where that is faster; outcomes as they come."""
+"""Runs tasks in an Executor, or in this process if that is faster, and yields their outcomes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Task(Generic[T]):
 
 @dataclass(frozen=True)
 class Outcome(Generic[T, R]):
-    """What became of a task; ``error`` is what its Executor raised, if it has no ``result``."""
+    """The result of a task, or the error that its Executor raised."""
 
     content: T
     result: R | None = None
@@ -81,13 +81,13 @@ def run(
 
 @dataclass(frozen=True)
 class _Limits:
-    """Of what an Executor has at a time."""
+    """Limits on the tasks in an Executor at a time."""
 
     tasks: int
     memory_bytes: float = float("inf")
 
     def allow(self, task: Task[Any], others: Iterable[Task[Any]]) -> bool:
-        """Whether a task may join others; one alone always may."""
+        """Whether a task may be added to others; a single task is always allowed."""
         each = [other.memory_bytes for other in others]
         return len(each) < self.tasks and (
             not each or sum(each) + task.memory_bytes <= self.memory_bytes
@@ -95,7 +95,7 @@ class _Limits:
 
 
 def _plan(tasks: Iterable[Task[T]], most: int) -> tuple[int, Iterator[Task[T]]]:
-    """How many workers the tasks are worth, and all of the tasks; looks only as far as it must."""
+    """Return the useful number of workers, and all tasks; reads no more tasks than necessary."""
     tasks, seconds = iter(tasks), 0.0
     seen: list[Task[T]] = []
     while (len(seen) < most or seconds < most * START_SECONDS) and (task := next(tasks, None)):
@@ -110,7 +110,7 @@ def max_workers(jobs: int | None = None) -> int:
 
 
 def useful_workers(seconds: float, most: int) -> int:
-    """How many workers so much work is worth, ``most`` at most; 1 is none beside this process."""
+    """Number of workers worth starting for that work, at most ``most``; 1 means this process."""
     return max(1, min(most, int(seconds / START_SECONDS)))
 
 
@@ -139,7 +139,7 @@ def _hand_out(
     report: Callable[[T, Any], None] | None,
     raise_if_cancelled: Callable[[], None],
 ) -> Iterator[Outcome[T, R]]:
-    """Keep an Executor busy; futures that are done, and reports, come in one queue."""
+    """Keep an Executor busy; finished futures and reports arrive in one queue."""
     events: SimpleQueue[Future[R] | tuple[T, Any]] = SimpleQueue()
     running: dict[Future[R], Task[T]] = {}
     waiting, tasks = None, iter(tasks)
@@ -195,7 +195,7 @@ def _submit(
 
 
 def _ignore(value: object) -> None:
-    """Where there is no way for reports."""
+    """Ignore a report, in Executors without a way to pass it on."""
 
 
 def _next_event(events: SimpleQueue[T], raise_if_cancelled: Callable[[], None]) -> T:
