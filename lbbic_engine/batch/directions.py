@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from time import perf_counter
@@ -47,8 +47,9 @@ class Encoding:
     """Pictures to .lbb files, as ``codec.compress``, or for a target as ``search_quality``.
 
     Larger pictures are resized to ``longest_side`` pixels. ``strip`` are kinds of metadata to leave
-    out. ``skip_larger`` writes no file that would not be smaller than its picture. ``mask`` is a
-    picture, of one file: white is better, as ``read_mask``.
+    out. ``skip_larger`` writes no file that would not be smaller than its picture. ``preview`` adds
+    a small picture for file managers (``previews``). ``mask`` is a picture, of one file: white is
+    better, as ``read_mask``.
     """
 
     quality: float | None = None
@@ -59,6 +60,7 @@ class Encoding:
     effort: str = EFFORTS[0]
     refine: bool = True
     exact: bool = True
+    preview: bool = False
     mask: Path | None = None
     device: str = "auto"
     longest_side: int | None = None
@@ -107,6 +109,8 @@ class Encoding:
         pictures = [resize(strip(picture, self.strip), self.longest_side) for picture in loaded]
         started = perf_counter()
         coded = self._compress(pictures, progress, cancelled, executor)
+        if self.preview:
+            coded = [self._with_preview(*each) for each in zip(coded, pictures, strict=True)]
         shares = _shares(perf_counter() - started, pictures)
         return [
             self._encoded_file(size, picture, compressed, seconds)
@@ -164,6 +168,19 @@ class Encoding:
             cancelled=cancelled,
         )
 
+    def _with_preview(self, compressed: Compressed, picture: Picture) -> Compressed:
+        from lbbic_engine.previews import add_preview
+
+        data = add_preview(compressed.data, picture, self._max_bytes(picture))
+        return replace(compressed, data=data)
+
+    def _max_bytes(self, picture: Picture) -> int | None:
+        from lbbic_engine.measure.target_search import bytes_for_bpp
+
+        if self.max_bpp is not None:
+            return bytes_for_bpp(picture, self.max_bpp)
+        return self.max_bytes
+
     def _offsets(self) -> QualityMap | None:
         from lbbic_engine.pictures.mask import read_mask
 
@@ -176,14 +193,11 @@ class Encoding:
         cancelled: IsCancelled | None,
         executor: Executor | None,
     ) -> Compressed:
-        from lbbic_engine.measure.target_search import bytes_for_bpp, search_quality
+        from lbbic_engine.measure.target_search import search_quality
 
-        max_bytes = self.max_bytes
-        if self.max_bpp is not None:
-            max_bytes = bytes_for_bpp(picture, self.max_bpp)
         _, compressed = search_quality(
             picture,
-            max_bytes=max_bytes,
+            max_bytes=self._max_bytes(picture),
             min_psnr=self.min_psnr,
             device=self.device,
             weights=self.weights,

@@ -55,6 +55,8 @@ Types of version 1 occur at most once, except S, L and P.
     e EXIF     a TIFF structure, uncompressed, without the "Exif\0\0" of JPEG files; its
                orientation, if any, is 1
     x XMP      zlib of the packet
+    t preview  a WebP file: the picture small, upright, in sRGB; for file managers, and for
+               readers an unknown ancillary chunk like any other
 
     S stream   tile       varint   0, 1, 2 ... from the top, each of them once
                fronts     varint   number of fronts of the tile, at least 1
@@ -123,6 +125,7 @@ _STRENGTH_SHIFT = 1
 _EXACT = 8
 _MAPPED = 16
 _WEIGHTS_ID_BYTES = 8
+PREVIEW = b"t"
 NO_WEIGHTS = bytes(_WEIGHTS_ID_BYTES)  # of a picture that is stored exactly
 _METADATA = {b"i": "icc", b"e": "exif", b"x": "xmp"}
 _STREAMS = (b"S", b"P", b"L")  # of this version, of those before 1.2, of exact pictures

@@ -20,6 +20,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_compress(subparsers)
     _add_decompress(subparsers)
     _add_info(subparsers)
+    _add_thumbnail(subparsers)
     _add_eval(subparsers)
     _add_bench(subparsers)
     _add_demo(subparsers)
@@ -94,6 +95,11 @@ def _add_compress(subparsers: Any) -> None:
         "without its profile (icc), a picture is stored in sRGB",
     )
     parser.add_argument(
+        "--preview",
+        action="store_true",
+        help="add a small preview for file managers, of at most 1 %% of the file",
+    )
+    parser.add_argument(
         "--skip-larger",
         action="store_true",
         help="write no file that is not smaller than its picture",
@@ -124,6 +130,17 @@ def _add_info(subparsers: Any) -> None:
     parser = _add_command(subparsers, "info", batch.info, "show what is in .lbb files")
     _add_inputs(parser, ".lbb files, folders of them")
     _add_options(parser, "json")
+
+
+def _add_thumbnail(subparsers: Any) -> None:
+    parser = _add_command(
+        subparsers, "thumbnail", batch.thumbnail, "write a small PNG, as file managers want it"
+    )
+    parser.add_argument("input", type=Path, metavar="FILE", help="an .lbb file")
+    parser.add_argument("output", type=Path, metavar="PNG", help="is overwritten")
+    parser.add_argument(
+        "-s", "--size", type=_positive(int), default=256, metavar="N", help="of its longer side"
+    )
 
 
 def _add_eval(subparsers: Any) -> None:

@@ -60,6 +60,7 @@ def compress(args: Namespace) -> int:
         effort=args.effort,
         refine=args.refine,
         exact=args.exact,
+        preview=args.preview,
         mask=args.mask,
         device=args.device,
         longest_side=args.longest_side,
@@ -91,6 +92,19 @@ def decompress(args: Namespace) -> int:
         seconds = perf_counter() - started
         print(f"{tables.count(len(rows), 'file')}, {seconds:.1f} s", file=_text_stream(plan))
     return _verdict(plan, rows)
+
+
+def thumbnail(args: Namespace) -> int:
+    """Write a small PNG of an .lbb file, from its preview or its EXIF thumbnail if it has one."""
+    from io import BytesIO
+
+    from lbbic_engine.pictures.atomic import write_atomically
+    from lbbic_engine.previews import thumbnail
+
+    file = BytesIO()
+    thumbnail(args.input.read_bytes(), args.size).save(file, "PNG")
+    write_atomically(args.output, file.getvalue(), overwrite=True)
+    return 0
 
 
 def info(args: Namespace) -> int:
