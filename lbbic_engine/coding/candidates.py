@@ -1,8 +1,8 @@
-"""Ways of coding a block, among which a searching encoder chooses.
+"""Candidates for the symbols of a block, among which a searching encoder chooses.
 
-The fast encoder (``latents.LatentWriter``) chooses every symbol by itself, as if an error of a
-latent were one of pixels. The candidates differ in how much they give for exactness, as a whole and
-latent by latent, by chance; half of them also round some of the first latents away from zero.
+The fast encoder (``latents.LatentWriter``) chooses every symbol separately, as if the synthesis
+were orthonormal. Candidates weigh distortion against rate differently, with random weights for each
+latent. Half of them also round some of the first latents away from zero.
 """
 
 from __future__ import annotations
@@ -21,29 +21,24 @@ from lbbic_engine.networks.block_model import Quality
 from lbbic_engine.networks.float_network import PIXEL_OFFSET
 from lbbic_engine.networks.weights import LoadedModel
 
-VARIATION = 1.2  # deviation of its logarithm from latent to latent
-OUTWARD_LATENTS = 32  # the first ones, in which outward candidates round away from zero, too
-OUTWARD_BITS = 1.0  # of R + λD that it may cost, in the mean
-OVERSHOOT = 0.15  # of errors to make up for, what is aimed beyond the picture
-PATTERNS = 1024  # of chance
-MIN_WORTH = 1e-9  # logarithms of nothing are slow
+VARIATION = 1.2  # standard deviation of the logarithm of the weights of latents
+OUTWARD_LATENTS = 32  # the first latents, which outward candidates may round away from zero
+OUTWARD_BITS = 1.0  # mean of the cost in R + λD that this may have
+OVERSHOOT = 0.15  # share of the errors by which the target is moved beyond the picture
+PATTERNS = 1024  # of random weights
+MIN_WORTH = 1e-9  # because logarithms of zero are slow
 SUM_BOUND = 2**23
 
 
 @dataclass(frozen=True)
 class SearchSettings:
-    """How much an effort tries."""
+    """The settings of the search for an effort."""
 
-    candidates: tuple[float, ...]
-    """What exactness is worth to each, relative to its weight in the fast encoder's choice."""
-    outward: int
-    """How many candidates, the last ones, round away from zero, too."""
-    beam_width: int
-    """Best ways of a block that are kept: the next block is tried after each of them."""
-    tries_again: bool
-    """Whether a block is tried again from its best ways, aiming beyond their errors."""
-    work: int
-    """Blocks that are coded in the time in which one is searched."""
+    candidates: tuple[float, ...]  # weight of the distortion, relative to the fast encoder's
+    outward: int  # the number of candidates, the last ones, that also round away from zero
+    beam_width: int  # candidates of a block that are kept; the next block is tried after each
+    tries_again: bool  # a block is tried again after its best candidates, with an overshoot
+    work: int  # blocks that can be coded in the time to search one
 
 
 SEARCHES = {
@@ -65,7 +60,7 @@ SEARCHES = {
 
 
 def work_of_a_block(search: SearchSettings | None) -> int:
-    """What coding a block takes, with a search or without, in units of the latter."""
+    """The work for a block, with or without a search, in units of coding one."""
     return 1 + search.work if search else 1
 
 
@@ -85,10 +80,10 @@ class Candidates:
         self.blocks = torch.from_numpy(blocks).to(device)
         self._random = torch.Generator().manual_seed(0)
         latents = network.info.config.latents
-        # Sums of these stand for sets of latents: exact in float32, and hardly ever alike.
+        # Sums of these numbers identify sets of latents: exact in float32, and rarely equal.
         numbers = torch.randint(SUM_BOUND // latents, (latents,), generator=self._random)
         self.numbers = numbers.float().to(device)
-        # Of these each block draws its candidates: logarithms of weights, bits for going outward.
+        # Each block draws its candidates from these: logarithms of weights, bits to round outward.
         self.count = count = len(settings.candidates)
         chance = torch.randn((PATTERNS, count, latents), generator=self._random)
         weights = chance.mul_(VARIATION).add_(torch.tensor(settings.candidates).log()[:, None])
@@ -98,14 +93,14 @@ class Candidates:
         self.offers = offers.to(device)
 
     def draw(self, count: int) -> slice:
-        """Patterns for so many blocks."""
+        """Return patterns for that number of blocks."""
         first = int(torch.randint(PATTERNS - count + 1, (), generator=self._random))
         return slice(first, first + count)
 
 
 @dataclass(frozen=True)
 class Tried:
-    """Which candidates (blocks, candidates) differ from those before, their symbols and bits."""
+    """Which candidates (blocks, candidates) are distinct; the symbols and bits of these."""
 
     kept: Tensor
     symbols: Tensor
@@ -113,9 +108,10 @@ class Tried:
 
 
 class CandidateWriter:
-    """Sends each block of one front in all its ways, at first aiming beyond ``errors`` (n, 3B²).
+    """Codes all candidates of the blocks of a front.
 
-    Ways of a block share a row for as long as their symbols are the same.
+    With ``errors`` (n, 3B²) of earlier candidates, the target is moved to compensate for them.
+    Candidates of a block share a row of the networks while their symbols are equal.
     """
 
     def __init__(self, candidates: Candidates, errors: Tensor | None = None) -> None:
@@ -125,7 +121,7 @@ class CandidateWriter:
         self._choice = candidates.choice
         self._latents = Latents(torch.empty(0), torch.empty(0))
         self._drawn = slice(0)
-        # The row of every way (blocks, ways), and whether the way is the first of its row.
+        # The row of every candidate (blocks, candidates), and whether it is the first in its row.
         self._rows = torch.zeros((0, candidates.count), dtype=torch.long)
         self._kept = self._rows == 0
 
@@ -161,13 +157,13 @@ class CandidateWriter:
         return symbols, parents
 
     def tried(self) -> Tried:
-        """After the front."""
+        """Return the results of the front."""
         return Tried(self._kept, self._tally.symbols, self._tally.bits)
 
     def _changes(
         self, part: slice, values: Tensor, nearest: Tensor, levels: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Steps away from zero (rows, width), and how many each way takes (blocks, ways, width).
+        """Steps away from zero (rows, width), and how many each candidate takes.
 
         Each way chooses in the row that it shares with others.
         """
@@ -189,16 +185,16 @@ class CandidateWriter:
         return away, change
 
     def _first_alike(self, change: Tensor, part: slice) -> Tensor:
-        """The first way (blocks, ways) that chooses like each; they go on in one row."""
+        """The first candidate (blocks, candidates) with the same choice as each."""
         numbers = self._candidates.numbers[part]
         keys = (change @ numbers).double().add_(self._rows, alpha=2 * SUM_BOUND)
         return (keys[:, :, None] == keys[:, None]).byte().argmax(dim=2)
 
 
 class Tally:
-    """Takes symbols instead of a stream: those of rows (n, latents), and their bits (n,).
+    """Records the symbols of rows (n, latents) and their bits (n,), in place of a stream.
 
-    ``cost`` is the table of ``symbol_cost``.
+    ``cost`` is ``ProbabilityTables.bits``.
     """
 
     def __init__(self, cost: NDArray[np.float32]) -> None:
@@ -210,7 +206,7 @@ class Tally:
         self._symbols = np.zeros((0, 0), np.int32)
 
     def follow(self, parents: NDArray[np.int64]) -> None:
-        """Goes on with these rows, of those that there are."""
+        """Continue with these rows."""
         if self._symbols.size:
             self._bits, self._symbols = self._bits[parents], self._symbols[parents]
 

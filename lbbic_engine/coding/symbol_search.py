@@ -1,12 +1,13 @@
-"""The search for symbols of the balanced and the thorough encoder. Decoders know nothing of it.
+"""The symbol search of the balanced and the thorough encoder. Decoders do not depend on it.
 
-Each block is coded in several ways (``candidates``). The decoder's own networks reconstruct each of
-them that differs, and the true R + λD says how good it is. A block is settled once the one to its
-right has been tried after each of its best ways. Then a thorough encoder tries that one again,
-aiming a little beyond the picture, where its best ways have fallen short of it.
+Each block has several candidates (``candidates``). The decoder's networks reconstruct the distinct
+ones, and their true R + λD is compared. The best ones are kept. A block is settled, that is, one of
+its candidates is chosen, once the block to its right has been tried after each of those. A thorough
+encoder then tries that block again, with a target moved to compensate for its best candidates'
+errors.
 
-Rows of a quarter (``wavefront``) are searched side by side, each ``SKEW`` blocks behind the one
-before, whose blocks it needs settled; so are the quarters.
+The rows of a quarter (``wavefront``) are searched in parallel, each ``SKEW`` blocks behind the
+previous one, whose blocks must be settled. The quarters are also searched in parallel.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ from lbbic_engine.networks.block_model import BlockModel, Quality
 from lbbic_engine.networks.float_network import PIXEL_OFFSET
 from lbbic_engine.networks.weights import LoadedModel
 
-LMBDA_SPREAD = 1.37  # for a range as wide as the fast encoder's
-BLOCKS_TOGETHER = 64  # a bound for memory
+LMBDA_SPREAD = 1.37  # makes the range of rates as wide as the fast encoder's
+BLOCKS_TOGETHER = 64  # limits the memory
 MEMORY_KEPT = 31 << 20  # bytes
 SKEW = 3
 
@@ -44,7 +45,7 @@ class SymbolSearch:
         blocks: NDArray[np.uint8],
         settings: SearchSettings,
     ) -> None:
-        # glibc keeps so much of what is freed once it was; without, steps wait for fresh pages.
+        # After this allocation, glibc keeps that much freed memory, so steps reuse its pages.
         torch.empty(MEMORY_KEPT, dtype=torch.uint8)
         self._model = model
         self._settings = settings
@@ -55,12 +56,12 @@ class SymbolSearch:
         self._lmbda = lmbdas[index].expand(len(blocks))  # of each block
         order = coding_order((grid,))
         count = len(order.blocks)
-        self._blocks = torch.from_numpy(order.blocks)  # by place in this order, as all that follows
+        self._blocks = torch.from_numpy(order.blocks)  # by place in this order, as below
         self._around = torch.from_numpy(order.around).view(count, -1)
         self._seam_neighbours = torch.from_numpy(order.seam_neighbours)
         self._flips = torch.from_numpy(order.seam_flips).to(device)
         self._steps = front_numbers(grid, SKEW)[order.blocks]
-        # A block goes on in the row of the one to its left, unless that is outside or over a seam.
+        # A block continues the row of its left neighbour, unless that is outside or across a seam.
         self._goes_on = self._around[:, 0] < count
         self._ends = torch.ones(count, dtype=torch.bool)
         self._ends[self._around[self._goes_on, 0]] = False
@@ -68,7 +69,7 @@ class SymbolSearch:
         self._flip_state = StateFlip(model.block_size, self._settled)
         latents = network.info.config.latents
         self._symbols = torch.zeros((count, latents), dtype=torch.int32)  # by raster index
-        # Each row's last block in its best ways, and their cost beyond the very best's.
+        # The kept candidates of each row's last block, and their cost minus the best one's.
         row, column = self._blocks // grid.columns, self._blocks % grid.columns
         self._row = 2 * row + (column < grid.centre[1])
         rows = 2 * grid.rows
@@ -79,7 +80,7 @@ class SymbolSearch:
         self._cost[:, 0] = 0
 
     def __iter__(self) -> Iterator[int]:
-        """Yields after each step how many blocks it has tried."""
+        """Search; yield the number of blocks tried after each step."""
         places = np.argsort(self._steps, kind="stable")
         begin = np.flatnonzero(np.diff(self._steps[places], prepend=-1))
         for step in np.split(places, begin[1:]):
@@ -89,14 +90,14 @@ class SymbolSearch:
 
     @property
     def symbols(self) -> Tensor:
-        """The symbols found (n, latents)."""
+        """The chosen symbols (n, latents)."""
         return self._symbols
 
     @torch.inference_mode()
     def _advance(self, places: Tensor) -> None:
-        """Tries blocks (n,), one a row, in every way after the best of the block to the left.
+        """Try all candidates of blocks (n,), one per row, after those kept of the left neighbours.
 
-        That settles the block to the left; then they may be tried again from their own best.
+        This settles the left neighbours. The blocks may then be tried again after their best.
         """
         rows, around, goes_on = self._row[places], self._around[places], self._goes_on[places]
         blocks, each = self._blocks[places], torch.arange(len(places))
@@ -110,7 +111,7 @@ class SymbolSearch:
         cost = tries.cost + before[:, :, None]
         best = cost.amin(dim=2).argmin(dim=1)
         self._settle(around[goes_on, 0], rows[goes_on], best[goes_on])
-        # Of the block to the left there is only that way from here on.
+        # From here on, only the chosen candidate of the left neighbour counts.
         cost, place = cost[each, best], tries.place[each, best]
         state, symbols = tries.state, tries.symbols
         width = self._settings.beam_width
@@ -123,7 +124,7 @@ class SymbolSearch:
             cost_again = again.cost.flatten(1) + before[each, best][:, None]
             place_again = again.place.flatten(1) + len(state)
             cost, order = torch.cat([cost, cost_again], dim=1).sort(dim=1)
-            cost[:, 1:][cost.diff(dim=1) == 0] = torch.inf  # found again: the same symbols
+            cost[:, 1:][cost.diff(dim=1) == 0] = torch.inf  # duplicates: the same symbols
             place = torch.cat([place, place_again], dim=1).gather(1, order)
             state = torch.cat([state, again.state])
             symbols = torch.cat([symbols, again.symbols])
@@ -138,9 +139,9 @@ class SymbolSearch:
     def _try(
         self, blocks: Tensor, there: Tensor, context: Tensor, errors: Tensor | None = None
     ) -> _Tries:
-        """Codes blocks (n,) in every way, each as often as it is there (n, beam): m times in all.
+        """Code all candidates of blocks (n,) for each context in ``there`` (n, beam): m in all.
 
-        Each time has its context (m, 4·width), and may have errors (m, 3B²) to make up for.
+        ``context`` is (m, 4·width); ``errors`` (m, 3B²), if given, are to be compensated for.
         """
         block = there.nonzero()[:, 0]
         writer = CandidateWriter(self._candidates, errors)
@@ -158,7 +159,7 @@ class SymbolSearch:
         return _Tries(state, tried.symbols, errors, cost, place)
 
     def _settle(self, places: Tensor, rows: Tensor, ways: Tensor) -> None:
-        """Settles blocks (n,), the last of rows (n,), in one of their kept ways (n,)."""
+        """Settle blocks (n,), the last of ``rows`` (n,), with kept candidates ``ways`` (n,)."""
         self._settled[places] = self._state[rows, ways]
         self._symbols[self._blocks[places]] = self._last[rows, ways]
         across = torch.isin(self._seam_neighbours, places)
@@ -168,19 +169,16 @@ class SymbolSearch:
 
 
 def _lmbda(index: int) -> float:
-    """What a squared error of 8-bit values is worth, in bits, at a quality index."""
+    """The bits equivalent to a squared error of 1 in 8-bit values, at a quality index."""
     return spread_lmbda(MIN_QUALITY + index / QUALITY_STEPS, LMBDA_SPREAD) / (3 * 255**2)
 
 
 @dataclass(frozen=True)
 class _Tries:
-    """State, symbols (m, latents) and errors (m, 3B²) of the tries that differ.
+    """The results of candidates, of which m are distinct."""
 
-    R + λD of all (n, beam, ways), infinite for those like others, and their place among these.
-    """
-
-    state: Tensor
-    symbols: Tensor
-    errors: Tensor
-    cost: Tensor
-    place: Tensor
+    state: Tensor  # (m, width)
+    symbols: Tensor  # (m, latents)
+    errors: Tensor  # (m, 3B²)
+    cost: Tensor  # R + λD (n, beam, candidates); infinite for duplicates
+    place: Tensor  # (n, beam, candidates) index among the distinct ones
