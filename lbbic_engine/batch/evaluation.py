@@ -32,6 +32,7 @@ class Evaluation:
     device: str = "auto"
     effort: str = EFFORTS[0]
     refine: bool = True
+    measures: tuple[str, ...] = ()
     details: bool = False
     overwrite: bool = False
 
@@ -111,6 +112,7 @@ def _evaluate(work: _Work, report: Report) -> PictureResult:
                 weights=weights,
                 effort=evaluation.effort,
                 refine=evaluation.refine,
+                measures=evaluation.measures,
                 details=evaluation.details,
                 overwrite=evaluation.overwrite,
             ):

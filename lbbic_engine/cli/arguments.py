@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from lbbic_engine.cli import batch, commands
 from lbbic_engine.cli.console import escaped
-from lbbic_engine.config import DEFAULT_WEIGHTS, EFFORTS, METADATA
+from lbbic_engine.config import DEFAULT_WEIGHTS, EFFORTS, METADATA, METRICS
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -172,6 +172,13 @@ def _add_eval(subparsers: Any) -> None:
     )
     _add_options(parser, "keep")
     parser.add_argument(
+        "--metrics",
+        type=_metrics,
+        default=(),
+        metavar="NAME,NAME",
+        help=f"measure also {', '.join(METRICS)}; psnr and ms-ssim always are",
+    )
+    parser.add_argument(
         "--details",
         action="store_true",
         help="with --keep, also keep decoded pictures and each block's bits and distortion",
@@ -210,7 +217,7 @@ def _add_bench(subparsers: Any) -> None:
 def _add_demo(subparsers: Any) -> None:
     parser = _add_command(subparsers, "demo", commands.demo, "try the codec on the sample pictures")
     _add_options(parser, "keep")
-    parser.set_defaults(details=False)
+    parser.set_defaults(details=False, metrics=())
     _add_options(parser, "effort", "refine", "weights", "device", "jobs", "overwrite")
 
 
@@ -302,6 +309,14 @@ def _quality(text: str) -> float:
     if not 1 <= quality <= 8:
         raise argparse.ArgumentTypeError(f"{text} is not between 1 and 8")
     return round(quality * 8) / 8
+
+
+def _metrics(text: str) -> tuple[str, ...]:
+    names = [name for name in text.split(",") if name not in ("psnr", "ms-ssim")]
+    for name in names:
+        if name not in METRICS:
+            raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(METRICS)}")
+    return tuple(dict.fromkeys(names))
 
 
 def _qualities(text: str) -> list[float]:

@@ -39,6 +39,7 @@ DEMO_QUALITY = 4.0
 def evaluate(args: Namespace) -> int:
     """Measure a folder's pictures at several qualities; print and write the results."""
     from lbbic_engine.measure import evaluate
+    from lbbic_engine.measure.appearance import MEASURES
     from lbbic_engine.pictures import atomic
 
     for path in filter(None, (args.json, args.plot)):
@@ -48,6 +49,8 @@ def evaluate(args: Namespace) -> int:
         tables.require_matplotlib()
     if args.details and not args.keep:
         raise LbbicError("Nowhere to write", "--details needs --keep DIR.")
+    for name in args.metrics:
+        MEASURES[name].require()
     models = evaluate.plan_models(args.weights, args.qualities)
     anchors = [evaluate.load_anchor(path) for path in args.anchor]
     listing = _find_pictures(args.folder)
@@ -161,6 +164,7 @@ def _measure(
             device=args.device,
             effort=args.effort,
             refine=args.refine,
+            measures=args.metrics,
             details=args.details,
             overwrite=args.overwrite,
         )

@@ -6,8 +6,10 @@ import importlib
 import io
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from lbbic_engine.cli.console import escaped
@@ -85,7 +87,10 @@ def evaluation_table(rows: Sequence[EvaluatedPicture], means: Sequence[Average])
     lines = [
         (escaped(row.picture), f"{row.quality:g}", str(row.bytes), *_columns(row)) for row in rows
     ] + [(f"mean of {row.pictures}", f"{row.quality:g}", "", *_columns(row)) for row in means]
-    return text_table(EVALUATION_HEADINGS, lines)
+    from lbbic_engine.measure.appearance import MEASURES
+
+    extra = [MEASURES[name].heading for name in means[0].scores]
+    return text_table((*EVALUATION_HEADINGS, *extra), lines)
 
 
 def _columns(row: Evaluated) -> tuple[str, ...]:
@@ -96,17 +101,18 @@ def _columns(row: Evaluated) -> tuple[str, ...]:
         f"{row.encode_seconds:.2f}",
         f"{row.decode_seconds:.2f}",
         "yes" if row.exact else "NO",
+        *(f"{score:.3f}" for score in row.scores.values()),
     )
 
 
 def comparison_table(comparisons: Sequence[Comparison]) -> str:
     """Return BD-rates in per cent: a line per anchor, a column per band of dB."""
-    names = [band.name for band in comparisons[0].bands]
+    names = [band.name for band in (*comparisons[0].bands, *comparisons[0].by_measure)]
     lines = [
         (
             escaped(row.anchor),
             _range(row.overall),
-            *(_signed(band.bd_rate) for band in (row.overall, *row.bands)),
+            *(_signed(band.bd_rate) for band in (row.overall, *row.bands, *row.by_measure)),
         )
         for row in comparisons
     ]
@@ -188,6 +194,7 @@ def evaluation_document(
         "source": curve.source,
         "bpp": list(curve.bpp),
         "psnr": list(curve.psnr),
+        "scores": {name: list(values) for name, values in curve.scores.items()},
         **compressai_document(curve.name, curve.source, means),
         "weights": sorted({row.weights for row in rows}),
         "qualities": [asdict(row) for row in means],
@@ -209,16 +216,38 @@ def require_matplotlib() -> Any:
 
 def plot_curves(curve: Curve, anchors: Sequence[Curve], suffix: str) -> bytes:
     """Return a plot of PSNR over bits per pixel in the format of ``suffix`` (.png, .svg, .pdf)."""
-    figure = require_matplotlib()(figsize=(8, 6), layout="constrained")
-    axes = figure.add_subplot()
-    for anchor in anchors:
-        axes.plot(anchor.bpp, anchor.psnr, label=anchor.name, linewidth=1)
-    axes.plot(curve.bpp, curve.psnr, "o-", label=curve.name, color="black", linewidth=2)
-    axes.set(xlabel="bits per pixel", ylabel="RGB PSNR [dB]", title=curve.source)
-    if curve.bpp:  # anchors may reach much further
-        axes.set(xlim=(0, 1.2 * max(curve.bpp)), ylim=(min(curve.psnr) - 2, max(curve.psnr) + 2))
-    axes.grid(alpha=0.3)
-    axes.legend()
+    from lbbic_engine.measure.appearance import MEASURES
+
+    names = [name for name in curve.scores if MEASURES[name].sign]
+    figure = require_matplotlib()(figsize=(8 * (1 + len(names)), 6), layout="constrained")
+    panels = figure.subplots(1, 1 + len(names), squeeze=False)[0]
+    _plot(panels[0], "RGB PSNR [dB]", curve, anchors, attrgetter("psnr"))
+    if curve.psnr:  # anchors may span a much larger range
+        panels[0].set(ylim=(min(curve.psnr) - 2, max(curve.psnr) + 2))
+    for axes, name in zip(panels[1:], names, strict=True):
+        _plot(axes, MEASURES[name].heading, curve, anchors, partial(_scores, name))
     image = io.BytesIO()
     figure.savefig(image, format=suffix.removeprefix("."), dpi=150)
     return image.getvalue()
+
+
+def _scores(name: str, curve: Curve) -> Sequence[float]:
+    return curve.scores.get(name, ())
+
+
+def _plot(
+    axes: Any,
+    heading: str,
+    curve: Curve,
+    anchors: Sequence[Curve],
+    values: Callable[[Curve], Sequence[float]],
+) -> None:
+    for anchor in anchors:
+        if values(anchor):
+            axes.plot(anchor.bpp, values(anchor), label=anchor.name, linewidth=1)
+    axes.plot(curve.bpp, values(curve), "o-", label=curve.name, color="black", linewidth=2)
+    axes.set(xlabel="bits per pixel", ylabel=heading, title=curve.source)
+    if curve.bpp:  # anchors may span a much larger range
+        axes.set(xlim=(0, 1.2 * max(curve.bpp)))
+    axes.grid(alpha=0.3)
+    axes.legend()

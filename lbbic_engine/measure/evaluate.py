@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from statistics import fmean
 from time import perf_counter
 
 import numpy as np
@@ -21,6 +22,7 @@ from lbbic_engine import codec
 from lbbic_engine.config import DEFAULT_WEIGHTS, EFFORTS, quality_index
 from lbbic_engine.errors import LbbicError
 from lbbic_engine.measure import block_maps, metrics, rate_distortion
+from lbbic_engine.measure.appearance import MEASURES
 from lbbic_engine.measure.rate_distortion import Curve, Measurement
 from lbbic_engine.networks.weights import by_name
 from lbbic_engine.pictures import atomic, read, write
@@ -36,6 +38,7 @@ class Evaluated(Measurement):
 
     quality: float
     exact: bool  # the decoded pixels equal the encoder's
+    scores: dict[str, float]  # by the measures of ``appearance`` that were asked for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +78,7 @@ class Comparison:
     source: str
     overall: Band
     bands: tuple[Band, ...]
+    by_measure: tuple[Band, ...]  # of ``appearance``; the range is the measure's
 
 
 def warm_up(device: str = "auto", weights: str = DEFAULT_WEIGHTS) -> None:
@@ -93,6 +97,7 @@ def measure(
     weights: str = DEFAULT_WEIGHTS,
     effort: str = EFFORTS[0],
     refine: bool = True,
+    measures: Sequence[str] = (),
     details: bool = False,
     overwrite: bool = False,
 ) -> Iterator[EvaluatedPicture]:
@@ -148,6 +153,7 @@ def measure(
             encode_seconds=encode_seconds,
             decode_seconds=decode_seconds,
             exact=np.array_equal(decoded, compressed.reconstruction),
+            scores={name: MEASURES[name].compute(picture.pixels, decoded) for name in measures},
             weights=codec.read_info(data).weights,
         )
 
@@ -191,6 +197,7 @@ def _average(rows: Sequence[EvaluatedPicture]) -> Average:
         **vars(rate_distortion.mean(rows)),
         quality=rows[0].quality,
         exact=all(row.exact for row in rows),
+        scores={name: fmean(row.scores[name] for row in rows) for name in rows[0].scores},
         pictures=len(rows),
     )
 
@@ -203,6 +210,10 @@ def mean_curve(rows: Sequence[Average], name: str, source: str) -> Curve:
         source=source,
         bpp=tuple(row.bpp for row in lossy),
         psnr=tuple(row.psnr for row in lossy),
+        scores={
+            name: tuple(row.scores[name] for row in lossy)
+            for name in (rows[0].scores if rows else ())
+        },
     )
 
 
@@ -241,4 +252,21 @@ def compare(curve: Curve, anchor: Curve) -> Comparison:
         band(f"{start:g}-{stop:g}", max(low, start), min(high, stop))
         for start, stop in pairwise(BAND_LIMITS_DB)
     )
-    return Comparison(anchor.name, anchor.source, band("all", low, high), bands)
+    by_measure = tuple(
+        _by_measure(name, curve, anchor) for name in curve.scores if MEASURES[name].sign
+    )
+    return Comparison(anchor.name, anchor.source, band("all", low, high), bands, by_measure)
+
+
+def _by_measure(name: str, curve: Curve, anchor: Curve) -> Band:
+    """The BD-rate at equal scores, in the measure's range; None where the anchor has no scores."""
+    measure, scores = MEASURES[name], anchor.scores.get(name, ())
+    ours, theirs = ([measure.sign * each for each in s] for s in (curve.scores[name], scores))
+    low = max(min(ours, default=math.inf), min(theirs, default=math.inf), measure.low)
+    high = min(max(ours, default=-math.inf), max(theirs, default=-math.inf), measure.high)
+    bd_rate = None
+    if low < high:
+        with suppress(ValueError):
+            bd_rate = rate_distortion.bd_rate(anchor.bpp, theirs, curve.bpp, ours, low, high)
+    low, high = sorted((measure.sign * low, measure.sign * high))
+    return Band(measure.heading, low, high, bd_rate)

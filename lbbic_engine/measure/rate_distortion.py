@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import fmean
 
@@ -52,12 +52,16 @@ def mean(rows: Sequence[Measurement]) -> Measurement:
 
 @dataclass(frozen=True)
 class Curve:
-    """A rate–distortion curve: mean bits per pixel against mean RGB PSNR in dB."""
+    """A rate–distortion curve: mean bits per pixel against mean RGB PSNR in dB.
+
+    ``scores`` by other measures (``appearance``), at the same points.
+    """
 
     name: str
     source: str
     bpp: tuple[float, ...]
     psnr: tuple[float, ...]
+    scores: dict[str, tuple[float, ...]] = field(default_factory=dict)
 
     def save(self, path: Path | str) -> None:
         """Write the curve as JSON, in the format that `load_curve` reads."""
@@ -85,6 +89,8 @@ def compressai_document(
 def load_curve(path: Path | str) -> Curve:
     """Read a curve from JSON: an object with `name`, `source` and equally long `bpp`, `psnr`.
 
+    It may have `scores`, lists of the same length by measure.
+
     Or from CompressAI's format: `name`, `description`, and `results` with `bpp` and `psnr-rgb`
     (in its older files, `psnr`).
     """
@@ -102,8 +108,14 @@ def load_curve(path: Path | str) -> Curve:
         bpp, psnr_db = (tuple(float(value) for value in fields[key]) for key in ("bpp", "psnr"))
         if len(bpp) != len(psnr_db):
             raise ValueError("bpp and psnr differ in length")
-        return Curve(str(fields["name"]), str(fields["source"]), bpp, psnr_db)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        scores = {
+            str(name): tuple(map(float, values))
+            for name, values in fields.get("scores", {}).items()
+        }
+        if any(len(values) != len(bpp) for values in scores.values()):
+            raise ValueError("bpp and scores differ in length")
+        return Curve(str(fields["name"]), str(fields["source"]), bpp, psnr_db, scores)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise LbbicError("Not a rate–distortion curve", f"{path}: {error}") from error
 
 

@@ -228,3 +228,34 @@ def test_eval_wants_matplotlib_before_the_work(
 def test_eval_writes_the_plot(gallery: Path, tmp_path: Path) -> None:
     assert run("eval", gallery, "-q", "1,4", "--plot", tmp_path / "plot.svg") == 0
     assert "<svg" in (tmp_path / "plot.svg").read_text()
+
+
+def test_eval_measures_looks_and_compares_by_them(
+    gallery: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    curve, plot = tmp_path / "curve.json", tmp_path / "curve.png"
+    command = ("eval", gallery, "-q", "2,4,6", "--metrics", "psnr,seams,colour", "--overwrite")
+    assert run(*command, "--json", curve, "--plot", plot) == 0
+    first, *lines = capsys.readouterr().out.splitlines()
+    assert first.endswith("seams  colour ΔE")
+    assert all(float(line.split()[-1]) >= 0 for line in lines)
+    document = json.loads(curve.read_text(encoding="utf-8"))
+    assert set(document["scores"]) == {"seams", "colour"}
+    assert len(document["scores"]["colour"]) == 3
+    assert document["pictures"][0]["scores"].keys() == {"seams", "colour"}
+    assert run(*command, "--anchor", curve) == 0
+
+
+def test_eval_knows_its_metrics_and_says_what_is_missing(
+    gallery: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(SystemExit):
+        run("eval", gallery, "--metrics", "vmaf")
+    assert "'vmaf' is none of ssimulacra2, butteraugli" in capsys.readouterr().err
+    monkeypatch.setenv("PATH", "")
+    assert run("eval", gallery, "--metrics", "butteraugli") == 2
+    assert "butteraugli_main is not installed" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "ssimulacra2", None)
+    monkeypatch.setitem(sys.modules, "ssimulacra2.ssimulacra2", None)
+    assert run("eval", gallery, "--metrics", "ssimulacra2") == 2
+    assert "ssimulacra2 is not installed" in capsys.readouterr().err

@@ -191,3 +191,18 @@ def test_large_pictures_have_an_ms_ssim(draw: Draw, tmp_path: Path) -> None:
     (row,) = evaluate.measure(source, "large.png", [4.0], tmp_path / "out")
     assert row.ms_ssim is not None
     assert 0.2 < row.ms_ssim < 1
+
+
+def test_curves_are_compared_by_scores_in_the_range_of_the_measure() -> None:
+    scores = {"ssimulacra2": tuple(np.linspace(10, 95, 9).tolist())}
+    ours = replace(curve(0.9), scores=scores)
+    anchor = replace(curve(1.0), scores=scores)
+    (by_ssimulacra2,) = evaluate.compare(ours, anchor).by_measure
+    assert (by_ssimulacra2.low, by_ssimulacra2.high) == (30, 85)
+    assert by_ssimulacra2.bd_rate == pytest.approx(-10)
+    (unknown,) = evaluate.compare(ours, curve()).by_measure
+    assert unknown.bd_rate is None
+    worse = {"butteraugli": tuple(np.linspace(5, 0.5, 9).tolist())}
+    pair = [replace(curve(factor), scores=worse) for factor in (1.1, 1.0)]
+    (by_butteraugli,) = evaluate.compare(*pair).by_measure
+    assert by_butteraugli.bd_rate == pytest.approx(10)
