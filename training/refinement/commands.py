@@ -33,12 +33,14 @@ def add_commands(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     train = parts.add_parser("train", help="start or continue a run")
     train.add_argument("recipe", type=Path, help="a TOML file, see training/recipes")
     train.add_argument("--held-out", type=Path, required=True, help="folder of crops to measure on")
+    train.add_argument("--start", type=Path, help="float weights to start from (default: random)")
     train.add_argument("--threads", type=int, help="CPU threads (default: torch's choice)")
     train.set_defaults(action=_train)
 
     export = parts.add_parser("export", help="export the refinement for the codec")
     export.add_argument("name", help="of the weights whose pictures it refines")
     export.add_argument("-o", "--output", type=Path, required=True, help="folder of the file")
+    export.add_argument("--float", type=Path, help="also write the float weights, half precision")
     export.set_defaults(action=_export)
     for part in (train, export):
         part.add_argument("--run", type=Path, required=True, help="folder of the run")
@@ -66,10 +68,11 @@ def _train(options: argparse.Namespace) -> None:
 
     if options.threads:
         torch.set_num_threads(options.threads)
-    train(options.run, load_recipe(options.recipe), options.crops, options.held_out)
+    recipe = load_recipe(options.recipe)
+    train(options.run, recipe, options.crops, options.held_out, options.start)
 
 
 def _export(options: argparse.Namespace) -> None:
     from training.refinement.export import export_run
 
-    print(export_run(options.run, options.crops, options.name, options.output))
+    print(export_run(options.run, options.crops, options.name, options.output, options.float))

@@ -20,17 +20,24 @@ from training.export.calibrate import activation_steps
 from training.export.integers import OFFSET, checked_weight, integer_layer
 from training.export.rounding import Moments
 from training.refinement.network import RefinementNetwork
-from training.refinement.train import Batch, Examples, Recipe, from_values, trained
+from training.refinement.train import Batch, Examples, Recipe, from_values, save_float, trained
 from training.shared.run_folder import RunFolder
 
 CALIBRATION_BATCHES = 32
 
 
-def export_run(run: Path, crops: Path, name: str, folder: Path) -> Path:
-    """Writes NAME-refinement.safetensors, for the weights NAME, to ``folder``."""
+def export_run(
+    run: Path, crops: Path, name: str, folder: Path, float_path: Path | None = None
+) -> Path:
+    """Writes NAME-refinement.safetensors, for the weights NAME, to ``folder``.
+
+    The float weights are written to ``float_path``, if given.
+    """
     run_folder = RunFolder(run)
     recipe = from_values(run_folder.recipe_values())
     network, step = trained(run_folder, recipe)
+    if float_path is not None:
+        save_float(network, float_path)
     moments = calibrate(network, calibration(crops, recipe))
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}-refinement.safetensors"

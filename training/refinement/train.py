@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn.utils import parametrize
 from tqdm import tqdm
@@ -133,10 +134,12 @@ class Examples:
 class Trainer:
     """The state of a run; ``train`` advances it."""
 
-    def __init__(self, recipe: Recipe, mixer: Tensor) -> None:
+    def __init__(self, recipe: Recipe, mixer: Tensor, start: Path | None = None) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe = recipe
         self.network = RefinementNetwork(recipe.model)
+        if start is not None:
+            load_float(self.network, start)
         parametrize.register_parametrization(self.network.layer_1, "weight", Precondition(mixer))
         self.step = 0
         hidden = [*self.network.layer_1.parameters(), *self.network.layer_2.parameters()]
@@ -175,14 +178,16 @@ class Trainer:
             optimiser.load_state_dict(values)
 
 
-def train(run: Path, recipe: Recipe, crops: Path, held_out: Path) -> None:
-    """Goes on with a run, or starts it, up to its end."""
+def train(
+    run: Path, recipe: Recipe, crops: Path, held_out: Path, start: Path | None = None
+) -> None:
+    """Goes on with a run, or starts it (from float weights, if given), up to its end."""
     run.mkdir(parents=True, exist_ok=True)
     folder = RunFolder(run)
     folder.write_recipe(recipe)
     examples = Examples(crops, recipe.model)
     validation = Examples(held_out, recipe.model)
-    trainer = Trainer(recipe, input_mixer(examples, recipe))
+    trainer = Trainer(recipe, input_mixer(examples, recipe), start)
     if (state := folder.load("cpu")) is not None:
         trainer.restore(state)
     logged = saved = time.monotonic()
@@ -208,6 +213,20 @@ def train(run: Path, recipe: Recipe, crops: Path, held_out: Path) -> None:
         if now - saved > recipe.save_every_s or last:
             folder.save(trainer.state())
             saved = now
+
+
+def save_float(network: RefinementNetwork, path: Path) -> None:
+    """The plain weights that further training starts from, in half precision."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file({k: v.detach().half().contiguous() for k, v in network.named_parameters()}, path)
+
+
+@torch.no_grad()
+def load_float(network: RefinementNetwork, path: Path) -> None:
+    """Loads what ``save_float`` has saved."""
+    values = load_file(path)
+    for name, parameter in network.named_parameters():
+        parameter.copy_(values[name])
 
 
 def load_recipe(path: Path) -> Recipe:

@@ -19,7 +19,14 @@ from training.__main__ import main
 from training.export.integers import BoundError
 from training.refinement import export
 from training.refinement.decoded import Crop, code, read_crops
-from training.refinement.train import Example, Examples, Trainer, load_recipe, trained
+from training.refinement.train import (
+    Example,
+    Examples,
+    Trainer,
+    input_mixer,
+    load_recipe,
+    trained,
+)
 from training.shared.run_folder import RunFolder
 
 RECIPE = """
@@ -179,3 +186,17 @@ def test_the_integers_are_the_network(folder: Path, finished: Path) -> None:
 def test_what_there_is_nothing_to_learn_from_is_said(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no decoded crops"):
         Examples(tmp_path, load_recipe(folder / "recipe.toml").model)
+
+
+def test_float_weights_are_where_another_run_starts(
+    folder: Path, finished: Path, tmp_path: Path
+) -> None:
+    floats = tmp_path / "floats.safetensors"
+    options = ["--run", str(finished), "--crops", str(folder / "crops"), "-o", str(tmp_path)]
+    main(["refinement", "export", weights.DEFAULT, *options, "--float", str(floats)])
+    recipe = load_recipe(folder / "recipe.toml")
+    network, _ = trained(RunFolder(finished), recipe)
+    batch = Examples(folder / "crops", recipe.model).draw(4, 16, np.random.default_rng(1))
+    mixer = input_mixer(Examples(folder / "crops", recipe.model), recipe)
+    found = Trainer(recipe, mixer, floats).network(batch.inputs, batch.rate)
+    assert torch.allclose(found, network(batch.inputs, batch.rate), atol=0.02, rtol=0)
