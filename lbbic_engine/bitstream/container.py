@@ -33,6 +33,7 @@ Types of version 1 occur at most once, except S, L and P.
                                    a reader refuses 3
                                    bit 3: stored exactly, in L chunks; since 1.3
                                    bit 4: blocks differ in quality, by an M chunk; since 1.3
+                                   bit 5: slow errors are corrected, by a C chunk; since 1.3
                                    other bits: 0; a reader refuses others
                quality    u8       in eighths, 8 (quality 1) to 64 (quality 8): of all blocks, or
                                    what their map begins with
@@ -58,6 +59,12 @@ Types of version 1 occur at most once, except S, L and P.
     t preview  a WebP file: the picture small, upright, in sRGB; for file managers, and for
                readers an unknown ancillary chunk like any other
 
+    C coarse   step       u8       at least 1, in eighths of an 8-bit value
+               levels     u8       least scale level, for each channel: one of a grey picture, else
+                                   three
+               numbers             the entropy-coded numbers of the grid of corrections (``coarse``,
+                                   ``layout.coarse``), with the tables of the weights
+
     S stream   tile       varint   0, 1, 2 ... from the top, each of them once
                fronts     varint   number of fronts of the tile, at least 1
                stream              the entropy-coded bytes of these fronts, with a check of 2 bytes
@@ -68,8 +75,8 @@ Types of version 1 occur at most once, except S, L and P.
                                    which says the size of the tile and has no transparency
 
 A picture that takes fewer bytes so, a drawing, is stored exactly: all its streams are L chunks,
-there is no refinement, the quality is that which was asked for, and a row of blocks is 8 pixels
-high.
+there is no refinement and no C chunk, the quality is that which was asked for, and a row of blocks
+is 8 pixels high.
 
 A check is the lower half of the CRC-32 over type, length, tile, fronts and the stream before it,
 without the earlier checks.
@@ -124,12 +131,13 @@ _GREY = 1
 _STRENGTH_SHIFT = 1
 _EXACT = 8
 _MAPPED = 16
+_CORRECTED = 32
 _WEIGHTS_ID_BYTES = 8
 PREVIEW = b"t"
 NO_WEIGHTS = bytes(_WEIGHTS_ID_BYTES)  # of a picture that is stored exactly
 _METADATA = {b"i": "icc", b"e": "exif", b"x": "xmp"}
 _STREAMS = (b"S", b"P", b"L")  # of this version, of those before 1.2, of exact pictures
-_BEFORE_STREAMS = frozenset([b"A", b"M", *_METADATA])
+_BEFORE_STREAMS = frozenset([b"A", b"M", b"C", *_METADATA])
 _KNOWN = frozenset([b"H", *_BEFORE_STREAMS, *_STREAMS])
 
 
@@ -148,6 +156,7 @@ class Container:
     strength: int = 0  # of the refinement, in halves
     exact: bool = False  # the streams are lossless
     quality_map: bytes | None = None  # the body of the map; empty if it is missing
+    coarse: bytes | None = None  # the body of the correction; empty if it is missing
     alpha: NDArray[np.uint8] | None = None  # (height, width)
     icc: bytes | None = None
     exif: bytes | None = None
@@ -161,7 +170,7 @@ def pack_container(container: Container) -> bytes:
     """Return the bytes of the file; CorruptDataError if ``container`` contradicts the format."""
     _check_header(container)
     _check_segments(container)
-    if len(container.ancillary) > MAX_CHUNKS - len(_METADATA) - 1:
+    if len(container.ancillary) > MAX_CHUNKS - len(_BEFORE_STREAMS):
         raise damaged("It has too many additional chunks.")
     packed = [SIGNATURE, bytes(_version_of(container)), pack_chunk(b"H", _pack_header(container))]
     for kind, name in _METADATA.items():
@@ -177,6 +186,8 @@ def pack_container(container: Container) -> bytes:
         )
     if container.quality_map is not None:
         packed.append(pack_chunk(b"M", container.quality_map))
+    if container.coarse is not None:
+        packed.append(pack_chunk(b"C", container.coarse))
     pack = chunks.pack_lossless if container.exact else chunks.pack_stream
     packed += [pack(segment) for segment in container.segments]
     return b"".join(packed)
@@ -225,6 +236,8 @@ def _parse(data: bytes, *, partial: bool, max_pixels: int, unpack_alpha: bool) -
             builder.add(chunk)
         if builder.quality_map == b"":
             raise damaged("Its map of quality is missing.")
+        if builder.coarse == b"":
+            raise damaged("Its correction of slow errors is missing.")
         if not builder.segments:
             raise damaged("It ends before its picture data.")
     return builder
@@ -239,6 +252,7 @@ class _Builder:
     def __init__(self, header: Container, *, unpack_alpha: bool) -> None:
         self.header = header
         self.quality_map = header.quality_map
+        self.coarse = header.coarse
         self.has_alpha = False
         self._unpack_alpha = unpack_alpha
         self._chunks = 0
@@ -269,6 +283,8 @@ class _Builder:
             self.has_alpha = True
         elif kind == b"M" and self.quality_map == b"":
             self.quality_map = body
+        elif kind == b"C" and self.coarse == b"":
+            self.coarse = body
         elif kind in _METADATA and _METADATA[kind] not in self.metadata:
             self.metadata[_METADATA[kind]] = bodies.unpack_metadata(body, compressed=kind != b"e")
         elif kind in _KNOWN:
@@ -313,6 +329,7 @@ class _Builder:
             self.header,
             segments=tuple(self.segments),
             quality_map=self.quality_map,
+            coarse=self.coarse,
             alpha=self.alpha,
             icc=self.metadata.get("icc"),
             exif=self.metadata.get("exif"),
@@ -346,7 +363,7 @@ def _parse_header(chunk: Chunk) -> Container:
     (pixels_crc,) = struct.unpack("<I", _take(body, at + _WEIGHTS_ID_BYTES, 4))
     if len(body) != at + _WEIGHTS_ID_BYTES + 4:
         raise damaged("Its header has the wrong length.")
-    strength = (flags & ~(_GREY | _EXACT | _MAPPED)) >> _STRENGTH_SHIFT
+    strength = (flags & ~(_GREY | _EXACT | _MAPPED | _CORRECTED)) >> _STRENGTH_SHIFT
     if strength > MAX_STRENGTH:
         raise _newer("It uses a compression method that this version does not know.")
     header = Container(
@@ -361,6 +378,7 @@ def _parse_header(chunk: Chunk) -> Container:
         strength=strength,
         exact=bool(flags & _EXACT),
         quality_map=b"" if flags & _MAPPED else None,
+        coarse=b"" if flags & _CORRECTED else None,
     )
     _check_header(header)
     return header
@@ -378,7 +396,8 @@ def _take(body: bytes, start: int, count: int) -> bytes:
 
 def _version_of(container: Container) -> tuple[int, int]:
     """The version that a reader of the file must know."""
-    is_new = container.exact or container.quality_map is not None
+    parts = container.quality_map, container.coarse
+    is_new = container.exact or any(part is not None for part in parts)
     return VERSION if is_new else PLAIN_VERSION
 
 
@@ -397,8 +416,9 @@ def _pack_header(container: Container) -> bytes:
 
 def _flags(container: Container) -> int:
     kinds = container.grey * _GREY | container.exact * _EXACT
-    mapped = _MAPPED if container.quality_map is not None else 0
-    return kinds | mapped | container.strength << _STRENGTH_SHIFT
+    kinds |= (container.quality_map is not None) * _MAPPED
+    kinds |= (container.coarse is not None) * _CORRECTED
+    return kinds | container.strength << _STRENGTH_SHIFT
 
 
 # --- what writer and reader both insist on ------------------------------------------------------
@@ -415,9 +435,9 @@ def _check_header(header: Container) -> None:
         raise damaged(f"{header.width} × {header.height} pixels exceed the limit of {MAX_PIXELS}.")
     if not 0 <= header.strength <= MAX_STRENGTH:
         raise damaged("A setting in its header is invalid.")
-    if header.exact and (
-        header.weights_id != NO_WEIGHTS or header.strength or header.quality_map is not None
-    ):
+    parts = header.quality_map, header.coarse
+    is_plain = not header.strength and all(part is None for part in parts)
+    if header.exact and not (is_plain and header.weights_id == NO_WEIGHTS):
         raise damaged("Its header contradicts itself.")
     if header.quality_eighths not in QUALITY_EIGHTHS:
         raise damaged("Its quality is not between 1 and 8.")

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from lbbic_engine.bitstream import lossless
+from lbbic_engine.bitstream import coarse, lossless
 from lbbic_engine.bitstream.chunks import Segment
 from lbbic_engine.bitstream.container import NO_WEIGHTS, Container
 from lbbic_engine.bitstream.entropy import max_rows
@@ -34,6 +34,7 @@ from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS, Config, ModelConfig
 from lbbic_engine.devices import choose_device
 from lbbic_engine.errors import CorruptDataError, UnrecoverableDataError, damaged
 from lbbic_engine.layout.blocks import grid, merge_blocks, split_blocks
+from lbbic_engine.layout.coarse import Correction, grid_shape
 from lbbic_engine.layout.tiles import GROUP_BLOCKS, Tile, are_allowed, cut, group
 from lbbic_engine.layout.wavefront import coding_order, flip_blocks
 from lbbic_engine.networks import refinement_files
@@ -46,6 +47,7 @@ from lbbic_engine.pictures.picture import Notice, NoticeKind, Picture
 _PARTS = {
     b"A": "transparency",
     b"M": "map of quality",
+    b"C": "correction of slow errors",
     b"i": "colour profile",
     b"e": "EXIF",
     b"x": "XMP",
@@ -84,6 +86,7 @@ class DecodeJob:
             self._indexes = self._read_map(container.quality_map)
         # A block has a row of symbols for each slice of its latents.
         self._row_count = len(config.latent_slices) if isinstance(config, ModelConfig) else 1
+        self._correction = self._read_correction()
         self.segments: dict[int, list[Segment]] = {}
         for segment in self.container.segments:
             self.segments.setdefault(segment.tile, []).append(segment)
@@ -93,9 +96,26 @@ class DecodeJob:
         if not partial:
             self._check_coverage(tiles)
         elif self._has_surplus(tiles):
-            self.container = replace(container, lost=(*container.lost, b"?"))
+            self._lose(b"?")
         self.canvas = Canvas(container.height, container.width, region)
         self.missing = 0  # blocks
+
+    def _read_correction(self) -> Correction | None:
+        container = self.container
+        if container.coarse is None:
+            return None
+        shape = grid_shape(container.height, container.width, grey=container.grey)
+        try:
+            return Correction(*coarse.decode(container.coarse, shape, self.network.tables))
+        except CorruptDataError:
+            if not self.partial:
+                raise
+            self._lose(b"C")
+            return None
+
+    def _lose(self, kind: bytes) -> None:
+        lost = dict.fromkeys((*self.container.lost, kind))
+        self.container = replace(self.container, lost=tuple(lost))
 
     @property
     def network(self) -> LoadedModel:
@@ -190,8 +210,31 @@ class DecodeJob:
                 self._refinement, self._quality_for_refinement(tile), tile, pixels, strengths, here
             )
             pixels = in_grey(pixels) if self.container.grey else pixels
-        self.canvas.take(tile.top * self.block_size, pixels)
+        corrected = self.corrected(tile, pixels)
+        if not here.all():
+            parts = split_blocks(corrected, self.block_size)
+            parts[~here] = split_blocks(pixels, self.block_size)[~here]
+            corrected = merge_blocks(parts, *self._shape(tile), self.block_size)
+        self.canvas.take(tile.top * self.block_size, corrected)
         self.missing += int((~here).sum())
+
+    def corrected(self, tile: Tile, pixels: Pixels) -> Pixels:
+        """The pixels (height, width, 3) of a tile with the correction of slow errors, if any."""
+        if self._correction is None:
+            return pixels
+        return self._correction.add(pixels, tile.top * self.block_size)
+
+    @property
+    def is_corrected(self) -> bool:
+        """Whether there is a correction of slow errors."""
+        return self._correction is not None
+
+    def correction_of_blocks(self, tile: Tile) -> NDArray[np.int16]:
+        """What it adds to the blocks (n, 3B²) of a tile."""
+        assert self._correction is not None
+        size = self.block_size
+        height, width = tile.rows * size, tile.columns * size
+        return split_blocks(self._correction.of_rows(tile.top * size, height, width), size)
 
     def place_exact(self, tile: Tile) -> Pixels:
         """Decode and store a tile that is stored exactly; return its pixels (height, width, 3)."""
@@ -242,7 +285,8 @@ class DecodeJob:
         container = self.container
         blocks = sum(tile.blocks for tile in self.tiles(0))
         notices = damage_notices(container, missing_blocks=self.missing, blocks=blocks)
-        if not self.missing and self.canvas.crc != container.pixels_crc:
+        is_whole = not self.missing and b"C" not in container.lost
+        if is_whole and self.canvas.crc != container.pixels_crc:
             raise UnrecoverableDataError(
                 "Checksum mismatch", "The decoded picture differs from the one that was saved."
             )
@@ -367,7 +411,9 @@ def decoded_fronts(job: DecodeJob) -> Iterator[Front]:
     """Yield the fronts of a picture; if it is refined, blocks follow once they can be refined."""
     for tiles in _groups([job], job.tiles(0)):
         fronts = _fronts_of(job, tiles)
-        yield from _refined_fronts(job, tiles, fronts) if job.container.strength else fronts
+        if job.container.strength:
+            fronts = _refined_fronts(job, tiles, fronts)
+        yield from _corrected_fronts(job, tiles, fronts) if job.is_corrected else fronts
 
 
 def _fronts_of(job: DecodeJob, tiles: Sequence[Tile]) -> Iterator[Front]:
@@ -407,6 +453,18 @@ def _refined_fronts(
     for refiner in refiners:
         for last in refiner.flush():
             yield from refined(*last)
+
+
+def _corrected_fronts(
+    job: DecodeJob, tiles: Sequence[Tile], fronts: Iterator[Front]
+) -> Iterator[Front]:
+    """The same blocks with the correction of slow errors."""
+    changes = np.concatenate([job.correction_of_blocks(tile) for tile in tiles])
+    first, columns = tiles[0].first_index, tiles[0].columns
+    for front in fronts:
+        of_front = changes[front.rows * columns + front.columns - first]
+        blocks = of_front.reshape(front.blocks.shape) + front.blocks
+        yield replace(front, blocks=blocks.clip(0, 255).astype(np.uint8))
 
 
 def weights_of(container: Container) -> weights_files.WeightsInfo:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from lbbic_engine.bitstream.chunks import Segment
+from lbbic_engine.bitstream.coarse import encode as encode_coarse
 from lbbic_engine.bitstream.container import Container, pack_container
 from lbbic_engine.bitstream.exact import stored_exactly
 from lbbic_engine.bitstream.quality_map import BlockIndexes, pack
@@ -28,7 +29,8 @@ from lbbic_engine.coding.latents import LatentWriter, SymbolWriter
 from lbbic_engine.coding.refine import STRENGTHS, refine_tile, squared_error
 from lbbic_engine.coding.results import Compressed, Pixels
 from lbbic_engine.coding.symbol_search import SymbolSearch
-from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS
+from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS, lmbda
+from lbbic_engine.layout import coarse
 from lbbic_engine.layout.blocks import split_blocks
 from lbbic_engine.layout.tiles import Tile, cut, tile_rows
 from lbbic_engine.layout.wavefront import coding_order, flip_blocks
@@ -39,6 +41,8 @@ from lbbic_engine.networks.weights import LoadedModel
 from lbbic_engine.pictures.picture import Picture
 
 Reconstructions = dict[int, tuple[Pixels, int]]  # by strength, and their squared errors
+
+COARSE_OVERHEAD = 6  # bytes of a C chunk besides its body
 
 
 class EncodeJob:
@@ -107,8 +111,8 @@ class EncodeJob:
     def finish(self) -> Compressed:
         candidates = self._candidates or self.candidates()
         strength = min(candidates, key=lambda each: candidates[each][1])
-        self.reconstruction, _ = candidates[strength]
-        picture, pixels = self.picture, self.reconstruction
+        coarse_body, pixels = self._corrected(*candidates[strength])
+        self.reconstruction, picture = pixels, self.picture
         weights_id = self._network.info.id
         if self._refinement and strength:
             weights_id = self._refinement.id
@@ -121,6 +125,7 @@ class EncodeJob:
             weights_id=weights_id,
             strength=strength,
             quality_map=None if self._indexes is None else pack(self._indexes, self._index),
+            coarse=coarse_body,
             pixels_crc=zlib.crc32(pixels.data),
             segments=tuple(self.segments[tile] for tile in sorted(self.segments)),
             alpha=picture.alpha,
@@ -135,6 +140,26 @@ class EncodeJob:
         if container.exact:
             return Compressed(data, picture.pixels, quality, exact=True)
         return Compressed(data, pixels, quality)
+
+    def _corrected(self, pixels: Pixels, error: int) -> tuple[bytes | None, Pixels]:
+        """Return the body of a C chunk, if the correction is worth its bytes, and the pixels.
+
+        ``error`` is the squared error of the pixels without it.
+        """
+        if self._refinement is None:
+            return None, pixels
+        original, grey = self.picture.pixels, self.picture.grey
+        bits = lmbda(MIN_QUALITY + self._index / QUALITY_STEPS) / (3 * 255**2)
+        step = coarse.best_step(bits)
+        values = coarse.fit(original, pixels, step, grey=grey)
+        if not values.any():
+            return None, pixels
+        body = encode_coarse(values, step, self._network.tables)
+        corrected = coarse.Correction(values, step).add(pixels, 0)
+        saved = bits * (error - squared_error(original, corrected))
+        if saved < 8 * (len(body) + COARSE_OVERHEAD):
+            return None, pixels
+        return body, corrected
 
     def candidates(self) -> Reconstructions:
         """The reconstruction for each strength of the refinement, 0 included."""

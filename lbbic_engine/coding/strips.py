@@ -95,7 +95,8 @@ def decode_strips(
     for strip, pixels in _by_workers(_decode, strips, executor, update, cancelled):
         ahead[strip.tile.number] = pixels
         while tile.number in ahead:
-            job.canvas.take(tile.top * job.block_size, ahead.pop(tile.number))
+            corrected = job.corrected(tile, ahead.pop(tile.number))
+            job.canvas.take(tile.top * job.block_size, corrected)
             tile = next(rest, tile)
 
 

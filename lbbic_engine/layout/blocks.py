@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.uint8]
+ValueT = TypeVar("ValueT", bound=np.generic)
 
 
 def grid(height: int, width: int, block_size: int) -> tuple[int, int]:
@@ -13,7 +15,7 @@ def grid(height: int, width: int, block_size: int) -> tuple[int, int]:
     return -(-height // block_size), -(-width // block_size)
 
 
-def split_blocks(pixels: Array, block_size: int) -> Array:
+def split_blocks(pixels: NDArray[ValueT], block_size: int) -> NDArray[ValueT]:
     """Split (H, W, 3) into (rows·columns, 3·B²) blocks, repeating the last row and column.
 
     A block's values are ordered by row, then column, then colour.
@@ -26,7 +28,9 @@ def split_blocks(pixels: Array, block_size: int) -> Array:
     return np.ascontiguousarray(cut.transpose(0, 2, 1, 3, 4)).reshape(rows * columns, -1)
 
 
-def merge_blocks(blocks: Array, height: int, width: int, block_size: int) -> Array:
+def merge_blocks(
+    blocks: NDArray[ValueT], height: int, width: int, block_size: int
+) -> NDArray[ValueT]:
     """Merge (rows·columns, 3·B²) blocks into (H, W, 3); the inverse of ``split_blocks``."""
     rows, columns = grid(height, width, block_size)
     cut = blocks.reshape(rows, columns, block_size, block_size, 3).transpose(0, 2, 1, 3, 4)

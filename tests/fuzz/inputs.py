@@ -137,7 +137,7 @@ def mutate(random: Random, data: bytes) -> bytes:
         elif way == 5 and len(chunks) > 1:
             del chunks[index]
         elif way == 6:
-            chunks[index] = bytes([random.choice(b"HAMiexSLPz")]), body
+            chunks[index] = bytes([random.choice(b"HAMCiexSLPz")]), body
         else:
             number = pack_varint(random.choice(NUMBERS))
             chunks[index] = kind, number + body[random.randrange(4) :]

@@ -49,6 +49,8 @@ RICH = Container(
     exif=b"II*\0 verbatim",
     xmp=b"<x:xmpmeta/>",
     ancillary=((b"q", b"kept"), (b"q", b"twice"), (b"a", b"")),
+    coarse=b"numbers",
+    version=(1, 3),
 )
 VERSION_END = len(SIGNATURE) + 2
 MINOR_VERSION_AT = len(SIGNATURE) + 1
@@ -109,6 +111,7 @@ def containers(draw: st.DrawFn) -> Container:
     mapped = None if exact else draw(st.none() | st.binary(min_size=1, max_size=9))
     if exact:
         front_counts = st.just(0)
+    coarse = None if exact else draw(st.none() | st.binary(min_size=1, max_size=20))
     segments = [Segment(tile, draw(front_counts), draw(streams)) for tile in range(tile_count)]
     noise = np.random.default_rng(draw(st.integers(0, 99)))
     alpha = noise.integers(0, 256, (height, width), dtype=np.uint8)
@@ -122,7 +125,8 @@ def containers(draw: st.DrawFn) -> Container:
         strength=0 if exact else draw(st.integers(0, 2)),
         exact=exact,
         quality_map=mapped,
-        version=(1, 3) if exact or mapped else (1, 2),
+        coarse=coarse,
+        version=(1, 2) if mapped is coarse is None and not exact else (1, 3),
         pixels_crc=draw(st.integers(0, 2**32 - 1)),
         segments=tuple(segments),
         alpha=draw(st.sampled_from([None, alpha])),
@@ -223,6 +227,7 @@ def test_every_truncation_behind_the_header_gives_what_came_before() -> None:
         part = parse_container(data[:length], partial=True)
         assert part.segments == RICH.segments[: sum(end <= length for end in ends[-2:])]
         assert (part.icc is None) == (length < ends[0])
+        assert (part.coarse == b"") == (length < ends[-3])
         assert bool(part.lost) == (length not in [header_end, *ends])
     for length in range(header_end):
         with pytest.raises((CorruptDataError, NotLbbicError)):
@@ -374,6 +379,10 @@ def test_unknown_ancillary_chunks_are_kept_and_written_again() -> None:
         (header_body(flags=16), PAYLOAD),  # without its map
         (header_body(flags=16), chunk(b"M", b"\1") * 2 + PAYLOAD),
         (header_body(), chunk(b"M", b"\1") + PAYLOAD),
+        (header_body(flags=32), PAYLOAD),  # without its correction
+        (header_body(flags=32), chunk(b"C", b"\1") * 2 + PAYLOAD),
+        (header_body(), chunk(b"C", b"\1") + PAYLOAD),
+        (header_body(flags=40, weights=NO_WEIGHTS), chunk(b"C", b"\1") + chunk(b"L", b"\0stream")),
         (header_body(flags=24, weights=NO_WEIGHTS), chunk(b"M", b"\1") + chunk(b"L", b"\0stream")),
     ],
 )
@@ -400,7 +409,7 @@ def test_a_higher_minor_version_is_read() -> None:
     assert_same(parse_container(data), replace(PLAIN, version=(1, 9)))
 
 
-@pytest.mark.parametrize("flags", [6, 7, 32, 0x80])
+@pytest.mark.parametrize("flags", [6, 7, 64, 0x80])
 def test_unknown_flags_are_refused(flags: int) -> None:
     with pytest.raises(UnsupportedVersionError):
         parse_container(file_of(PAYLOAD, header=header_body(flags=flags)))

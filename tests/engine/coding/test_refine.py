@@ -9,7 +9,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from lbbic_engine.bitstream import container
+from lbbic_engine.bitstream import chunks
 from lbbic_engine.bitstream.container import parse_container
 from lbbic_engine.codec import (
     compress,
@@ -120,7 +120,7 @@ def test_fronts_batches_and_regions_are_the_refined_picture(
 def test_what_a_cut_file_still_has_is_refined_where_all_neighbours_are_there(
     photograph: Pixels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(container, "PAGE_BYTES", 64)
+    monkeypatch.setattr(chunks, "PAGE_BYTES", 64)
     height, width, _ = photograph.shape
     plain, better = (compress(Picture(photograph), 6, refine=each) for each in (False, True))
     cut = better.data[: 2 * len(better.data) // 3]
