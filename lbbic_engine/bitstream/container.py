@@ -49,7 +49,8 @@ Types of version 1 occur at most once, except S, L and P.
                holds differences from the row above it, modulo 256
 
     M map      side       u8       of a group of blocks that have the same quality, in blocks:
-                                   1, 2, 4 or 8; groups begin at the upper left corner
+                                   1, 2, 4 or 8; groups begin at the upper left corner, and there
+                                   are at most 2**19
                stream              the entropy-coded quality of each group (``quality_map``)
 
     i ICC      zlib of the profile; a file without one is in sRGB

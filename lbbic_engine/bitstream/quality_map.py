@@ -24,6 +24,7 @@ Indexes = NDArray[np.int64]
 BlockIndexes = NDArray[np.uint8]
 
 GROUP = 2  # side of a group, in blocks: with 1 a map costs thrice as much, with 4 it is too coarse
+MAX_GROUPS = 2**19  # that a decoder accepts: a map is decoded whole, also for a part of a picture
 _SIDES = (1, 2, 4, 8)
 
 _FAMILY = model.Categorical(perfect=False)
@@ -42,18 +43,19 @@ def spread(offsets: NDArray[Any], index: int, rows: int, columns: int) -> BlockI
     """
     if offsets.ndim != 2 or not offsets.size or not np.isfinite(offsets).all():
         raise ValueError("a map of quality must be finite numbers (height, width)")
-    means = offsets.astype(np.float64)
+    means, side = offsets.astype(np.float64), _side(rows, columns)
     for axis, blocks in enumerate((rows, columns)):
         length = means.shape[axis]
-        first = np.arange(-(-blocks // GROUP)) * GROUP * length // blocks
+        first = np.arange(-(-blocks // side)) * side * length // blocks
         counts = np.maximum(np.diff(first, append=length), 1)
         means = np.add.reduceat(means, first, axis=axis) / np.expand_dims(counts, 1 - axis)
     groups = (index + (means * QUALITY_STEPS).round()).clip(0, QUALITY_COUNT - 1)
-    return _of_blocks(groups.astype(np.uint8), GROUP, rows, columns)
+    return _of_blocks(groups.astype(np.uint8), side, rows, columns)
 
 
-def pack(indexes: BlockIndexes, base: int, side: int = GROUP) -> bytes:
+def pack(indexes: BlockIndexes, base: int, side: int | None = None) -> bytes:
     """What a file holds of the indexes of blocks (rows, columns), which are those of groups."""
+    side = side or _side(*indexes.shape)
     groups = indexes[::side, ::side].astype(np.int64)
     return bytes([side]) + encode(groups, base)
 
@@ -63,6 +65,8 @@ def unpack(body: bytes, rows: int, columns: int, base: int) -> BlockIndexes:
     if not body or body[0] not in _SIDES:
         raise damaged("Its map of quality is missing or damaged.")
     side = body[0]
+    if _groups(side, rows, columns) > MAX_GROUPS:
+        raise damaged("Its map of quality is finer than allowed.")
     groups = decode(body[1:], -(-rows // side), -(-columns // side), base)
     return _of_blocks(groups.astype(np.uint8), side, rows, columns)
 
@@ -126,6 +130,15 @@ def _follow(
     indexes = np.empty(count, np.int64)
     indexes[order.blocks] = found[:-1]
     return indexes
+
+
+def _side(rows: int, columns: int) -> int:
+    """That of the groups of a picture: larger where there would be too many."""
+    return next(s for s in _SIDES if s >= GROUP and _groups(s, rows, columns) <= MAX_GROUPS)
+
+
+def _groups(side: int, rows: int, columns: int) -> int:
+    return -(-rows // side) * -(-columns // side)
 
 
 def _of_blocks(groups: BlockIndexes, side: int, rows: int, columns: int) -> BlockIndexes:

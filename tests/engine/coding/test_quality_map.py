@@ -73,6 +73,27 @@ def test_offsets_lie_over_the_picture() -> None:
     assert np.array_equal(fine, indexes)
 
 
+def test_maps_have_a_bounded_number_of_groups(
+    photograph: Pixels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A map is decoded whole before a block is: a small file of a large one would cost much."""
+    fine = compress(Picture(photograph), 4, quality_map=LEFT_BETTER, exact=False)
+    monkeypatch.setattr(quality_map, "MAX_GROUPS", 8)
+    coarse = compress(Picture(photograph), 4, quality_map=LEFT_BETTER, exact=False)
+    assert np.array_equal(decompress(coarse.data).pixels, coarse.reconstruction)
+    monkeypatch.setattr(quality_map, "decode", None)
+    with pytest.raises(CorruptDataError, match="finer than allowed"):
+        decompress(fine.data)
+
+
+def test_the_largest_pictures_have_a_map() -> None:
+    for width, height in ((2**14, 2**14), (2**14 + 1, 2**14 - 1), (2**16 - 1, 2**12)):
+        for size in (4, 8, 16):
+            rows, columns = -(-height // size), -(-width // size)
+            side = quality_map._side(rows, columns)
+            assert quality_map._groups(side, rows, columns) <= quality_map.MAX_GROUPS
+
+
 @pytest.mark.parametrize("offsets", [np.zeros((0, 3)), np.zeros(3), np.full((2, 2), np.nan)])
 def test_what_is_no_map_is_refused(offsets: NDArray[np.float64], photograph: Pixels) -> None:
     with pytest.raises(ValueError, match="map of quality"):
