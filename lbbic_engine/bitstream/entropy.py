@@ -23,13 +23,16 @@ from numpy.typing import NDArray
 from lbbic_engine.bitstream.tables import WIDTHS, Integers, ProbabilityTables, fold, unfold
 from lbbic_engine.errors import CorruptDataError, damaged
 
+model: Any
+queue: Any
 try:
-    from constriction.stream import model as model
-    from constriction.stream import queue as queue
+    import constriction  # whose ``stream`` is an attribute, not a module that can be imported
 except ImportError:  # it has no package for Linux on ARM
     from lbbic_engine.bitstream import range_coder
 
     model = queue = range_coder
+else:
+    model, queue = constriction.stream.model, constriction.stream.queue
 
 _FAMILY = model.Categorical(perfect=False)
 _UNIFORM = model.Uniform()

@@ -15,11 +15,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lbbic_engine.bitstream import range_coder
+from lbbic_engine.bitstream import entropy, range_coder
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 SEEDS = st.integers(0, 2**32 - 1)
 OTHERS = constriction.stream
+
+
+def test_constriction_is_used_where_it_is_installed() -> None:
+    assert entropy.queue is constriction.stream.queue
+    assert entropy.model is constriction.stream.model
 
 
 def calls(seed: int) -> list[tuple[str, Any, np.ndarray, Any]]:
