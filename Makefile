@@ -5,7 +5,7 @@ PIP_INSTALL = bin/python -m pip install --disable-pip-version-check -q
 APP = $(firstword $(wildcard dist/lbbic/lbbic-gui) .venv/bin/lbbic-gui)
 EDITABLE = --no-deps --no-build-isolation -e .
 
-.PHONY: help run test test-fast fuzz soak test-train lint format bundle bundle-test install-desktop \
+.PHONY: help run test test-fast fuzz soak test-train lint format bundle deb bundle-test install-desktop \
 	uninstall-desktop docs quality icons screenshots bench clean
 
 help:  ## Show this list
@@ -50,6 +50,9 @@ format: .venv/stamp  ## Format the code and mend what ruff can mend
 bundle: .venv/stamp  ## Build the double-click app (dist/lbbic) and show its size by component
 	.venv/bin/pyinstaller --noconfirm --log-level ERROR --workpath build/bundle build_app.spec
 	@cd dist/lbbic && du -cm --apparent-size lbbic* _internal/* | sort -n | tail -15
+
+deb: bundle  ## Build the bundle and a Debian package of it (dist)
+	.venv/bin/python docs/make/deb.py
 
 bundle-test: .venv/stamp  ## Build the app and try it with no environment, read-only, in a window
 	.venv/bin/python -m pytest tests/frozen -s

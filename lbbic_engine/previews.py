@@ -18,9 +18,9 @@ from lbbic_engine.bitstream.container import PREVIEW, SIGNATURE, VERSION, Contai
 from lbbic_engine.pictures.colour import UnfitProfileError, to_srgb
 from lbbic_engine.pictures.picture import Picture
 
-SIDE = 256  # the "large" thumbnails of desktops
 _MAX_SHARE = 0.01  # of the file
-_TRIALS = ((SIDE, 70), (SIDE, 45), (SIDE, 25), (SIDE // 2, 50), (SIDE // 2, 25))  # side, quality
+# Side and quality in WebP; what is rather blurred than late is the last.
+_TRIALS = ((256, 70), (256, 45), (256, 25), (128, 50), (128, 20), (96, 20), (64, 20))
 _MAX_DISTORTION = 0.02  # of a thumbnail's proportions: some have black bars
 
 
@@ -48,7 +48,7 @@ def thumbnail(data: bytes, side: int) -> Image.Image:
     """Return a picture in sRGB that fits into a square, of an ``.lbb`` file; LbbicError."""
     container, _ = read_outline(data)
     for image in _small_pictures(container):
-        if _fits(image, container) and max(image.size) >= min(side, SIDE // 2):
+        if _fits(image, container):
             break
     else:
         from lbbic_engine.codec import decompress
@@ -69,9 +69,10 @@ def _small_image(picture: Picture) -> Image.Image:
 
 def _small_pictures(container: Container) -> Iterator[Image.Image]:
     bodies = [body for kind, body in container.ancillary if kind == PREVIEW]
-    for body, format_ in (*((body, "WEBP") for body in bodies), (_in_exif(container), "JPEG")):
+    bodies.append(_in_exif(container))
+    for body in bodies:
         try:
-            with Image.open(io.BytesIO(body), formats=[format_]) as image:
+            with Image.open(io.BytesIO(body), formats=["WEBP", "JPEG"]) as image:
                 image.load()
         except Exception:  # Pillow's readers raise anything when a file is damaged.
             continue

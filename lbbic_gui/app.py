@@ -28,7 +28,7 @@ A = TypeVar("A")
 def main(argv: Sequence[str] | None = None) -> int:
     """Open the window with the files in ``argv`` (or the process's arguments)."""
     multiprocessing.freeze_support()
-    args = _parser().parse_args(argv)
+    args = make_parser().parse_args(argv)
     if find_spec("PySide6") is None:
         print('lbbic-gui: The window needs Qt: pip install "lbbic[gui]"', file=sys.stderr)
         return 2
@@ -67,7 +67,7 @@ def smoke() -> int:
     return 0 if same else 1
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="lbbic-gui", description="LBBIC, the desktop app.")
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="pictures, .lbb files")
     tasks = parser.add_mutually_exclusive_group()

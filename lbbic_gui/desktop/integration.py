@@ -1,4 +1,4 @@
-"""Registers the app with the desktop for this user: menu entry, icon and file type ``.lbb``.
+"""Registers the app with the desktop for this user: menu entry, icon, file type, thumbnails, verbs.
 
 On Linux these are files under ``$XDG_DATA_HOME``, on Windows registry keys under
 ``HKEY_CURRENT_USER``; on macOS the bundle's Info.plist is enough. Nothing is written beside the
@@ -8,6 +8,7 @@ program, whose folder may be read-only.
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -27,11 +28,12 @@ def install() -> int:
     if sys.platform == "win32":
         _write_registry()
     else:
-        for path, content in linux_files(data_home(), program()).items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+        write_files(_users_files())
         _update_caches(data_home())
-    print(f"Installed for this user: menu entry, icon and .lbb files, opened by {program()}")
+    print(
+        f"Installed for this user: menu entry, icon, .lbb files with thumbnails, and\n"
+        f"Compress with LBBIC in file managers; opened by {program()}"
+    )
     return 0
 
 
@@ -42,11 +44,27 @@ def remove() -> int:
     if sys.platform == "win32":
         _remove_registry()
     else:
-        for path in linux_files(data_home(), program()):
+        for path in _users_files():
             path.unlink(missing_ok=True)
         _update_caches(data_home())
-    print("Removed for this user: menu entry, icon and the file type .lbb")
+    print("Removed for this user: menu entry, icon, file type .lbb, thumbnails and verbs")
     return 0
+
+
+def _users_files() -> dict[Path, bytes]:
+    """``linux_files``, and the script where Nautilus looks: in users' folders only."""
+    contents = linux_files(data_home(), program())
+    script = contents[data_home() / "lbbic" / "lbbic-compress"]
+    return {**contents, data_home() / "nautilus" / "scripts" / "Compress with LBBIC": script}
+
+
+def write_files(contents: dict[Path, bytes]) -> None:
+    """Write files, those executable that a file manager starts."""
+    for path, content in contents.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        is_started = content.startswith(b"#!") or path.parent.name == "servicemenus"
+        path.chmod(0o755 if is_started else 0o644)
 
 
 def program() -> Path:
@@ -61,17 +79,30 @@ def data_home() -> Path:
 
 
 def linux_files(home: Path, program: Path) -> dict[Path, bytes]:
-    """Every file that is installed, by its path."""
+    """Return the contents of every installed file: those of a data folder, such as /usr/share.
+
+    ``program`` is the app; the command line is beside it.
+    """
     source, icons = resources.FOLDER / "desktop", resources.FOLDER / "icons"
-    hicolor = home / "icons" / "hicolor"
-    entry = (source / "lbbic.desktop").read_text(encoding="utf-8")
-    contents = {
-        home / "applications" / "lbbic.desktop": entry.replace(
-            "Exec=lbbic-gui", f"Exec={_quoted(program)}"
-        ).encode(),
-        home / "mime" / "packages" / "lbbic.xml": (source / "lbbic.xml").read_bytes(),
-        hicolor / "scalable" / "apps" / "lbbic.svg": (icons / "lbbic.svg").read_bytes(),
+    hicolor, script = home / "icons" / "hicolor", home / "lbbic" / "lbbic-compress"
+    lbbic = program.with_name("lbbic")
+    places = {
+        home / "applications" / "lbbic.desktop": ("Exec=lbbic-gui", f"Exec={_quoted(program)}"),
+        home / "thumbnailers" / "lbbic.thumbnailer": ("Exec=lbbic ", f"Exec={_quoted(lbbic)} "),
+        home / "kio" / "servicemenus" / "lbbic-servicemenu.desktop": (
+            "Exec=lbbic-compress",
+            f"Exec={_quoted(script)}",
+        ),
+        script: ("$(lbbic ", f"$({shlex.quote(str(lbbic))} "),
     }
+    contents = {
+        path: (source / path.name).read_text(encoding="utf-8").replace(*change).encode()
+        for path, change in places.items()
+    }
+    thumbnailer = home / "thumbnailers" / "lbbic.thumbnailer"
+    contents[thumbnailer] = contents[thumbnailer].replace(b"TryExec=lbbic\n", _try_exec(lbbic))
+    contents[home / "mime" / "packages" / "lbbic.xml"] = (source / "lbbic.xml").read_bytes()
+    contents[hicolor / "scalable" / "apps" / "lbbic.svg"] = (icons / "lbbic.svg").read_bytes()
     for size in ICON_SIZES:
         folder, picture = hicolor / f"{size}x{size}", (icons / f"lbbic-{size}.png").read_bytes()
         contents[folder / "apps" / "lbbic.png"] = picture
@@ -79,9 +110,16 @@ def linux_files(home: Path, program: Path) -> dict[Path, bytes]:
     return contents
 
 
+def _try_exec(program: Path) -> bytes:
+    """The program whose presence a desktop checks: a path without quotes."""
+    return f"TryExec={program}\n".encode()
+
+
 def registry_values(program: Path) -> dict[tuple[str, str], str]:
     """What is written below ``HKEY_CURRENT_USER``, by key and name of the value."""
     kind, extension = rf"{_CLASSES}\lbbic.picture", rf"{_CLASSES}\.lbb"
+    verbs = rf"{_CLASSES}\SystemFileAssociations\image\shell"  # of all pictures
+    lbbic = program.with_name("lbbic" + program.suffix)
     return {
         (extension, ""): "lbbic.picture",
         (extension, "Content Type"): MIME_TYPE,
@@ -89,6 +127,12 @@ def registry_values(program: Path) -> dict[tuple[str, str], str]:
         (kind, ""): "LBBIC picture",
         (rf"{kind}\DefaultIcon", ""): f'"{program}",0',
         (rf"{kind}\shell\open\command", ""): f'"{program}" "%1"',
+        (rf"{verbs}\lbbic.open", ""): "Open with LBBIC",
+        (rf"{verbs}\lbbic.open", "Icon"): f'"{program}",0',
+        (rf"{verbs}\lbbic.open\command", ""): f'"{program}" "%1"',
+        (rf"{verbs}\lbbic.compress", ""): "Compress with LBBIC",
+        (rf"{verbs}\lbbic.compress", "Icon"): f'"{program}",0',
+        (rf"{verbs}\lbbic.compress\command", ""): f'"{lbbic}" compress --preview "%1"',
     }
 
 

@@ -28,7 +28,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def own_files(home: Path) -> set[Path]:
-    return {path for path in home.rglob("*") if "lbb" in path.name}
+    return {path for path in home.rglob("*") if path.is_file() and "lbb" in path.name.lower()}
 
 
 @linux
@@ -54,6 +54,34 @@ def test_the_desktop_entry_starts_the_app(home: Path) -> None:
     assert command[-1] == "%F"
     done = subprocess.run([command[0], "--help"], capture_output=True, text=True, check=True)
     assert "lbbic-gui" in done.stdout
+
+
+@linux
+def test_file_managers_make_thumbnails_and_compress(home: Path, draw: Any) -> None:
+    app.main(["--install-desktop"])
+    picture, small = draw("a b.png"), home.with_name("small.png")
+    scripts = [home / "nautilus/scripts/Compress with LBBIC", home / "lbbic/lbbic-compress"]
+    for script in scripts:
+        done = subprocess.run([script, picture], check=False, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        file = picture.with_suffix(".lbb")
+        assert file.is_file()
+        done = subprocess.run([script, picture], check=False, capture_output=True, text=True)
+        assert done.returncode == 1
+        assert "exists" in done.stderr
+        entry = ConfigParser(interpolation=None)
+        entry.optionxform = str  # type: ignore[assignment,method-assign]
+        entry.read(home / "thumbnailers" / "lbbic.thumbnailer", encoding="utf-8")
+        values = {"%s": "16", "%i": str(file), "%o": str(small)}
+        command = shlex.split(entry["Thumbnailer Entry"]["Exec"])
+        assert Path(entry["Thumbnailer Entry"]["TryExec"]).is_file()
+        subprocess.run([values.get(word, word) for word in command], check=True)
+        with Image.open(small) as image:
+            assert max(image.size) == 16
+        file.unlink()
+    menu = home / "kio" / "servicemenus" / "lbbic-servicemenu.desktop"
+    assert menu.stat().st_mode & 0o100
+    assert "/lbbic/lbbic-compress" in menu.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -86,6 +114,14 @@ def test_windows_opens_lbb_files_with_the_program() -> None:
     values = integration.registry_values(program)
     kind = values[r"Software\Classes\.lbb", ""]
     assert values[rf"Software\Classes\{kind}\shell\open\command", ""] == f'"{program}" "%1"'
+
+
+def test_windows_offers_both_verbs_for_pictures_below_the_users_own_keys() -> None:
+    values = integration.registry_values(Path("lbbic-gui.exe"))
+    verbs = r"Software\Classes\SystemFileAssociations\image\shell"
+    assert values[rf"{verbs}\lbbic.open\command", ""] == '"lbbic-gui.exe" "%1"'
+    assert values[rf"{verbs}\lbbic.compress\command", ""] == '"lbbic.exe" compress --preview "%1"'
+    assert all(key.startswith("Software\\Classes\\") for key, _ in values)
 
 
 def test_a_file_handed_over_by_the_system_is_opened(user: Any, draw: Any) -> None:
