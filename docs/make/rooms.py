@@ -13,7 +13,7 @@ ROOMS = {
         "pictures": (),
         "networks": (),
         "coding": (),
-        "face": ("codec", "pillow_plugin", "previews"),
+        "face": ("codec", "imageio_plugin", "pillow_plugin", "previews"),
         "measure": (),
         "batch": (),
         "bench": (),

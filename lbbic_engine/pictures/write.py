@@ -9,7 +9,7 @@ import io
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from PIL import ExifTags, Image, PngImagePlugin
 
@@ -32,13 +32,23 @@ _METADATA = ("icc_profile", "exif", "xmp")
 
 def save_image(
     picture: Picture,
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | BinaryIO,
     *,
+    suffix: str | None = None,
     overwrite: bool = False,
     like: os.stat_result | None = None,
     keep_date: bool = False,
 ) -> tuple[Notice, ...]:
-    """Write a picture with ``encode_image`` and ``write_atomically``; return the notices."""
+    """Write a picture with ``encode_image`` and return the notices.
+
+    To a path with ``write_atomically`` and its options, or into an open file. ``suffix``, as
+    ``.png``, gives the format of a file without a name.
+    """
+    if not isinstance(path, (str, os.PathLike)):
+        name = f"picture{suffix}" if suffix else str(getattr(path, "name", "the file"))
+        data, notices = encode_image(picture, name)
+        path.write(data)
+        return notices
     data, notices = encode_image(picture, path)
     write_atomically(path, data, overwrite=overwrite, like=like, keep_date=keep_date)
     return notices
