@@ -157,8 +157,9 @@ def other_table() -> str:
             cells = [f"{8 * len(coded.data) / pixels[..., 0].size:.3f}", exact]
             for format_name in ("webp", "avif"):
                 same = baselines.encode_at_size(pixels, format_name, len(coded.data))
-                psnr = same and metrics.psnr(pixels, same.reconstruction)
-                cells.append(f"{psnr:.2f}" if psnr else "larger")
+                psnr = metrics.psnr(pixels, same.reconstruction)
+                fits = len(same.data) <= len(coded.data)
+                cells.append(f"{psnr:.2f}" if fits else "larger")
             lines.append(f"| {name} | {quality} | {' | '.join(cells)} |")
     return table("picture | quality | bpp | LBBIC dB | WebP dB | AVIF dB", lines)
 

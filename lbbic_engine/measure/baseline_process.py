@@ -23,7 +23,7 @@ _POLL_SECONDS = 0.05
 
 def encode_at_size(
     picture: baselines.Picture, codec: str, max_bytes: int, cancelled: Callable[[], bool]
-) -> baselines.BaselineResult | None:
+) -> baselines.BaselineResult:
     """Run `baselines.encode_at_size` in a process; Cancelled soon after `cancelled` is True."""
     context = multiprocessing.get_context("spawn")  # a fork would share the locks of threads
     with TemporaryDirectory(prefix="lbbic-") as folder:
@@ -42,10 +42,9 @@ def encode_at_size(
             process.join()
         if isinstance(answer, Exception):
             raise answer
-        if answer is None:
-            return None
-        quality, data = answer
-        return baselines.BaselineResult(codec, quality, data, np.load(Path(folder, _DECODED)))
+        quality, data, setting = answer
+        decoded = np.load(Path(folder, _DECODED))
+        return baselines.BaselineResult(codec, quality, data, decoded, setting)
 
 
 def _receive(answers: Connection, codec: str) -> Any:
@@ -61,8 +60,7 @@ def _encode(answers: Connection, folder: str, codec: str, max_bytes: int) -> Non
     try:
         picture = np.load(Path(folder, _ORIGINAL))
         result = baselines.encode_at_size(picture, codec, max_bytes)
-        if result is not None:
-            np.save(Path(folder, _DECODED), result.reconstruction)
-        answers.send(result and (result.quality, result.data))
+        np.save(Path(folder, _DECODED), result.reconstruction)
+        answers.send((result.quality, result.data, result.setting))
     except Exception as error:
         answers.send(error)

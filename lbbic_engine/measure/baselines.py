@@ -1,7 +1,8 @@
 """JPEG, WebP and AVIF as Pillow writes them, for comparison at the same number of bytes.
 
-Each is set to its best PSNR without tuning: full colour resolution if the format has it (WebP does
-not), and the slowest method in common use. Knows nothing of .lbb files.
+`CODECS` are one setting each, without tuning: full colour resolution if the format has it (WebP
+does not), and the slowest method in common use. `SETTINGS` are those that a comparison at equal
+bytes tries, to take the one with the highest PSNR. Knows nothing of .lbb files.
 """
 
 import io
@@ -18,6 +19,7 @@ import numpy.typing as npt
 from PIL import Image, ImageFile
 
 from lbbic_engine.errors import Cancelled, UnwritableImageError
+from lbbic_engine.measure.metrics import psnr
 
 Picture = npt.NDArray[np.uint8]
 
@@ -28,57 +30,92 @@ CODECS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "avif": {"subsampling": "4:4:4"},
     }
 )
+_TUNED = {"advanced": {"tune": "psnr"}}  # libaom's tuning for still pictures costs PSNR
+SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = MappingProxyType(
+    {
+        "jpeg": {
+            "4:4:4": CODECS["jpeg"],
+            "4:2:0": {**CODECS["jpeg"], "subsampling": "4:2:0"},
+        },
+        "webp": {"4:2:0": CODECS["webp"]},
+        "avif": {
+            "4:4:4, tuned for PSNR": {**CODECS["avif"], **_TUNED},
+            "4:2:0, tuned for PSNR": {**CODECS["avif"], **_TUNED, "subsampling": "4:2:0"},
+        },
+    }
+)
 _QUALITIES = range(1, 101)
 _BLOCK = Lock()
 
 
 @dataclass(frozen=True, eq=False)
 class BaselineResult:
-    """A picture coded by a `codec` at Pillow's `quality`: the whole file and what it decodes to."""
+    """A picture coded by a `codec` at Pillow's `quality`: the whole file and what it decodes to.
+
+    `setting` is one of `SETTINGS`, empty for that of `CODECS`.
+    """
 
     codec: str
     quality: int
     data: bytes
     reconstruction: Picture
+    setting: str = ""
 
 
 def encode_at_quality(picture: Picture, codec: str, quality: int) -> BaselineResult:
     """Code an RGB (height, width, 3) picture by a codec of `CODECS` at quality 1…100."""
-    data = _encode(picture, codec, quality)
+    data = _encode(picture, codec, quality, CODECS[codec])
     return BaselineResult(codec, quality, data, _decode(data))
 
 
 def encode_at_size(
     picture: Picture, codec: str, max_bytes: int, *, cancelled: Callable[[], bool] | None = None
-) -> BaselineResult | None:
-    """Code at the highest quality whose file has at most `max_bytes`.
+) -> BaselineResult:
+    """Code with at most `max_bytes` in the setting of `SETTINGS` that gives the highest PSNR.
 
-    Returns None if even the lowest quality is larger. Bisection takes about seven encodings. If a
-    codec's file size does not grow steadily with quality, a slightly higher one might have fitted.
-    Cancelled once `cancelled` returns True, which is checked before each encoding.
+    Where none gets so small, the smallest file is returned, which is larger. Each setting is
+    bisected for its highest quality, in about seven encodings; where a codec's size does not rise
+    steadily with its quality, a little more might have fitted. Cancelled once `cancelled` returns
+    True (asked before each encoding).
     """
+    results = [
+        _encode_at_size(picture, codec, setting, max_bytes, cancelled)
+        for setting in SETTINGS[codec]
+    ]
+    fitting = [result for result in results if len(result.data) <= max_bytes]
+    if not fitting:
+        return min(results, key=lambda result: len(result.data))
+    return max(fitting, key=lambda result: psnr(picture, result.reconstruction))
+
+
+def _encode_at_size(
+    picture: Picture,
+    codec: str,
+    setting: str,
+    max_bytes: int,
+    cancelled: Callable[[], bool] | None,
+) -> BaselineResult:
+    options = SETTINGS[codec][setting]
     best = None
     low, high = _QUALITIES.start, _QUALITIES.stop  # below low: fits; from high on: does not
     while low < high:
         if cancelled is not None and cancelled():
             raise Cancelled
         quality = (low + high) // 2
-        data = _encode(picture, codec, quality)
+        data = _encode(picture, codec, quality, options)
         if len(data) <= max_bytes:
             best, low = (quality, data), quality + 1
         else:
-            high = quality
-    if best is None:
-        return None
-    quality, data = best
-    return BaselineResult(codec, quality, data, _decode(data))
+            smallest, high = (quality, data), quality
+    quality, data = best or smallest
+    return BaselineResult(codec, quality, data, _decode(data), setting)
 
 
-def _encode(picture: Picture, codec: str, quality: int) -> bytes:
+def _encode(picture: Picture, codec: str, quality: int, options: Mapping[str, Any]) -> bytes:
     try:
         # Pillow holds the interpreter's lock while it writes to memory, but not to a file.
         with _whole_in_a_block(2 * picture.nbytes), tempfile.TemporaryFile() as file:
-            Image.fromarray(picture).save(file, codec, quality=quality, **CODECS[codec])
+            Image.fromarray(picture).save(file, codec, quality=quality, **options)
             file.seek(0)
             return file.read()
     except (OSError, RuntimeError, ValueError) as error:  # larger than the format allows

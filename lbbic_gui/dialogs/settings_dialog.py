@@ -56,6 +56,7 @@ class SettingsDialog(ScrollingDialog):
             "keep_icc": QCheckBox(self.tr("Colour profile")),
             "keep_xmp": QCheckBox(self.tr("XMP (titles, ratings, edits)")),
             "keep_dates": QCheckBox(self.tr("The date of the picture's file")),
+            "compare_first": QCheckBox(self.tr("Compare the first picture with JPEG")),
             "reduce_motion": QCheckBox(self.tr("Reduce motion")),
         }
         self.longest_side = QSpinBox()
@@ -101,6 +102,7 @@ class SettingsDialog(ScrollingDialog):
         form.setVerticalSpacing(7)
         form.addRow(self.tr("Theme"), self._choices["theme"])
         form.addRow("", self._switches["reduce_motion"])
+        form.addRow("", self._switches["compare_first"])
         form.addRow(self.tr("Device"), self._choices["device"])
         form.addRow(self.tr("Encoder"), self._choices["effort"])
         form.addRow(self.tr("Resize to"), self.longest_side)

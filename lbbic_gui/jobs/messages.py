@@ -281,13 +281,18 @@ class ExportSizes:
 
 @dataclass(frozen=True)
 class Baseline:
-    """What another codec makes of the picture; ``canvas`` None where it cannot be so small."""
+    """What another codec makes of the picture in its best ``setting``.
+
+    ``fits``: it is at most as large as was wanted; else it is the smallest that the codec can make.
+    """
 
     codec: str
+    setting: str
     quality: int
     file_bytes: int
+    fits: bool
     psnr: float
-    canvas: Pixels | None = field(repr=False)
+    canvas: Pixels = field(repr=False)
     levels: tuple[Pixels, ...] = field(default=(), repr=False)
 
 

@@ -171,7 +171,7 @@ class MeasureExports(Request[ExportSizes]):
 
 @dataclass(frozen=True)
 class CompareAtSize(OfPicture[Baseline]):
-    """Code by another codec with at most ``max_bytes``."""
+    """Code by another codec in its best setting with at most ``max_bytes``."""
 
     needs_model = False
     codec: str

@@ -209,14 +209,14 @@ class Tasks:
         result = baseline_process.encode_at_size(
             picture.pixels, request.codec, request.max_bytes, cancelled
         )
-        if result is None:
-            return messages.Baseline(request.codec, 0, 0, 0.0, None)
         colours = conversion.Colours(picture.icc, picture.grey)
         canvas = conversion.to_canvas(colours.on_screen(result.reconstruction))
         return messages.Baseline(
             request.codec,
+            result.setting,
             result.quality,
             len(result.data),
+            len(result.data) <= request.max_bytes,
             metrics.psnr(picture.pixels, result.reconstruction),
             canvas,
             halvings(canvas),

@@ -28,13 +28,17 @@ class ComparePanel(QWidget):
         self.setAccessibleName(self.tr("Compare at the same size"))
         self.button = QPushButton(self.tr("JPEG, WebP and AVIF"))
         self.button.setToolTip(
-            self.tr("The best of each that is not larger than the .lbb file; click one to see it")
+            self.tr(
+                "Each in its best setting for PSNR, with at most the bytes of the .lbb file;\n"
+                "click one to see it"
+            )
         )
         self.button.clicked.connect(self.start)
         self.names = {codec: QPushButton(name) for codec, name in CODECS.items()}
         names = {**CODECS, "lbbic": "LBBIC"}
         self.cells = {codec: (_figure(name), _figure(name)) for codec, name in names.items()}
         self._baselines: dict[str, Baseline] = {}
+        self._is_wanted = False  # the user has asked
         self._lay_out()
         self.reset()
         session.coded.connect(self._on_coded)
@@ -71,6 +75,7 @@ class ComparePanel(QWidget):
     def reset(self) -> None:
         """Nothing is compared with."""
         self._baselines.clear()
+        self._is_wanted = False
         self.button.setEnabled(True)
         self._table.hide()
         for codec, name in self.names.items():
@@ -90,20 +95,30 @@ class ComparePanel(QWidget):
             return
         limit = text.size(len(result.point.data))
         self._say("lbbic", limit, text.decibels(result.point.psnr))
-        if baseline.canvas is None:
-            self._say(baseline.codec, self.tr("not below {}").format(limit), "")
-            return
         is_first = not self._baselines
         self._baselines[baseline.codec] = baseline
-        self.names[baseline.codec].setEnabled(True)
-        self._say(baseline.codec, text.size(baseline.file_bytes), text.decibels(baseline.psnr))
-        if is_first:
+        name = self.names[baseline.codec]
+        name.setEnabled(True)
+        name.setToolTip(
+            self.tr("{}, quality {}: its best setting at this size").format(
+                baseline.setting, baseline.quality
+            )
+        )
+        size = text.size(baseline.file_bytes)
+        words = size if baseline.fits else self.tr("at least {}").format(size)
+        self._say(baseline.codec, words, text.decibels(baseline.psnr))
+        if is_first and self._is_wanted:
             self._choose(baseline.codec)
 
     def _show_failure(self, codec: str, reason: str) -> None:
         """Say why a codec has no picture; the comparison can be started again."""
         self.button.setEnabled(True)
         self._say(codec, reason, "")
+
+    def show_chosen(self, baseline: Baseline | None) -> None:
+        """Check the codec whose picture is on view."""
+        for codec, name in self.names.items():
+            name.setChecked(baseline is not None and self._baselines.get(codec) is baseline)
 
     def _say(self, codec: str, *words: str) -> None:
         for cell, word in zip(self.cells[codec], words, strict=True):
@@ -115,6 +130,7 @@ class ComparePanel(QWidget):
             return
         self.reset()
         self.button.setEnabled(False)
+        self._is_wanted = True
         self._table.show()
         self._tools.compare()
 

@@ -13,6 +13,7 @@ from lbbic_gui.panels.compare import ComparePanel
 from lbbic_gui.panels.controls import BlockPanel, ModelPanel, OverlayPanel, TargetPanel
 from lbbic_gui.panels.effort_panel import EffortPanel
 from lbbic_gui.panels.file_panel import FilePanel
+from lbbic_gui.panels.headline import Headline
 from lbbic_gui.panels.parts import Section, make_rule
 from lbbic_gui.panels.quality_panel import QualityPanel
 from lbbic_gui.panels.rate_plot import RATE_POINTS, RatePlot
@@ -39,6 +40,7 @@ class Inspector(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setMinimumWidth(WIDTH)
         self.result = ResultPanel(session)
+        self.headline = Headline(session, tools)
         self.model = ModelPanel()
         self.quality = QualityPanel(session)
         self.metrics = MetricsPanel(session)
@@ -69,6 +71,7 @@ class Inspector(QWidget):
         column.setContentsMargins(16, 16, 6, 16)  # the scroll bar takes the rest of the 16
         column.setSpacing(4)
         column.addWidget(self.result)
+        column.addWidget(self.headline)
         column.addSpacing(12)
         column.addWidget(self.file)
         column.addWidget(self.model)
@@ -105,6 +108,8 @@ class Inspector(QWidget):
     def _connect(self, session: Session, tools: PictureTools) -> None:
         self.save.clicked.connect(self.save_wanted)
         self.export.clicked.connect(self.export_wanted)
+        self.headline.chosen.connect(self.compare.show_chosen)
+        self.compare.chosen.connect(self.headline.show_chosen)
         self.plot.picked.connect(self.quality.choose)
         self.plot.wanted.connect(tools.compress_only)
         self.target.wanted.connect(tools.find_target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from lbbic_gui.jobs.messages import (
     BACKGROUND,
     CODECS,
     Baseline,
+    Coded,
     EncodeOptions,
     Point,
     Problem,
@@ -26,6 +28,7 @@ from lbbic_gui.jobs.naming import free_name
 from lbbic_gui.jobs.requests import CompareAtSize, CompressOnly, Export, FindTarget
 from lbbic_gui.session.session import Session
 from lbbic_gui.state.queue_model import Row
+from lbbic_gui.state.samples import is_sample
 from lbbic_gui.style import text
 from lbbic_gui.style.text import tr
 
@@ -46,7 +49,8 @@ class PictureTools(QObject):
         self._session = session
         self._jobs: list[Job[Any]] = []
         self._comparisons: list[Job[Baseline]] = []
-        session.coded.connect(self.stop_comparing)
+        self._first: Row | None = None  # the picture that is compared without being asked
+        session.coded.connect(self._on_coded)
         session.stale.connect(lambda stale: self.stop_comparing() if stale else None)
 
     def compress_only(self, quality: float) -> None:
@@ -65,12 +69,12 @@ class PictureTools(QObject):
             take = partial(self._on_target, row, values.options)
             self._keep(self._session.jobs.submit(request, take, self._on_report))
 
-    def compare(self) -> None:
-        """Code by the other codecs, at no more bytes than ours."""
+    def compare(self, codecs: Iterable[str] = CODECS) -> None:
+        """Code by other codecs, at no more bytes than ours."""
         row, result = self._session.row, self._session.result
         if row is not None and result is not None:
             self.stop_comparing()
-            for codec in CODECS:
+            for codec in codecs:
                 side = self._session.settings.values.longest_side
                 request = CompareAtSize(row.source, codec, len(result.point.data), side)
                 take = partial(self._on_baseline, row, codec)
@@ -123,6 +127,17 @@ class PictureTools(QObject):
         """What another quality is on its way to needs no comparison."""
         jobs, self._comparisons = self._comparisons, []
         self._session.jobs.cancel(*jobs)
+
+    def _on_coded(self, coded: Coded | None) -> None:
+        """Compare the sample and the first picture with JPEG, unless the user does not want it."""
+        self.stop_comparing()
+        row = self._session.row
+        if coded is None or row is None or row.source.is_lbb:
+            return
+        self._first = self._first or row
+        may = self._session.settings.values.compare_first
+        if may and (row is self._first or is_sample(row.source.path)):
+            self.compare(["jpeg"])
 
     def _keep(self, job: Job[Any]) -> None:
         """Remember a job for as long as there is something to stop."""

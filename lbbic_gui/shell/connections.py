@@ -102,6 +102,7 @@ def connect_panels(
         lambda opacity: viewer.canvas.set_options(opacity=opacity)
     )
     inspector.compare.chosen.connect(viewer.show_baseline)
+    inspector.headline.chosen.connect(viewer.show_baseline)
     commands.overlay_changed.connect(inspector.overlay.show_overlay)
     commands.row_wanted.connect(queue.select)
     queue.removal_wanted.connect(commands.remove)

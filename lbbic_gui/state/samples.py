@@ -11,9 +11,9 @@ from lbbic_gui.jobs.messages import Source
 _FIRST = "astronaut.png"  # a face and fine texture, and it fills the view
 
 
-def is_sample(path: Path) -> bool:
+def is_sample(path: Path | None) -> bool:
     """Whether a file came with the program, so that nothing may be written beside it."""
-    return path.parent == _path().parent
+    return path is not None and path.parent == _path().parent
 
 
 def sample_source() -> Source:

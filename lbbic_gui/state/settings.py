@@ -53,6 +53,7 @@ class Preferences:
     keep_icc: bool = True
     keep_xmp: bool = True
     reduce_motion: bool = False
+    compare_first: bool = True  # the first picture and the sample with JPEG, without being asked
     detailed: bool = False  # the inspector
     last_folder: str = ""
     lbb_explained: bool = False  # who can open .lbb files, at the first that is saved
@@ -90,6 +91,7 @@ class Changes(TypedDict, total=False):
     keep_icc: bool
     keep_xmp: bool
     reduce_motion: bool
+    compare_first: bool
     detailed: bool
     last_folder: str
     lbb_explained: bool

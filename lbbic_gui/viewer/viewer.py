@@ -150,11 +150,14 @@ class Viewer(QWidget):
 
     def show_baseline(self, baseline: Baseline | None) -> None:
         """Put another codec's picture on the original's side; None: the original returns."""
-        if baseline is None or baseline.canvas is None or self._coded is None:
+        if baseline is None or self._coded is None:
             self.show_original()
         else:
             name, size = CODECS[baseline.codec], text.size(baseline.file_bytes)
-            words = f"{name} {baseline.quality}  ·  {size}"
+            setting = baseline.setting.partition(",")[0]
+            words = f"{name} {setting}  ·  {size}"
+            if not baseline.fits:
+                words = self.tr("{}, its smallest").format(words)
             self.canvas.show_original(baseline.canvas, baseline.levels, self.canvas.checkerboard)
             ours = f"LBBIC  ·  {text.size(len(self._coded.point.data))}"
             self.canvas.set_options(baseline=words, ours=ours)

@@ -184,7 +184,7 @@ def user(tiny: None, shipped_user: User) -> User:
 @pytest.fixture
 def shipped_user(newcomer: User) -> User:
     """An expert before the empty window: details in the inspector, nothing moves."""
-    newcomer.window.settings.change(detailed=True, reduce_motion=True)
+    newcomer.window.settings.change(detailed=True, reduce_motion=True, compare_first=False)
     return newcomer
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from lbbic_engine.errors import Cancelled, LbbicError, UnsupportedImageError
 from lbbic_engine.measure import baseline_process
-from lbbic_engine.measure.baselines import CODECS, encode_at_quality, encode_at_size
+from lbbic_engine.measure.baselines import CODECS, SETTINGS, encode_at_quality, encode_at_size
 from lbbic_engine.measure.metrics import psnr
 
 HEIGHT, WIDTH = 60, 83
@@ -30,22 +30,34 @@ def test_a_higher_quality_is_nearer_and_larger(codec: str) -> None:
 def test_the_size_asked_for_is_kept_and_used(codec: str) -> None:
     max_bytes = len(encode_at_quality(PICTURE, codec, 60).data)
     result = encode_at_size(PICTURE, codec, max_bytes)
-    assert result is not None
     assert len(result.data) <= max_bytes
-    assert result.quality >= 60
-    assert result.data == encode_at_quality(PICTURE, codec, result.quality).data
+    assert result.setting in SETTINGS[codec]
+    at_quality = encode_at_quality(PICTURE, codec, 60).reconstruction
+    assert psnr(PICTURE, result.reconstruction) >= psnr(PICTURE, at_quality)
+
+
+def test_the_better_setting_is_taken() -> None:
+    """Colours that change from pixel to pixel need 4:4:4; grey noise does better without it."""
+    rng = np.random.default_rng(1)
+    grey = np.repeat(rng.integers(0, 256, (64, 64, 1), np.uint8), 3, axis=2)
+    colour = np.zeros((64, 64, 3), np.uint8)
+    colour[::2, ::2, 0] = colour[1::2, 1::2, 2] = 255
+    for picture, max_bytes in ((grey, 1800), (colour, 4000)):
+        best = encode_at_size(picture, "jpeg", max_bytes)
+        assert best.setting == ("4:2:0" if picture is grey else "4:4:4")
 
 
 @every_codec
 def test_more_bytes_than_needed_give_the_highest_quality(codec: str) -> None:
     result = encode_at_size(PICTURE, codec, 10**6)
-    assert result is not None
     assert result.quality == 100
 
 
 @every_codec
-def test_a_size_out_of_reach_gives_nothing(codec: str) -> None:
-    assert encode_at_size(PICTURE, codec, 30) is None
+def test_a_size_out_of_reach_gives_the_smallest_file(codec: str) -> None:
+    result = encode_at_size(PICTURE, codec, 30)
+    assert result.quality == 1
+    assert 30 < len(result.data) <= len(encode_at_quality(PICTURE, codec, 1).data)
 
 
 @every_codec

@@ -13,6 +13,7 @@ from PySide6.QtCore import Qt
 from lbbic_gui.desktop import file_dialogs
 from lbbic_gui.dialogs.export_dialog import ExportDialog
 from lbbic_gui.state.queue_model import State
+from lbbic_gui.style import text
 
 Draw = Callable[..., Path]
 
@@ -55,3 +56,29 @@ def test_the_export_says_beforehand_how_much_larger_it_will_be(user: Any, draw: 
     words = dialog.sizes[".png"].text()
     assert f"{times:.0f} times" in words or f"{times:.1f} times" in words
     assert dialog.formats[".png"].accessibleDescription() == words
+
+
+def test_the_first_picture_is_compared_at_equal_bytes_without_being_asked(
+    tiny: None, newcomer: Any, draw: Draw
+) -> None:
+    user, headline = newcomer, newcomer.window.inspector.headline
+    user.window.settings.change(reduce_motion=True)
+    user.drop(draw("a.png", 184, 120))
+    coded = user.wait_for_result()
+    user.wait(lambda: headline.isVisibleTo(user.window))
+    words = headline.words.text()
+    assert text.decibels(coded.point.psnr) in words
+    assert text.size(len(coded.point.data)) in words
+    assert "JPEG" in words
+    assert "4:" in headline.button.toolTip()
+    canvas = user.window.viewer.canvas
+    assert not canvas.options.baseline
+    user.bot.mouseClick(headline.button, Qt.MouseButton.LeftButton)
+    assert canvas.options.baseline.startswith("JPEG 4:")
+    user.bot.mouseClick(headline.button, Qt.MouseButton.LeftButton)
+    assert not canvas.options.baseline
+    user.drop(draw("b.png", 184, 120, seed=2))
+    user.wait(lambda: len(user.rows) == 2 and user.window.session.row is user.rows[1])
+    user.wait_for_result()
+    assert not user.window.tools._comparisons
+    assert headline.isHidden()
