@@ -136,6 +136,7 @@ class Tasks:
         return replace(read, picture=strip(read.picture, METADATA - options.keep))
 
     def _code(self, request: requests.Code, report: OnReport, cancelled: IsCancelled) -> Coded:
+        report(Step(tr("Reading")))
         read, data, begin = self._kept(request.source, request.options), request.data, 0.0
         if data is None:
             begin = _ENCODING[request.options.effort]

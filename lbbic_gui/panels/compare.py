@@ -81,7 +81,7 @@ class ComparePanel(QWidget):
         for codec, name in self.names.items():
             name.setChecked(False)
             name.setEnabled(False)
-            self._say(codec, "…", "")
+            self._say(codec, self.tr("comparing…"), "")
 
     def _on_coded(self, coded: Coded | None) -> None:
         row = self._session.row

@@ -26,6 +26,7 @@ from lbbic_gui.jobs.messages import (
 )
 from lbbic_gui.jobs.naming import free_name
 from lbbic_gui.jobs.requests import CompareAtSize, CompressOnly, Export, FindTarget
+from lbbic_gui.session.command_line import compress_command, decompress_command
 from lbbic_gui.session.session import Session
 from lbbic_gui.state.queue_model import Row
 from lbbic_gui.state.samples import is_sample
@@ -108,6 +109,19 @@ class PictureTools(QObject):
     def is_exporting(self) -> bool:
         """Whether a picture is being written, or is to be."""
         return any(isinstance(job.request, Export) and not job.is_answered for job in self._jobs)
+
+    def command(self) -> str:
+        """The command line that makes the result on view; empty where it has no file."""
+        row, values = self._session.row, self._session.settings.values
+        if row is None or row.source.path is None:
+            return ""
+        source = row.source.path
+        if row.source.is_lbb:
+            target = free_name(source.with_suffix(".png"))
+            return decompress_command(source, target, partial=row.partial)
+        quality = self._session.quality()
+        target = row.saved_path or self._session.batch.wanted(row, quality, ".lbb")
+        return compress_command(source, target, quality, values.options, values.device)
 
     def proposal(self, suffix: str) -> Path:
         """A free name, or that of the picture's earlier result if it is unchanged."""

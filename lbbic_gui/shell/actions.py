@@ -12,7 +12,7 @@ from lbbic_gui.style.text import tr
 
 RECENT = "recent"  # a menu, not an action
 LIST_MENU = (
-    *("save", "export", "compare", "retry", "show_in_folder", "copy_path"),
+    *("save", "export", "compare", "retry", "show_in_folder", "copy_path", "copy_command"),
     *("move_up", "move_down", "remove", "remove_all"),
 )
 
@@ -57,6 +57,7 @@ def entries() -> tuple[Entry, ...]:
         Entry("retry", edit, tr("Retry picture"), ("Ctrl+R",)),
         Entry("show_in_folder", edit, tr("Show in folder"), ("Ctrl+Shift+F",)),
         Entry("copy_path", edit, tr("Copy path"), ("Ctrl+Shift+C",)),
+        Entry("copy_command", edit, tr("Copy as command"), ("Ctrl+Alt+C",)),
         Entry("", edit, ""),
         Entry("settings", edit, tr("Settings…"), ("Ctrl+,",)),
         Entry("zoom_in", view, tr("Zoom in"), ("Ctrl++", "Ctrl+=")),

@@ -189,6 +189,14 @@ class Commands(QObject):
             QGuiApplication.clipboard().setText(str(path))
             self.noticed.emit(self.tr("Path copied: {}").format(path))
 
+    def copy_command(self) -> None:
+        command = self._tools.command()
+        if command:
+            QGuiApplication.clipboard().setText(command)
+            self.noticed.emit(self.tr("Copied: {}").format(command))
+        else:
+            self.noticed.emit(self.tr("A pasted picture has no file for a command"))
+
     def open_recent(self, path: Path) -> None:
         if path.exists():
             self.open_paths([path])

@@ -46,6 +46,7 @@ def connect_actions(
         "remove_all": commands.remove_all,
         "show_in_folder": commands.show_in_folder,
         "copy_path": commands.copy_path,
+        "copy_command": commands.copy_command,
         "compare": compare.start,
         "retry": session.retry,
         "zoom_in": lambda: canvas.zoom_by(1),

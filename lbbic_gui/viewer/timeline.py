@@ -44,9 +44,7 @@ class Timeline(QWidget):
         self.label = QLabel()
         self.label.setProperty("role", "faint")
         self.label.setMinimumWidth(72)
-        self.label.setToolTip(
-            self.tr("Steps of the decoding; in each, many blocks are decoded at once")
-        )
+        self.label.setToolTip(self.tr("How many of the steps of the decoding are on view"))
         self.speed = Choice(self.tr("Speed"))
         self.speed.setToolTip(self.tr("Speed; at 1× the whole picture takes four seconds"))
         for factor in SPEEDS:
@@ -116,7 +114,7 @@ class Timeline(QWidget):
 
     def _tell(self) -> None:
         count = self.slider.maximum()
-        words = self.tr("{} of {}").format(self.slider.value(), count) if count else ""
+        words = f"{100 * self.slider.value() // count} %" if count else ""
         self.label.setText(words)
 
 

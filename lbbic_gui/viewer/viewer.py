@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+from functools import partial
+from weakref import WeakSet
+
 from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from lbbic_gui.jobs.decoded_picture import DecodingFrame
-from lbbic_gui.jobs.messages import CODECS, Baseline, Coded, DecodingStarted, Opened, Problem, Saved
+from lbbic_gui.jobs.messages import (
+    CODECS,
+    Baseline,
+    Coded,
+    DecodingStarted,
+    Front,
+    Opened,
+    Problem,
+    Saved,
+)
 from lbbic_gui.painting.overlays import Overlay, make_map
+from lbbic_gui.painting.view_options import Mode
 from lbbic_gui.session.picture_tools import PictureTools
 from lbbic_gui.session.session import Session
 from lbbic_gui.state.queue_model import Row
 from lbbic_gui.style import text
 from lbbic_gui.viewer.canvas import Canvas
+from lbbic_gui.viewer.first_decode import FirstDecode
 from lbbic_gui.viewer.notices import HintBanner, ProblemBanner, ProgressPill
 from lbbic_gui.viewer.timeline import Timeline
 
@@ -46,6 +60,8 @@ class Viewer(QWidget):
         layout.setSpacing(0)
         layout.addWidget(self.canvas, 1)
         layout.addWidget(self.timeline)
+        self.first_decode = FirstDecode(self)
+        self._seen: WeakSet[Row] = WeakSet()  # whose decoding was shown
         self._connect()
 
     def _connect(self) -> None:
@@ -54,7 +70,10 @@ class Viewer(QWidget):
         session.row_failed.connect(self._show_failure)
         session.opened.connect(self._on_opened)
         session.coder.decoding_started.connect(self._on_decoding_started)
-        session.coder.front.connect(self.canvas.add_front)
+        session.coder.front.connect(self._on_front)
+        session.coder.ended.connect(self._on_ended)
+        self.first_decode.front.connect(self.canvas.add_front)
+        self.first_decode.split.connect(lambda split: self.canvas.set_options(split=split))
         session.coded.connect(self._on_coded)
         session.stale.connect(self._on_stale)
         for source in (session, session.coder, self._tools):
@@ -96,6 +115,7 @@ class Viewer(QWidget):
 
     def _on_current(self, row: Row | None) -> None:
         self._coded = self._opened = self._frame = None
+        self.first_decode.stop()
         self.canvas.clear()
         self._on_hover(None)
         self.timeline.show_fronts(0)
@@ -122,11 +142,34 @@ class Viewer(QWidget):
         if started.checkerboard is not None:
             self.canvas.checkerboard = started.checkerboard
         self.canvas.show_result(started.picture)
+        row = self._session.row
+        if row is not None and row not in self._seen:
+            self._seen.add(row)
+            is_still = self._session.settings.values.reduce_motion
+            if self.canvas.options.mode is Mode.SPLIT and not is_still:
+                self.first_decode.begin(self.canvas.options.split)
+
+    def _on_ended(self) -> None:
+        """Show what was decoded of a picture that is not decoded any further."""
+        if self.first_decode.is_running and self._coded is None and not self._session.coder.is_busy:
+            self.first_decode.end_with(lambda: None)
+
+    def _on_front(self, front: Front) -> None:
+        if self.first_decode.is_running:
+            self.first_decode.add(front)
+        else:
+            self.canvas.add_front(front)
 
     def _on_coded(self, coded: Coded | None) -> None:
         self._coded, self._frame = coded, None
         if coded is None:
             return
+        if self.first_decode.is_running:
+            self.first_decode.end_with(partial(self._show_result, coded))
+        else:
+            self._show_result(coded)
+
+    def _show_result(self, coded: Coded) -> None:
         self.show_original()
         self.canvas.show_result(coded.picture, coded.levels)
         self.timeline.show_fronts(coded.picture.front_count)

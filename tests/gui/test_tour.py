@@ -27,7 +27,15 @@ def words_of(user: Any) -> set[str]:
     boxes = (user.window.inspector.overlay.box, dialog._choices["effort"])
     words |= {box.itemText(place) for box in boxes for place in range(box.count())}
     words |= {"Fewer details", "More details", "Show JPEG beside it"}  # by turns
-    words |= {"Preview", "Web", "Share", "Keep", "Fast", "Thorough"}  # with a number or a time
+    words |= {
+        "Preview",
+        "Web",
+        "Share",
+        "Keep",
+        "Fast",
+        "Balanced",
+        "Thorough",
+    }  # with a number or a time
     return {part for each in words for part in (each, *each.split(": "))}
 
 
@@ -42,7 +50,7 @@ def test_names_are_those_of_the_app(user: Any, page: str, start: str, end: str) 
     text = (ROOT / page).read_text("utf-8").partition(start)[2].partition(end)[0]
     names = {bold or italic for bold, italic in NAMED.findall(text)}
     assert len(names) >= 7
-    known = words_of(user) | {"Encoder: Thorough", "Difference", user.window.recent.title()}
+    known = words_of(user) | {"Difference", user.window.recent.title()}
     assert {" ".join(name.split()) for name in names} - known == set()
 
 

@@ -6,11 +6,12 @@ import os
 from pathlib import Path
 
 from lbbic_gui.jobs import requests
-from lbbic_gui.jobs.messages import ExportSize, ExportSizes, FileVersion, Pixels, Saved
+from lbbic_gui.jobs.messages import ExportSize, ExportSizes, FileVersion, Pixels, Saved, Step
 from lbbic_gui.jobs.naming import free_name
 from lbbic_gui.jobs.work.decoding import IsCancelled, OnReport, reporter
 from lbbic_gui.style.text import tr
 
+_WRITING = 0.9  # of an export's time when the writing begins
 _SAMPLE_PX = 2048  # of a larger picture, its middle is measured
 
 
@@ -27,9 +28,10 @@ def export(request: requests.Export, report: OnReport, cancelled: IsCancelled) -
         request.data,
         device=request.device,
         partial=request.partial,
-        progress=reporter(report, tr("Decoding")),
+        progress=reporter(report, tr("Decoding"), _WRITING),
         cancelled=cancelled,
     )
+    report(Step(tr("Writing"), begin=_WRITING))
     target = free_name(request.target) if request.policy == "rename" else request.target
     notices = write.save_image(
         picture,

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PySide6.QtCore import QPoint, Qt
 
 from lbbic_gui.painting.overlays import Overlay
@@ -154,10 +153,8 @@ def test_a_codec_that_cannot_be_so_small_shows_its_smallest_and_says_so(
 def test_growth_is_amber_and_said_in_words(user: Any, tmp_path: Path) -> None:
     from PIL import Image
 
-    path = tmp_path / "noise.jpg"
-    pixels = np.random.default_rng(1).integers(0, 256, (48, 48, 3), np.uint8)
-    Image.fromarray(pixels).save(path, quality=30)
-    user.window.settings.change(quality=8.0)
+    path = tmp_path / "plain.webp"
+    Image.new("RGB", (16, 16), "teal").save(path, lossless=True)
     user.drop(path)
     user.wait_for_result()
     inspector = user.window.inspector

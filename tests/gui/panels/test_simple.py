@@ -9,6 +9,7 @@ from typing import Any
 from PySide6.QtCore import Qt
 
 from lbbic_gui.state.settings import Settings
+from lbbic_gui.style import text
 
 Draw = Callable[..., Path]
 
@@ -67,12 +68,12 @@ def test_the_encoders_say_what_they_cost_for_this_picture(user: Any, draw: Draw)
     user.drop(draw("a.png", 92, 60))
     user.wait_for_result()
     box = user.window.inspector.effort.box
-    assert [box.itemData(place) for place in range(box.count())] == ["fast", "thorough"]
+    assert [box.itemData(place) for place in range(box.count())] == list(text.efforts())
     assert all("about" in box.itemText(place) for place in range(box.count()))
     coder = user.window.session.coder
     assert coder.seconds_for(10**6, "thorough") > 5 * coder.seconds_for(10**6, "fast")
-    box.setCurrentIndex(1)
-    box.activated.emit(1)
+    box.setCurrentIndex(box.findData("thorough"))
+    box.activated.emit(box.currentIndex())
     assert user.window.settings.values.effort == "thorough"
     user.press(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     assert user.window.settings.values.effort == "fast"

@@ -1,0 +1,38 @@
+"""The ``lbbic`` command that makes the result on view."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from lbbic_gui.jobs.messages import METADATA, EncodeOptions
+
+
+def compress_command(
+    source: Path, target: Path, quality: float, options: EncodeOptions, device: str
+) -> str:
+    """What makes ``target`` of ``source``, quoted for the system's shell."""
+    words = ["lbbic", "compress", str(source), "-o", str(target), "-q", f"{quality:g}"]
+    if options.effort != "fast":
+        words += ["--effort", options.effort]
+    if options.model:
+        words += ["--weights", options.model]
+    if options.longest_side:
+        words += ["--longest-side", str(options.longest_side)]
+    if left_out := sorted(METADATA - options.keep):
+        words += ["--strip", ",".join(left_out)]
+    if device != "auto":
+        words += ["--device", device]
+    return _quoted(words)
+
+
+def decompress_command(source: Path, target: Path, *, partial: bool) -> str:
+    """What makes a picture of an .lbb file."""
+    words = ["lbbic", "decompress", str(source), "-o", str(target)]
+    return _quoted(words + ["--partial"] * partial)
+
+
+def _quoted(words: list[str]) -> str:
+    return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)

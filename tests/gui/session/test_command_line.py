@@ -1,0 +1,37 @@
+"""*Copy as command* gives the command that makes the same file."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
+
+from lbbic_engine.cli import main
+from lbbic_gui.state.queue_model import State
+
+
+@pytest.mark.parametrize("changes", [{}, {"quality": 5.5, "longest_side": 40, "keep_exif": False}])
+def test_the_copied_command_makes_the_same_file(
+    user: Any, draw: Callable[..., Path], changes: dict[str, Any]
+) -> None:
+    path = draw("it's a picture.png", 60, 40)
+    user.window.settings.change(**changes)
+    user.drop(path)
+    coded = user.wait_for_result()
+    modifiers = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier
+    user.press(Qt.Key.Key_C, modifiers)
+    command = shlex.split(QGuiApplication.clipboard().text())
+    assert command[0] == "lbbic"
+    assert main(command[1:]) == 0
+    lbb = path.with_suffix(".lbb")
+    assert lbb.read_bytes() == coded.point.data
+    user.drop(lbb)
+    user.wait(lambda: len(user.rows) == 2 and user.rows[1].state is State.CODED)
+    user.press(Qt.Key.Key_C, modifiers)
+    assert main(shlex.split(QGuiApplication.clipboard().text())[1:]) == 0
+    assert lbb.with_name("it's a picture (2).png").exists()

@@ -1,0 +1,88 @@
+"""The first decoding of a picture can be seen, skipped, and turned off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from PySide6.QtCore import Qt
+
+from lbbic_gui.viewer import first_decode
+
+Draw = Callable[..., Path]
+
+
+@pytest.fixture
+def watched(tiny: None, newcomer: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A newcomer with a clock that stands still until it is set."""
+    newcomer.now = 0.0
+    clock = SimpleNamespace(monotonic=lambda: newcomer.now)
+    monkeypatch.setattr(first_decode, "time", clock)
+    newcomer.window.settings.change(compare_first=False)
+    return newcomer
+
+
+def decoded(user: Any) -> float:
+    """How much of the picture is on view."""
+    order = user.window.viewer.canvas._decoded.order
+    return float((order >= 0).mean())
+
+
+def test_it_fills_the_view_at_its_own_pace_and_then_the_handle_slides_in(
+    watched: Any, draw: Draw
+) -> None:
+    canvas = watched.window.viewer.canvas
+    watched.drop(draw("a.png", 184, 120))
+    watched.wait_for_result()
+    assert canvas.options.split == 0.0
+    assert decoded(watched) == 0
+    shares = []
+    for now in (0.3, 0.6, 0.9):
+        watched.now = now
+        before = decoded(watched)
+        watched.wait(lambda before=before: decoded(watched) > before)
+        shares.append(decoded(watched))
+        assert shares[-1] <= now / first_decode.SECONDS
+        assert canvas.options.split == 0.0
+    watched.now = first_decode.SECONDS
+    watched.wait(lambda: decoded(watched) == 1)
+    watched.wait(lambda: canvas.options.split == 0.5)
+    assert canvas.result is not None
+    watched.window.commands.choose_quality(5.0, False)  # only the first time
+    watched.wait_for_result(5.0)
+    assert canvas.options.split == 0.5
+
+
+@pytest.mark.parametrize("by", ["key", "click"])
+def test_any_key_or_click_skips_it(watched: Any, draw: Draw, by: str) -> None:
+    canvas = watched.window.viewer.canvas
+    watched.drop(draw("a.png", 184, 120))
+    watched.wait_for_result()
+    assert decoded(watched) == 0
+    if by == "key":
+        watched.press(Qt.Key.Key_A)
+    else:
+        watched.bot.mouseClick(watched.window.status, Qt.MouseButton.LeftButton)
+    assert decoded(watched) == 1
+    assert canvas.options.split == 0.5
+
+
+def test_reduced_motion_shows_none_of_it(watched: Any, draw: Draw) -> None:
+    watched.window.settings.change(reduce_motion=True)
+    watched.drop(draw("a.png", 184, 120))
+    watched.wait_for_result()
+    assert decoded(watched) == 1
+    assert watched.window.viewer.canvas.options.split == 0.5
+
+
+def test_another_picture_ends_it(watched: Any, draw: Draw) -> None:
+    watched.drop(draw("a.png", 184, 120), draw("b.png", 40, 24, seed=2))
+    watched.wait_for_result()
+    watched.window.settings.change(reduce_motion=True)
+    watched.window.queue.select(watched.rows[1])
+    assert watched.window.viewer.canvas.options.split == 0.5
+    watched.wait_for_result()
+    assert decoded(watched) == 1
