@@ -72,6 +72,8 @@ class Photographer:
 
         def shoot() -> None:
             dialog = QApplication.activeModalWidget()
+            if sizes := getattr(dialog, "sizes", None):  # of an export, which are measured
+                self.wait(lambda: not any("measuring" in label.text() for label in sizes.values()))
             self.shoot(name, dialog)
             dialog.reject()  # type: ignore[attr-defined]
 
@@ -108,7 +110,13 @@ def photograph(folder: Path, theme: str, scale: str, workshop: Path) -> None:
     camera.wait(lambda: len(fronts) > 8)
     camera.shoot("decoding")
     camera.wait(lambda: session.result)
+    camera.wait(lambda: not window.viewer.first_decode.is_running)
+    camera.wait(lambda: canvas.options.split == 0.5)
+    camera.wait(window.inspector.headline.isVisible)
     camera.shoot("simple")
+    window.inspector.headline.button.click()
+    camera.shoot("jpeg")
+    window.inspector.headline.button.click()
     window.actions_["details"].trigger()
     camera.shoot("split")
     window.actions_["difference"].trigger()
