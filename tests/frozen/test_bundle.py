@@ -49,6 +49,15 @@ def test_the_command_line_is_in_the_bundle(read_only: Path, tmp_path: Path) -> N
     assert run(lbbic, "--version", cwd=tmp_path).strip() != "lbbic (not installed)"
 
 
+def test_the_bundle_reads_heic_in_a_process_of_its_own(read_only: Path, tmp_path: Path) -> None:
+    extra = ROOT / "tests" / "engine" / "pictures" / "extra"
+    shutil.copy(extra / "turned.heic", tmp_path)
+    run(read_only / "lbbic", "compress", "turned.heic", "-q", "2", cwd=tmp_path)
+    run(read_only / "lbbic", "thumbnail", "turned.lbb", "small.png", cwd=tmp_path)
+    with Image.open(tmp_path / "small.png") as picture:
+        assert picture.size == (32, 48)
+
+
 def test_the_command_line_of_the_bundle_starts_workers(read_only: Path, tmp_path: Path) -> None:
     with Image.open(FOLDER / "samples" / "chelsea.png") as picture:
         for n in range(4):  # enough for two to be worth their start

@@ -216,6 +216,13 @@ def test_a_decoder_that_crashes_takes_nobody_with_it(monkeypatch: pytest.MonkeyP
         load_picture(EXTRA / "turned.heic")
 
 
+def test_the_program_of_a_bundle_decodes_for_the_app(monkeypatch: pytest.MonkeyPatch) -> None:
+    frozen = "import sys; sys.frozen = True; from lbbic_engine.cli import main; sys.exit(main())"
+    command = [sys.executable, "-c", frozen, decoders.COMMAND]
+    monkeypatch.setattr(extra_formats, "_command", lambda: command)
+    assert load_picture(EXTRA / "turned.heic").pixels.shape == (48, 32, 3)
+
+
 def test_a_picture_that_is_too_large_is_refused_before_it_is_decoded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
