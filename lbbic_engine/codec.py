@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lbbic_engine.bitstream.container import MAX_PIXELS, parse_container, read_outline
-from lbbic_engine.bitstream.quality_map import BlockIndexes, spread
+from lbbic_engine.bitstream.quality_map import BlockIndexes, spread, to_indexes
 from lbbic_engine.coding.assemble import NOTHING, Region
 from lbbic_engine.coding.candidates import SEARCHES, work_of_a_block
 from lbbic_engine.coding.decoder import (
@@ -29,6 +29,7 @@ from lbbic_engine.coding.decoder import (
     weights_of,
 )
 from lbbic_engine.coding.encoder import EncodeJob, encode_tiles
+from lbbic_engine.coding.masking import visual_offsets
 from lbbic_engine.coding.refine import STRENGTHS
 from lbbic_engine.coding.results import (
     Compressed,
@@ -41,7 +42,7 @@ from lbbic_engine.coding.results import (
     raise_if_cancelled,
 )
 from lbbic_engine.coding.strips import EncoderSettings, decode_strips, encode_strips
-from lbbic_engine.config import EFFORTS, QUALITY_STEPS, Config, ModelConfig, quality_index
+from lbbic_engine.config import EFFORTS, QUALITY_STEPS, TUNES, Config, ModelConfig, quality_index
 from lbbic_engine.devices import CodingThread, choose_device, device_failures
 from lbbic_engine.errors import LbbicError, UnknownWeightsError
 from lbbic_engine.layout.blocks import grid
@@ -64,6 +65,7 @@ def compress(
     refine: bool = True,
     exact: bool = True,
     quality_map: QualityMap | None = None,
+    tune: str = TUNES[0],
     executor: Executor | None = None,
     progress: ReportProgress | None = None,
     cancelled: IsCancelled | None = None,
@@ -76,10 +78,12 @@ def compress(
     ``refine`` allows the decoder's refinement (``coding.refine``) if it improves the picture.
     ``exact`` allows lossless storage if that takes no more bytes, as for many drawings
     (``bitstream.exact``). ``quality_map`` (h, w), of any size, is stretched over the picture; its
-    values are added to the quality, which stays within 1 to 8. The tiles of a large picture are
-    coded by the workers of ``executor``, on their CPUs.
-    Raises ValueError for a quality out of range and an unknown effort; LbbicError for a quality
-    that the model does not support, if the device fails or if memory is short; UnknownWeightsError;
+    values are added to the quality, which stays within 1 to 8. ``tune`` is psnr, or visual: more
+    quality where errors are seen, less where texture hides them (``coding.masking``). The tiles of
+    a large picture are coded by the workers of ``executor``, on their CPUs.
+    Raises ValueError for a quality out of range, an unknown effort or tune, and what is no map;
+    LbbicError for a quality that the model does not support, if the device fails or if memory is
+    short; UnknownWeightsError;
     Cancelled once ``cancelled`` returns True (called for every front, several at a time).
     """
     (compressed,) = compress_batch(
@@ -91,6 +95,7 @@ def compress(
         refine=refine,
         exact=exact,
         quality_maps=None if quality_map is None else [quality_map],
+        tune=tune,
         executor=executor,
         progress=progress,
         cancelled=cancelled,
@@ -109,6 +114,7 @@ def compress_batch(
     refine: bool = True,
     exact: bool = True,
     quality_maps: Sequence[QualityMap | None] | None = None,
+    tune: str = TUNES[0],
     executor: Executor | None = None,
     progress: ReportProgress | None = None,
     cancelled: IsCancelled | None = None,
@@ -118,6 +124,8 @@ def compress_batch(
     with CodingThread() as thread:
         if effort not in EFFORTS:
             raise ValueError(f"effort must be one of {', '.join(EFFORTS)}, not {effort}")
+        if tune not in TUNES:
+            raise ValueError(f"tune must be {' or '.join(TUNES)}, not {tune}")
         index = None if quality is None else quality_index(quality)
         network = weights_files.load(weights_files.by_name(weights), choose_device(device))
         config = network.info.config
@@ -137,7 +145,7 @@ def compress_batch(
                 index,
                 picture,
                 exact=exact,
-                indexes=_indexes(config, index, picture, own_map),
+                indexes=_indexes(config, index, picture, own_map, tune),
             )
             for picture, own_map in zip(pictures, maps, strict=True)
         ]
@@ -158,15 +166,21 @@ def compress_batch(
 
 
 def _indexes(
-    config: Config, index: int, picture: Picture, quality_map: QualityMap | None
+    config: Config, index: int, picture: Picture, quality_map: QualityMap | None, tune: str
 ) -> BlockIndexes | None:
     """Quality indexes of a picture's blocks (rows, columns), if they differ from ``index``."""
-    if quality_map is None:
+    if quality_map is None and tune == TUNES[0]:
         return None
     if not isinstance(config, ModelConfig):
         raise LbbicError("Quality not available", "This model has one quality for all blocks.")
     height, width, _ = picture.pixels.shape
-    indexes = spread(quality_map, index, *grid(height, width, config.block_size))
+    rows, columns = grid(height, width, config.block_size)
+    offsets = np.zeros((rows, columns))
+    if quality_map is not None:
+        offsets += spread(quality_map, rows, columns)
+    if tune != TUNES[0]:
+        offsets += visual_offsets(picture.pixels, config.block_size)
+    indexes = to_indexes(offsets, index)
     return None if (indexes == index).all() else indexes
 
 

@@ -20,6 +20,7 @@ QUALITY_STEPS = 8  # per unit of quality
 QUALITY_COUNT = int((MAX_QUALITY - MIN_QUALITY) * QUALITY_STEPS) + 1
 
 EFFORTS = ("fast", "balanced", "thorough")  # without a search for symbols, with a short, a long one
+TUNES = ("psnr", "visual")  # what an encoder aims at: ``coding.masking``
 METRICS = ("ssimulacra2", "butteraugli", "seams", "colour")  # ``measure.appearance``
 METADATA = ("exif", "gps", "icc", "xmp")  # kinds that can be removed; gps is part of exif and xmp
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, BinaryIO
 
-from lbbic_engine.config import DEFAULT_WEIGHTS, EFFORTS
+from lbbic_engine.config import DEFAULT_WEIGHTS, EFFORTS, TUNES
 
 if TYPE_CHECKING:
     from lbbic_engine.codec import QualityMap
@@ -62,6 +62,7 @@ class Encoding:
     exact: bool = True
     preview: bool = False
     mask: Path | None = None
+    tune: str = TUNES[0]
     device: str = "auto"
     longest_side: int | None = None
     strip: tuple[str, ...] = ()
@@ -163,6 +164,7 @@ class Encoding:
             refine=self.refine,
             exact=self.exact,
             quality_maps=None if offsets is None else [offsets] * len(pictures),
+            tune=self.tune,
             executor=executor,
             progress=progress,
             cancelled=cancelled,
@@ -205,6 +207,7 @@ class Encoding:
             refine=self.refine,
             exact=self.exact,
             quality_map=self._offsets(),
+            tune=self.tune,
             executor=executor,
             progress=progress,
             cancelled=cancelled,

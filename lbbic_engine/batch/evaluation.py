@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from lbbic_engine.batch.directions import DECODE_SECONDS, Encoding
 from lbbic_engine.batch.files import BYTES_PER_PIXEL, ReportProgress
-from lbbic_engine.config import EFFORTS
+from lbbic_engine.config import EFFORTS, TUNES
 from lbbic_engine.errors import Cancelled
 from lbbic_engine.parallel.pool import Report
 from lbbic_engine.parallel.run import Task, run
@@ -32,6 +32,7 @@ class Evaluation:
     device: str = "auto"
     effort: str = EFFORTS[0]
     refine: bool = True
+    tune: str = TUNES[0]
     measures: tuple[str, ...] = ()
     details: bool = False
     overwrite: bool = False
@@ -112,6 +113,7 @@ def _evaluate(work: _Work, report: Report) -> PictureResult:
                 weights=weights,
                 effort=evaluation.effort,
                 refine=evaluation.refine,
+                tune=evaluation.tune,
                 measures=evaluation.measures,
                 details=evaluation.details,
                 overwrite=evaluation.overwrite,

@@ -9,7 +9,7 @@ how much its four neighbours differ, and that adapt: they are integer counts of 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +20,13 @@ from lbbic_engine.config import QUALITY_COUNT, QUALITY_STEPS
 from lbbic_engine.errors import damaged
 from lbbic_engine.layout.wavefront import Grid, coding_order
 
+T = TypeVar("T", bound=np.generic)
 Indexes = NDArray[np.int64]
 BlockIndexes = NDArray[np.uint8]
 
-GROUP = 2  # side of a group, in blocks: with 1 a map costs thrice as much, with 4 it is too coarse
+GROUP = 2  # blocks, side of the groups that a given map is averaged over
 MAX_GROUPS = 2**19  # that a decoder accepts: a map is decoded whole, also for a part of a picture
-_SIDES = (1, 2, 4, 8)
+_SIDES = (8, 4, 2, 1)
 
 _FAMILY = model.Categorical(perfect=False)
 _SPREADS = np.array([0, 2, 6])  # of the neighbours: up to these, and beyond
@@ -35,11 +36,11 @@ _PRIOR = np.array([2048, 256, 64, 48]), 2.0 ** -np.array([8, 2, 1, 0.5])
 _GAIN, _MOST = 32, 2**24
 
 
-def spread(offsets: NDArray[Any], index: int, rows: int, columns: int) -> BlockIndexes:
-    """Indexes of blocks (rows, columns) of which the picture's quality index is ``index``.
+def spread(offsets: NDArray[Any], rows: int, columns: int) -> NDArray[np.float64]:
+    """Offsets of the quality of blocks (rows, columns), the same within a group.
 
-    ``offsets`` of the quality (height, width), of whatever size, lie stretched over the picture:
-    a group takes the mean of what it covers, in eighths, as far as there are qualities.
+    ``offsets`` (height, width), of any size, lie stretched over the picture: a group takes the
+    mean of what it covers. ValueError for what is no map.
     """
     if offsets.ndim != 2 or not offsets.size or not np.isfinite(offsets).all():
         raise ValueError("a map of quality must be finite numbers (height, width)")
@@ -49,15 +50,22 @@ def spread(offsets: NDArray[Any], index: int, rows: int, columns: int) -> BlockI
         first = np.arange(-(-blocks // side)) * side * length // blocks
         counts = np.maximum(np.diff(first, append=length), 1)
         means = np.add.reduceat(means, first, axis=axis) / np.expand_dims(counts, 1 - axis)
-    groups = (index + (means * QUALITY_STEPS).round()).clip(0, QUALITY_COUNT - 1)
-    return _of_blocks(groups.astype(np.uint8), side, rows, columns)
+    return _of_blocks(means, side, rows, columns)
 
 
-def pack(indexes: BlockIndexes, base: int, side: int | None = None) -> bytes:
-    """What a file holds of the indexes of blocks (rows, columns), which are those of groups."""
-    side = side or _side(*indexes.shape)
-    groups = indexes[::side, ::side].astype(np.int64)
-    return bytes([side]) + encode(groups, base)
+def to_indexes(offsets: NDArray[np.float64], index: int) -> BlockIndexes:
+    """Quality indexes: ``index`` and offsets in eighths, as far as there are qualities."""
+    indexes = index + (offsets * QUALITY_STEPS).round()
+    return np.asarray(indexes.clip(0, QUALITY_COUNT - 1), np.uint8)
+
+
+def pack(indexes: BlockIndexes, base: int) -> bytes:
+    """What a file holds of the indexes of blocks (rows, columns): groups as large as they are."""
+    for side in _SIDES:
+        groups = indexes[::side, ::side]
+        if np.array_equal(_of_blocks(groups, side, *indexes.shape), indexes):
+            break
+    return bytes([side]) + encode(groups.astype(np.int64), base)
 
 
 def unpack(body: bytes, rows: int, columns: int, base: int) -> BlockIndexes:
@@ -133,15 +141,16 @@ def _follow(
 
 
 def _side(rows: int, columns: int) -> int:
-    """That of the groups of a picture: larger where there would be too many."""
-    return next(s for s in _SIDES if s >= GROUP and _groups(s, rows, columns) <= MAX_GROUPS)
+    """That of the groups of a given map: larger where there would be too many."""
+    sides = sorted(side for side in _SIDES if side >= GROUP)
+    return next(side for side in sides if _groups(side, rows, columns) <= MAX_GROUPS)
 
 
 def _groups(side: int, rows: int, columns: int) -> int:
     return -(-rows // side) * -(-columns // side)
 
 
-def _of_blocks(groups: BlockIndexes, side: int, rows: int, columns: int) -> BlockIndexes:
+def _of_blocks(groups: NDArray[T], side: int, rows: int, columns: int) -> NDArray[T]:
     return groups.repeat(side, axis=0).repeat(side, axis=1)[:rows, :columns]
 
 

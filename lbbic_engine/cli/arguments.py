@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from lbbic_engine.cli import batch, commands
 from lbbic_engine.cli.console import escaped
-from lbbic_engine.config import DEFAULT_WEIGHTS, EFFORTS, METADATA, METRICS
+from lbbic_engine.config import DEFAULT_WEIGHTS, EFFORTS, METADATA, METRICS, TUNES
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -104,7 +104,7 @@ def _add_compress(subparsers: Any) -> None:
         action="store_true",
         help="write no file that is not smaller than its picture",
     )
-    _add_options(parser, "effort", "refine", "exact", "weights", "device", "jobs")
+    _add_options(parser, "effort", "tune", "refine", "exact", "weights", "device", "jobs")
     _add_options(parser, "overwrite", "skip-existing", "keep-dates", "json")
 
 
@@ -190,7 +190,7 @@ def _add_eval(subparsers: Any) -> None:
         metavar="NAME,NAME",
         help=f"the model, or several models of single qualities; default: {DEFAULT_WEIGHTS}",
     )
-    _add_options(parser, "effort", "refine", "device", "jobs", "overwrite")
+    _add_options(parser, "effort", "tune", "refine", "device", "jobs", "overwrite")
 
 
 def _add_bench(subparsers: Any) -> None:
@@ -218,7 +218,7 @@ def _add_demo(subparsers: Any) -> None:
     parser = _add_command(subparsers, "demo", commands.demo, "try the codec on the sample pictures")
     _add_options(parser, "keep")
     parser.set_defaults(details=False, metrics=())
-    _add_options(parser, "effort", "refine", "weights", "device", "jobs", "overwrite")
+    _add_options(parser, "effort", "tune", "refine", "weights", "device", "jobs", "overwrite")
 
 
 def _add_command(
@@ -254,6 +254,13 @@ def _add_options(parser: argparse.ArgumentParser, *names: str) -> None:
             dest="refine",
             action="store_false",
             help="turn off the decoder's refinement: slightly faster, lower quality",
+        )
+    if "tune" in names:
+        parser.add_argument(
+            "--tune",
+            choices=TUNES,
+            default=TUNES[0],
+            help="visual: more quality where errors are seen, less where texture hides them",
         )
     if "exact" in names:
         parser.add_argument(

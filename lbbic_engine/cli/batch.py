@@ -62,6 +62,7 @@ def compress(args: Namespace) -> int:
         exact=args.exact,
         preview=args.preview,
         mask=args.mask,
+        tune=args.tune,
         device=args.device,
         longest_side=args.longest_side,
         strip=tuple(args.strip),

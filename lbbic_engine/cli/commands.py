@@ -23,7 +23,7 @@ from lbbic_engine.cli.console import (
     reason,
     report_skipped,
 )
-from lbbic_engine.config import DEFAULT_WEIGHTS, EFFORTS
+from lbbic_engine.config import DEFAULT_WEIGHTS, EFFORTS, TUNES
 from lbbic_engine.devices import choose_device
 from lbbic_engine.errors import LbbicError
 from lbbic_engine.pictures.atomic import make_folder, refuse_existing
@@ -68,6 +68,8 @@ def evaluate(args: Namespace) -> int:
     name = "lbbic" if args.weights == [DEFAULT_WEIGHTS] else ", ".join(args.weights)
     if args.effort != EFFORTS[0]:
         name += f", {args.effort}"
+    if args.tune != TUNES[0]:
+        name += f", {args.tune}"
     if not args.refine:
         name += ", not refined"
     curve = evaluate.mean_curve(means, name, source)
@@ -164,6 +166,7 @@ def _measure(
             device=args.device,
             effort=args.effort,
             refine=args.refine,
+            tune=args.tune,
             measures=args.metrics,
             details=args.details,
             overwrite=args.overwrite,

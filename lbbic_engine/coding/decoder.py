@@ -184,7 +184,7 @@ class DecodeJob:
         if self._indexes is None:
             return None
         indexes = self._indexes[tile.top : tile.top + tile.rows]
-        return pack(indexes, self.quality_index, side=1)
+        return pack(indexes, self.quality_index)
 
     def check_contents(self, tile: Tile) -> None:
         """Check that a complete stream is not shorter than its number of blocks requires."""

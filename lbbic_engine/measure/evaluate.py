@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from lbbic_engine import codec
-from lbbic_engine.config import DEFAULT_WEIGHTS, EFFORTS, quality_index
+from lbbic_engine.config import DEFAULT_WEIGHTS, EFFORTS, TUNES, quality_index
 from lbbic_engine.errors import LbbicError
 from lbbic_engine.measure import block_maps, metrics, rate_distortion
 from lbbic_engine.measure.appearance import MEASURES
@@ -97,6 +97,7 @@ def measure(
     weights: str = DEFAULT_WEIGHTS,
     effort: str = EFFORTS[0],
     refine: bool = True,
+    tune: str = TUNES[0],
     measures: Sequence[str] = (),
     details: bool = False,
     overwrite: bool = False,
@@ -122,6 +123,7 @@ def measure(
             effort=effort,
             refine=refine,
             exact=False,  # a curve is that of the codec
+            tune=tune,
         )
         encode_seconds = perf_counter() - started
         make_folder(path.parent)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from lbbic_engine import codec
 from lbbic_engine.bitstream.container import pack_container, parse_container
-from lbbic_engine.config import DEFAULT_WEIGHTS, EFFORTS, quality_index
+from lbbic_engine.config import DEFAULT_WEIGHTS, EFFORTS, TUNES, quality_index
 from lbbic_engine.errors import LbbicError
 from lbbic_engine.measure import metrics
 from lbbic_engine.networks import weights as weights_files
@@ -50,6 +50,7 @@ def search_quality(
     refine: bool = True,
     exact: bool = True,
     quality_map: QualityMap | None = None,
+    tune: str = TUNES[0],
     executor: Executor | None = None,
     progress: Callable[[Progress], None] | None = None,
     attempting: Callable[[int, int], None] | None = None,
@@ -89,6 +90,7 @@ def search_quality(
             refine=refine,
             exact=exact,
             quality_map=quality_map,
+            tune=tune,
             executor=executor,
             progress=progress,
             cancelled=cancelled,

@@ -21,6 +21,7 @@ from lbbic_engine.codec import (
     read_info,
 )
 from lbbic_engine.coding.assemble import GREY
+from lbbic_engine.coding.masking import visual_offsets
 from lbbic_engine.config import QUALITY_COUNT
 from lbbic_engine.errors import CorruptDataError, LbbicError
 from lbbic_engine.layout import tiles
@@ -64,13 +65,24 @@ def test_every_stream_gives_indexes_or_is_refused() -> None:
 
 
 def test_offsets_lie_over_the_picture() -> None:
-    indexes = quality_map.spread(LEFT_BETTER, 30, 5, 8)
-    assert indexes.shape == (5, 8)
-    assert (indexes[:, :4] == 50).all()
-    assert (indexes[:, 4:] == 10).all()
-    assert (quality_map.spread(np.full((99, 3), 9.0), 30, 5, 8) == 56).all()
-    fine = quality_map.spread(np.kron(LEFT_BETTER, np.ones((70, 65))), 30, 5, 8)
-    assert np.array_equal(fine, indexes)
+    def indexes(offsets: NDArray[np.float64]) -> quality_map.BlockIndexes:
+        return quality_map.to_indexes(quality_map.spread(offsets, 5, 8), 30)
+
+    halves = indexes(LEFT_BETTER)
+    assert halves.shape == (5, 8)
+    assert (halves[:, :4] == 50).all()
+    assert (halves[:, 4:] == 10).all()
+    assert (indexes(np.full((99, 3), 9.0)) == 56).all()
+    assert np.array_equal(indexes(np.kron(LEFT_BETTER, np.ones((70, 65)))), halves)
+
+
+@pytest.mark.parametrize("side", [1, 2, 4, 8])
+def test_groups_are_as_large_as_the_map_allows(side: int) -> None:
+    groups = np.random.default_rng(0).integers(20, 30, (4, 5)).astype(np.uint8)
+    blocks = groups.repeat(side, axis=0).repeat(side, axis=1)[: 3 * side + 1, : 4 * side + 1]
+    body = quality_map.pack(blocks, 24)
+    assert body[0] == side
+    assert np.array_equal(quality_map.unpack(body, *blocks.shape, 24), blocks)
 
 
 def test_maps_have_a_bounded_number_of_groups(
@@ -208,3 +220,32 @@ def test_a_map_that_is_none_is_refused(mapped: bytes, body: bytes) -> None:
 def test_models_of_one_quality_have_no_map(golden: None, photograph: Pixels) -> None:
     with pytest.raises(LbbicError, match="one quality"):
         compress(Picture(photograph), weights="paper", quality_map=LEFT_BETTER)
+
+
+def test_smooth_areas_get_more_quality_and_texture_less(photograph: Pixels) -> None:
+    random = np.random.default_rng(0)
+    pixels = np.full((128, 192, 3), 120, np.uint8)
+    pixels[:, 64:128] += random.integers(0, 30, (128, 64, 3), dtype=np.uint8)
+    pixels[:, 128:] = random.integers(0, 240, (128, 64, 3), dtype=np.uint8)
+    offsets = visual_offsets(pixels, 8)
+    assert offsets.shape == (16, 24)
+    assert (offsets[:, :8] == 0.5).all()
+    assert (offsets[:, 8:16] == 0).all()
+    assert (offsets[:, 16:] <= -0.5).all()
+    odd = visual_offsets(pixels[:99, :77], 8)
+    assert odd.shape == (13, 10)
+
+
+def test_the_visual_tuning_draws_a_map_and_adds_to_one(photograph: Pixels) -> None:
+    pixels = np.concatenate([np.full((80, 104, 3), 90, np.uint8), photograph])
+    picture = Picture(pixels)
+    tuned = compress(picture, 4, tune="visual", exact=False)
+    assert read_info(tuned.data).has_quality_map
+    assert np.array_equal(decompress(tuned.data).pixels, tuned.reconstruction)
+    both = compress(picture, 4, tune="visual", quality_map=LEFT_BETTER, exact=False)
+    assert len({tuned.data, both.data, compress(picture, 4, exact=False).data}) == 3
+    flat = Picture(np.full((64, 64, 3), 90, np.uint8))
+    plain = compress(flat, 4, exact=False)
+    assert compress(flat, 4, tune="visual", exact=False).data == plain.data
+    with pytest.raises(ValueError, match="tune"):
+        compress(picture, 4, tune="loud")
