@@ -85,6 +85,7 @@ BENCH_CODECS ?= lbbic,reference,jpeg,webp,avif,jxl,compressai:bmshj2018-hyperpri
 bench: .venv/stamp  ## Measure speed, memory and rates beside other codecs (BENCH_PICTURES=FOLDER)
 	$(if $(wildcard .venv-train/stamp),.venv-train,.venv)/bin/lbbic bench $(BENCH_PICTURES) --codecs $(BENCH_CODECS) --out build/bench
 	.venv/bin/python -m lbbic_engine.bench.scaling $(BENCH_PICTURES) build/bench
+	.venv/bin/python -m lbbic_engine.bench.targets $(BENCH_PICTURES)
 	.venv/bin/python tests/gui/seconds.py
 
 clean:  ## Remove both environments and everything generated

@@ -90,8 +90,8 @@ def _run(case: str, size: float, threads: int, paths: Sequence[Path]) -> Row:
     pictures = [load_picture(path) for path in paths]
     codec.decompress(codec.compress(pictures[0], _QUALITY).data)  # loads the weights
     if case not in ("batch", "one by one"):
-        mosaic = Image.fromarray(_mosaic([picture.pixels for picture in pictures], size))
-        pictures = [load_picture(mosaic)]
+        large = mosaic([picture.pixels for picture in pictures], size)
+        pictures = [load_picture(Image.fromarray(large))]
     if case == "batch":
         encode, coded = _timed(lambda: codec.compress_batch(pictures, _QUALITY))
         files = [one.data for one in coded]
@@ -123,7 +123,7 @@ def _timed(work: Callable[[], Any]) -> tuple[float, Any]:
     return median(seconds), result
 
 
-def _mosaic(pictures: Sequence[Pixels], megapixels: float) -> Pixels:
+def mosaic(pictures: Sequence[Pixels], megapixels: float) -> Pixels:
     """A mosaic of that size with an aspect ratio of 4:3."""
     height = min(picture.shape[0] for picture in pictures)
     width = min(picture.shape[1] for picture in pictures)

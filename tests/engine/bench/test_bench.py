@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from lbbic_engine.bench import codecs, page, reference, suite
+from lbbic_engine.bench import codecs, page, reference, suite, targets
+from lbbic_engine.bench.targets import Target
 from lbbic_engine.bitstream.segments import SegmentWriter
 from lbbic_engine.cli.program import main
 from lbbic_engine.coding import latents
@@ -32,7 +33,7 @@ def folder(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Path:
     monkeypatch.setenv("LBBIC_WEIGHTS", str(tiny_weights))  # the codecs' processes inherit it
-    monkeypatch.setattr(suite, "_made", {})
+    monkeypatch.setattr(suite, "_CODECS", {})
     pictures = tmp_path / "pictures"
     pictures.mkdir()
     Image.fromarray(photograph).save(pictures / "one.png")
@@ -189,3 +190,16 @@ def test_the_reference_is_the_same_networks(tiny: None, photograph: NDArray[np.u
     blocks = slow.code(rows, columns, Replay(recorder.found, config.latent_slices))
     pictures = (merge_blocks(each, height, width, size) for each in (blocks, decoded))
     assert psnr(*pictures) > 40
+
+
+def test_targets_say_whether_they_are_met() -> None:
+    assert str(Target("a", 1.75, "×", least=1.7)) == "| a | 1.75 × | ≥ 1.7 × | met |"
+    assert str(Target("b", 512, "MB", most=450)) == "| b | 512 MB | ≤ 450 MB | not met |"
+
+
+def test_a_gain_leaves_the_start_of_a_command_out(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(targets, "_run", lambda *given: 11.0 if given[-1] == "1" else 6.0)
+    (batch,) = targets._batch(folder, 1.0)
+    assert batch.value == 2.0

@@ -10,10 +10,16 @@ from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from lbbic_engine import codec
+from lbbic_engine.bench.suite import peak_memory_mb
 from lbbic_engine.parallel.pool import WorkerDied, WorkerPool
-from lbbic_engine.parallel.run import Task, run
+from lbbic_engine.parallel.run import WORKER_BYTES, Task, run
+from lbbic_engine.pictures.picture import Picture
+from lbbic_engine.resources import FOLDER
 
 
 @pytest.fixture
@@ -94,3 +100,18 @@ def test_who_waits_for_a_helped_pool_does_the_rest(stuck: Path) -> None:
         outcomes = list(run(operator.is_, (Task(n, seconds=0) for n in range(3)), executor=pool))
     assert {outcome.content for outcome in outcomes} == {0, 1, 2}
     assert [outcome.result for outcome in outcomes] == 3 * [False]
+
+
+@pytest.mark.slow
+def test_a_worker_needs_no_more_memory_than_it_is_counted_for() -> None:
+    """With the shipped model, on a tile of two megapixels."""
+    with Image.open(FOLDER / "samples" / "chelsea.png") as image:
+        picture = Picture(np.asarray(image.convert("RGB").resize((1672, 1254))))
+    assert picture.pixels.size > 3 * 2_000_000
+    with WorkerPool(1) as pool:
+        data = codec.compress(picture, 5, executor=pool, exact=False).data
+        codec.decompress(data, executor=pool)
+        megabytes = pool.submit(peak_memory_mb).result()
+    if megabytes is None:
+        pytest.skip("this system does not count it")
+    assert megabytes * 2**20 < WORKER_BYTES
