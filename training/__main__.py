@@ -115,11 +115,23 @@ def _train(options: argparse.Namespace) -> None:
     values = read_values(options.recipe)
     wanted = {"quality": options.quality, "method": options.method}
     changes = {name: value for name, value in wanted.items() if value is not None}
-    kind_of(values).start(values, options.run, options.start, **changes)
-    _resume(options)
+    from training.shared import processes
+
+    with processes.joined(options.device):
+        if processes.number() == 0:
+            kind_of(values).start(values, options.run, options.start, **changes)
+        processes.wait()
+        _continue(options)
 
 
 def _resume(options: argparse.Namespace) -> None:
+    from training.shared import processes
+
+    with processes.joined(options.device):
+        _continue(options)
+
+
+def _continue(options: argparse.Namespace) -> None:
     _set_threads(options.threads)
     kind_of_run(options.run).train(options.run, options.data, options.device)
 

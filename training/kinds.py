@@ -96,7 +96,10 @@ class Paper:
 
     def train(self, run: Path, data: Path, device: str) -> None:
         from training.paper.run import train
+        from training.shared import processes
 
+        if processes.count() > 1:
+            raise ValueError("the paper's networks are trained by one process")
         train(run, data, device=device)
 
     def export(

@@ -29,7 +29,7 @@ from lbbic_engine.networks.float_network import (
     to_unit,
 )
 from training.initialisation.precondition import plain_copy, refresh_plain
-from training.shared import dataset
+from training.shared import dataset, processes
 from training.shared.recipe import Recipe
 from training.shared.run_folder import replacing
 from training.shared.steps import seeded_random
@@ -41,13 +41,19 @@ LMBDA_SPREAD = 1.15  # widens the range of rates
 
 @dataclass(frozen=True)
 class Batch:
-    """C crops of n blocks for a training step."""
+    """C crops of n blocks for a training step, this process's share of all (``processes``)."""
 
     x: Tensor  # (C, n, 3B²), bfloat16
     x_hat: Tensor  # (C, n, 3B²), bfloat16: reconstructions for the contexts
     rate: Tensor  # (C, 8)
     lmbdas: Tensor  # (C,)
+    noise: Tensor  # (C, n, latents), -0.5…0.5
     crops: NDArray[np.int64]  # numbers of the crops, if they are fixed
+
+    @property
+    def values(self) -> tuple[Tensor, ...]:
+        """What ``open_loop.Step`` takes."""
+        return self.x, self.x_hat, self.rate, self.lmbdas, self.noise
 
 
 class Source(Protocol):
@@ -65,8 +71,13 @@ class Source(Protocol):
 def make_source(
     recipe: Recipe, network: BlockNetwork, pictures: Sequence[Tensor], device: str
 ) -> Source:
-    """Return the source that the recipe selects."""
+    """Return the source that the recipe selects.
+
+    ValueError for ACL training by several processes: each would lack the others' reconstructions.
+    """
     if recipe.acl_crops:
+        if processes.count() > 1:
+            raise ValueError("ACL training is done by one process")
         return Asymptotic(recipe, pictures, device)
     return OnPolicy(recipe, network, pictures, device)
 
@@ -92,14 +103,19 @@ class OnPolicy:
     def batches(self, step: int) -> Iterator[Batch]:
         recipe = self._recipe
         random = seeded_random(recipe.seed, step)
-        count = recipe.crops * recipe.rollout_steps
-        x = to_unit(draw_blocks(recipe, self._pictures, count, random)).bfloat16()
-        qualities = draw_qualities(recipe, count, random)
-        rate = rate_weights(qualities).to(self._device)
+        crops = recipe.crops * processes.count()  # of a step, of all processes
+        count = crops * recipe.rollout_steps
+        blocks = to_unit(draw_blocks(recipe, self._pictures, count, random)).bfloat16()
+        qualities = draw_qualities(crops, count, random)
+        weights = rate_weights(qualities).to(self._device)
+        spread = torch.tensor([spread_lmbda(q, LMBDA_SPREAD) for q in qualities]).to(self._device)
+        x, rate, lmbdas, noise = (
+            torch.cat([processes.share(part) for part in values.split(crops)])
+            for values in (blocks, weights, spread, _draw_noise(recipe, blocks))
+        )
         x_hat = self._closed_loop(x, rate)
-        lmbdas = torch.tensor([spread_lmbda(q, LMBDA_SPREAD) for q in qualities]).to(self._device)
-        parts = (values.split(recipe.crops) for values in (x, x_hat, rate, lmbdas))
-        numbers = np.arange(count).reshape(-1, recipe.crops)
+        parts = (values.split(recipe.crops) for values in (x, x_hat, rate, lmbdas, noise))
+        numbers = np.arange(len(x)).reshape(-1, recipe.crops)
         yield from map(Batch, *parts, numbers)
 
     def _closed_loop(self, x: Tensor, rate: Tensor) -> Tensor:
@@ -128,7 +144,7 @@ class Asymptotic:
         self._device = device
         random = np.random.default_rng(recipe.seed)
         self._x = draw_blocks(recipe, pictures, recipe.acl_crops, random)
-        qualities = draw_qualities(recipe, recipe.acl_crops, random)
+        qualities = draw_qualities(recipe.crops, recipe.acl_crops, random)
         self._rate = rate_weights(qualities)
         self._lmbdas = torch.tensor([spread_lmbda(q, LMBDA_SPREAD) for q in qualities])
         self._x_hat = self._x.clone()
@@ -144,7 +160,7 @@ class Asymptotic:
             to_unit(values[crops].to(self._device)).bfloat16() for values in (self._x, self._x_hat)
         )
         rate, lmbdas = (values[crops].to(self._device) for values in (self._rate, self._lmbdas))
-        yield Batch(x, x_hat, rate, lmbdas, crops)
+        yield Batch(x, x_hat, rate, lmbdas, _draw_noise(self._recipe, x), crops)
 
     def keep(self, batch: Batch, x_hat: Tensor) -> None:
         pixels = (x_hat * PIXEL_UNIT + PIXEL_OFFSET).to(torch.uint8)
@@ -168,15 +184,21 @@ def draw_blocks(
     return to_blocks(dataset.draw_crops(pictures, count, side, random, recipe.soft_share), size)
 
 
+def _draw_noise(recipe: Recipe, x: Tensor) -> Tensor:
+    """(C, n, latents), -0.5…0.5, for blocks x (C, n, 3B²)."""
+    shape = (*x.shape[:2], recipe.model.latents)
+    return torch.rand(shape, device=x.device) - 0.5
+
+
 def to_blocks(crops: Tensor, block_size: int) -> Tensor:
     """Crops (C, H, W, 3) as blocks (C, rows·columns, 3B²), in the order of ``split_blocks``."""
     cut = crops.unflatten(2, (-1, block_size)).unflatten(1, (-1, block_size))
     return cut.transpose(2, 3).flatten(3).flatten(1, 2)
 
 
-def draw_qualities(recipe: Recipe, count: int, random: np.random.Generator) -> list[float]:
-    """Random qualities; each group of ``recipe.crops`` covers the whole range evenly."""
-    group = min(recipe.crops, count)
+def draw_qualities(crops: int, count: int, random: np.random.Generator) -> list[float]:
+    """Random qualities; each group of ``crops`` covers the whole range evenly."""
+    group = min(crops, count)
     part = (np.arange(count) % group + random.random(count)) / group
     chosen = MIN_QUALITY + part * (MAX_QUALITY - MIN_QUALITY)
     return [round(float(q) * QUALITY_STEPS) / QUALITY_STEPS for q in chosen]

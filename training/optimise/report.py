@@ -19,7 +19,6 @@ from training.optimise.contexts import OnPolicy, draw_blocks
 from training.optimise.train import Trainer
 from training.shared.recipe import Recipe
 from training.shared.run_folder import RunFolder
-from training.simulation.open_loop import make_step
 
 PASSES = 4  # closed loop, forward, and the two products of backward
 
@@ -82,15 +81,12 @@ def measure_throughput(recipe: Recipe, device: str, rounds: int = 3) -> Throughp
     closed_form.fit(network, x, grid)
     trainer = Trainer(recipe, network, precondition.context_mixer(x, grid), device)
     source = OnPolicy(recipe, trainer.network, pictures, device)
-    step_losses = make_step(device)
     seconds, steps = math.inf, 0
     for _ in range(rounds):
         start = time.perf_counter()
         steps = 0
         for batch in source.batches(trainer.step):
-            losses = step_losses(
-                trainer.network, batch.x, batch.x_hat, batch.rate, batch.lmbdas, grid
-            )
+            losses = trainer.losses(*batch.values, grid=grid)
             trainer.update(losses.total)
             steps += 1
         losses.total.item()

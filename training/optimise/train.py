@@ -24,12 +24,12 @@ from training.initialisation.dead_units import revive
 from training.initialisation.precondition import context_mixer, plain_copy
 from training.initialisation.widen import widen
 from training.optimise.contexts import draw_blocks, draw_qualities, make_source, to_blocks
-from training.shared import dataset
+from training.shared import dataset, processes
 from training.shared.recipe import Recipe, from_values
 from training.shared.run_folder import RunFolder
 from training.shared.steps import make_optimisers, rate_share, update_average
 from training.simulation import closed_loop
-from training.simulation.open_loop import make_step
+from training.simulation.open_loop import Losses, Step
 
 LOG_EVERY = 50
 WARM_START_CROPS = 128
@@ -45,6 +45,7 @@ class Trainer:
         self.recipe = recipe
         precondition.apply(network, mixer)
         self.network = network.to(device)
+        self.losses = processes.averaged(Step(self.network, device))
         self.average = copy.deepcopy(self.network).requires_grad_(False)
         self.device = device
         self.step = 0
@@ -126,7 +127,10 @@ def load_float(network: BlockNetwork, path: Path) -> None:
 
 
 def train(run: Path, data: Path, *, device: str = "cpu") -> None:
-    """Train until the end of a run, from its checkpoint, its start weights or the closed form."""
+    """Train until the end of a run, from its checkpoint, its start weights or the closed form.
+
+    By several processes, each takes as many crops a step as the recipe says.
+    """
     folder = RunFolder(run)
     recipe = from_values(folder.recipe_values())
     grid = (recipe.crop_blocks, recipe.crop_blocks)
@@ -137,39 +141,51 @@ def train(run: Path, data: Path, *, device: str = "cpu") -> None:
         trainer.restore(state)
     source = make_source(recipe, trainer.network, pictures.pictures, device)
     source.restore(run)
-    step_losses = make_step(device)
     validation = validation_blocks(pictures, recipe)
     saved = logged = time.monotonic()
-    bar = tqdm(total=recipe.steps, initial=trainer.step, unit="step", mininterval=5, smoothing=0.1)
+    writes = processes.number() == 0
+    bar = tqdm(
+        total=recipe.steps,
+        initial=trainer.step,
+        unit="step",
+        mininterval=5,
+        smoothing=0.1,
+        disable=not writes,
+    )
     while trainer.step < recipe.steps:
         for batch in source.batches(trainer.step):
-            losses = step_losses(
-                trainer.network, batch.x, batch.x_hat, batch.rate, batch.lmbdas, grid
-            )
+            losses = trainer.losses(*batch.values, grid=grid)
             trainer.update(losses.total)
             source.keep(batch, losses.x_hat)
             bar.update()
             if trainer.step % LOG_EVERY == 0 or trainer.step == recipe.steps:
                 now = time.monotonic()
-                row = {
-                    "step": trainer.step,
-                    "loss": round(losses.total.item(), 6),
-                    "bpp": round(losses.bpp.mean().item(), 4),
-                    "psnr": round(-10 * losses.mse.log10().mean().item(), 3),
-                    "seconds": round(now - logged, 2),
-                }
+                row = {"step": trainer.step, **_figures(losses), "seconds": round(now - logged, 2)}
                 logged = now
-                bar.set_postfix({k: row[k] for k in ("loss", "bpp", "psnr")}, refresh=False)
-                folder.log(row)
-            if trainer.step % recipe.validate_every == 0 or trainer.step == recipe.steps:
+                if writes:
+                    bar.set_postfix({k: row[k] for k in ("loss", "bpp", "psnr")}, refresh=False)
+                    folder.log(row)
+            if writes and (
+                trainer.step % recipe.validate_every == 0 or trainer.step == recipe.steps
+            ):
                 figures = validate(plain_copy(trainer.average), validation, grid)
                 folder.log_validation({"step": trainer.step, **figures})
                 bar.write(f"step {trainer.step}: {figures}")
-        if time.monotonic() - saved > recipe.save_every_s or trainer.step >= recipe.steps:
+        due = time.monotonic() - saved > recipe.save_every_s or trainer.step >= recipe.steps
+        if writes and due:
             source.save(run)
             folder.save(trainer.state())
             saved = time.monotonic()
     bar.close()
+    processes.wait()
+
+
+def _figures(losses: Losses) -> dict[str, float]:
+    """A step's figures, over all processes."""
+    loss, bpp, db = processes.mean(
+        torch.stack([losses.total.detach(), losses.bpp.mean(), losses.mse.log10().mean()])
+    ).tolist()
+    return {"loss": round(loss, 6), "bpp": round(bpp, 4), "psnr": round(-10 * db, 3)}
 
 
 def _initial_network(
@@ -183,7 +199,7 @@ def _initial_network(
     grid = (recipe.crop_blocks, recipe.crop_blocks)
     if folder.start.exists():
         load_float(network, folder.start)
-        rate = rate_weights(draw_qualities(recipe, len(x), random))
+        rate = rate_weights(draw_qualities(recipe.crops, len(x), random))
         revived = revive(network, x, rate, grid)
         tqdm.write(f"{revived} units never fired and were revived")
     else:
@@ -202,7 +218,7 @@ def calibration(pictures: dataset.Dataset, recipe: Recipe) -> tuple[Tensor, Tens
     """Blocks of training pictures in the networks' unit, and their qualities as rate weights."""
     random = np.random.default_rng(recipe.seed)
     x = to_unit(draw_blocks(recipe, pictures.pictures, recipe.calibration_crops, random))
-    return x, rate_weights(draw_qualities(recipe, len(x), random))
+    return x, rate_weights(draw_qualities(recipe.crops, len(x), random))
 
 
 def validate(network: BlockNetwork, blocks: Tensor, grid: tuple[int, int]) -> dict[str, float]:

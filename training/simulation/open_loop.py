@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from lbbic_engine.layout.wavefront import NEIGHBOURS
@@ -37,13 +37,14 @@ def open_loop_losses(
     x_hat: Tensor,
     rate: Tensor,
     lmbdas: Tensor,
+    noise: Tensor,
     grid: tuple[int, int],
 ) -> Losses:
     """Losses of blocks x (C, n, 3B²) whose neighbours were reconstructed as x_hat.
 
     Symbols are those of an encoder; their gradient is that of the identity. Scales learn from the
-    rate of the symbols. Values learn from a rate with uniform noise, since that of symbols has no
-    gradient.
+    rate of the symbols. Values learn from a rate with uniform noise (C, n, latents), since that of
+    symbols has no gradient.
     """
     config = network.config
     context = neighbours_of(x_hat, grid)
@@ -62,7 +63,7 @@ def open_loop_losses(
         step, scales = steps[..., part], network.scales(levels)
         values = (y[..., part] - means) / step
         symbols = choose_symbols(values.detach(), scales.detach(), worth[..., part])
-        smooth = bits(values + torch.rand_like(values) - 0.5, scales.detach())
+        smooth = bits(values + noise[..., part], scales.detach())
         counted = counted + (bits(symbols, scales) + smooth - smooth.detach()).sum((1, 2))
         parts.append(means + (values + (symbols - values).detach()) * step)
         first += width
@@ -73,9 +74,21 @@ def open_loop_losses(
     return Losses(total, bpp.detach(), mse.detach(), to_pixels(out.detach()))
 
 
-def make_step(device: str) -> Callable[..., Losses]:
-    """``open_loop_losses``, compiled for a GPU, whose memory is what elementwise work waits for."""
-    return torch.compile(open_loop_losses) if device == "cuda" else open_loop_losses
+class Step(nn.Module):
+    """``open_loop_losses`` of a network, as a module whose gradients processes may average.
+
+    Compiled for a GPU, whose memory is what elementwise work waits for.
+    """
+
+    def __init__(self, network: BlockNetwork, device: str) -> None:
+        super().__init__()
+        self._network = network
+        self._losses: Callable[..., Losses] = (
+            torch.compile(open_loop_losses) if device == "cuda" else open_loop_losses
+        )
+
+    def forward(self, *values: Tensor, grid: tuple[int, int]) -> Losses:
+        return self._losses(self._network, *values, grid=grid)
 
 
 def neighbours_of(values: Tensor, grid: tuple[int, int]) -> Tensor:
