@@ -200,6 +200,6 @@ def test_targets_say_whether_they_are_met() -> None:
 def test_a_gain_leaves_the_start_of_a_command_out(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(targets, "_run", lambda *given: 11.0 if given[-1] == "1" else 6.0)
+    monkeypatch.setattr(targets, "_run", lambda *given: 11.0 if given[-1] == 1 else 6.0)
     (batch,) = targets._batch(folder, 1.0)
     assert batch.value == 2.0
