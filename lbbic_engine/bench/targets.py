@@ -113,16 +113,16 @@ def _output(folder: Path, jobs: int) -> Path:
 
 
 def _lbbic(*arguments: object) -> float:
-    return _run("-m", "lbbic_engine.cli", *arguments)
+    return _run(Path(sys.executable).with_name("lbbic"), *arguments)
 
 
 def _import() -> float:
-    return _run("-c", "import lbbic_engine")
+    return _run(sys.executable, "-c", "import lbbic_engine")
 
 
 def _run(*arguments: object) -> float:
     begin = perf_counter()
-    subprocess.run([sys.executable, *map(str, arguments)], check=True, capture_output=True)
+    subprocess.run(list(map(str, arguments)), check=True, capture_output=True)
     return perf_counter() - begin
 
 
