@@ -25,6 +25,7 @@ STEP_PARTS = 8  # of a step's unit, in an 8-bit value
 # spread evenly; most numbers are 0.
 _STEP_SHARE = 1.4
 _ROUNDED_UP = 0.4  # of a step and more: what is nearly nothing is nothing
+_SHARES = np.arange(1, 2 * CELL, 2, dtype=np.int32)  # of the next centre's number, in 2 * CELL
 _BITS = 15  # below an 8-bit value, of a product of the weights along and across and of a step
 
 
@@ -73,28 +74,22 @@ class Correction:
 
     def of_rows(self, first_row: int, height: int, width: int) -> NDArray[np.int16]:
         """Return what is added (height, width, 3), starting at a row of the picture."""
-        row, share = _between(first_row, height)
-        lines = self._cells[row] * (2 * CELL - share)[:, None]
-        lines += self._cells[row + 1] * share[:, None]
-        column, share = _between(0, width)
-        sums = lines[:, column] * (2 * CELL - share) + lines[:, column + 1] * share
-        return ((sums + (1 << _BITS - 1)) >> _BITS).astype(np.int16)
+        cell, pixel = np.divmod(np.arange(first_row, first_row + height) + CELL // 2, CELL)
+        share = _SHARES[pixel, None, None]
+        lines = self._cells[cell] * (2 * CELL - share) + self._cells[cell + 1] * share
+        # From each centre to the next, all at once: (height, columns + 1, CELL, 3).
+        sums = np.diff(lines, axis=1)[:, :, None] * _SHARES[:, None]
+        sums += (lines[:, :-1, None] * (2 * CELL)) + (1 << _BITS - 1)
+        sums >>= _BITS
+        between: NDArray[np.int16] = sums.astype(np.int16).reshape(height, -1, 3)
+        return between[:, CELL // 2 : CELL // 2 + width]
 
     def add(self, pixels: Pixels, first_row: int) -> Pixels:
         """Return rows (n, width, 3) of the picture from ``first_row`` on, with the correction."""
         corrected = np.empty_like(pixels)
         for top in range(0, len(pixels), CELL):  # little memory
             part = pixels[top : top + CELL]
-            sums = self.of_rows(first_row + top, *part.shape[:2])
-            sums += part
-            corrected[top : top + CELL] = sums.clip(0, 255)
+            sums = self.of_rows(first_row + top, *part.shape[:2]) + part
+            np.minimum(np.maximum(sums, 0, out=sums), 255, out=sums)
+            corrected[top : top + CELL] = sums
         return corrected
-
-
-def _between(first: int, count: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """Return the padded cell whose centre is at or before each pixel, and the weight of the next.
-
-    Weights (count, 1) are of ``2 * CELL``.
-    """
-    cell, pixel = np.divmod(np.arange(first, first + count) + CELL // 2, CELL)
-    return cell, (2 * pixel + 1).astype(np.int32)[:, None]
