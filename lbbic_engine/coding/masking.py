@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 SQUARE = 4  # blocks, side of what has one offset
-STRENGTH = 0.2  # quality for each doubling of the variance
+STRENGTH = 0.3  # quality for each doubling of the variance
 FLOOR = 12.0  # of the variance, squared 8-bit steps: noise that nobody sees
-LIMIT, STEP = 1.0, 0.5  # of the offsets
+LIMIT, STEP = 1.5, 0.5  # of the offsets
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _STRIP = 64  # squares, for memory
 

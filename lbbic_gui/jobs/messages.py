@@ -238,6 +238,7 @@ class FileContents:
     model: str
     metadata: tuple[tuple[str, int], ...]
     has_alpha: bool
+    exact: bool = False  # stored without a loss
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ class FilePanel(QWidget):
         contents, quality = coded.contents, coded.point.quality
         words = {
             "quality": f"{text.quality_name(quality)}  ·  {quality:g}",
-            "model": contents.model,
+            "model": contents.model or self.tr("none needed"),
             "metadata": _metadata(contents),
             "transparency": tr("yes") if contents.has_alpha else tr("none"),
             "version": tr("LBBIC {}").format(contents.version),

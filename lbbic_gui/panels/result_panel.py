@@ -48,7 +48,7 @@ class ResultPanel(QWidget):
         """With more or fewer details."""
         row, result = self._session.row, self._session.result
         if row is not None and result is not None and self.figure.isEnabled():
-            self._show_size(row, len(result.point.data))
+            self._show_size(row, len(result.point.data), exact=result.contents.exact)
 
     def _show_row(self, row: Row | None) -> None:
         self.name.setText(row.source.name if row else self.tr("No picture"))
@@ -71,7 +71,7 @@ class ResultPanel(QWidget):
         if row is None or coded is None:
             self._show_no_result(row)
             return
-        self._show_size(row, len(coded.point.data))
+        self._show_size(row, len(coded.point.data), exact=coded.contents.exact)
         if row.source.is_lbb:
             self._show_facts(coded.notices)
 
@@ -99,22 +99,23 @@ class ResultPanel(QWidget):
             self.line.setText(self.tr("Previous: {}").format(self.line.text()))
             self.figure.setEnabled(False)
 
-    def _show_size(self, row: Row, after: int) -> None:
+    def _show_size(self, row: Row, after: int, *, exact: bool = False) -> None:
         self.figure.show()
         self.line.show()
         self.figure.setEnabled(True)
         set_role(self.figure, "figure")
         bpp = f"{8 * after / max(row.width * row.height, 1):.2f} bpp"
         details = [bpp] if self._session.settings.values.detailed else []
+        drawing = [self.tr("a drawing: stored exactly")] if exact else []
         if row.source.is_lbb:
             self.figure.setText(text.size(after))
-            self.line.setText(bpp)
+            self.line.setText("  ·  ".join((bpp, *drawing)))
             return
         self.figure.setText(text.saving(row.file_bytes, after))
         set_role(self.figure, "grown" if after > row.file_bytes else "figure")
         sizes = f"{text.size(row.file_bytes)} → {text.size(after)}"
         of_what = self.tr("of the {}").format(row.source.format)
-        self.line.setText("  ·  ".join((of_what, sizes, *details)))
+        self.line.setText("  ·  ".join((of_what, sizes, *details, *drawing)))
         if after > row.file_bytes:
             self.warning.setText(self.tr("Larger than the original file"))
             self.warning.show()

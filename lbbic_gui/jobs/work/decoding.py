@@ -106,7 +106,7 @@ def decode(
     notices = (*(notice.text for notice in lost), *colours.notices)
     levels = halvings(picture.picture())
     contents = messages.FileContents(
-        info.version, info.weights, tuple(info.metadata_bytes.items()), info.has_alpha
+        info.version, info.weights, tuple(info.metadata_bytes.items()), info.has_alpha, info.exact
     )
     return Coded(point, picture, levels, errors, info.payload_bytes, contents, notices)
 

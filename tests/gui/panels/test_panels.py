@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
 from PySide6.QtCore import QPoint, Qt
 
 from lbbic_gui.painting.overlays import Overlay
@@ -163,3 +164,13 @@ def test_growth_is_amber_and_said_in_words(user: Any, tmp_path: Path) -> None:
     amber = theme.colour("amber")
     assert inspector.result.figure.palette().windowText().color() == amber
     assert "Larger" in inspector.result.warning.text()
+
+
+def test_a_drawing_is_said_to_be_stored_exactly(user: Any, tmp_path: Path) -> None:
+    Image.new("RGB", (80, 60), "khaki").save(tmp_path / "plan.png")
+    user.drop(tmp_path / "plan.png")
+    coded = user.wait_for_result()
+    assert coded.contents.exact
+    inspector = user.window.inspector
+    assert inspector.result.line.text().endswith("a drawing: stored exactly")
+    assert text.decibels(coded.point.psnr) == "identical"
