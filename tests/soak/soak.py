@@ -30,7 +30,7 @@ from lbbic_engine.pictures.write import save_image
 
 KINDS = ("png", "jpg", "webp", "tif")
 STEPS = 20
-WARM_UP = 5  # steps, until all qualities are loaded and what is kept for reuse is full
+WARM_UP = 8  # steps, until all that is kept for reuse is full, undo included
 MIB = 2**20
 CUT = 100  # bytes that are left of a file
 
@@ -138,10 +138,10 @@ def of_window(folder: Path, count: int) -> int:
         while session.result is None:
             application.processEvents()
             time.sleep(0.001)
-        window.commands.remove()
+        window.commands.remove(list(session.queue.rows))
         application.processEvents()
 
-    with patch.object(cache, "CACHE_BYTES", MIB):  # full after the warm-up
+    with patch.object(cache, "CACHE_BYTES", 1):  # every picture is coded
         growth = soak("window", work, count)
     window.close()
     assert session.jobs.stop(60)
