@@ -21,7 +21,7 @@ class NoticeKind(StrEnum):
     FRAMES = "frames"  # frames, pages, layers or sizes beside the one that is kept
     LEFT_OUT = "left out"  # metadata and other parts of the file
     ALPHA = "alpha"  # transparency that was given up
-    INCOMPLETE = "incomplete"  # a part of the picture is missing
+    INCOMPLETE = "incomplete"  # a part of the picture is missing or wrong
 
 
 @dataclass(frozen=True)

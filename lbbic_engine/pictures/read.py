@@ -107,6 +107,9 @@ def _read_picture(image: Image.Image, extras: Extras, side: int | None = None) -
     if extras.frames > 1 or getattr(image, "is_animated", False):
         others = _OTHERS.get(image.format or "", "frames or pages")
         notices.append(Notice(NoticeKind.FRAMES, f"Only one of its {others} is kept."))
+    if side is None and extras.is_damaged and extras.is_damaged():
+        text = "Its data is damaged: a part of the picture may be wrong."
+        notices.append(Notice(NoticeKind.INCOMPLETE, text))
     metadata = Metadata(image, extras)
     icc = _profile(image, extras, metadata.exif, notices)
     if image.mode in _IN_OTHER_SPACES:

@@ -22,3 +22,4 @@ class Extras:
     left_out: list[str] = field(default_factory=list)  # names of what is lost
     developed: str = ""  # what was done to camera raw
     low_bytes: Callable[[], Image.Image] | None = None  # of 16-bit RGB with a transparent colour
+    is_damaged: Callable[[], bool] | None = None  # where Pillow does not say it; takes some time

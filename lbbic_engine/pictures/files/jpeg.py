@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from functools import partial
 from typing import Any, BinaryIO
 
 from PIL import JpegImagePlugin
@@ -25,6 +27,11 @@ _HEAD_BYTES = 2**16
 _PICTURES = 0xB002  # tag of a multi-picture file's index: sizes, positions and types
 _CLIPPING_PATHS = range(2000, 2998)  # among Photoshop's resources
 _IPTC = 0x0404
+# What libjpeg says of entropy-coded data: its other warnings are about metadata and headers.
+_DAMAGE = re.compile(
+    r"premature end of data|bad Huffman code|instead of RST"
+    r"|extraneous bytes before marker 0x(c4|d[0-79a])"  # the next scan's, a restart, the end
+)
 
 
 class JpegFile(JpegImagePlugin.JpegImageFile):
@@ -52,10 +59,27 @@ def read_jpeg(image: JpegImagePlugin.JpegImageFile, file: BinaryIO) -> Extras:
     if resources.keys() & set(_CLIPPING_PATHS):
         extras.left_out.append("clipping paths")
     extras.iptc = resources.get(_IPTC)
+    extras.is_damaged = partial(_is_damaged, file)
     comments = [body.rstrip(b"\0") for name, body in image.applist if name == "COM"]
     if any(comments):
         extras.text["Comment"] = "\n".join(_decode(each) for each in comments)
     return extras
+
+
+def _is_damaged(file: BinaryIO) -> bool:
+    """Whether libjpeg warns that the picture's data is damaged; Pillow goes on without a word.
+
+    It is decoded once more, at an eighth of its size. Damage that leaves as many blocks as there
+    should be, as most single wrong bits do, cannot be seen in a JPEG file.
+    """
+    import simplejpeg
+
+    file.seek(0)
+    try:
+        simplejpeg.decode_jpeg(file.read(), "GRAY", min_height=1, min_width=1, min_factor=8)
+    except ValueError as error:
+        return bool(_DAMAGE.search(str(error)))
+    return False
 
 
 def _further_pictures(

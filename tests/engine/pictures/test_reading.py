@@ -10,8 +10,8 @@ import pytest
 from PIL import ExifTags, Image, ImageFile, PngImagePlugin
 
 from lbbic_engine.errors import TooLargeError, UnsupportedImageError
-from lbbic_engine.pictures.files import opening
-from lbbic_engine.pictures.picture import to_image
+from lbbic_engine.pictures.files import limits
+from lbbic_engine.pictures.picture import NoticeKind, to_image
 from lbbic_engine.pictures.read import load_picture
 from tests.engine.pictures.made import CORNERS, SRGB, UPRIGHT_XMP, exif_bytes, noise, stored
 
@@ -92,7 +92,7 @@ def test_pillows_limits_of_pixels_are_the_hosts_and_ours_count(
     picture = load_picture(file)
     np.testing.assert_array_equal(picture.pixels, expected)
     assert picture.notices == ()
-    monkeypatch.setattr(opening, "MAX_PIXELS", 9_999)
+    monkeypatch.setattr(limits, "MAX_PIXELS", 9_999)
     with pytest.raises(TooLargeError, match="100 × 100 pixels exceed the limit"):
         load_picture(file)
 
@@ -110,3 +110,32 @@ def test_lack_of_memory_is_said_in_words(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(ImageFile.ImageFile, "load", fail)
     with pytest.raises(UnsupportedImageError, match="not enough memory"):
         load_picture(tmp_path / "a.png")
+
+
+JPEGS = [
+    ("RGB", {}),
+    ("RGB", {"progressive": True}),
+    ("RGB", {"restart_marker_rows": 1}),
+    ("RGB", {"keep_rgb": True}),
+    ("L", {"comment": b"comment"}),
+    ("CMYK", {}),
+]
+
+
+@pytest.mark.parametrize(("mode", "options"), JPEGS)
+def test_damage_within_a_jpeg_is_said(mode: str, options: dict[str, Any]) -> None:
+    """libjpeg sees it at the latest where data are missing or left, and Pillow does not ask."""
+    image = Image.fromarray(noise(160, 240, 3)).convert(mode)
+    intact = stored(image, "JPEG", exif=exif_bytes(1), **options).getvalue()
+    assert load_picture(io.BytesIO(intact)).notices == load_picture(image).notices
+    middle = len(intact) // 2
+    damaged = intact[:middle] + bytes(512) + intact[middle + 512 :]
+    Image.open(io.BytesIO(damaged)).load()  # without a word
+    kinds = [notice.kind for notice in load_picture(io.BytesIO(damaged)).notices]
+    assert kinds.count(NoticeKind.INCOMPLETE) == 1
+
+
+def test_bytes_between_the_parts_of_a_jpegs_header_are_no_damage() -> None:
+    intact = stored(Image.fromarray(noise(40, 60, 3)), "JPEG", exif=exif_bytes(1)).getvalue()
+    table = intact.index(b"\xff\xdb")
+    assert load_picture(io.BytesIO(intact[:table] + bytes(11) + intact[table:])).notices == ()
