@@ -31,7 +31,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs" / "guide"
 ANIMATION = ROOT / "docs" / "decoding.webp"
-STILLS = ("empty", "split", "difference", "bits", "plot", "batch-done", "settings")
+STILLS = ("empty", "simple", "difference", "bits", "plot", "batch-done", "settings")
 SIZE = (1120, 700)
 FRONTS_PER_FRAME = 2
 FRAME_MS, HOLD_MS = 60, 1600
@@ -66,7 +66,8 @@ def animate(folder: Path) -> None:
     application = QApplication([])
     prepare(application)
     settings = Settings(folder / "settings.ini")
-    settings.change(theme="light", output_folder=str(folder))
+    settings.change(theme="light", output_folder=str(folder), reduce_motion=True)
+    settings.change(compare_first=False, detailed=True)
     window = MainWindow(settings)
     window.resize(*SIZE)
     window.show()

@@ -79,6 +79,7 @@ class ComparePanel(QWidget):
         self.button.setEnabled(True)
         self._table.hide()
         for codec, name in self.names.items():
+            name.setText(CODECS[codec])
             name.setChecked(False)
             name.setEnabled(False)
             self._say(codec, self.tr("comparing…"), "")
@@ -99,6 +100,7 @@ class ComparePanel(QWidget):
         self._baselines[baseline.codec] = baseline
         name = self.names[baseline.codec]
         name.setEnabled(True)
+        name.setText(f"{CODECS[baseline.codec]} {baseline.setting.partition(',')[0]}")
         name.setToolTip(
             self.tr("{}, quality {}: its best setting at this size").format(
                 baseline.setting, baseline.quality

@@ -52,12 +52,13 @@ class Headline(QWidget):
             return
         self._baseline = baseline
         name = CODECS[baseline.codec]
-        template = self.tr("{} at {}: {}; LBBIC at {}: {}")
+        template = self.tr("{} at {}: {}\nLBBIC at {}: {}")
         if not baseline.fits:
-            template = self.tr("{} cannot be smaller than {}: {}; LBBIC at {}: {}")
+            template = self.tr("{} cannot be smaller than {}: {}\nLBBIC at {}: {}")
         theirs = text.size(baseline.file_bytes), text.decibels(baseline.psnr)
         ours = text.size(len(result.point.data)), text.decibels(result.point.psnr)
-        self.words.setText(template.format(name, *theirs, *ours))
+        label = f"{name} {baseline.setting.partition(',')[0]}"
+        self.words.setText(template.format(label, *theirs, *ours))
         self.button.setText(self.tr("Show {} beside it").format(name))
         self.button.setToolTip(
             self.tr("In its better setting at this size: {}, quality {}").format(

@@ -104,7 +104,7 @@ class QualitySlider(QSlider):
         middle, at = self.height() / 2, self._place(self.quality())
         tone = theme.colour("accent" if self.isEnabled() else "faint")
         painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(theme.colour("border"))
+        painter.setBrush(theme.colour("outline" if self.isEnabled() else "border"))
         painter.drawRoundedRect(QRectF(_EDGE, middle - 2, self.width() - 2 * _EDGE, 4), 2, 2)
         painter.setBrush(tone)
         painter.drawRoundedRect(QRectF(_EDGE, middle - 2, at - _EDGE, 4), 2, 2)

@@ -126,7 +126,7 @@ class Row:
             return self.status(), "", ""
         if self.source.is_lbb or not self.file_bytes:
             return "", text.size(self.result_bytes), ""
-        state = tr("Saved") if self.state is State.SAVED else tr("Not saved")
+        state = tr("Saved") if self.state is State.SAVED else tr("Ready")
         saving = text.saving(self.file_bytes, self.result_bytes)
         return state, text.size(self.result_bytes), saving
 

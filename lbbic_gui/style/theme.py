@@ -28,7 +28,8 @@ class Colours:
     window: str
     panel: str
     field: str
-    border: str
+    border: str  # between areas
+    outline: str  # of what can be used: 3:1 against what is beside it
     text: str
     faint: str
     accent: str
@@ -44,6 +45,7 @@ LIGHT = Colours(
     panel="#ffffff",
     field="#f7f8fa",
     border="#d9dce1",
+    outline="#7f8792",
     text="#1b1f24",
     faint="#5c6570",
     accent="#0b6e8f",
@@ -58,6 +60,7 @@ DARK = Colours(
     panel="#1f2226",
     field="#272b30",
     border="#363b42",
+    outline="#767e89",
     text="#e8eaed",
     faint="#a2a9b3",
     accent="#4cb8d9",
@@ -192,18 +195,18 @@ QMenu::item { padding: 6px 24px 6px 8px; border-radius: 4px; }
 QMenu::item:selected { background: @hover; color: @text; }
 QMenu::item:disabled { color: @faint; }
 QMenu::separator { height: 1px; background: @border; margin: 4px 8px; }
-QPushButton { background: @panel; border: 1px solid @border; border-radius: 6px;
+QPushButton { background: @panel; border: 1px solid @outline; border-radius: 6px;
               padding: 6px 14px; min-height: 18px; }
 QPushButton:hover { background: @hover; }
 QPushButton[flat="true"] { border-color: transparent; padding: 2px 8px; text-align: left; }
-QPushButton[flat="true"]:disabled { background: @panel; }
+QPushButton[flat="true"]:disabled { background: @panel; border-color: transparent; }
 QPushButton:focus { border-color: @accent; }
-QPushButton:disabled { color: @faint; background: @window; }
+QPushButton:disabled { color: @faint; background: @window; border-color: @border; }
 QPushButton[primary="true"] { background: @accent; color: @on_accent; border-color: @accent;
                               font-weight: 600; }
 QPushButton[primary="true"]:disabled { background: @field; color: @faint; border-color: @border; }
 QPushButton[primary="true"]:focus { border: 2px solid @text; padding: 5px 13px; }
-QComboBox, QLineEdit, QAbstractSpinBox { background: @field; border: 1px solid @border;
+QComboBox, QLineEdit, QAbstractSpinBox { background: @field; border: 1px solid @outline;
               border-radius: 6px; padding: 4px 8px; min-height: 20px; }
 QLineEdit { padding: 4px 6px; }
 QAbstractSpinBox QLineEdit, QComboBox QLineEdit { border: 0; padding: 0; min-height: 0;
@@ -225,10 +228,16 @@ QCheckBox::indicator { width: 14px; height: 14px; border: 1px solid @faint; bord
              background: @field; }
 QCheckBox::indicator:checked { background: @accent; border-color: @accent; image: url(@tick); }
 QCheckBox::indicator:disabled { border-color: @border; }
+QRadioButton { spacing: 8px; }
+QRadioButton::indicator { width: 14px; height: 14px; border: 1px solid @faint; border-radius: 8px;
+             background: @field; }
+QRadioButton::indicator:checked { width: 6px; height: 6px; border: 5px solid @accent;
+             background: @on_accent; }
+QRadioButton::indicator:disabled { border-color: @border; }
 QSlider:horizontal { min-height: 20px; }
 QAbstractSpinBox::up-button, QAbstractSpinBox::down-button { width: 0; border: 0; }
 QPushButton:checked { background: @hover; color: @accent; border-color: @accent; }
-QSlider::groove:horizontal { height: 4px; border-radius: 2px; background: @border; }
+QSlider::groove:horizontal { height: 4px; border-radius: 2px; background: @outline; }
 QSlider::sub-page:horizontal { height: 4px; border-radius: 2px; background: @accent; }
 QSlider::sub-page:horizontal:disabled { background: @border; }
 QSlider::handle:horizontal { width: 12px; height: 12px; margin: -6px 0; border-radius: 8px;

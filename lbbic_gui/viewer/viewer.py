@@ -26,6 +26,7 @@ from lbbic_gui.session.picture_tools import PictureTools
 from lbbic_gui.session.session import Session
 from lbbic_gui.state.queue_model import Row
 from lbbic_gui.style import text
+from lbbic_gui.style.spoken import announce
 from lbbic_gui.viewer.canvas import Canvas
 from lbbic_gui.viewer.first_decode import FirstDecode
 from lbbic_gui.viewer.notices import HintBanner, ProblemBanner, ProgressPill
@@ -47,6 +48,7 @@ class Viewer(QWidget):
         self._opened: Opened | None = None
         self._frame: DecodingFrame | None = None
         self.canvas = Canvas()
+        self.canvas.setAccessibleDescription(self.tr("Overlay: {}").format(Overlay.NONE.title()))
         self.timeline = Timeline()
         self.pill = ProgressPill(self.canvas)
         self.banner = ProblemBanner(self.canvas)
@@ -86,7 +88,7 @@ class Viewer(QWidget):
         self.banner.rest_wanted.connect(lambda: session.retry(partial=True))
         self.timeline.sought.connect(self._on_sought)
         self.canvas.hovered.connect(self._on_hover)
-        self.canvas.pinned.connect(lambda block: self.pinned.emit(block, self._coded))
+        self.canvas.pinned.connect(self._on_pinned)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Home, End, ← and → step through the decoding from the canvas too."""
@@ -99,6 +101,12 @@ class Viewer(QWidget):
         """Lay another map on the picture."""
         values = make_map(overlay, self._coded) if self._coded else None
         self.canvas.set_options(overlay=overlay, map=values)
+        words = self.tr("Overlay: {}").format(overlay.title())
+        if values is not None:
+            words += f", {values.low} – {values.high} {values.unit}"
+        if words != self.canvas.accessibleDescription():
+            self.canvas.setAccessibleDescription(words)
+            announce(self.canvas, words)
         self._on_hover(self.canvas.pixel_below())
 
     def show_original(self) -> None:
@@ -204,6 +212,18 @@ class Viewer(QWidget):
             self.canvas.show_original(baseline.canvas, baseline.levels, self.canvas.checkerboard)
             ours = f"LBBIC  ·  {text.size(len(self._coded.point.data))}"
             self.canvas.set_options(baseline=words, ours=ours)
+
+    def _on_pinned(self, block: tuple[int, int] | None) -> None:
+        """Say aloud what is known of a block that a key or a click has pinned."""
+        self.pinned.emit(block, self._coded)
+        if block is None or self._coded is None:
+            return
+        row, column = block
+        words = self.tr("Block in row {}, column {}").format(row + 1, column + 1)
+        values = self.canvas.options.map
+        bits = float(self._coded.picture.bits[row, column])
+        value = values.value_at(row, column) if values else self.tr("{:.1f} bits").format(bits)
+        announce(self.canvas, f"{words}: {value}")
 
     def _on_sought(self, front: int) -> None:
         if self._coded is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -112,6 +113,11 @@ def test_what_happens_is_said(
     user.wait_for_result()
     user.press(Qt.Key.Key_Left, widget=user.window.inspector.plot)
     assert said[-1].startswith("Web (3): about")
+    for _ in range(2):
+        user.press(Qt.Key.Key_G)
+    assert re.fullmatch(r"Overlay: Bits, 0 – ≥ \d.* bits per block", said[-1])
+    user.press(Qt.Key.Key_Return)
+    assert re.fullmatch(r"Block in row \d+, column \d+: \d+\.\d bits", said[-1])
 
 
 def test_what_takes_the_focus_has_a_name(user: Any, draw: Draw) -> None:

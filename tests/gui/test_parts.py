@@ -66,7 +66,7 @@ def test_the_queue_is_a_proper_model(qtmodeltester: Any) -> None:
     assert [row.source.name for row in model.rows] == ["1.png", "3.png", "2.png"]
     assert not model.moveRows(top, 0, 1, top, 9)
     model.touch(rows[1])
-    model.remove(rows[0])
+    model.remove([rows[0]])
     qtmodeltester.check(model)
 
 
@@ -139,7 +139,7 @@ def test_results_as_words() -> None:
 def test_a_row_says_its_result_in_full_or_in_short() -> None:
     row = Row(Source("a.png"), state=State.SAVED, file_bytes=792_000, result_bytes=14_900)
     assert row.status() == "−98 %  ·  792 kB → 14.9 kB"
-    assert row.columns() == ("Not saved", "14.9 kB", "−98 %")
+    assert row.columns() == ("Saved", "14.9 kB", "−98 %")
 
 
 def test_names_of_results(tmp_path: Path) -> None:
@@ -173,6 +173,8 @@ def test_words_stand_out_in_both_themes(colours: theme.Colours) -> None:
         for ground in ("panel", "field", "window"):
             assert _contrast(getattr(colours, ink), getattr(colours, ground)) >= 4.5, (ink, ground)
     assert _contrast(colours.on_accent, colours.accent) >= 4.5
+    for ground in ("window", "panel", "field"):  # of borders of fields and buttons
+        assert _contrast(colours.outline, getattr(colours, ground)) >= 3, ground
 
 
 def _contrast(a: str, b: str) -> float:
