@@ -1,6 +1,6 @@
 """Encodes pictures to bytes and decodes them. The steps:
 
-    compress              cut → split_blocks → flip_blocks → code_grids(LatentWriter) → refine →
+    compress              cut → split_blocks → flip_blocks → code_grids(BlockChoice) → refine →
                           pack_container (not fast: SymbolSearch, then SymbolWriter)
     decode_progressively  parse_container → code_grids(LatentReader) → fronts of blocks
     decompress            the same, then flip_blocks → merge_blocks → refine

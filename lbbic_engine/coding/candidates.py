@@ -1,7 +1,7 @@
 """Candidates for the symbols of a block, among which a searching encoder chooses.
 
-The fast encoder (``latents.LatentWriter``) chooses every symbol separately, as if the synthesis
-were orthonormal. Candidates weigh distortion against rate differently, with random weights for each
+RDOQ (``latents.SymbolChoice``) chooses every symbol separately, as if the synthesis were
+orthonormal. Candidates weigh distortion against rate differently, with random weights for each
 latent. Half of them also round some of the first latents away from zero.
 """
 
@@ -34,7 +34,7 @@ SUM_BOUND = 2**23
 class SearchSettings:
     """The settings of the search for an effort."""
 
-    candidates: tuple[float, ...]  # weight of the distortion, relative to the fast encoder's
+    candidates: tuple[float, ...]  # weight of the distortion, relative to ``RDOQ_DISTORTION``
     outward: int  # the number of candidates, the last ones, that also round away from zero
     beam_width: int  # candidates of a block that are kept; the next block is tried after each
     tries_again: bool  # a block is tried again after its best candidates, with an overshoot

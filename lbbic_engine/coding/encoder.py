@@ -23,13 +23,14 @@ from lbbic_engine.coding.assemble import (
     pixel_values,
     quality_of_tiles,
 )
+from lbbic_engine.coding.block_choice import BlockChoice, ChoosingModel
 from lbbic_engine.coding.block_loop import code_grids
 from lbbic_engine.coding.candidates import SearchSettings
 from lbbic_engine.coding.latents import LatentWriter, SymbolWriter
 from lbbic_engine.coding.refine import STRENGTHS, refine_tile, squared_error
 from lbbic_engine.coding.results import Compressed, Pixels
 from lbbic_engine.coding.symbol_search import SymbolSearch
-from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS, lmbda
+from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS, ModelConfig, lmbda
 from lbbic_engine.layout import coarse
 from lbbic_engine.layout.blocks import split_blocks
 from lbbic_engine.layout.tiles import Tile, cut, tile_rows
@@ -203,10 +204,14 @@ def encode_tiles(
     port: SymbolPort
     if search:
         port = yield from _search(network, quality, tiles, blocks, sink, search)
+    elif isinstance(network.info.config, ModelConfig):
+        port = BlockChoice(network, quality, sink, blocks)
     else:
         port = LatentWriter(network, quality, sink, blocks)
     coded = np.empty_like(blocks)
     model = on_idle_cores(network.integer.at_quality(quality), device)
+    if isinstance(port, BlockChoice):
+        model = ChoosingModel(model, port)
     for front, state in code_grids(model, grids, port):
         coded[front] = pixel_values(state, blocks.shape[1])
         yield len(front)

@@ -61,10 +61,17 @@ class SymbolChoice:
         # Squared error of a block's 8-bit values that a latent wrong by one step makes: the
         # synthesis is nearly orthonormal.
         energy = (PIXELS_PER_LATENT * self.network.integer.steps(self.index)).float().square()
+        error_bits = self.error_bits
+        per_row = error_bits[:, None] if isinstance(error_bits, Tensor) else error_bits
+        return energy * RDOQ_DISTORTION * per_row
+
+    @cached_property
+    def error_bits(self) -> Tensor | float:
+        """λ: bits of a block that a squared error of one 8-bit value is worth, or of each (n,)."""
         if isinstance(self.index, int):
-            return energy * _distortion_weight(self.index)
-        weights = [_distortion_weight(index) for index in range(QUALITY_COUNT)]
-        return energy * torch.tensor(weights, device=energy.device)[self.index, None]
+            return _error_bits(self.index)
+        bits = [_error_bits(index) for index in range(QUALITY_COUNT)]
+        return torch.tensor(bits, device=self.index.device)[self.index]
 
     def saving_per_distortion(
         self, part: slice, values: Tensor, nearest: Tensor, levels: Tensor
@@ -193,9 +200,8 @@ class LatentReader:
         return Received(received, self._cost)
 
 
-def _distortion_weight(index: int) -> float:
-    """What a squared error of 8-bit values is worth, in bits."""
-    return RDOQ_DISTORTION * lmbda(MIN_QUALITY + index / QUALITY_STEPS) / (3 * 255**2)
+def _error_bits(index: int) -> float:
+    return lmbda(MIN_QUALITY + index / QUALITY_STEPS) / (3 * 255**2)
 
 
 def _savings(tables: ProbabilityTables) -> Tensor:

@@ -23,7 +23,7 @@ from lbbic_engine.codec import (
 )
 from lbbic_engine.coding import decoder, encoder
 from lbbic_engine.coding.assemble import GREY
-from lbbic_engine.coding.latents import LatentWriter
+from lbbic_engine.coding.block_choice import BlockChoice
 from lbbic_engine.coding.results import Progress
 from lbbic_engine.errors import Cancelled, CorruptDataError, LbbicError, UnknownWeightsError
 from lbbic_engine.layout import tiles
@@ -331,14 +331,14 @@ def test_what_is_sent_stays_the_picture_while_its_reconstruction_is_made(
 ) -> None:
     sent: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]] = []
 
-    class Spy(LatentWriter):
+    class Spy(BlockChoice):
         def __init__(
             self, network: LoadedModel, index: int, sink: SymbolSink, blocks: NDArray[np.uint8]
         ) -> None:
             super().__init__(network, index, sink, blocks)
             sent.append((blocks, blocks.copy()))
 
-    monkeypatch.setattr(encoder, "LatentWriter", Spy)
+    monkeypatch.setattr(encoder, "BlockChoice", Spy)
     compress(picture_of(photograph), 2)
     ((after, before),) = sent
     assert np.array_equal(after, before)

@@ -19,15 +19,16 @@ from tqdm import tqdm
 
 from lbbic_engine.bitstream.entropy import Levels, Symbols
 from lbbic_engine.bitstream.tables import symbol_cost
+from lbbic_engine.coding.block_choice import BlockChoice, ChoosingModel
 from lbbic_engine.coding.block_loop import code_grids
 from lbbic_engine.coding.candidates import SEARCHES
-from lbbic_engine.coding.latents import LatentWriter, SymbolWriter
+from lbbic_engine.coding.latents import SymbolWriter
 from lbbic_engine.coding.symbol_search import SymbolSearch
 from lbbic_engine.config import QUALITY_COUNT, QUALITY_STEPS
 from lbbic_engine.layout.blocks import merge_blocks, split_blocks
 from lbbic_engine.layout.wavefront import Grid, coding_order, flip_blocks
 from lbbic_engine.networks import weights
-from lbbic_engine.networks.block_model import SymbolPort
+from lbbic_engine.networks.block_model import BlockModel, SymbolPort
 from lbbic_engine.networks.float_network import PIXEL_OFFSET
 from lbbic_engine.networks.weights import LoadedModel
 from training.shared import dataset
@@ -111,7 +112,7 @@ def code(
     flip_blocks(blocks, order.flips, size)
     bounds = np.cumsum([grid.rows * grid.columns for grid in grids])
     sink = _Bits(network)
-    model = network.integer.at_quality(index)
+    model: BlockModel = network.integer.at_quality(index)
     writer: SymbolPort
     if thorough:
         symbols = []
@@ -122,7 +123,8 @@ def code(
             symbols.append(search.symbols)
         writer = SymbolWriter(sink, torch.cat(symbols))
     else:
-        writer = LatentWriter(network, index, sink, blocks)
+        writer = BlockChoice(network, index, sink, blocks.copy())
+        model = ChoosingModel(model, writer)
     bits = np.empty(len(blocks), np.float32)
     for front, state in code_grids(model, grids, writer):
         values = state[:, : blocks.shape[1]].to(torch.int16) + PIXEL_OFFSET

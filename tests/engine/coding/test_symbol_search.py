@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from lbbic_engine import codec
 from lbbic_engine.codec import compress, compress_batch, decompress
-from lbbic_engine.coding import candidates
+from lbbic_engine.coding import block_choice, candidates
 from lbbic_engine.coding.candidates import SEARCHES, Candidates, CandidateWriter, Tally
 from lbbic_engine.coding.latents import SymbolWriter
 from lbbic_engine.coding.results import Compressed, Progress
-from lbbic_engine.config import EFFORTS, lmbda
+from lbbic_engine.coding.symbol_search import LMBDA_SPREAD
+from lbbic_engine.config import EFFORTS, lmbda, spread_lmbda
 from lbbic_engine.errors import Cancelled
 from lbbic_engine.layout import tiles
 from lbbic_engine.layout.blocks import split_blocks
@@ -31,10 +32,11 @@ def picture_of(pixels: NDArray[np.uint8]) -> Picture:
 
 
 def cost(pixels: NDArray[np.uint8], compressed: Compressed) -> float:
-    """R + λD, without the container's bytes."""
+    """R + λD, without the container's bytes; λ is at most that of the search."""
+    weight = min(lmbda(compressed.quality), spread_lmbda(compressed.quality, LMBDA_SPREAD))
     payload = codec.read_info(compressed.data).payload_bytes
     mse = 10 ** (-metrics.psnr(pixels, compressed.reconstruction) / 10)
-    return 8 * payload / pixels[..., 0].size + lmbda(compressed.quality) * mse
+    return 8 * payload / pixels[..., 0].size + weight * mse
 
 
 @pytest.mark.parametrize("quality", [1, 4, 8])
@@ -83,6 +85,7 @@ def test_ways_that_are_alike_are_the_fast_encoders(
     monkeypatch.setattr(candidates, "VARIATION", 0.0)
     monkeypatch.setattr(candidates, "OUTWARD_BITS", 1e-9)
     monkeypatch.setattr(candidates, "OVERSHOOT", 0.0)
+    monkeypatch.setattr(block_choice, "CANDIDATES", (1.0,))
     picture = picture_of(photograph)
     assert compress(picture, 4, effort=effort).data == compress(picture, 4).data
 
