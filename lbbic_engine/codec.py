@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from lbbic_engine.bitstream.container import MAX_PIXELS, parse_container, read_outline
 from lbbic_engine.bitstream.quality_map import BlockIndexes, spread, to_indexes
 from lbbic_engine.coding.assemble import NOTHING, Region
-from lbbic_engine.coding.candidates import SEARCHES, work_of_a_block
 from lbbic_engine.coding.decoder import (
     DecodeJob,
     decode_tiles,
@@ -41,6 +40,7 @@ from lbbic_engine.coding.results import (
     ReportProgress,
     raise_if_cancelled,
 )
+from lbbic_engine.coding.search.candidates import SEARCHES, work_of_a_block
 from lbbic_engine.coding.strips import EncoderSettings, decode_strips, encode_strips
 from lbbic_engine.config import EFFORTS, QUALITY_STEPS, TUNES, Config, ModelConfig, quality_index
 from lbbic_engine.devices import CodingThread, choose_device, device_failures

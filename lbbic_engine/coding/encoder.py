@@ -23,13 +23,13 @@ from lbbic_engine.coding.assemble import (
     pixel_values,
     quality_of_tiles,
 )
-from lbbic_engine.coding.block_choice import BlockChoice, ChoosingModel
 from lbbic_engine.coding.block_loop import code_grids
-from lbbic_engine.coding.candidates import SearchSettings
 from lbbic_engine.coding.latents import LatentWriter, SymbolWriter
 from lbbic_engine.coding.refine import STRENGTHS, refine_tile, squared_error
 from lbbic_engine.coding.results import Compressed, Pixels
-from lbbic_engine.coding.symbol_search import SymbolSearch
+from lbbic_engine.coding.search.block_choice import BlockChoice, ChoosingModel
+from lbbic_engine.coding.search.candidates import SearchSettings
+from lbbic_engine.coding.search.symbol_search import SymbolSearch
 from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS, ModelConfig, lmbda
 from lbbic_engine.layout import coarse
 from lbbic_engine.layout.blocks import split_blocks

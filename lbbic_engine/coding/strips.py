@@ -13,7 +13,6 @@ from typing import TypeVar
 from lbbic_engine.bitstream.chunks import Segment
 from lbbic_engine.bitstream.container import Container
 from lbbic_engine.bitstream.quality_map import BlockIndexes
-from lbbic_engine.coding.candidates import SearchSettings, work_of_a_block
 from lbbic_engine.coding.decoder import DecodeJob, decode_tiles
 from lbbic_engine.coding.encoder import EncodeJob, Reconstructions, encode_tiles
 from lbbic_engine.coding.results import (
@@ -23,6 +22,7 @@ from lbbic_engine.coding.results import (
     ProgressReporter,
     ReportProgress,
 )
+from lbbic_engine.coding.search.candidates import SearchSettings, work_of_a_block
 from lbbic_engine.devices import CodingThread, device_failures
 from lbbic_engine.layout.tiles import Tile
 from lbbic_engine.networks import weights as weights_files

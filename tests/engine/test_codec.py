@@ -23,8 +23,8 @@ from lbbic_engine.codec import (
 )
 from lbbic_engine.coding import decoder, encoder
 from lbbic_engine.coding.assemble import GREY
-from lbbic_engine.coding.block_choice import BlockChoice
 from lbbic_engine.coding.results import Progress
+from lbbic_engine.coding.search.block_choice import BlockChoice
 from lbbic_engine.errors import Cancelled, CorruptDataError, LbbicError, UnknownWeightsError
 from lbbic_engine.layout import tiles
 from lbbic_engine.layout.blocks import merge_blocks

@@ -19,11 +19,11 @@ from tqdm import tqdm
 
 from lbbic_engine.bitstream.entropy import Levels, Symbols
 from lbbic_engine.bitstream.tables import symbol_cost
-from lbbic_engine.coding.block_choice import BlockChoice, ChoosingModel
 from lbbic_engine.coding.block_loop import code_grids
-from lbbic_engine.coding.candidates import SEARCHES
 from lbbic_engine.coding.latents import SymbolWriter
-from lbbic_engine.coding.symbol_search import SymbolSearch
+from lbbic_engine.coding.search.block_choice import BlockChoice, ChoosingModel
+from lbbic_engine.coding.search.candidates import SEARCHES
+from lbbic_engine.coding.search.symbol_search import SymbolSearch
 from lbbic_engine.config import QUALITY_COUNT, QUALITY_STEPS
 from lbbic_engine.layout.blocks import merge_blocks, split_blocks
 from lbbic_engine.layout.wavefront import Grid, coding_order, flip_blocks

@@ -5,8 +5,9 @@ import pytest
 from numpy.typing import NDArray
 
 from lbbic_engine.codec import compress, compress_batch, decompress, read_info
-from lbbic_engine.coding import block_choice, encoder
+from lbbic_engine.coding import encoder
 from lbbic_engine.coding.results import Compressed
+from lbbic_engine.coding.search import block_choice
 from lbbic_engine.config import PaperConfig, lmbda
 from lbbic_engine.layout import tiles
 from lbbic_engine.pictures.picture import Picture

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from lbbic_engine import codec
 from lbbic_engine.codec import compress, compress_batch, decompress
-from lbbic_engine.coding import block_choice, candidates
-from lbbic_engine.coding.candidates import SEARCHES, Candidates, CandidateWriter, Tally
 from lbbic_engine.coding.latents import SymbolWriter
 from lbbic_engine.coding.results import Compressed, Progress
-from lbbic_engine.coding.symbol_search import LMBDA_SPREAD
+from lbbic_engine.coding.search import block_choice, candidates
+from lbbic_engine.coding.search.candidates import SEARCHES, Candidates, CandidateWriter, Tally
+from lbbic_engine.coding.search.symbol_search import LMBDA_SPREAD
 from lbbic_engine.config import EFFORTS, lmbda, spread_lmbda
 from lbbic_engine.errors import Cancelled
 from lbbic_engine.layout import tiles

@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lbbic_engine.coding.candidates import Candidates, CandidateWriter, SearchSettings
+from lbbic_engine.coding.search.candidates import Candidates, CandidateWriter, SearchSettings
 from lbbic_engine.config import MIN_QUALITY, QUALITY_COUNT, QUALITY_STEPS, spread_lmbda
 from lbbic_engine.layout.wavefront import Grid, StateFlip, coding_order, front_numbers
 from lbbic_engine.networks.block_model import BlockModel, Quality
