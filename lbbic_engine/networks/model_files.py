@@ -65,7 +65,7 @@ def is_sound(path: Path, config: AnyConfig, identity: bytes, prefix: str = "") -
 
 def unknown(detail: str) -> UnknownWeightsError:
     """Return the error, which also names the invalid files."""
-    return UnknownWeightsError("Unknown model", " ".join([detail, *_rejected.values()]))
+    return UnknownWeightsError("Unknown model", " ".join([detail, *rejected()]))
 
 
 def not_installed(what: str, identity: bytes) -> UnknownWeightsError:
@@ -74,6 +74,11 @@ def not_installed(what: str, identity: bytes) -> UnknownWeightsError:
         f"The file was {what} model {identity.hex()}, which is not installed; a newer version of "
         "this program may include it."
     )
+
+
+def rejected() -> tuple[str, ...]:
+    """Return a sentence for each file that was found to be invalid so far."""
+    return tuple(_rejected.values())
 
 
 def read_header(path: Path) -> tuple[dict[str, Any], Header]:

@@ -121,6 +121,7 @@ class InstalledModels:
     """What is installed, the model that comes with the app first."""
 
     installed: tuple[Model, ...]
+    rejected: tuple[str, ...] = ()  # a sentence for each file that cannot be used
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ class Networks(QObject):
         self._wanted = _wanted(settings.values)
         self.installed: tuple[Model, ...] = ()
         self._by_name: dict[str, Model] = {}
+        self._rejected: frozenset[str] = frozenset()
         self.ready: Ready | None = None  # once the first model is loaded
         settings.changed.connect(self._on_settings)
 
@@ -73,25 +74,29 @@ class Networks(QObject):
 
     def _on_report(self, report: Report) -> None:
         if isinstance(report, InstalledModels):
-            self._take(report.installed)
+            self._take(report)
 
     def _on_found(self, answer: InstalledModels | Problem | Stopped) -> None:
         match answer:
-            case InstalledModels(installed):
-                self._take(installed)
+            case InstalledModels():
+                self._take(answer)
             case Problem():
                 self.failed.emit(answer)
 
-    def _take(self, installed: tuple[Model, ...]) -> None:
+    def _take(self, models: InstalledModels) -> None:
         """Note what is installed; the app's own model takes the place of one that is gone."""
-        has_changed = installed != self.installed
-        self.installed = installed
-        self._by_name = {model.name: model for model in installed}
+        notices = [words for words in models.rejected if words not in self._rejected]
+        self._rejected = frozenset(models.rejected)
+        has_changed = models.installed != self.installed
+        self.installed = models.installed
+        self._by_name = {model.name: model for model in models.installed}
         if self.chosen() is None:
             name = self._settings.values.model
             self._settings.change(model="")
             words = tr("The model {} is no longer installed; the app's own is used")
-            self.noticed.emit(words.format(name))
+            notices.append(words.format(name))
+        if notices:
+            self.noticed.emit(" ".join(notices))
         if has_changed:
             self.changed.emit()
 

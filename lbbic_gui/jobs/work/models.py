@@ -27,7 +27,7 @@ def warm_up(request: requests.WarmUp, report: OnReport) -> messages.Ready:
 def installed() -> messages.InstalledModels:
     """The installed models; where several have one name, the one that the engine uses."""
     from lbbic_engine.config import QUALITY_COUNT
-    from lbbic_engine.networks import weights
+    from lbbic_engine.networks import model_files, weights
 
     by_name: dict[str, messages.Model] = {}
     for description in weights.installed():
@@ -36,7 +36,8 @@ def installed() -> messages.InstalledModels:
         has_all = all(map(config.offers, range(QUALITY_COUNT)))
         quality = None if has_all else config.default_quality
         by_name.setdefault(name, messages.Model(name, title, description.id.hex(), quality))
-    return messages.InstalledModels(tuple(sorted(by_name.values(), key=lambda model: model.name)))
+    models = tuple(sorted(by_name.values(), key=lambda model: model.name))
+    return messages.InstalledModels(models, model_files.rejected())
 
 
 def weights_name(model: str) -> str:

@@ -22,7 +22,10 @@ _ENDING = {"linux": ".so", "darwin": ".dylib"}  # torch itself does the like on 
 
 @contextmanager
 def quiet_import() -> Iterator[None]:
-    """For the first import of torch and all that is made once with it."""
+    """For the first import of torch and all that is made once with it; does nothing later."""
+    if "torch" in sys.modules:  # or each change of the model would freeze what is garbage by then
+        yield
+        return
     from lbbic_engine.devices import wait_briefly
 
     wait_briefly()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,9 @@ import pytest
 from PySide6.QtCore import QEvent, QPoint, Qt
 from PySide6.QtWidgets import QApplication
 
+from lbbic_engine.networks import model_files
 from lbbic_gui.desktop import file_dialogs
+from lbbic_gui.jobs.work.torch_import import quiet_import
 from lbbic_gui.state.queue_model import State
 from lbbic_gui.state.settings import Settings
 
@@ -164,6 +167,39 @@ def test_models_that_come_and_go_meanwhile_are_noticed(
     user.wait(lambda: window.session.result is first)
     assert "paper is no longer installed" in window.status.notice.text()
     assert not window.inspector.model.isVisible()
+
+
+def test_files_that_are_left_out_are_named_once(
+    folder: Path, shipped_user: Any, draw: Draw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_files, "_rejected", {})
+    user, notices = shipped_user, []
+    user.window.session.networks.noticed.connect(notices.append)
+    (folder / "bad.safetensors").write_bytes((GOLDEN / "paper.safetensors").read_bytes()[:-1])
+    user.drop(draw("a.png"))
+    user.wait_for_result()
+    come_back(user)
+    user.wait(lambda: len(notices) > 0)
+    for _ in range(2):
+        user.window.session.networks.look()
+    (folder / "worse.safetensors").write_bytes(b"")
+    come_back(user)
+    user.wait(lambda: len(notices) > 1)
+    assert [words.split(" cannot be used: ")[0] for words in notices] == [
+        "bad.safetensors",
+        "worse.safetensors",
+    ]
+    assert "worse.safetensors" in user.window.status.notice.text()
+
+
+def test_only_the_first_import_of_torch_freezes_what_there_is() -> None:
+    """Later it would freeze garbage, which would stay."""
+    import torch  # noqa: F401
+
+    before = gc.get_freeze_count()
+    with quiet_import():
+        pass
+    assert gc.get_freeze_count() == before
 
 
 def test_a_damaged_model_is_told_and_another_can_be_chosen(
