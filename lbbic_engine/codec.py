@@ -75,7 +75,8 @@ def compress(
     ``weights`` names the model, ``device`` is auto, cpu or cuda. ``effort`` is fast, or balanced or
     thorough (``symbol_search``): smaller files of the production model in three and in eleven to 24
     times the time.
-    ``refine`` allows the decoder's refinement (``coding.refine``) if it improves the picture.
+    ``refine`` allows the decoder's refinement (``coding.refine``) if it improves the picture, and
+    the correction of slow errors (``layout.coarse``) if it is worth its bytes.
     ``exact`` allows lossless storage if that takes no more bytes, as for many drawings
     (``bitstream.exact``). ``quality_map`` (h, w), of any size, is stretched over the picture; its
     values are added to the quality, which stays within 1 to 8. ``tune`` is psnr, or visual: more

@@ -53,7 +53,7 @@ ANCHORS = {
     "avif444_aom_s4_psnr": "AVIF 4:4:4 (aom, speed 4, tuned for PSNR)",
     "vtm444": "VTM 4:4:4",
 }
-TIMED = 3  # pictures
+TIMED = 2  # pictures
 PAPER_MODELS = "_B8_"  # the eight rates of block8-low and block8-high
 QUALITIES = (1, 3, 5, 8)
 

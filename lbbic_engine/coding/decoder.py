@@ -34,7 +34,7 @@ from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS, Config, ModelConfig
 from lbbic_engine.devices import choose_device
 from lbbic_engine.errors import CorruptDataError, UnrecoverableDataError, damaged
 from lbbic_engine.layout.blocks import grid, merge_blocks, split_blocks
-from lbbic_engine.layout.coarse import Correction, grid_shape
+from lbbic_engine.layout.coarse import Correction, added, grid_shape
 from lbbic_engine.layout.tiles import GROUP_BLOCKS, Tile, are_allowed, cut, group
 from lbbic_engine.layout.wavefront import coding_order, flip_blocks
 from lbbic_engine.networks import refinement_files
@@ -463,8 +463,8 @@ def _corrected_fronts(
     first, columns = tiles[0].first_index, tiles[0].columns
     for front in fronts:
         of_front = changes[front.rows * columns + front.columns - first]
-        blocks = of_front.reshape(front.blocks.shape) + front.blocks
-        yield replace(front, blocks=blocks.clip(0, 255).astype(np.uint8))
+        blocks = added(of_front.reshape(front.blocks.shape), front.blocks)
+        yield replace(front, blocks=blocks)
 
 
 def weights_of(container: Container) -> weights_files.WeightsInfo:

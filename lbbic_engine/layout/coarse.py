@@ -89,7 +89,14 @@ class Correction:
         corrected = np.empty_like(pixels)
         for top in range(0, len(pixels), CELL):  # little memory
             part = pixels[top : top + CELL]
-            sums = self.of_rows(first_row + top, *part.shape[:2]) + part
-            np.minimum(np.maximum(sums, 0, out=sums), 255, out=sums)
-            corrected[top : top + CELL] = sums
+            corrected[top : top + CELL] = added(
+                self.of_rows(first_row + top, *part.shape[:2]), part
+            )
         return corrected
+
+
+def added(change: NDArray[np.int16], pixels: Pixels) -> Pixels:
+    """Return pixels with a change of the same shape, within 0…255."""
+    sums = change + pixels
+    np.minimum(np.maximum(sums, 0, out=sums), 255, out=sums)
+    return sums.astype(np.uint8)
