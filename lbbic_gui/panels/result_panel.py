@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QGridLayout, QVBoxLayout, QWidget
 from lbbic_gui.jobs.messages import Coded, DecodingStarted
 from lbbic_gui.panels.parts import make_label
 from lbbic_gui.session.session import Session
-from lbbic_gui.state.queue_model import Row
+from lbbic_gui.state.row import Row
 from lbbic_gui.style import text
 from lbbic_gui.style.elided_label import ElidedLabel
 from lbbic_gui.style.spoken import Figure

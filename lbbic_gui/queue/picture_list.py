@@ -13,7 +13,8 @@ from PySide6.QtCore import QMimeData, Qt, QUrl, Signal
 from PySide6.QtGui import QDrag, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QAbstractItemView, QListView, QWidget
 
-from lbbic_gui.state.queue_model import ROW, Index, Row
+from lbbic_gui.state.queue_model import ROW, Index
+from lbbic_gui.state.row import Row
 
 
 class PictureList(QListView):

@@ -12,7 +12,8 @@ from lbbic_gui.queue.picture_list import PictureList
 from lbbic_gui.queue.row_delegate import RowDelegate
 from lbbic_gui.session.batch import Total
 from lbbic_gui.session.session import Session
-from lbbic_gui.state.queue_model import ROW, Row
+from lbbic_gui.state.queue_model import ROW
+from lbbic_gui.state.row import Row
 from lbbic_gui.style import text
 from lbbic_gui.style.text import tr
 

@@ -7,7 +7,8 @@ from PySide6.QtGui import QColor, QFont, QImage, QPainter, QPainterPath, QPen
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from lbbic_gui.session.adder import Adder
-from lbbic_gui.state.queue_model import BUSY, ROW, Row, State
+from lbbic_gui.state.queue_model import ROW
+from lbbic_gui.state.row import BUSY, Row, State
 from lbbic_gui.style import theme
 
 ROW_HEIGHT, THUMBNAIL = 72, 48

@@ -18,7 +18,8 @@ from PySide6.QtGui import QImage
 from lbbic_gui.jobs.lanes import Job, Jobs
 from lbbic_gui.jobs.messages import THUMBNAIL, Found, Problem, Source, Stopped, Thumb
 from lbbic_gui.jobs.requests import Find, Thumbnail
-from lbbic_gui.state.queue_model import QueueModel, Row, State
+from lbbic_gui.state.queue_model import QueueModel
+from lbbic_gui.state.row import Row, State
 from lbbic_gui.style import text
 from lbbic_gui.style.text import tr
 

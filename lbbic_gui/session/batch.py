@@ -24,7 +24,8 @@ from lbbic_gui.session.outputs import Outputs
 from lbbic_gui.session.pace import Workload
 from lbbic_gui.session.totals import Totals
 from lbbic_gui.state.networks import Networks
-from lbbic_gui.state.queue_model import QueueModel, Row, State
+from lbbic_gui.state.queue_model import QueueModel
+from lbbic_gui.state.row import Row, State
 from lbbic_gui.state.settings import Preferences, Settings
 
 _USUAL_PIXELS = 4_000_000

@@ -24,7 +24,8 @@ from lbbic_gui.jobs.work.workers import encoding_seconds
 from lbbic_gui.session.pace import Pace
 from lbbic_gui.state.cache import Cache
 from lbbic_gui.state.networks import Networks
-from lbbic_gui.state.queue_model import BUSY, QueueModel, Row, State
+from lbbic_gui.state.queue_model import QueueModel
+from lbbic_gui.state.row import BUSY, Row, State
 from lbbic_gui.state.settings import Settings
 from lbbic_gui.style.text import tr
 

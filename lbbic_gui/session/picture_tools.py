@@ -28,7 +28,7 @@ from lbbic_gui.jobs.naming import free_name
 from lbbic_gui.jobs.requests import CompareAtSize, CompressOnly, Export, FindTarget
 from lbbic_gui.session.command_line import compress_command, decompress_command
 from lbbic_gui.session.session import Session
-from lbbic_gui.state.queue_model import Row
+from lbbic_gui.state.row import Row
 from lbbic_gui.state.samples import is_sample
 from lbbic_gui.style import text
 from lbbic_gui.style.text import tr

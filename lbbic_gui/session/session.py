@@ -17,7 +17,8 @@ from lbbic_gui.session.adder import Adder
 from lbbic_gui.session.batch import Batch
 from lbbic_gui.session.coder import Coder
 from lbbic_gui.state.networks import Networks
-from lbbic_gui.state.queue_model import QueueModel, Row, State
+from lbbic_gui.state.queue_model import QueueModel
+from lbbic_gui.state.row import Row, State
 from lbbic_gui.state.settings import Preferences, Settings
 from lbbic_gui.style.text import tr
 
@@ -117,11 +118,6 @@ class Session(QObject):
 
     # --- the picture on view --------------------------------------------------------------------
 
-    def _reopen(self) -> None:
-        """Read the original again, in another size."""
-        if self.row is not None:
-            self._open(self.row)
-
     def _open(self, row: Row) -> None:
         request = Open(row.source, self.settings.values.longest_side)
         self._opening = self.jobs.submit(request, partial(self._on_opened, row))
@@ -152,15 +148,10 @@ class Session(QObject):
     def _on_settings(self, values: Preferences) -> None:
         before, self._options = self._options, values.options
         if values.options != before:  # the files made so far are others
-            for row in self.queue.rows:
-                if not row.source.is_lbb:
-                    row.points.clear()
+            self.queue.forget_points()
             self.points_changed.emit()
-            if (
-                self.row is not None
-                and self.original
-                and values.longest_side != before.longest_side
-            ):
+            is_resized = values.longest_side != before.longest_side
+            if is_resized and self.row is not None and not self.row.source.is_lbb:
                 self._open(self.row)
             self.code_again()
         elif self.result is not None and self.result.point.quality != self.quality():

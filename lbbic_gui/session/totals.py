@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from PySide6.QtCore import QModelIndex
 
-from lbbic_gui.state.queue_model import QueueModel, Row, State
+from lbbic_gui.state.queue_model import QueueModel
+from lbbic_gui.state.row import Row, State
 
 
 class Sums(NamedTuple):

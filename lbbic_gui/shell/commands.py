@@ -16,7 +16,7 @@ from lbbic_gui.painting.view_options import Mode
 from lbbic_gui.session.picture_tools import PictureTools
 from lbbic_gui.session.session import Session
 from lbbic_gui.shell.undo import Change, Removal
-from lbbic_gui.state.queue_model import Row
+from lbbic_gui.state.row import Row
 from lbbic_gui.state.samples import sample_source
 from lbbic_gui.viewer.viewer import Viewer
 

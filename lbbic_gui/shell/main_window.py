@@ -34,7 +34,7 @@ from lbbic_gui.shell.empty_state import EmptyState
 from lbbic_gui.shell.recent_menu import RecentMenu
 from lbbic_gui.shell.status_bar import StatusBar
 from lbbic_gui.shell.toolbar import Toolbar
-from lbbic_gui.state.queue_model import Row
+from lbbic_gui.state.row import Row
 from lbbic_gui.state.settings import Preferences, Settings
 from lbbic_gui.style import theme
 from lbbic_gui.style.room import room

@@ -7,7 +7,8 @@ from typing import Generic, TypeVar
 
 from PySide6.QtGui import QUndoCommand
 
-from lbbic_gui.state.queue_model import QueueModel, Row
+from lbbic_gui.state.queue_model import QueueModel
+from lbbic_gui.state.row import Row
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ from PySide6.QtCore import QObject, Signal
 from lbbic_gui.jobs.lanes import Jobs
 from lbbic_gui.jobs.messages import InstalledModels, Model, Problem, Ready, Report, Stopped
 from lbbic_gui.jobs.requests import FindModels, WarmUp
-from lbbic_gui.state.queue_model import Row
+from lbbic_gui.state.row import Row
 from lbbic_gui.state.settings import Preferences, Settings
 from lbbic_gui.style.text import tr
 

@@ -24,7 +24,7 @@ from lbbic_gui.painting.overlays import Overlay, make_map
 from lbbic_gui.painting.view_options import Mode
 from lbbic_gui.session.picture_tools import PictureTools
 from lbbic_gui.session.session import Session
-from lbbic_gui.state.queue_model import Row
+from lbbic_gui.state.row import Row
 from lbbic_gui.style import text
 from lbbic_gui.style.spoken import announce
 from lbbic_gui.viewer.canvas import Canvas

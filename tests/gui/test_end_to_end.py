@@ -16,7 +16,7 @@ from PySide6.QtCore import Qt
 
 from lbbic_engine.resources import FOLDER
 from lbbic_gui.desktop import file_dialogs
-from lbbic_gui.state.queue_model import State
+from lbbic_gui.state.row import State
 
 CTRL = Qt.KeyboardModifier.ControlModifier
 

@@ -15,7 +15,8 @@ from lbbic_gui.jobs.naming import fill, free_name, is_pattern, output_path
 from lbbic_gui.painting import overlays
 from lbbic_gui.painting.viewport import Viewport
 from lbbic_gui.panels.rate_plot import estimate
-from lbbic_gui.state.queue_model import QueueModel, Row, State
+from lbbic_gui.state.queue_model import QueueModel
+from lbbic_gui.state.row import Row, State
 from lbbic_gui.state.settings import Preferences, Settings
 from lbbic_gui.style import text, theme
 

@@ -13,7 +13,7 @@ from PySide6.QtGui import QGuiApplication
 from lbbic_engine import codec
 from lbbic_gui.desktop import file_dialogs, reveal
 from lbbic_gui.queue import destination as destination_module
-from lbbic_gui.state.queue_model import State
+from lbbic_gui.state.row import State
 
 Draw = Callable[..., Path]
 CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier

@@ -11,7 +11,7 @@ from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication
 
 from lbbic_engine import codec, load_picture
-from lbbic_gui.state.queue_model import State
+from lbbic_gui.state.row import State
 
 Draw = Callable[..., Path]
 CTRL = Qt.KeyboardModifier.ControlModifier

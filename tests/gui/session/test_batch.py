@@ -20,7 +20,7 @@ from lbbic_gui.jobs import requests
 from lbbic_gui.jobs.messages import Saved, Step
 from lbbic_gui.jobs.tasks import Tasks
 from lbbic_gui.session.batch import Total
-from lbbic_gui.state.queue_model import State
+from lbbic_gui.state.row import State
 
 Draw = Callable[..., Path]
 CTRL = Qt.KeyboardModifier.ControlModifier

@@ -12,7 +12,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 
 from lbbic_engine.cli import main
-from lbbic_gui.state.queue_model import State
+from lbbic_gui.state.row import State
 
 
 @pytest.mark.parametrize("changes", [{}, {"quality": 5.5, "longest_side": 40, "keep_exif": False}])

@@ -12,7 +12,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QImage
 
 from lbbic_gui.desktop import file_dialogs
-from lbbic_gui.state.queue_model import State
+from lbbic_gui.state.row import State
 
 Draw = Callable[..., Path]
 CTRL = Qt.KeyboardModifier.ControlModifier

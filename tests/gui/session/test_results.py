@@ -15,7 +15,7 @@ from PySide6.QtCore import Qt
 from lbbic_gui.jobs.messages import FileVersion, Source
 from lbbic_gui.jobs.requests import Code
 from lbbic_gui.state.cache import Cache
-from lbbic_gui.state.queue_model import State
+from lbbic_gui.state.row import State
 
 Draw = Callable[..., Path]
 CTRL = Qt.KeyboardModifier.ControlModifier

@@ -12,7 +12,7 @@ from PySide6.QtCore import Qt
 
 from lbbic_gui.desktop import file_dialogs
 from lbbic_gui.dialogs.export_dialog import ExportDialog
-from lbbic_gui.state.queue_model import State
+from lbbic_gui.state.row import State
 from lbbic_gui.style import text
 
 Draw = Callable[..., Path]

@@ -14,7 +14,7 @@ from PySide6.QtCore import Qt
 from lbbic_engine.codec import read_info
 from lbbic_engine.pictures.read import load_picture
 from lbbic_gui.desktop import file_dialogs
-from lbbic_gui.state.queue_model import State
+from lbbic_gui.state.row import State
 
 Draw = Callable[..., Path]
 CTRL = Qt.KeyboardModifier.ControlModifier

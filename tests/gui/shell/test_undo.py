@@ -10,7 +10,7 @@ from PySide6.QtCore import QPoint, Qt
 
 from lbbic_gui.painting.overlays import Overlay
 from lbbic_gui.shell.commands import MAX_UNDO
-from lbbic_gui.state.queue_model import State
+from lbbic_gui.state.row import State
 
 Draw = Callable[..., Path]
 CTRL = Qt.KeyboardModifier.ControlModifier

@@ -17,7 +17,7 @@ from lbbic_engine.errors import Cancelled, GpuError
 from lbbic_gui.desktop import file_dialogs
 from lbbic_gui.painting.overlays import Overlay
 from lbbic_gui.painting.view_options import Mode
-from lbbic_gui.state.queue_model import State
+from lbbic_gui.state.row import State
 from lbbic_gui.style import theme
 
 Draw = Callable[..., Path]

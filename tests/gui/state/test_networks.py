@@ -16,7 +16,7 @@ from PySide6.QtWidgets import QApplication
 from lbbic_engine.networks import model_files
 from lbbic_gui.desktop import file_dialogs
 from lbbic_gui.jobs.work.torch_import import quiet_import
-from lbbic_gui.state.queue_model import State
+from lbbic_gui.state.row import State
 from lbbic_gui.state.settings import Settings
 
 Draw = Callable[..., Path]

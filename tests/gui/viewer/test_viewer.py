@@ -13,7 +13,7 @@ from PySide6.QtCore import QPoint, Qt
 from lbbic_engine import load_picture
 from lbbic_gui.painting.overlays import Overlay
 from lbbic_gui.painting.view_options import Mode
-from lbbic_gui.state.queue_model import State
+from lbbic_gui.state.row import State
 from lbbic_gui.viewer.timeline import STILLS
 
 Draw = Callable[..., Path]

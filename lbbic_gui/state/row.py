@@ -1,0 +1,132 @@
+"""A picture of the queue: its state, progress and result. No widgets, no work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+
+from PySide6.QtGui import QImage
+
+from lbbic_gui.jobs.messages import EncodeOptions, FileVersion, Point, Problem, Source
+from lbbic_gui.style import text
+from lbbic_gui.style.text import tr
+
+
+class State(Enum):
+    """Where a picture stands."""
+
+    NEW = "new"
+    WAITING = "waiting"
+    WORKING = "working"
+    CODED = "coded"
+    SAVED = "saved"
+    SKIPPED = "skipped"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+BUSY = (State.WAITING, State.WORKING)
+
+
+@dataclass(eq=False)
+class Row:
+    """A picture of the queue; its pixels live elsewhere, and only while it is on view."""
+
+    source: Source
+    base: Path | None = None  # the folder it was found below
+    state: State = State.NEW
+    stage: str = ""
+    progress: float = 0.0
+    thumbnail: QImage | None = None
+    file_bytes: int = 0
+    width: int = 0
+    height: int = 0
+    override: float | None = None  # a quality of its own
+    version: FileVersion | None = None  # of the file that the points were made of
+    points: dict[float, Point] = field(default_factory=dict)  # by the options of now, by quality
+    result_bytes: int = 0
+    saved_path: Path | None = None
+    saved_as: tuple[float, EncodeOptions] | None = None  # what is saved, or was there already
+    skipped: str = ""  # why nothing was written, as ``Saved`` has it
+    notices: tuple[str, ...] = ()  # what of the picture is not in the file
+    problem: Problem | None = None
+    savings: int = 0  # that the batch has still to do
+    partial: bool = False  # what is left of a damaged file is shown
+
+    def note(self, point: Point) -> None:
+        """Keep a file that was made of the picture; those of another version of it go."""
+        if point.version != self.version:
+            self.points.clear()
+            self.version = point.version
+        self.points[point.quality] = point
+
+    def follow_file(self) -> bool:
+        """Forget what was made of a file that is another one now; returns whether it is."""
+        version = self.source.version()
+        if self.version is None or version in (None, self.version):
+            return False
+        self.points.clear()
+        self.version, self.saved_as, self.result_bytes = None, None, 0
+        return True
+
+    def rest(self, quality: float, options: EncodeOptions, *, stopped: bool = False) -> None:
+        """Nothing is done for it now: be what it is without, at the quality that is set."""
+        self.progress = 0.0
+        if self.savings:
+            self.state = State.WAITING
+        elif self.problem is not None:
+            self.state = State.FAILED
+        elif self.saved_as == (quality, options):
+            self.state = State.SKIPPED if self.skipped else State.SAVED
+        elif quality in self.points or (self.source.is_lbb and self.points):
+            self.state = State.CODED
+        else:
+            self.state = State.STOPPED if stopped else State.NEW
+
+    def status(self) -> str:
+        """The state in a few words."""
+        match self.state:
+            case State.WAITING:
+                return tr("Waiting")
+            case State.WORKING:
+                return text.progress(self.stage, self.progress)
+            case State.FAILED:
+                return self.problem.title if self.problem else tr("Failed")
+            case State.STOPPED:
+                return tr("Stopped")
+            case State.SKIPPED:
+                if self.skipped == "larger":
+                    return tr("Original kept: it is smaller")
+                return tr("Skipped: the file exists")
+            case State.SAVED | State.CODED if self.result_bytes:
+                return self._result()
+        return text.size(self.file_bytes) if self.file_bytes else tr("Added")
+
+    def columns(self) -> tuple[str, str, str]:
+        """State, size and saving; the last two are empty while there is no result."""
+        if self.state not in (State.SAVED, State.CODED) or not self.result_bytes:
+            return self.status(), "", ""
+        if self.source.is_lbb or not self.file_bytes:
+            return "", text.size(self.result_bytes), ""
+        state = tr("Saved") if self.state is State.SAVED else tr("Ready")
+        saving = text.saving(self.file_bytes, self.result_bytes)
+        return state, text.size(self.result_bytes), saving
+
+    @property
+    def saving(self) -> float:
+        """The part of its file that its result does without; 0 as long as there is none."""
+        return (
+            1 - self.result_bytes / self.file_bytes if self.result_bytes and self.file_bytes else 0
+        )
+
+    @property
+    def has_grown(self) -> bool:
+        """Whether its result is larger than its file."""
+        return self.state in (State.SAVED, State.CODED) and self.result_bytes > self.file_bytes > 0
+
+    def _result(self) -> str:
+        if self.source.is_lbb or not self.file_bytes:
+            return text.size(self.result_bytes)
+        saved = text.saving(self.file_bytes, self.result_bytes)
+        return f"{saved}  ·  {text.size(self.file_bytes)} → {text.size(self.result_bytes)}"
