@@ -111,8 +111,8 @@ def test_permissions_go_along_and_the_date_if_wanted(
 
 
 def test_an_original_that_is_smaller_is_kept_when_asked(user: Any, tmp_path: Path) -> None:
-    path = tmp_path / "a.png"
-    Image.new("RGB", (16, 16), "teal").save(path)
+    path = tmp_path / "a.webp"
+    Image.new("RGB", (16, 16), "teal").save(path, lossless=True)
     user.window.settings.change(skip_larger=True)
     user.drop(path)
     compress_all(user, expected=State.SKIPPED)
