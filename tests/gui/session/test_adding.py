@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication
@@ -58,6 +60,23 @@ def test_bad_files_among_good_ones_become_states_of_their_rows(
     user.window.queue.select(user.rows[1])
     user.wait_for_result()
     assert not user.window.viewer.banner.isVisible()
+
+
+def test_a_heic_picture_is_coded_or_its_row_says_which_package_is_missing(
+    user: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heic = Path(__file__).parents[2] / "engine" / "pictures" / "extra" / "turned.heic"
+    user.drop(heic)
+    user.wait_for_result()
+    assert (user.rows[0].width, user.rows[0].height) == (32, 48)
+    monkeypatch.setitem(sys.modules, "pi_heif", None)
+    copy = tmp_path / "other.heic"
+    copy.write_bytes(heic.read_bytes())
+    user.drop(copy)
+    user.wait(lambda: len(user.rows) == 2 and user.rows[1].state is State.FAILED)
+    user.window.queue.select(user.rows[1])
+    user.wait(lambda: user.window.viewer.banner.isVisible())
+    assert "lbbic[heif]" in user.window.viewer.banner.detail.text()
 
 
 def test_broken_files_are_marked_when_they_are_added(user: Any, draw: Draw, tmp_path: Path) -> None:
