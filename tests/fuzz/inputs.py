@@ -204,7 +204,11 @@ def corpus() -> dict[str, bytes]:
         "no map": join(mapped_start, [mapped[0], *mapped[2:]]),
         "two maps": join(mapped_start, [*mapped[:2], *mapped[1:]]),
         "map for large picture": join(
-            mapped_start, [(b"H", sized(2**14, 2**14, 64, flags=16)), mapped[1], *mapped[2:]]
+            mapped_start, [(b"H", sized(2**14, 2**14, 64, flags=16)), mapped[1], mapped[-1]]
+        ),
+        "map of many groups": join(
+            mapped_start,
+            [(b"H", sized(2**14, 2**14, 64, flags=16)), (b"M", b"\x01" + bytes(4)), mapped[-1]],
         ),
         "cut": plain[: len(plain) // 2],
     }

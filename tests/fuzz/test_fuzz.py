@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import sys
+import threading
+import tracemalloc
 import warnings
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from itertools import islice
+from typing import Any
+from unittest.mock import patch
 
 import pytest
 
 from lbbic_engine import codec
+from lbbic_engine.bitstream.bodies import MAX_METADATA_BYTES
+from lbbic_engine.coding import decoder
 from lbbic_engine.errors import LbbicError
 from tests.fuzz import targets
 from tests.fuzz.inputs import GOLDEN, corpus
@@ -45,6 +52,7 @@ CORPUS = (
     "no map",
     "two maps",
     "map for large picture",
+    "map of many groups",
     "cut",
 )
 
@@ -82,3 +90,51 @@ def test_files_that_were_made_to_cost_much_are_refused(name: str) -> None:
     with suppress(LbbicError):
         codec.decompress(data, partial=True, max_pixels=2**24)
     codec.read_info(data)
+
+
+@pytest.mark.parametrize("name", CORPUS)
+def test_they_cost_what_they_have_bytes_for(name: str) -> None:
+    """Allocations, blocks and calls are counted, not seconds; metadata may have 8 MiB each."""
+    data = corpus()[name]
+    uses: list[Callable[[], object]] = [
+        lambda: codec.decompress(data, max_pixels=targets.MOST_PIXELS),
+        lambda: codec.decompress(data, max_pixels=targets.MOST_PIXELS, partial=True),
+        lambda: list(codec.decode_progressively(data, max_pixels=targets.MOST_PIXELS)),
+        lambda: codec.decompress_region(data, 0, 0, 8, 8),
+        lambda: codec.read_info(data),
+    ]
+    for use in uses:
+        with suppress(LbbicError):
+            use()  # loads what is loaded but once
+        with cost() as found, suppress(LbbicError):
+            use()
+        assert found["bytes"] < 3 * MAX_METADATA_BYTES + 8 * len(data)
+        assert found["blocks"] <= 64
+        assert found["calls"] < 20_000 + 20 * len(data)
+
+
+@contextmanager
+def cost() -> Iterator[dict[str, int]]:
+    """The most bytes allocated at a time, blocks that went through networks, and calls."""
+    found = dict.fromkeys(("bytes", "blocks", "calls"), 0)
+    code_grids = decoder.code_grids
+
+    def counting(*args: Any) -> Iterator[Any]:
+        for front, state in code_grids(*args):
+            found["blocks"] += len(front)
+            yield front, state
+
+    def count(_frame: object, event: str, _argument: object) -> None:
+        found["calls"] += event in ("call", "c_call")
+
+    tracemalloc.start()
+    threading.setprofile(count)
+    sys.setprofile(count)
+    try:
+        with patch.object(decoder, "code_grids", counting):
+            yield found
+    finally:
+        sys.setprofile(None)
+        threading.setprofile(None)
+        found["bytes"] = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
