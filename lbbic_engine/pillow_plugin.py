@@ -14,14 +14,19 @@ from typing import IO, Any
 from PIL import Image, ImageFile
 
 from lbbic_engine.bitstream.container import MAX_PIXELS, SIGNATURE, read_outline
-from lbbic_engine.config import EFFORTS, quality_index
+from lbbic_engine.config import EFFORTS, TUNES, quality_index
 from lbbic_engine.devices import choose_device
 from lbbic_engine.errors import LbbicError, NotLbbicError
 from lbbic_engine.pictures.picture import attach_metadata, to_image
 from lbbic_engine.pictures.read import load_picture
 
 FORMAT = "LBBIC"
-_DEFAULTS = {"quality": 4.0, "device": "auto", "effort": EFFORTS[0]}
+_DEFAULTS: dict[str, Any] = {
+    "device": "auto",
+    "effort": EFFORTS[0],
+    "tune": TUNES[0],
+    "exact": True,
+}
 
 
 def register() -> None:
@@ -75,7 +80,8 @@ def _accept(prefix: bytes) -> bool:
 
 
 def _save(image: Image.Image, fp: IO[bytes], filename: str | bytes) -> None:
-    """Options: ``quality`` 1…8 (4), ``effort``, ``device``; icc_profile, exif, xmp to replace.
+    """Options: ``quality`` 1…8 (4), ``effort``, ``tune``, ``exact``, ``device``; icc_profile, exif,
+    xmp to replace.
 
     ValueError or TypeError for invalid options, before any work. Pillow has opened the file by
     then: it removes a new file, but an existing file has been emptied.
@@ -83,14 +89,16 @@ def _save(image: Image.Image, fp: IO[bytes], filename: str | bytes) -> None:
     from lbbic_engine.codec import compress
 
     options = image.encoderinfo
-    quality, device, effort = (options.get(key, value) for key, value in _DEFAULTS.items())
+    quality = options.get("quality", 4.0)
+    chosen = {key: options.get(key, value) for key, value in _DEFAULTS.items()}
     quality_index(quality)
-    choose_device(device)
-    if effort not in EFFORTS:
-        raise ValueError(f"effort must be one of {', '.join(EFFORTS)}, not {effort}")
+    choose_device(chosen["device"])
+    for name, values in (("effort", EFFORTS), ("tune", TUNES)):
+        if chosen[name] not in values:
+            raise ValueError(f"{name} must be one of {', '.join(values)}, not {chosen[name]}")
     with _pillow_errors():
         picture = load_picture(_with_metadata(image, options))
-        compressed = compress(picture, quality, device=device, effort=effort)
+        compressed = compress(picture, quality, **chosen)
     for notice in picture.notices:
         warnings.warn(notice.text, stacklevel=3)
     fp.write(compressed.data)

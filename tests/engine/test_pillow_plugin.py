@@ -41,8 +41,10 @@ class StubCodec:
         *,
         device: str = "auto",
         effort: str = "fast",
+        tune: str = "psnr",
+        exact: bool = True,
     ) -> SimpleNamespace:
-        self.calls.append(("compress", quality, device, effort))
+        self.calls.append(("compress", quality, device, effort, tune, exact))
         raw = picture.pixels.tobytes()
         height, width, _ = picture.pixels.shape
         container = Container(
@@ -104,7 +106,7 @@ def test_opening_does_not_decode_and_loading_decodes_once(tmp_path: Path, codec:
     Image.new("RGB", (3, 2)).save(
         tmp_path / "picture.lbb", quality=6.5, device="cpu", effort="thorough"
     )
-    assert codec.calls.pop() == ("compress", 6.5, "cpu", "thorough")
+    assert codec.calls.pop() == ("compress", 6.5, "cpu", "thorough", "psnr", True)
     with Image.open(tmp_path / "picture.lbb") as image:
         assert codec.calls == []
         image.load()
@@ -115,7 +117,13 @@ def test_opening_does_not_decode_and_loading_decodes_once(tmp_path: Path, codec:
 
 def test_the_quality_is_4_unless_told(codec: StubCodec) -> None:
     Image.new("L", (3, 2)).save(io.BytesIO(), FORMAT)
-    assert codec.calls == [("compress", 4.0, "auto", "fast")]
+    assert codec.calls == [("compress", 4.0, "auto", "fast", "psnr", True)]
+
+
+def test_how_a_picture_is_coded_can_be_chosen(codec: StubCodec) -> None:
+    chosen = {"effort": "thorough", "tune": "visual", "exact": False}
+    Image.new("L", (3, 2)).save(io.BytesIO(), FORMAT, quality=5, **chosen)
+    assert codec.calls == [("compress", 5, "auto", "thorough", "visual", False)]
 
 
 def test_metadata_may_be_replaced_when_saving() -> None:
@@ -199,6 +207,7 @@ def test_registering_twice_does_no_harm() -> None:
         {"quality": 9},
         {"quality": "high"},
         {"effort": "none"},
+        {"tune": "loud"},
         {"device": "gpu"},
         {"exif": 5},
         {"icc_profile": Image},
