@@ -2,7 +2,7 @@
 
 Models and coders take the same calls as those of ``constriction.stream`` and give the same words
 (tests/engine/bitstream/test_range_coder.py). They take a step of Python for each symbol, some
-fifty times as long.
+forty times as long.
 
 The coder is Martin's ("Range encoding: an algorithm for removing redundancy from a digitised
 message", 1979) with a state of 64 bits and words of 32. A symbol owns a part of 2**24, from where
