@@ -59,6 +59,20 @@ def test_a_drawing_is_stored_exactly(rich: Picture) -> None:
     assert (info.complete, info.version, info.refinement) == (True, "1.3", 0)
 
 
+def test_repeats_are_found_that_the_first_trial_does_not_see() -> None:
+    """Letters and lines in much white: a fast trial takes thirty times the bytes."""
+    image = Image.new("RGB", (400, 300), "white")
+    draw = ImageDraw.Draw(image)
+    draw.text((10, 10), "hello world", fill="black")
+    draw.rectangle((30, 40, 120, 120), outline="navy", fill=(180, 180, 240))
+    pixels = np.asarray(image)
+    fast, dense = (len(lossless.encode(pixels, how)) for how in (lossless.FAST, lossless.DENSE))
+    assert dense < fast / 10
+    compressed = compress(Picture(pixels), 5)
+    assert compressed.exact
+    assert len(compressed.data) < dense + 60
+
+
 def test_the_option_turns_it_off(drawing: Pixels) -> None:
     compressed = compress(Picture(drawing), 5, exact=False)
     assert not compressed.exact
