@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from lbbic_engine.bitstream import lossless
+from lbbic_engine.bitstream import exact, lossless
 from lbbic_engine.bitstream.container import pack_container, parse_container
 from lbbic_engine.codec import (
     compress,
@@ -68,6 +68,7 @@ def test_repeats_are_found_that_the_first_trial_does_not_see() -> None:
     pixels = np.asarray(image)
     fast, dense = (len(lossless.encode(pixels, how)) for how in (lossless.FAST, lossless.DENSE))
     assert dense < fast / 10
+    assert exact._at_best(pixels) <= dense
     compressed = compress(Picture(pixels), 5)
     assert compressed.exact
     assert len(compressed.data) < dense + 60
