@@ -30,6 +30,7 @@ def drop(user: Any, data: QMimeData) -> bool:
 def paste(user: Any, data: QMimeData) -> bool:
     QApplication.clipboard().setMimeData(data)
     user.press(Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier, widget=user.window)
+    QApplication.clipboard().clear()  # what still lies there when Python ends, Qt frees too late
     return True
 
 
