@@ -62,7 +62,7 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class PaperConfig:
-    """Sizes of the paper's architecture (``networks/paper_float.py``).
+    """Sizes of the paper's architecture (``networks/paper/float_network.py``).
 
     The defaults are those of the paper's block8-low. ``context_kernels`` are the kernel sizes, in
     blocks, of the context model's layers: (3, 1, 1, 1) or (3, 3, 1, 1), or ValueError.

@@ -27,7 +27,7 @@ TAIL = """
 | symbols to bytes: range coder, escapes, order in a front | `lbbic_engine/bitstream/entropy.py` |
 | maps of quality | `lbbic_engine/bitstream/quality_map.py` |
 | the correction of slow errors | `coarse.py` in `bitstream` and `layout` of `lbbic_engine` |
-| exact integer networks | `integer_network.py`, `paper_integer.py` in `lbbic_engine/networks` |
+| exact integer networks | `integer_network.py` in `lbbic_engine/networks` and its `paper` |
 | probability tables, thresholds of scales | the model file; `lbbic_engine/bitstream/tables.py` |
 | identity of the weights | `lbbic_engine/networks/weights.py` |
 """

@@ -102,8 +102,8 @@ class Encoding:
         executor: Executor | None = None,
     ) -> list[CodedFile]:
         """Raises as ``codec.compress`` and ``load_picture``, for the first file that fails."""
+        from lbbic_engine.pictures.metadata.strip import resize, strip
         from lbbic_engine.pictures.read import load_picture
-        from lbbic_engine.pictures.strip import resize, strip
 
         sizes = [_size(content) for content, _ in files]
         loaded = [load_picture(_source(content)) for content, _ in files]

@@ -30,8 +30,8 @@ from lbbic_engine.networks.integer_analysis import AnalysisTransform
 from lbbic_engine.networks.integer_network import IntegerNetwork
 from lbbic_engine.networks.kernels import choose_kernel
 from lbbic_engine.networks.model_files import identify, part
-from lbbic_engine.networks.paper_float import Transform
-from lbbic_engine.networks.paper_integer import PaperAnalysis, PaperIntegerNetwork
+from lbbic_engine.networks.paper.float_network import Transform
+from lbbic_engine.networks.paper.integer_network import PaperAnalysis, PaperIntegerNetwork
 
 DEFAULT = DEFAULT_WEIGHTS
 FOLDER_VARIABLE = "LBBIC_WEIGHTS"  # names another folder for the user's weights

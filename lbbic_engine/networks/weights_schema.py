@@ -248,7 +248,7 @@ def _linear(name: str, outputs: int, inputs: int) -> dict[str, Rule]:
 def _shifted(
     name: str, outputs: int, inputs: int = 0, *, wide: bool = False, least: int | None = None
 ) -> dict[str, Rule]:
-    """A layer of ``paper_integer``; ``least`` is a lower bound of weights and biases."""
+    """A layer of ``paper.integer_network``; ``least`` is a lower bound of weights and biases."""
     bias = _LARGEST if wide else _BIAS
     rules = {
         f"{name}.bias": Rule("I32", (outputs,), -bias if least is None else least, bias),

@@ -123,14 +123,14 @@ class Tasks:
         return last
 
     def _resized(self, source: Source, longest_side: int) -> ReadPicture:
-        from lbbic_engine.pictures.strip import resize
+        from lbbic_engine.pictures.metadata.strip import resize
 
         read = self._picture(source)
         return replace(read, picture=resize(read.picture, longest_side or None))
 
     def _kept(self, source: Source, options: EncodeOptions) -> ReadPicture:
         """The picture as it is coded: its size, the metadata that are kept, its colours."""
-        from lbbic_engine.pictures.strip import strip
+        from lbbic_engine.pictures.metadata.strip import strip
 
         read = self._resized(source, options.longest_side)
         return replace(read, picture=strip(read.picture, METADATA - options.keep))

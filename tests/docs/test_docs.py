@@ -17,7 +17,7 @@ from PIL import Image
 
 from lbbic_engine.cli.program import main as lbbic
 from lbbic_engine.config import PAPER_VARIANTS, paper_config
-from lbbic_engine.networks.paper_float import PaperNetwork
+from lbbic_engine.networks.paper.float_network import PaperNetwork
 from training.__main__ import main as training
 from training.paper import checkpoint
 from training.paper.export_run import write_weights

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from lbbic_engine.measure.rate_distortion import Point
-from lbbic_engine.networks.paper_float import to_pixels
+from lbbic_engine.networks.paper.float_network import to_pixels
 from training.paper import loop
 from training.paper.trainer import PaperTrainer, draw_crops
 from training.shared.run_folder import load_state, replacing, save_state

@@ -2,7 +2,7 @@
 
 A checkpoint is ``{"state_dict0": …}`` saved by ``torch.save``. Its layers are convolutions over
 blocks, 1×1 or masked 3×3. They become matrices on the unmasked blocks (see
-``lbbic_engine.networks.paper_float``). Biases of layers whose outputs are added become one.
+``lbbic_engine.networks.paper.float_network``). Biases of layers whose outputs are added become one.
 
 Pixels are v / 255 - 1/2 in the checkpoint and (v - 128) / 255 here, which is 1/510 less. So 1/510
 times the sum of a layer's weights is added to its bias, and the padding around a picture, 0 in the
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from lbbic_engine.config import PAPER_VARIANTS, PaperConfig
 from lbbic_engine.errors import LbbicError
 from lbbic_engine.layout.wavefront import NEIGHBOURS
-from lbbic_engine.networks.paper_float import GDN, PaperNetwork, Transform
+from lbbic_engine.networks.paper.float_network import GDN, PaperNetwork, Transform
 
 KEY = "state_dict0"
 OFFSET = 1 / 510  # from pixels here to pixels in the checkpoint

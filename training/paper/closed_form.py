@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from lbbic_engine.config import lmbda
-from lbbic_engine.networks.paper_float import PIXEL_RANGE, PaperNetwork, Transform
+from lbbic_engine.networks.paper.float_network import PIXEL_RANGE, PaperNetwork, Transform
 from training.initialisation.closed_form import CONTEXT_NOISE, fit_linear
 
 LATENT_AMPLITUDE = 0.2  # of a latent's standard deviation in the hidden layers

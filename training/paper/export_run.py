@@ -17,7 +17,7 @@ from lbbic_engine.errors import LbbicError
 from lbbic_engine.layout.blocks import merge_blocks
 from lbbic_engine.measure.rate_distortion import Point
 from lbbic_engine.networks import weights
-from lbbic_engine.networks.paper_float import PaperNetwork
+from lbbic_engine.networks.paper.float_network import PaperNetwork
 from lbbic_engine.pictures.find import picture_suffixes
 from lbbic_engine.pictures.read import load_picture
 from training.export.integer_cost import integer_point

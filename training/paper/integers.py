@@ -1,7 +1,7 @@
 """Converts the paper's float networks to integers, and checks that no sum can be rounded.
 
-The formats are those of ``lbbic_engine.networks.paper_integer``. Every unit is a power of two. That
-of an activation is chosen from its range in the closed loop on calibration pictures
+The formats are those of ``lbbic_engine.networks.paper.integer_network``. Every unit is a power of
+two. That of an activation is chosen from its range in the closed loop on calibration pictures
 (``calibrate``), that of a row of weights from the largest weight. In the synthesis transform a
 smaller unit is used if it changes the row's outputs less, although it clips some weights: the
 others compensate (``rounding``). Every bound stated there is checked on the actual weights;
@@ -20,14 +20,14 @@ from torch import Tensor, nn
 from lbbic_engine.config import PaperConfig
 from lbbic_engine.layout.wavefront import NEIGHBOURS
 from lbbic_engine.networks import kernels
-from lbbic_engine.networks.paper_float import (
+from lbbic_engine.networks.paper.float_network import (
     GDN,
     PIXEL_RANGE,
     ContextModel,
     PaperNetwork,
     Transform,
 )
-from lbbic_engine.networks.paper_integer import (
+from lbbic_engine.networks.paper.integer_network import (
     ACTIVATION_BOUND,
     LATENT_UNIT,
     SCALE_UNIT,

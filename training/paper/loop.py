@@ -2,7 +2,8 @@
 
 Crops lie side by side. A grid is extended by two blocks to either side and above, whose pixels
 are the networks' ``outside``, so that every neighbour is at the same distance in its tensors,
-and features are defined on the columns beyond the picture, too (see ``networks/paper_float.py``).
+and features are defined on the columns beyond the picture, too
+(see ``networks/paper/float_network.py``).
 
 ``run_blocks`` codes in wavefront order, without gradients: its contexts are those of a decoder, up
 to the rounding of floating-point sums. ``evaluate_blocks`` uses given reconstructions as contexts
@@ -21,7 +22,7 @@ from torch import Tensor
 from lbbic_engine.layout.blocks import grid, split_blocks
 from lbbic_engine.layout.wavefront import NEIGHBOURS
 from lbbic_engine.networks.float_network import PIXEL_OFFSET
-from lbbic_engine.networks.paper_float import PIXEL_RANGE, PaperNetwork, to_pixels
+from lbbic_engine.networks.paper.float_network import PIXEL_RANGE, PaperNetwork, to_pixels
 from training.shared.losses import gaussian_bits
 
 MARGIN = 2  # blocks

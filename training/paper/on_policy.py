@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lbbic_engine.networks.paper_float import PIXEL_RANGE, PaperNetwork
+from lbbic_engine.networks.paper.float_network import PIXEL_RANGE, PaperNetwork
 from training.paper import loop
 from training.paper.trainer import PaperTrainer, draw_crops
 from training.shared.steps import rate_share, seeded_random, update_average

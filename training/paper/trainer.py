@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from lbbic_engine.config import lmbda
 from lbbic_engine.measure.rate_distortion import Point
-from lbbic_engine.networks.paper_float import PIXEL_RANGE, PaperNetwork
+from lbbic_engine.networks.paper.float_network import PIXEL_RANGE, PaperNetwork
 from training.optimise.contexts import to_blocks
 from training.paper import closed_form, loop
 from training.paper.recipe import PaperRecipe

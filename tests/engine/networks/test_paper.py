@@ -30,9 +30,10 @@ from lbbic_engine.config import (
 )
 from lbbic_engine.errors import CorruptDataError, LbbicError
 from lbbic_engine.layout.wavefront import NEIGHBOURS, Grid, neighbours
-from lbbic_engine.networks import model_files, paper_float, weights
+from lbbic_engine.networks import model_files, weights
 from lbbic_engine.networks.kernels import KERNELS, WIDE_ACTIVATION_BOUND
-from lbbic_engine.networks.paper_integer import LATENT_UNIT, PaperIntegerNetwork
+from lbbic_engine.networks.paper import float_network
+from lbbic_engine.networks.paper.integer_network import LATENT_UNIT, PaperIntegerNetwork
 from lbbic_engine.pictures.picture import Picture
 from lbbic_engine.pictures.read import load_picture
 
@@ -79,7 +80,7 @@ def scaled(value: Any, exponent: int) -> int:
 
 
 class Plain:
-    """The formulas of ``paper_integer``'s docstring, one block at a time, nothing remembered."""
+    """The formulas of ``integer_network``'s docstring, one block at a time, nothing remembered."""
 
     def __init__(self, config: PaperConfig, tensors: Tensors) -> None:
         self.config = config
@@ -258,7 +259,7 @@ def pointwise(layer: torch.nn.Linear, values: torch.Tensor) -> torch.Tensor:
     return functional.conv2d(values, layer.weight[..., None, None], layer.bias)
 
 
-def gdn(layer: paper_float.GDN, x: torch.Tensor, power: float) -> torch.Tensor:
+def gdn(layer: float_network.GDN, x: torch.Tensor, power: float) -> torch.Tensor:
     beta = layer.beta.clamp(min=(1e-6 + 2**-36) ** 0.5) ** 2 - 2**-36
     gamma = layer.gamma.clamp(min=2**-18) ** 2 - 2**-36
     norm = torch.einsum("ij,bjrc->birc", gamma, x**2) + beta[:, None, None]
@@ -269,9 +270,9 @@ def gdn(layer: paper_float.GDN, x: torch.Tensor, power: float) -> torch.Tensor:
 def test_the_float_networks_are_masked_convolutions_over_blocks() -> None:
     torch.manual_seed(0)
     config = PaperConfig(block_size=8, hidden=32, latents=8)
-    network = paper_float.PaperNetwork(config)
+    network = float_network.PaperNetwork(config)
     for module in network.modules():
-        if isinstance(module, paper_float.GDN):
+        if isinstance(module, float_network.GDN):
             module.beta.add_(torch.rand_like(module.beta) - 0.5)
             module.gamma.add_(0.2 * torch.rand_like(module.gamma) - 0.05)
     rows, columns = 3, 4
@@ -321,7 +322,7 @@ def test_the_float_networks_are_masked_convolutions_over_blocks() -> None:
 def test_the_variants_have_the_papers_sizes(variant: str, parameters: float, macs: float) -> None:
     config, _ = PAPER_VARIANTS[variant]
     with torch.device("meta"):
-        network = paper_float.PaperNetwork(config)
+        network = float_network.PaperNetwork(config)
     model = network.context_model.layers
     first = [model[0], network.analysis_transform.context, network.synthesis_transform.context]
     masked = 5 / 4 * sum(layer.weight.numel() for layer in first)  # stored, but not used

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
+from lbbic_engine.pictures.metadata.strip import resize
 from lbbic_engine.pictures.picture import Picture
 from lbbic_engine.pictures.read import load_picture
-from lbbic_engine.pictures.strip import resize
 from tests.engine.pictures.made import noise
 
 

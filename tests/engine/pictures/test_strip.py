@@ -13,10 +13,10 @@ import pytest
 from PIL import ExifTags, Image, ImageCms
 
 from lbbic_engine.pictures.metadata.exif import without_gps
+from lbbic_engine.pictures.metadata.strip import strip
 from lbbic_engine.pictures.metadata.xmp import without_places
 from lbbic_engine.pictures.picture import NoticeKind, Picture
 from lbbic_engine.pictures.read import load_picture
-from lbbic_engine.pictures.strip import strip
 
 POSITION = ((48.0, 51.0, 29.6), (2.0, 17.0, 40.2))
 PACKET = """<?xpacket begin=''?><x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf:RDF

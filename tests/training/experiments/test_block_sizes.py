@@ -13,7 +13,7 @@ from PIL import Image
 
 from lbbic_engine import codec
 from lbbic_engine.config import PaperConfig, lmbda
-from lbbic_engine.networks.paper_float import PaperNetwork
+from lbbic_engine.networks.paper.float_network import PaperNetwork
 from lbbic_engine.pictures.read import load_picture
 from training.__main__ import main
 from training.experiments.block_sizes import compete

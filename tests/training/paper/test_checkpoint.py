@@ -23,7 +23,7 @@ from lbbic_engine import codec
 from lbbic_engine.config import PAPER_VARIANTS, PaperConfig, paper_config
 from lbbic_engine.errors import LbbicError
 from lbbic_engine.networks import model_files
-from lbbic_engine.networks.paper_float import PaperNetwork
+from lbbic_engine.networks.paper.float_network import PaperNetwork
 from lbbic_engine.pictures.read import load_picture
 from lbbic_engine.resources import FOLDER
 from training.__main__ import main

@@ -14,9 +14,10 @@ from torch import Tensor
 
 from lbbic_engine import codec
 from lbbic_engine.config import PaperConfig
-from lbbic_engine.networks import kernels, paper_float, weights
-from lbbic_engine.networks.paper_float import GDN, PaperNetwork, to_pixels, to_unit
-from lbbic_engine.networks.paper_integer import LATENT_UNIT, PaperIntegerNetwork
+from lbbic_engine.networks import kernels, weights
+from lbbic_engine.networks.paper import float_network
+from lbbic_engine.networks.paper.float_network import GDN, PaperNetwork, to_pixels, to_unit
+from lbbic_engine.networks.paper.integer_network import LATENT_UNIT, PaperIntegerNetwork
 from lbbic_engine.pictures.read import load_picture
 from lbbic_engine.resources import FOLDER
 from training.export import rounding
@@ -197,5 +198,5 @@ def test_rate_and_bounds_are_compressais() -> None:
     values = torch.linspace(-9, 9, 19).repeat(3, 1)
     scales = torch.tensor([0.05, 0.7, 6.0])[:, None].expand_as(values)
     _, likelihood = model(values[None], scales=scales[None])
-    ours = gaussian_bits(values, paper_float.lower_bound(scales, TINY.min_scale))
+    ours = gaussian_bits(values, float_network.lower_bound(scales, TINY.min_scale))
     assert torch.allclose(ours, -likelihood[0].log2(), rtol=1e-3, atol=1e-4)

@@ -30,9 +30,9 @@ Matrices with a common input are stacked:
 
 If the padding is not pixel value 128, a padding bias (the tensor ``border``) is added to the sums
 of ``context`` for each missing neighbour. If the context model reads features of neighbours
-(``networks/paper_float.py``), the state of a block includes its features and the block above it:
-at the sides of the picture, features of blocks outside are computed, whose context is the two
-blocks above.
+(``networks/paper/float_network.py``), the state of a block includes its features and the block
+above it: at the sides of the picture, features of blocks outside are computed, whose context is
+the two blocks above.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ from lbbic_engine.networks.kernels import (
     make_product,
     make_wide_product,
 )
-from lbbic_engine.networks.paper_float import GDN, Transform, to_unit
+from lbbic_engine.networks.paper.float_network import GDN, Transform, to_unit
 
 LATENT_UNIT = 64  # y_hat's integers per quantisation step
 SCALE_UNIT = 2**12  # integers per unit of the scales, for comparison with the thresholds

@@ -1,7 +1,7 @@
 """The paper's architecture in floating point (Kamisli 2024): one autoencoder for blocks.
 
 Training optimises these networks, and the encoder runs the analysis transform. Decoders run the
-integer counterparts in ``networks/paper_integer.py``.
+integer counterparts in ``networks/paper/integer_network.py``.
 
 The chain for one block x, whose context is the reconstructed left, upper-left, upper and
 upper-right blocks (``NEIGHBOURS``):

@@ -1,0 +1,1 @@
+"""The networks of Kamisli 2024 as published: in floating point, and exact in integers."""
