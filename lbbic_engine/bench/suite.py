@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -161,6 +162,10 @@ def _is_available(name: str, report: Callable[[str], None]) -> bool:
 
 
 def peak_memory_mb() -> float | None:
+    """The most memory, in MiB, that this process has used; None on Windows."""
+    with suppress(OSError, KeyError):  # Linux, whose getrusage counts the parent before the fork
+        status = dict(x.split(":", 1) for x in Path("/proc/self/status").read_text().splitlines())
+        return int(status["VmHWM"].split()[0]) / 2**10
     try:
         import resource
     except ImportError:  # Windows
