@@ -169,10 +169,15 @@ def test_models_that_come_and_go_meanwhile_are_noticed(
     assert not window.inspector.model.isVisible()
 
 
-def test_files_that_are_left_out_are_named_once(
-    folder: Path, shipped_user: Any, draw: Draw, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def nothing_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before a window exists, whose worker looks at once: other tests' files are forgotten."""
     monkeypatch.setattr(model_files, "_rejected", {})
+
+
+def test_files_that_are_left_out_are_named_once(
+    folder: Path, nothing_rejected: None, shipped_user: Any, draw: Draw
+) -> None:
     user, notices = shipped_user, []
     user.window.session.networks.noticed.connect(notices.append)
     (folder / "bad.safetensors").write_bytes((GOLDEN / "paper.safetensors").read_bytes()[:-1])
