@@ -20,7 +20,7 @@ test: export QT_QPA_PLATFORM = offscreen
 test: lint  ## Set up, then check format, lint and types, and run the tests
 	.venv/bin/python -m pytest -m "not train" --ignore tests/frozen
 
-FAST_TESTS = $(addprefix tests/engine/,bitstream coding layout measure networks pictures test_codec.py) \
+FAST_TESTS = $(addprefix tests/engine/,bitstream layout measure networks pictures test_codec.py) \
 	tests/gui/style tests/test_architecture.py
 test-fast: export QT_QPA_PLATFORM = offscreen
 test-fast: .venv/stamp  ## Set up, then run a selection of the tests, under a minute, for the inner loop
