@@ -174,6 +174,11 @@ def lmbda(quality: float) -> float:
     return low * float((high / low) ** (quality - left))
 
 
+def error_bits(index: int) -> float:
+    """What a squared error of one 8-bit value is worth in bits, at a quality index."""
+    return lmbda(MIN_QUALITY + index / QUALITY_STEPS) / (3 * 255**2)
+
+
 def spread_lmbda(quality: float, spread: float) -> float:
     """λ of a quality, with a wider range: divided by ``spread`` at 1, multiplied by it at 8."""
     middle = (MIN_QUALITY + MAX_QUALITY) / 2

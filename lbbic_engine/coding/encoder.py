@@ -30,7 +30,7 @@ from lbbic_engine.coding.results import Compressed, Pixels
 from lbbic_engine.coding.search.block_choice import BlockChoice, ChoosingModel
 from lbbic_engine.coding.search.candidates import SearchSettings
 from lbbic_engine.coding.search.symbol_search import SymbolSearch
-from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS, ModelConfig, lmbda
+from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS, ModelConfig, error_bits
 from lbbic_engine.layout import coarse
 from lbbic_engine.layout.blocks import split_blocks
 from lbbic_engine.layout.tiles import Tile, cut, tile_rows
@@ -150,7 +150,7 @@ class EncodeJob:
         if self._refinement is None:
             return None, pixels
         original, grey = self.picture.pixels, self.picture.grey
-        bits = lmbda(MIN_QUALITY + self._index / QUALITY_STEPS) / (3 * 255**2)
+        bits = error_bits(self._index)
         step = coarse.best_step(bits)
         values = coarse.fit(original, pixels, step, grey=grey)
         if not values.any():

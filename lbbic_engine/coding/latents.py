@@ -17,7 +17,7 @@ from torch import Tensor
 from lbbic_engine.bitstream.entropy import Symbols
 from lbbic_engine.bitstream.segments import SymbolSink, SymbolSource
 from lbbic_engine.bitstream.tables import ProbabilityTables, fold, symbol_cost
-from lbbic_engine.config import MIN_QUALITY, QUALITY_COUNT, QUALITY_STEPS, ModelConfig, lmbda
+from lbbic_engine.config import QUALITY_COUNT, ModelConfig, error_bits
 from lbbic_engine.networks.block_model import Quality
 from lbbic_engine.networks.float_network import PIXEL_OFFSET
 from lbbic_engine.networks.integer_network import PIXELS_PER_LATENT
@@ -69,8 +69,8 @@ class SymbolChoice:
     def error_bits(self) -> Tensor | float:
         """λ: bits of a block that a squared error of one 8-bit value is worth, or of each (n,)."""
         if isinstance(self.index, int):
-            return _error_bits(self.index)
-        bits = [_error_bits(index) for index in range(QUALITY_COUNT)]
+            return error_bits(self.index)
+        bits = [error_bits(index) for index in range(QUALITY_COUNT)]
         return torch.tensor(bits, device=self.index.device)[self.index]
 
     def saving_per_distortion(
@@ -198,10 +198,6 @@ class LatentReader:
         """What has come since the last time: a front, after it."""
         received, self._received = self._received, []
         return Received(received, self._cost)
-
-
-def _error_bits(index: int) -> float:
-    return lmbda(MIN_QUALITY + index / QUALITY_STEPS) / (3 * 255**2)
 
 
 def _savings(tables: ProbabilityTables) -> Tensor:

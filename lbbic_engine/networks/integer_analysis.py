@@ -27,8 +27,8 @@ from lbbic_engine.networks.integer_network import (
     LATENT_UNIT,
     PREDICTION_BITS,
     Layers,
+    LayersByQuality,
     TwoDigits,
-    make_products,
 )
 from lbbic_engine.networks.kernels import WEIGHT_LIMB
 
@@ -41,19 +41,18 @@ class AnalysisTransform:
 
     def __init__(self, tensors: dict[str, Tensor], kernel: str, device: str) -> None:
         self._tensors = {name: value.to(device) for name, value in tensors.items()}
-        self._products = make_products(self._tensors, kernel)
         linear = self._tensors["linear"].t().double().contiguous()
         self._linear = linear * (LATENT_UNIT / PIXEL_UNIT / 2**LINEAR_BITS)
         self._two_digits = TwoDigits(device)
         self._fine = {name: self._tensors[f"{name}.fine"] for name in ("analysis_1", "analysis_2")}
-        self._layers: dict[int, Layers] = {}
+        self._layers = LayersByQuality(self._tensors, kernel)
 
     def __call__(self, x: Tensor, prediction: Tensor, h: Tensor, *, index: Quality) -> Tensor:
         """y (n, latents), float64 in y_hat's unit, of blocks x (n, 3B²), pixel values - 128.
 
         ``prediction`` and ``h`` come from the context model; ``index`` is the quality index.
         """
-        layers = self._at(index)
+        layers = self._layers.at(index)
         residual = torch.sub(x.double(), prediction, alpha=2.0**-PREDICTION_BITS)
         coarse = self._two_digits((residual * COARSE_PARTS).round_()).view(torch.int8)
         accumulator = layers.accumulate("analysis_1", torch.cat([coarse, h], dim=1))
@@ -63,13 +62,6 @@ class AnalysisTransform:
         hidden = self._hidden("analysis_2", accumulator, layers)
         y = layers.accumulate("analysis_3", hidden) * layers.multiplier["analysis_3"]
         return y.addmm_(residual, self._linear)
-
-    def _at(self, index: Quality) -> Layers:
-        if not isinstance(index, int):
-            return Layers(self._tensors, self._products, index)
-        if index not in self._layers:
-            self._layers[index] = Layers(self._tensors, self._products, index)
-        return self._layers[index]
 
     def _hidden(self, name: str, accumulator: Tensor, layers: Layers) -> Tensor:
         """A rectified layer's output, int8, from accumulators that include the bias."""

@@ -124,6 +124,22 @@ class Layers:
         return activation(self.accumulate(name, values), self.multiplier[name])
 
 
+class LayersByQuality:
+    """A network's layers at each quality; those that all rows share are made once."""
+
+    def __init__(self, tensors: dict[str, Tensor], kernel: str) -> None:
+        self._tensors = tensors
+        self._products = make_products(tensors, kernel)
+        self._made: dict[int, Layers] = {}
+
+    def at(self, index: Quality) -> Layers:
+        if not isinstance(index, int):
+            return Layers(self._tensors, self._products, index)
+        if index not in self._made:
+            self._made[index] = Layers(self._tensors, self._products, index)
+        return self._made[index]
+
+
 def make_products(tensors: dict[str, Tensor], kernel: str) -> dict[str, Product]:
     """Return the product of each layer that has weights."""
     return {

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from lbbic_engine.config import RefinementConfig
 from lbbic_engine.networks.block_model import Quality
-from lbbic_engine.networks.integer_network import Layers, make_products, rounded
+from lbbic_engine.networks.integer_network import LayersByQuality, rounded
 
 MEAN_INPUTS = 8  # three means and five zeros: products on GPUs need multiples of eight
 RESIDUAL_BITS = 3  # fraction bits of the residual, in 8-bit steps
@@ -35,25 +35,17 @@ class Refinement:
     ) -> None:
         self.config = config
         self.device = device
-        self._tensors = {name: value.to(device) for name, value in tensors.items()}
-        self._products = make_products(self._tensors, kernel)
-        self._layers: dict[int, Layers] = {}
+        on_device = {name: value.to(device) for name, value in tensors.items()}
+        self._layers = LayersByQuality(on_device, kernel)
 
     @torch.inference_mode()
     def residuals(self, patches: Tensor, index: Quality) -> Tensor:
         """int16 (n, 3B²) at their quality, for patches (n, side, side, 3), uint8."""
-        layers = self._at(index)
+        layers = self._layers.at(index)
         inputs = patch_inputs(patches.to(self.device), self.config)
         hidden = layers.activation("layer_2", layers.activation("layer_1", inputs))
         residuals = rounded(layers.accumulate("layer_3", hidden), layers.multiplier["layer_3"])
         return residuals.clamp_(-RESIDUAL_BOUND, RESIDUAL_BOUND).to(torch.int16)
-
-    def _at(self, index: Quality) -> Layers:
-        if not isinstance(index, int):
-            return Layers(self._tensors, self._products, index)
-        if index not in self._layers:
-            self._layers[index] = Layers(self._tensors, self._products, index)
-        return self._layers[index]
 
 
 def patch_inputs(patches: Tensor, config: RefinementConfig) -> Tensor:
