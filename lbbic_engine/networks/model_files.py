@@ -11,6 +11,7 @@ import dataclasses
 import hashlib
 import json
 import logging
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -22,6 +23,7 @@ from safetensors.torch import load_file
 from safetensors.torch import save as serialise
 from torch import Tensor
 
+from lbbic_engine import resources
 from lbbic_engine.errors import UnknownWeightsError
 from lbbic_engine.networks import weights_schema
 from lbbic_engine.networks.weights_schema import AnyConfig, Header
@@ -29,10 +31,24 @@ from lbbic_engine.networks.weights_schema import AnyConfig, Header
 SUFFIX = ".safetensors"
 METADATA_KEY = "lbbic"
 REFINEMENT = "refinement"  # the kind of refinement files
+FOLDER_VARIABLE = "LBBIC_WEIGHTS"  # names another folder for the user's models
 
 _LOG = logging.getLogger("lbbic")
-_rejected: dict[Path, str] = {}  # invalid files with the reason
+_rejected: dict[Path, tuple[tuple[int, int, int], str]] = {}  # version and reason of invalid files
 InfoT = TypeVar("InfoT")
+
+
+def folders() -> tuple[Path, Path]:
+    """Return the folder of the user's models and that of the bundled ones."""
+    return user_folder(), resources.FOLDER / "weights"
+
+
+def user_folder() -> Path:
+    """Return the folder of the user's models: LBBIC_WEIGHTS, or the system's usual place."""
+    from platformdirs import user_data_path
+
+    chosen = os.environ.get(FOLDER_VARIABLE)
+    return Path(chosen) if chosen else user_data_path("lbbic", appauthor=False) / "weights"
 
 
 def sound_files(folder: Path, describe: Callable[[Path], InfoT | None]) -> Iterator[InfoT]:
@@ -77,8 +93,12 @@ def not_installed(what: str, identity: bytes) -> UnknownWeightsError:
 
 
 def rejected() -> tuple[str, ...]:
-    """Return a sentence for each file that was found to be invalid so far."""
-    return tuple(_rejected.values())
+    """Return a sentence for each file in the folders that was found to be invalid and still is."""
+    return tuple(
+        reason
+        for path, (version, reason) in _rejected.items()
+        if path.parent in folders() and _version(path) == version
+    )
 
 
 def read_header(path: Path) -> tuple[dict[str, Any], Header]:
@@ -138,9 +158,11 @@ def _passes(path: Path, config: AnyConfig, identity: bytes, prefix: str, *versio
 
 
 def _version(path: Path) -> tuple[int, int, int]:
-    """What changes when a file does."""
-    with reading(path):
+    """What changes when a file does; zeros if it cannot be read."""
+    try:
         facts = path.stat()
+    except OSError:
+        return 0, 0, 0
     return facts.st_mtime_ns, facts.st_size, facts.st_ino
 
 
@@ -178,6 +200,7 @@ def part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 def _reject(path: Path, error: UnknownWeightsError) -> None:
     """Report an invalid file once, and remember the reason."""
-    if path not in _rejected:
-        _rejected[path] = error.detail
+    found = _version(path), error.detail
+    if _rejected.get(path) != found:
+        _rejected[path] = found
         _LOG.warning("%s", error.detail)

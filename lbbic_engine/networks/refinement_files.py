@@ -39,7 +39,7 @@ class RefinementInfo:
 
 def installed() -> Iterator[RefinementInfo]:
     """Yield all readable refinements, those in the user's folder first."""
-    for folder in weights.folders():
+    for folder in model_files.folders():
         yield from model_files.sound_files(folder, _describe)
 
 

@@ -11,7 +11,6 @@ If a file is damaged, another file with the same name or id is used if there is 
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -21,7 +20,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lbbic_engine import resources
 from lbbic_engine.bitstream.tables import ProbabilityTables, build_tables
 from lbbic_engine.config import DEFAULT_WEIGHTS, Config, ModelConfig, PaperConfig
 from lbbic_engine.errors import UnknownWeightsError
@@ -34,7 +32,6 @@ from lbbic_engine.networks.paper.float_network import Transform
 from lbbic_engine.networks.paper.integer_network import PaperAnalysis, PaperIntegerNetwork
 
 DEFAULT = DEFAULT_WEIGHTS
-FOLDER_VARIABLE = "LBBIC_WEIGHTS"  # names another folder for the user's weights
 INTEGER, ANALYSIS = "integer.", "analysis."
 KINDS: dict[str, type[Config]] = {"production": ModelConfig, "paper": PaperConfig}
 MAX_NAME_LENGTH = 100
@@ -63,21 +60,8 @@ class LoadedModel:
 
 def installed() -> Iterator[WeightsInfo]:
     """Yield all readable weights files, those in the user's folder first."""
-    for folder in folders():
+    for folder in model_files.folders():
         yield from describe_folder(folder)
-
-
-def folders() -> tuple[Path, Path]:
-    """Return the folder of the user's weights and that of the bundled ones."""
-    return user_folder(), resources.FOLDER / "weights"
-
-
-def user_folder() -> Path:
-    """Return the folder of the user's weights: LBBIC_WEIGHTS, or the system's usual place."""
-    from platformdirs import user_data_path
-
-    chosen = os.environ.get(FOLDER_VARIABLE)
-    return Path(chosen) if chosen else user_data_path("lbbic", appauthor=False) / "weights"
 
 
 def describe_folder(folder: Path) -> Iterator[WeightsInfo]:

@@ -16,7 +16,7 @@ from lbbic_engine.config import PAPER_VARIANTS, lmbda, paper_config
 from lbbic_engine.errors import LbbicError
 from lbbic_engine.layout.blocks import merge_blocks
 from lbbic_engine.measure.rate_distortion import Point
-from lbbic_engine.networks import weights
+from lbbic_engine.networks import model_files, weights
 from lbbic_engine.networks.paper.float_network import PaperNetwork
 from lbbic_engine.pictures.find import picture_suffixes
 from lbbic_engine.pictures.read import load_picture
@@ -134,7 +134,8 @@ def write_weights(
 def weights_path(output: str) -> Path:
     """The file of a name in the user's folder, or of a path."""
     given = Path(output.removesuffix(".safetensors"))
-    folder = weights.user_folder() if given.parent == Path() and "." not in output else given.parent
+    is_name = given.parent == Path() and "." not in output
+    folder = model_files.user_folder() if is_name else given.parent
     return folder / f"{given.name}.safetensors"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import struct
 from collections.abc import Callable
 from dataclasses import replace
@@ -121,15 +122,30 @@ EXTREMES: list[tuple[str, str, Any]] = [
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The user's weights, of which the log has not heard yet."""
+    """The folder of the user's models."""
     monkeypatch.setenv("LBBIC_WEIGHTS", str(tmp_path))
-    monkeypatch.setattr(model_files, "_rejected", {})
     return tmp_path
 
 
 def describe_all() -> list[Path]:
     found = [*weights.installed(), *refinement_files.installed()]
     return [info.path for info in found]
+
+
+def test_only_files_that_are_still_invalid_are_named(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone, mended, elsewhere = (folder / f"{name}.safetensors" for name in ("a", "b", "c"))
+    for path in (gone, mended, elsewhere):
+        path.write_bytes(b"")
+    describe_all()
+    assert len(model_files.rejected()) == 3
+    gone.unlink()
+    shutil.copy(GOLDEN / "tiny.safetensors", mended)
+    describe_all()
+    assert [words.split()[0] for words in model_files.rejected()] == ["c.safetensors"]
+    monkeypatch.setenv("LBBIC_WEIGHTS", str(tmp_path_factory.mktemp("another")))
+    assert model_files.rejected() == ()
 
 
 @pytest.mark.parametrize(("file", "change"), HARM)
@@ -142,7 +158,7 @@ def test_a_bad_file_is_named_once_and_left_out(
 
     (folder / "bad.safetensors").write_bytes(changed(FILES[file], claim))
     assert folder not in [path.parent for path in describe_all() * 2]
-    assert weights.by_name(weights.DEFAULT).path.parent == weights.folders()[1]
+    assert weights.by_name(weights.DEFAULT).path.parent == model_files.folders()[1]
     (message,) = caplog.messages
     assert message.startswith("bad.safetensors cannot be used: ")
 

@@ -459,10 +459,10 @@ def test_weights_of_another_version_are_refused(
 
 def test_weights_of_the_users_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LBBIC_WEIGHTS", str(tmp_path))
-    assert weights.user_folder() == tmp_path
+    assert model_files.user_folder() == tmp_path
     monkeypatch.delenv("LBBIC_WEIGHTS")
     monkeypatch.setattr("platformdirs.user_data_path", lambda name, appauthor: tmp_path / name)
-    folder = weights.user_folder()
+    folder = model_files.user_folder()
     assert folder == tmp_path / "lbbic" / "weights"
     folder.mkdir(parents=True)
     shutil.copy(GOLDEN / "paper.safetensors", folder)

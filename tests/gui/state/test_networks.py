@@ -13,7 +13,6 @@ import pytest
 from PySide6.QtCore import QEvent, QPoint, Qt
 from PySide6.QtWidgets import QApplication
 
-from lbbic_engine.networks import model_files
 from lbbic_gui.desktop import file_dialogs
 from lbbic_gui.jobs.work.torch_import import quiet_import
 from lbbic_gui.state.row import State
@@ -169,14 +168,8 @@ def test_models_that_come_and_go_meanwhile_are_noticed(
     assert not window.inspector.model.isVisible()
 
 
-@pytest.fixture
-def nothing_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before a window exists, whose worker looks at once: other tests' files are forgotten."""
-    monkeypatch.setattr(model_files, "_rejected", {})
-
-
 def test_files_that_are_left_out_are_named_once(
-    folder: Path, nothing_rejected: None, shipped_user: Any, draw: Draw
+    folder: Path, shipped_user: Any, draw: Draw
 ) -> None:
     user, notices = shipped_user, []
     user.window.session.networks.noticed.connect(notices.append)
