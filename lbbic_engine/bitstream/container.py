@@ -1,12 +1,11 @@
 r"""The ``.lbb`` file format, version 1.3: this text is its specification.
 
 This module defines bytes and their limits; the codec defines what the entropy-coded bytes mean.
-Note that there is no end chunk. A file is complete when its payload covers every wavefront
-(*front*) of every tile. How many fronts there are depends on the block size of the weights, so the
-codec checks this.
+There is no end chunk. A file is complete when its streams cover every wavefront (*front*) of every
+tile. How many fronts there are depends on the block size of the weights, so the codec checks this.
 
-A damaged file can be shown in part. The stream of a tile has a check every 768 bytes and can be
-decoded as far as it is intact from its beginning. Tiles do not depend on each other.
+A damaged file can be decoded in part. The stream of a tile contains a checksum every 768 bytes and
+can be decoded up to the first damaged part. Tiles do not depend on each other.
 
 Conventions: all numbers are unsigned and little-endian. ``u8`` is one byte. A ``varint`` is an
 LEB128 number: seven bits per byte, lowest first, with the top bit set on every byte but the last,
@@ -35,8 +34,8 @@ Types of version 1 occur at most once, except S, L and P.
                                    bit 4: blocks differ in quality, by an M chunk; since 1.3
                                    bit 5: slow errors are corrected, by a C chunk; since 1.3
                                    other bits: 0; a reader refuses others
-               quality    u8       in eighths, 8 (quality 1) to 64 (quality 8): of all blocks, or
-                                   what their map begins with
+               quality    u8       in eighths, 8 (quality 1) to 64 (quality 8): that of all blocks,
+                                   or the initial value for their map
                tile       varint   height of a tile in rows of blocks; 0: one tile; a tile has
                                    at most 2**18 blocks and, unless it is the last, at least
                                    2**20 pixels (those of its blocks)
@@ -57,11 +56,11 @@ Types of version 1 occur at most once, except S, L and P.
     e EXIF     a TIFF structure, uncompressed, without the "Exif\0\0" of JPEG files; its
                orientation, if any, is 1
     x XMP      zlib of the packet
-    t preview  a WebP file: the picture small, upright, in sRGB; for file managers, and for
-               readers an unknown ancillary chunk like any other
+    t preview  a WebP file with a small version of the picture, upright and in sRGB, for file
+               managers; readers may treat it as an unknown ancillary chunk
 
     C coarse   step       u8       at least 1, in eighths of an 8-bit value
-               levels     u8       least scale level, for each channel: one of a grey picture, else
+               levels     u8       lowest scale level of each channel: one for a grey picture, else
                                    three
                numbers             the entropy-coded numbers of the grid of corrections (``coarse``,
                                    ``layout.coarse``), with the tables of the weights
@@ -69,22 +68,22 @@ Types of version 1 occur at most once, except S, L and P.
     S stream   tile       varint   0, 1, 2 ... from the top, each of them once
                fronts     varint   number of fronts of the tile, at least 1
                stream              the entropy-coded bytes of these fronts, with a check of 2 bytes
-                                   after every 768 bytes that are followed by more
+                                   after every 768 bytes, unless the stream ends there
 
     L lossless tile       varint   as in S
                stream              a lossless WebP image: the image stream of RFC 9649, section 3,
-                                   which says the size of the tile and has no transparency
+                                   which contains the size of the tile and has no transparency
 
-A picture that takes fewer bytes so, a drawing, is stored exactly: all its streams are L chunks,
-there is no refinement and no C chunk, the quality is that which was asked for, and a row of blocks
-is 8 pixels high.
+A picture that takes fewer bytes when it is stored exactly, such as a drawing, has only L chunks as
+streams, no refinement and no C chunk. The header still has the requested quality, and a row of
+blocks is 8 pixels high.
 
-A check is the lower half of the CRC-32 over type, length, tile, fronts and the stream before it,
-without the earlier checks.
+The check in a stream is the lower half of the CRC-32 over type, length, tile, fronts and the stream
+before it, without the earlier checks.
 
 ICC, EXIF and XMP have at most 8 MiB each when decompressed. There are at most 1000 chunks besides
-H and those of streams. The entropy-coded bytes of a tile are never fewer than its rows of symbols
-need if all of them are insignificant (``entropy``).
+H and those of streams. A tile never has fewer entropy-coded bytes than its rows of symbols need if
+all of them are insignificant (``entropy``).
 
 Files of versions 1.0 and 1.1 have P chunks in place of each S chunk:
 
