@@ -6,7 +6,7 @@ APP = $(firstword $(wildcard dist/lbbic/lbbic-gui) .venv/bin/lbbic-gui)
 EDITABLE = --no-deps --no-build-isolation -e .
 
 .PHONY: help run test test-fast fuzz soak test-train lint format bundle deb bundle-test install-desktop \
-	uninstall-desktop docs quality icons screenshots bench clean
+	uninstall-desktop docs quality appearance icons screenshots bench clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 19
@@ -71,6 +71,9 @@ docs: .venv/stamp  ## Write docs/file-format.md and draw the figure and the anim
 
 quality: .venv/stamp  ## Measure the weights (KODAK=FOLDER ANCHORS=FOLDER), write docs/quality.md
 	.venv/bin/python docs/make/quality.py $(KODAK) $(ANCHORS)
+
+appearance: .venv/stamp  ## Measure how pictures look beside other codecs (PICTURES="FOLDER …"), write docs/appearance.md
+	.venv/bin/python docs/make/appearance.py $(PICTURES)
 
 icons: .venv/stamp  ## Draw the icon anew, in all sizes and formats
 	.venv/bin/python docs/make/icons.py
