@@ -21,6 +21,7 @@ from lbbic_engine.pictures.picture import Picture
 _MAX_SHARE = 0.01  # of the file
 # Side and quality in WebP; what is rather blurred than late is the last.
 _TRIALS = ((256, 70), (256, 45), (256, 25), (128, 50), (128, 20), (96, 20), (64, 20))
+_MAX_SIDE = 1024  # of a preview: a larger one is no preview, and may have been made to cost memory
 _MAX_DISTORTION = 0.02  # of a thumbnail's proportions: some have black bars
 
 
@@ -73,6 +74,8 @@ def _small_pictures(container: Container) -> Iterator[Image.Image]:
     for body in bodies:
         try:
             with Image.open(io.BytesIO(body), formats=["WEBP", "JPEG"]) as image:
+                if max(image.size) > _MAX_SIDE:
+                    continue
                 image.load()
         except Exception:  # Pillow's readers raise anything when a file is damaged.
             continue

@@ -67,6 +67,16 @@ def test_a_preview_that_would_exceed_the_target_is_left_out(coded: tuple[Picture
     assert add_preview(data, whole, max_bytes=len(data) + 50) == data
 
 
+def test_a_preview_as_large_as_a_picture_is_not_read() -> None:
+    """It would take memory that the file's bytes do not pay for."""
+    data = codec.compress(picture(24, 24), 2).data
+    file = io.BytesIO()
+    Image.new("RGB", (2000, 2000), "red").save(file, "WEBP")
+    container = replace(parse_container(data), ancillary=((PREVIEW, file.getvalue()),))
+    red, green, _ = np.asarray(thumbnail(pack_container(container), 8)).mean(axis=(0, 1))
+    assert abs(red - green) < 60
+
+
 def test_a_small_file_has_no_room_for_a_preview() -> None:
     small = picture(40, 24)
     data = codec.compress(small, 2).data

@@ -10,6 +10,8 @@ import io
 import json
 import struct
 import zlib
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -37,8 +39,10 @@ from lbbic_engine.layout import tiles
 from lbbic_engine.networks import model_files, weights, weights_schema
 from lbbic_engine.pictures.files import png
 from lbbic_engine.pictures.picture import Picture
+from tests.engine.pictures.made import dng
 
 GOLDEN = Path(__file__).parents[1] / "golden"
+EXTRA = Path(__file__).parents[1] / "engine" / "pictures" / "extra"
 HEADER_END = len(format_.SIGNATURE) + 2
 NUMBERS = (0, 1, 2, 7, 8, 127, 128, 255, 2**14, 2**16 - 1, 2**18, 2**28, 2**31, 2**35 - 1)
 
@@ -265,6 +269,17 @@ def _identity(metadata: dict[str, Any], data: bytes) -> str:
     return model_files.identify(config, tensors).hex()
 
 
+def with_previews() -> list[bytes]:
+    """Files with a preview inside, of the picture's proportions and of others."""
+    found = []
+    for data, side in product(seeds()[-4:], (8, 40)):
+        container = format_.parse_container(data)
+        image = Image.effect_noise((side * container.width // container.height, side), 60)
+        preview = ((format_.PREVIEW, _saved(image.convert("RGB"), "WEBP")),)
+        found.append(format_.pack_container(replace(container, ancillary=preview)))
+    return found
+
+
 def models() -> list[bytes]:
     return [(GOLDEN / f"{name}.safetensors").read_bytes() for name in MODELS]
 
@@ -294,6 +309,11 @@ def pictures() -> list[bytes]:
     found.append(_saved(image, "TIFF", compression="tiff_lzw"))
     psd = struct.pack(">4sH6xHIIHH", b"8BPS", 1, 3, 4, 5, 8, 3) + bytes(4 + 4 + 4 + 2)
     return [*found, psd + bytes(range(60))]
+
+
+def extra_pictures() -> list[bytes]:
+    """HEIC, JPEG XL and camera raw."""
+    return [*(path.read_bytes() for path in sorted(EXTRA.glob("*.[hj]*"))), dng()]
 
 
 def _saved(image: Image.Image, kind: str, **options: Any) -> bytes:

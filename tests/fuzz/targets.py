@@ -10,7 +10,7 @@ import os
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from itertools import count
 from pathlib import Path
@@ -25,8 +25,10 @@ from lbbic_engine import codec
 from lbbic_engine.bitstream import container as format_
 from lbbic_engine.errors import CorruptDataError, LbbicError
 from lbbic_engine.networks import kernels, refinement_files, weights
+from lbbic_engine.pictures.files import boxes, jxl, raw
 from lbbic_engine.pictures.picture import Picture
 from lbbic_engine.pictures.read import load_picture
+from lbbic_engine.previews import thumbnail
 from tests.fuzz import inputs
 from tests.fuzz.inputs import GOLDEN
 
@@ -115,6 +117,11 @@ def encode(data: bytes) -> None:
     assert np.array_equal(decoded.pixels, compressed.reconstruction)
 
 
+def small(data: bytes) -> None:
+    """The picture that a file manager shows, from the preview inside or without it."""
+    assert max(thumbnail(data, 32).size) <= 32
+
+
 KERNELS = [name for name in kernels.KERNELS if kernels.self_check(name, "cpu")]
 _LOADERS = {
     name: [(module, cache(module._load.__wrapped__)) for module in (weights, refinement_files)]
@@ -162,6 +169,16 @@ def picture(data: bytes) -> None:
     load_picture(io.BytesIO(data))
 
 
+def extra(data: bytes) -> None:
+    """A picture that another process decodes; this one reads its metadata all the same."""
+    with suppress(LbbicError):
+        load_picture(io.BytesIO(data))
+    file = io.BytesIO(data)
+    for read in (boxes.read_avif, raw.read_metadata, lambda file: jxl.read_jxl(file.read())):
+        file.seek(0)
+        read(file)
+
+
 # --- all ----------------------------------------------------------------------------------------
 
 
@@ -181,7 +198,9 @@ TARGETS = {
     "kernel": Target(kernel, inputs.seeds, inputs.mutate),
     "encode": Target(encode, inputs.plain_pictures, inputs.mutate_bytes),
     "weights": Target(model, inputs.models, inputs.mutate_weights),
+    "thumbnail": Target(small, inputs.with_previews, inputs.mutate),
     "picture": Target(picture, inputs.pictures, inputs.mutate_picture),
+    "extra": Target(extra, inputs.extra_pictures, inputs.mutate_bytes),
 }
 
 
