@@ -1,15 +1,15 @@
-"""constriction's range coder in plain Python, for machines that constriction has no package for.
+"""constriction's range coder in plain Python, for machines for which constriction has no package.
 
-Models and coders take the same calls as those of ``constriction.stream`` and give the same words
-(tests/engine/bitstream/test_range_coder.py). They take a step of Python for each symbol, some
-forty times as long.
+Models and coders have the interface of those in ``constriction.stream`` and produce the same words
+(tests/engine/bitstream/test_range_coder.py). They execute Python code for each symbol, so they are
+some forty times as slow.
 
 The coder is Martin's ("Range encoding: an algorithm for removing redundancy from a digitised
-message", 1979) with a state of 64 bits and words of 32. A symbol owns a part of 2**24, from where
-it ``starts`` to where the next one does, and narrows the interval of ``range`` numbers from
-``lower`` on to its part. Once ``range`` is below 2**32, the upper half of ``lower`` is a word of
-the stream. Where the interval goes beyond 2**64, a carry may still reach that word; it waits, and
-so do those after it, until the interval is on one side.
+message", 1979) with a state of 64 bits and words of 32. Each symbol has a share of 2**24, from its
+``start`` to that of the next symbol. The state is an interval of ``range`` numbers from ``lower``
+on, and coding a symbol narrows it to the symbol's share. Once ``range`` is below 2**32, the upper
+half of ``lower`` is the next word of the stream. While the interval extends beyond 2**64, a carry
+can still change that word, so it and those after it wait until the interval is on one side.
 """
 
 from __future__ import annotations
@@ -26,11 +26,14 @@ _PRECISION, _WORD_BITS = 24, 32
 _WHOLE, _WORD, _STATE = 2**_PRECISION, 2**_WORD_BITS, 2 ** (2 * _WORD_BITS)
 
 Starts = Sequence[int]
-Parameters = NDArray[Any]  # of a model: a row of probabilities or a size for every symbol
+Parameters = NDArray[Any]  # a row of probabilities, or a size, for every symbol
 
 
 class Categorical:
-    """Symbols 0…n - 1 of given probabilities (n,), or with a row of them for every symbol."""
+    """Symbols 0…n - 1 with the given probabilities (n,).
+
+    Without probabilities, each symbol is coded with its own row of parameters.
+    """
 
     def __init__(
         self, probabilities: NDArray[np.float32] | None = None, *, perfect: bool = False
@@ -39,7 +42,10 @@ class Categorical:
         self._row = None if probabilities is None else probabilities[None]
 
     def starts(self, parameters: int | Parameters) -> Iterable[Starts]:
-        """Where each symbol's part of 2**24 starts, for so many symbols or rows."""
+        """Yield the starts (n,) of the symbols' shares of 2**24.
+
+        ``parameters`` is the number of symbols to code, or their rows of probabilities.
+        """
         if isinstance(parameters, int):
             assert self._row is not None
             return repeat(_starts(self._row)[0], parameters)
@@ -47,7 +53,10 @@ class Categorical:
 
 
 def _starts(rows: Parameters) -> list[list[int]]:
-    """Each symbol has 1 of 2**24, and its share of the rest by sums in binary32."""
+    """The starts for each row. Every symbol has 1 of 2**24, and its share of the rest.
+
+    The sums are in binary32, as constriction's are.
+    """
     count = rows.shape[1]
     sums = np.cumsum(rows, axis=1, dtype=np.float32)
     scales = np.float32(_WHOLE - count) / sums[:, -1:]
@@ -57,13 +66,19 @@ def _starts(rows: Parameters) -> list[list[int]]:
 
 
 class Uniform:
-    """Symbols 0…size - 1, all alike but that the last has the rest; or a size for every symbol."""
+    """Symbols 0…size - 1, equally likely except that the last one has the remainder as well.
+
+    Without a size, each symbol is coded with its own size as its parameter.
+    """
 
     def __init__(self, size: int | None = None) -> None:
         self._size = size
 
     def starts(self, parameters: int | Parameters) -> Iterable[Starts]:
-        """Where each symbol's part of 2**24 starts, for so many symbols or sizes."""
+        """Yield the starts (size,) of the symbols' shares of 2**24.
+
+        ``parameters`` is the number of symbols to code, or their sizes.
+        """
         if isinstance(parameters, int):
             assert self._size is not None
             sizes = [self._size] * parameters
@@ -78,13 +93,13 @@ Model = Categorical | Uniform
 
 
 class _Interval:
-    """The numbers that a stream can be by now: ``range`` of them from ``lower`` on."""
+    """The state of a coder: ``range`` numbers from ``lower`` on."""
 
     def __init__(self) -> None:
         self.lower, self.range = 0, _STATE - 1
 
     def narrow(self, starts: Starts, symbol: int) -> None:
-        """To the part of a symbol."""
+        """Narrow the interval to a symbol's share."""
         start = starts[symbol]
         end = starts[symbol + 1] if symbol + 1 < len(starts) else _WHOLE
         share = self.range >> _PRECISION
@@ -93,7 +108,7 @@ class _Interval:
 
 
 class RangeEncoder(_Interval):
-    """Collects symbols."""
+    """Encodes symbols to words; has the interface of ``constriction.stream.queue``."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -101,7 +116,7 @@ class RangeEncoder(_Interval):
         self._waiting: list[int] = []  # words of ``lower`` that a carry can still reach
 
     def encode(self, symbols: NDArray[np.int32], model: Model, *parameters: Parameters) -> None:
-        """Append symbols (n,), of one model or each with its row of ``parameters``."""
+        """Append symbols (n,), of one model or each with its own parameters (n, …)."""
         rows = model.starts(*parameters or (len(symbols),))
         for symbol, starts in zip(symbols.tolist(), rows, strict=True):
             before = self.lower
@@ -116,7 +131,7 @@ class RangeEncoder(_Interval):
                     self._release(carry=False)
 
     def get_compressed(self) -> NDArray[np.uint32]:
-        """The words so far, as many as are needed to tell the symbols."""
+        """Return the words (n,) up to now, as many as are needed to identify the symbols."""
         if self.range == _STATE - 1:
             return np.empty(0, np.uint32)
         point = self.lower + _WORD - 1
@@ -136,7 +151,7 @@ def _carried(words: list[int], carry: bool) -> list[int]:
 
 
 class RangeDecoder(_Interval):
-    """Gives the symbols of a stream back; zeros follow its words."""
+    """Decodes the symbols of a stream, as if zeros followed its words."""
 
     def __init__(self, words: NDArray[np.uint32]) -> None:
         super().__init__()
@@ -146,7 +161,10 @@ class RangeDecoder(_Interval):
         self._read()
 
     def decode(self, model: Model, parameters: int | Parameters) -> NDArray[np.int32]:
-        """So many symbols of one model, or one a row of parameters; AssertionError if damaged."""
+        """Return symbols (n,): a number of them, or one for each of the parameters (n, …).
+
+        Raises AssertionError if the words are damaged in a way that can be detected.
+        """
         symbols = []
         for starts in model.starts(parameters):
             share = self.range >> _PRECISION

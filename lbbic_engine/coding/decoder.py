@@ -55,7 +55,11 @@ _PARTS = {
 
 
 class DecodeJob:
-    """A parsed file to be decoded; whatever can be checked before decoding is checked."""
+    """A parsed file to be decoded.
+
+    Raises CorruptDataError for whatever is detected before decoding, UnknownWeightsError if its
+    model is not installed. If ``partial``, parts that are damaged are left out instead.
+    """
 
     def __init__(
         self,
@@ -153,7 +157,7 @@ class DecodeJob:
         )
 
     def quality(self, tile: Tile) -> BlockIndexes | int:
-        """The index of all blocks of a tile, or that of each (n,)."""
+        """The quality index of all blocks of a tile, or that of each block (n,)."""
         if self._indexes is None:
             return self.quality_index
         return self._indexes[tile.top : tile.top + tile.rows].ravel()
@@ -168,7 +172,7 @@ class DecodeJob:
         return quality_of_tiles([self.quality(tile)], [tile.blocks], self._refinement.device)
 
     def _read_map(self, body: bytes) -> BlockIndexes | None:
-        """BlockIndexes of blocks; without their map, nothing of the picture can be decoded."""
+        """The quality indexes of all blocks; without their map, no block can be decoded."""
         if not isinstance(self._config, ModelConfig):
             raise damaged("Its model has only one quality.")
         rows, columns = grid(self.container.height, self.container.width, self.block_size)
@@ -201,7 +205,7 @@ class DecodeJob:
             raise damaged("It contains less data than its picture needs.")
 
     def place(self, tile: Tile, blocks: Pixels, here: NDArray[np.bool_]) -> None:
-        """Refine and store the blocks (n, 3B²) of a tile; ``here`` (n,) are decoded ones."""
+        """Refine and store the blocks (n, 3B²) of a tile; ``here`` (n,) marks the decoded ones."""
         shown = in_grey(blocks) if self.container.grey else blocks
         pixels = merge_blocks(shown, *self._shape(tile), self.block_size)
         if self._refinement is not None and here.any():
@@ -230,7 +234,7 @@ class DecodeJob:
         return self._correction is not None
 
     def correction_of_blocks(self, tile: Tile) -> NDArray[np.int16]:
-        """What it adds to the blocks (n, 3B²) of a tile."""
+        """What the correction of slow errors adds to the blocks (n, 3B²) of a tile."""
         assert self._correction is not None
         size = self.block_size
         height, width = tile.rows * size, tile.columns * size
@@ -408,7 +412,7 @@ def _decode_exactly(jobs: Sequence[DecodeJob], tiles: Sequence[Tile]) -> Iterato
 
 
 def decoded_fronts(job: DecodeJob) -> Iterator[Front]:
-    """Yield the fronts of a picture; if it is refined, blocks follow once they can be refined."""
+    """Yield the fronts of a picture; of a refined one, blocks as soon as they can be refined."""
     for tiles in _groups([job], job.tiles(0)):
         fronts = _fronts_of(job, tiles)
         if job.container.strength:
@@ -458,7 +462,7 @@ def _refined_fronts(
 def _corrected_fronts(
     job: DecodeJob, tiles: Sequence[Tile], fronts: Iterator[Front]
 ) -> Iterator[Front]:
-    """The same blocks with the correction of slow errors."""
+    """Yield the same fronts with the correction of slow errors."""
     changes = np.concatenate([job.correction_of_blocks(tile) for tile in tiles])
     first, columns = tiles[0].first_index, tiles[0].columns
     for front in fronts:
@@ -468,7 +472,7 @@ def _corrected_fronts(
 
 
 def weights_of(container: Container) -> weights_files.WeightsInfo:
-    """Return the weights that a file was coded with."""
+    """Return the weights that a file was coded with; UnknownWeightsError if not installed."""
     identity = container.weights_id
     if container.strength:
         identity = refinement_files.by_id(identity).weights_id

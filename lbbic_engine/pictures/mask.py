@@ -1,4 +1,4 @@
-"""A picture that says where another is to be better: what people paint."""
+"""Reads a mask: a grey picture whose brightness sets the quality of another one."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from numpy.typing import NDArray
 
 from lbbic_engine.pictures.read import load_picture
 
-SPAN = 2.0  # by how much the quality of white is higher, that of black lower
+SPAN = 2.0  # how much higher the quality is where the mask is white, and lower where it is black
 
 
 def read_mask(path: Path) -> NDArray[np.float64]:
-    """Offsets (height, width) of the quality: from ``SPAN`` where the picture is white to its
-    negative where it is black, 0 in the middle. Raises as ``load_picture``.
+    """Return offsets (height, width) of the quality.
+
+    They range from -``SPAN`` where the mask is black to ``SPAN`` where it is white. Raises as
+    ``load_picture``.
     """
     grey: NDArray[np.float64] = load_picture(path).pixels.mean(axis=2)
     return SPAN * (grey / 127.5 - 1)

@@ -84,7 +84,7 @@ def load_model(architecture: str, quality: int, *, pretrained: bool = True) -> n
 
 @torch.no_grad()
 def measure(model: nn.Module, pixels: Pixels, device: str) -> Measurement:
-    """Codes a picture (H, W, 3) and decodes it from its streams."""
+    """Code a picture (H, W, 3) and decode it from its streams."""
     height, width, _ = pixels.shape
     x = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].to(device) / 255
     padding = (0, -width % STRIDE, 0, -height % STRIDE)

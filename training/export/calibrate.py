@@ -62,7 +62,7 @@ def activation_steps(largest: Tensor) -> Tensor:
 
 
 def connect(network: BlockNetwork) -> None:
-    """Tells every layer the steps of what it reads."""
+    """Set the input steps of every layer to those of what it reads."""
     config = network.config
     around = 4 * config.pixels
     h_step = network.context_2.output_step

@@ -31,7 +31,7 @@ TABLE_ROUNDS = 2  # an encoder's choices depend on the tables
 def export_run(
     run: Path, data: Path, name: str, folder: Path, float_path: Path | None = None
 ) -> Path:
-    """Writes NAME.safetensors of a run's averaged weights to ``folder``."""
+    """Write NAME.safetensors of a run's averaged weights to ``folder``."""
     run_folder = RunFolder(run)
     recipe = from_values(run_folder.recipe_values())
     pictures = dataset.load(data, recipe.crop_blocks * recipe.model.block_size)

@@ -57,7 +57,7 @@ class Comparison:
 
 
 def compare(network: BlockNetwork, moments: Moments, crops: Sequence[dataset.Pixels]) -> Comparison:
-    """Codes the crops (all of one size) with a calibrated float network and with its twin."""
+    """Code the crops (all of one size) with a calibrated float network and with its twin."""
     qualities = range(1, len(LAMBDAS) + 1)
     twin = exact_twin(network, moments)
     return Comparison(

@@ -48,7 +48,7 @@ def fit_linear(x: Tensor, grid: tuple[int, int], latents: int, noise: float) -> 
 
 @torch.no_grad()
 def fit(network: BlockNetwork, x: Tensor, grid: tuple[int, int]) -> None:
-    """Sets the linear path and the scales' biases from blocks x (C, rows·columns, 3B²)."""
+    """Set the linear path and the scales' biases from blocks x (C, rows·columns, 3B²)."""
     config = network.config
     linear = fit_linear(x, grid, config.latents, CONTEXT_NOISE / PIXEL_UNIT)
     network.prediction.copy_(linear.prediction)

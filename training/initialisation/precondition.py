@@ -55,7 +55,7 @@ def context_mixer(x: Tensor, grid: tuple[int, int]) -> Tensor:
 
 
 def apply(network: BlockNetwork, mixer: Tensor) -> None:
-    """Trains the matrices that read contexts in the mixer's coordinates."""
+    """Train the matrices that read contexts in the mixer's coordinates."""
     parametrize.register_parametrization(network, "prediction", Precondition(mixer))
     parametrize.register_parametrization(network.context_1, "weight", Precondition(mixer))
 

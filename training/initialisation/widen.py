@@ -15,7 +15,7 @@ from lbbic_engine.networks.float_network import BlockNetwork, Dense
 
 @torch.no_grad()
 def widen(network: BlockNetwork, narrow: BlockNetwork) -> None:
-    """Gives ``network`` the function of one that has fewer hidden units and is else alike."""
+    """Give ``network`` the function of one that has fewer hidden units and is otherwise equal."""
     for name, value in narrow.named_parameters():
         owner = name.rpartition(".")[0]
         layer, before = network.get_submodule(owner), narrow.get_submodule(owner)

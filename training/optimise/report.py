@@ -36,7 +36,7 @@ def learning_curve(run: Path) -> list[tuple[float, float]]:
 
 
 def plot_run(run: Path, output: Path) -> None:
-    """Draws the learning curve of a run."""
+    """Draw the learning curve of a run."""
     from matplotlib.figure import Figure
 
     hours, costs = zip(*learning_curve(run), strict=True)
@@ -71,7 +71,7 @@ class Throughput:
 
 
 def measure_throughput(recipe: Recipe, device: str, rounds: int = 3) -> Throughput:
-    """Times real training steps on noise, and the machine's bfloat16 products beside them."""
+    """Time real training steps on noise, and the machine's bfloat16 products for comparison."""
     side = recipe.crop_blocks * recipe.model.block_size
     noise = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
     pictures = [torch.from_numpy(noise)]

@@ -23,7 +23,7 @@ PIXEL_AMPLITUDE = 0.5
 
 @torch.no_grad()
 def fit(network: PaperNetwork, x: Tensor, grid: tuple[int, int]) -> None:
-    """Sets the networks from blocks x (C, rows·columns, 3B²) in their unit."""
+    """Set the networks from blocks x (C, rows·columns, 3B²) in their unit."""
     config = network.config
     linear = fit_linear(x, grid, config.latents, CONTEXT_NOISE / PIXEL_RANGE)
     prediction, basis, deviation = (
@@ -53,7 +53,7 @@ def fit(network: PaperNetwork, x: Tensor, grid: tuple[int, int]) -> None:
 
 
 def _carry(transform: Transform, value: Tensor, context: Tensor, gain: Tensor) -> None:
-    """Sets the first channels: gain · (value · v + context · c), an identity in between."""
+    """Set the first channels: gain · (value · v + context · c), an identity in between."""
     count = len(gain)
     transform.value.weight[:count, : value.shape[1]] = value
     transform.value.bias.zero_()

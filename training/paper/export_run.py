@@ -59,7 +59,7 @@ def import_checkpoint(
     pictures: Path | None,
     float_path: Path | None = None,
 ) -> tuple[Path, IntegerCost]:
-    """Writes the weights file of a published checkpoint of that variant and quality.
+    """Write the weights file of a published checkpoint of that variant and quality.
 
     ``pictures`` (a folder, or the program's samples) calibrate it, and it is measured on them.
     LbbicError if the checkpoint is none, or there is no picture.
@@ -80,7 +80,7 @@ def import_checkpoint(
 def export_run(
     run: Path, data: Path, output: str, float_path: Path | None = None
 ) -> tuple[Path, IntegerCost]:
-    """Writes the weights file of a run, and measures it on the held-out pictures."""
+    """Write the weights file of a run, and measure it on the held-out pictures."""
     folder = RunFolder(run)
     recipe = from_values(folder.recipe_values())
     pictures = dataset.load(data, CROP_PX)
@@ -118,7 +118,7 @@ def write_weights(
     crops: Sequence[dataset.Pixels],
     record: dict[str, Any],
 ) -> Path:
-    """Writes the integers, in units that the crops set; BoundError if a sum could be rounded.
+    """Write the integers, in units that the crops set; BoundError if a sum could be rounded.
 
     ``output`` is a name in the user's folder of weights, or a path; a suffix is not needed.
     """
@@ -140,7 +140,7 @@ def weights_path(output: str) -> Path:
 
 
 def compare(network: PaperNetwork, path: Path, crops: Sequence[dataset.Pixels]) -> IntegerCost:
-    """Codes the crops with float networks and with the weights file made of them."""
+    """Code the crops with float networks and with the weights file made of them."""
     quality = network.config.quality
     description = next(d for d in weights.describe_folder(path.parent) if d.path == path)
     exact = weights.load(description, "cpu")

@@ -215,7 +215,7 @@ class _Tensors:
 def _add_context_model(
     tensors: _Tensors, model: ContextModel, padding_value: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Adds all but the first layer's matrix (12N/8, 4·3B²), returned with its padding bias."""
+    """Add all but the first layer's matrix (12N/8, 4·3B²), returned with its padding bias."""
     first, *linear = (m for m in model.layers if isinstance(m, nn.Linear))
     rectifiers = [tensors.units[m][1] for m in model.layers if isinstance(m, nn.LeakyReLU)]
     latents = linear[-1].out_features // 2
@@ -235,7 +235,7 @@ def _add_context_model(
 def _add_synthesis_transform(
     tensors: _Tensors, transform: Transform, padding_value: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Adds all but the first layer's matrix for the context (N, 4·3B²).
+    """Add all but the first layer's matrix for the context (N, 4·3B²).
 
     That is returned with its padding bias.
     """

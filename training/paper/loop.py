@@ -96,7 +96,7 @@ def geometry(rows: int, columns: int, *, wide: bool) -> Geometry:
 
 
 def run(network: PaperNetwork, pixels: np.ndarray) -> Coded:
-    """Codes a picture (H, W, 3), uint8, as a single crop."""
+    """Code a picture (H, W, 3), uint8, as a single crop."""
     size = network.config.block_size
     blocks = torch.from_numpy(split_blocks(pixels, size))[None]
     return run_blocks(network, blocks, grid(pixels.shape[0], pixels.shape[1], size))

@@ -28,7 +28,7 @@ def curve_at(run: Path, quality: float) -> Curve:
 
 
 def plot_beside(run: Path, others: Sequence[Path], output: Path) -> None:
-    """Draws the curve of a paper's run, and those of others at the same quality."""
+    """Draw the curves of a run of the paper's networks and of other runs at the same quality."""
     from matplotlib.figure import Figure
 
     recipe = from_values(RunFolder(run).recipe_values())

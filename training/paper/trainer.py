@@ -125,7 +125,7 @@ class PaperTrainer:
         return Point(bits / self.config.block_size**2, psnr)
 
     def save(self, state: dict[str, object]) -> None:
-        """Writes the checkpoint: ``state`` beside the networks and the step."""
+        """Write the checkpoint: ``state`` beside the networks and the step."""
         self.folder.save({"step": self.step, "network": self.network.state_dict()} | state)
 
     def restore(self) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""``python -m training refinement``: its data, its training, its file."""
+"""``python -m training refinement``: codes the crops, trains the network, exports its file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def add_commands(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Adds the command and what it can do."""
+    """Add ``refinement`` and its three parts to the parser."""
     parser = commands.add_parser("refinement", help="train the refinement of decoded pictures")
     parts = parser.add_subparsers(required=True, metavar="PART")
 

@@ -35,8 +35,8 @@ from training.shared import dataset
 
 Pixels = NDArray[np.uint8]
 
-CROPS = 12  # of a batch
-GOLDEN_SHARE = 0.6180339887  # multiples of it, modulo 1, are spread evenly however many there are
+CROPS = 12  # in a batch
+GOLDEN_SHARE = 0.6180339887  # its multiples modulo 1 are spread evenly, however many there are
 LOW_RATES = 1.5  # power that makes low qualities more frequent: errors, and gains, are larger there
 
 
@@ -56,10 +56,11 @@ class Crop:
 def write_crops(
     pictures: Path, output: Path, batches: range, *, side: int, thorough: bool, name: str
 ) -> None:
-    """Codes batches of crops, ``side`` pixels a side at most, of every picture below a folder.
+    """Code batches of crops, at most ``side`` pixels a side, of the pictures below a folder.
 
-    Goes on where it was stopped. Which crops and which quality a batch has depends on its number
-    alone; consecutive batches go through all pictures before one is seen again.
+    Batches whose files exist are skipped. The crops and the quality of a batch depend only on its
+    number; consecutive batches use every picture once before one is used again. ``name`` is that of
+    the weights. Raises UnknownWeightsError.
     """
     network = weights.load(weights.by_name(name), "cpu")
     paths = dataset.picture_paths(pictures)
@@ -75,7 +76,7 @@ def write_crops(
 
 
 def write_middles(pictures: Path, output: Path, *, side: int, thorough: bool, name: str) -> None:
-    """Codes the middle of every picture below a folder at each of the eight rate points."""
+    """Code the middle of every picture below a folder at each of the eight rate points."""
     network = weights.load(weights.by_name(name), "cpu")
     paths = dataset.picture_paths(pictures)
     output.mkdir(parents=True, exist_ok=True)
@@ -91,7 +92,7 @@ def write_middles(pictures: Path, output: Path, *, side: int, thorough: bool, na
 
 
 def read_crops(folder: Path) -> Iterator[Crop]:
-    """The crops of a folder, their values in memory as far as they are used."""
+    """Yield the crops of a folder; each file is loaded when its first crop is requested."""
     for path in sorted(folder.glob("*.safetensors")):
         tensors = load_file(path)
         index = int(tensors.pop("quality"))
@@ -103,7 +104,10 @@ def read_crops(folder: Path) -> Iterator[Crop]:
 def code(
     network: LoadedModel, index: int, crops: list[Pixels], *, thorough: bool = False
 ) -> list[tuple[Pixels, NDArray[np.float32]]]:
-    """The reconstruction and the blocks' bits of each crop, coded at a quality index."""
+    """Code crops (H, W, 3) together at a quality index.
+
+    Return the reconstruction (H, W, 3) and the bits of the blocks (rows, columns) of each crop.
+    """
     size = network.info.config.block_size
     from_middle = network.info.config.from_middle
     grids = tuple(Grid(c.shape[0] // size, c.shape[1] // size, from_middle) for c in crops)
@@ -143,7 +147,7 @@ def code(
 
 
 class _Bits:
-    """Takes symbols and counts the ``bits`` of each block of the front."""
+    """A sink that counts the ``bits`` (n,) of each block of the current front."""
 
     def __init__(self, network: LoadedModel) -> None:
         self._cost = network.tables.bits()
@@ -158,7 +162,7 @@ class _Bits:
 
 
 def _batch(paths: list[Path], number: int) -> list[Path]:
-    """The pictures of a batch; each pass has an order of its own."""
+    """The pictures of a batch; each pass through all pictures has its own order."""
     batches = -(-len(paths) // CROPS)
     turn, place = divmod(number, batches)
     order = np.random.default_rng([1, turn]).permutation(len(paths))
@@ -166,7 +170,7 @@ def _batch(paths: list[Path], number: int) -> list[Path]:
 
 
 def _crop(picture: Pixels, side: int, random: np.random.Generator) -> Pixels:
-    """A random place of a picture, in one of the eight orientations."""
+    """A crop at a random place of a picture, in one of the eight orientations."""
     height, width = (min(side, length) // 8 * 8 for length in picture.shape[:2])
     top = random.integers(picture.shape[0] - height + 1)
     left = random.integers(picture.shape[1] - width + 1)

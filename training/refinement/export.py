@@ -1,7 +1,7 @@
-"""From a run's checkpoint to a refinement's file: calibration, integers, bounds checked.
+"""Exports a run's checkpoint as a refinement file: calibrates, rounds and checks bounds.
 
-The formats are those of ``lbbic_engine.networks.refinement``; layers become integers as those of
-the networks that they refine (``training.export.integers``).
+The formats are those of ``lbbic_engine.networks.refinement``. Layers are converted to integers like
+those of the networks that they refine (``training.export.integers``).
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ CALIBRATION_BATCHES = 32
 def export_run(
     run: Path, crops: Path, name: str, folder: Path, float_path: Path | None = None
 ) -> Path:
-    """Writes NAME-refinement.safetensors, for the weights NAME, to ``folder``.
+    """Write NAME-refinement.safetensors, for the weights NAME, to ``folder``; return its path.
 
-    The float weights are written to ``float_path``, if given.
+    The float weights are written to ``float_path``, if given. Raises BoundError if a sum could be
+    rounded, UnknownWeightsError if there are no weights NAME.
     """
     run_folder = RunFolder(run)
     recipe = from_values(run_folder.recipe_values())
@@ -48,7 +49,7 @@ def export_run(
 
 
 def calibration(crops: Path, recipe: Recipe) -> list[Batch]:
-    """Batches of training crops."""
+    """Draw the batches of training crops that calibrate the activations."""
     examples = Examples(crops, recipe.model)
     random = np.random.default_rng(recipe.seed)
     return [examples.draw(recipe.crops, recipe.blocks, random) for _ in range(CALIBRATION_BATCHES)]
@@ -56,7 +57,7 @@ def calibration(crops: Path, recipe: Recipe) -> list[Batch]:
 
 @torch.no_grad()
 def calibrate(network: RefinementNetwork, batches: list[Batch]) -> Moments:
-    """Sets the steps of the activations; returns sums of a·aᵀ over the inputs a of each layer."""
+    """Set the steps of the activations; return sums of a·aᵀ over the inputs a of each layer."""
     first, second, third = network.layers()
     first.input_step.fill_(1 / PIXEL_UNIT)
     for layer, reader in ((first, second), (second, third)):
@@ -74,7 +75,10 @@ def calibrate(network: RefinementNetwork, batches: list[Batch]) -> Moments:
 
 @torch.no_grad()
 def integer_tensors(network: RefinementNetwork, moments: Moments) -> dict[str, Tensor]:
-    """All tensors of the integer twin of a calibrated network; BoundError if a sum could round."""
+    """Return all tensors of the integer network; BoundError if a sum could be rounded.
+
+    The network must be calibrated.
+    """
     tensors: dict[str, Tensor] = {}
     for number, layer in enumerate(network.layers(), 1):
         unit = 1.0 if layer.rectified else float(PIXEL_UNIT * 2**RESIDUAL_BITS)
@@ -87,7 +91,7 @@ def integer_tensors(network: RefinementNetwork, moments: Moments) -> dict[str, T
 
 
 def _inputs(network: RefinementNetwork, layer: Dense, batch: Batch) -> Tensor:
-    """What a layer reads in a batch: (blocks, inputs)."""
+    """Return what a layer reads in a batch (blocks, inputs)."""
     values = batch.inputs
     for before in network.layers():
         if before is layer:

@@ -1,4 +1,4 @@
-"""The refinement in floating point, and the patches that it reads.
+"""The refinement network in floating point, as it is trained.
 
 The network reads a block and a ring of decoded pixels around it, flipped as the block was for
 coding, so that blocks decoded earlier are always to the left and above. Units are those of
@@ -17,12 +17,12 @@ from lbbic_engine.networks.refinement import MEAN_INPUTS
 
 
 def input_count(config: RefinementConfig) -> int:
-    """Numbers that the network reads for a block."""
+    """How many numbers the network reads for a block."""
     return config.patch_pixels + MEAN_INPUTS
 
 
 class RefinementNetwork(nn.Module):
-    """What to add to a block, from its patch; nothing before it is trained."""
+    """Predicts what to add to a block from its patch; untrained, it predicts zeros."""
 
     __call__: Callable[..., Tensor]
 

@@ -1,9 +1,9 @@
-"""The refinement's training: plain regression on what the codec has decoded.
+"""Trains the refinement: plain regression on pictures that the codec has decoded.
 
 The contents of a run's folder are described in ``shared.run_folder``.
 
-Errors are weighted relative to those of their whole crop as decoded, as decibels are; otherwise
-smooth pictures, whose errors are small, would hardly count.
+Squared errors are divided by those of their crop as decoded, so that the loss measures relative
+improvement, like decibels. Otherwise smooth pictures, whose errors are small, would hardly count.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ from training.shared.run_folder import RunFolder, load_state
 from training.shared.steps import make_optimisers
 
 LOG_EVERY = 100
-MIN_ERROR = 1.0  # of a crop, squared, in 8-bit steps: below, rounding is all there is
+MIN_ERROR = 1.0  # of a crop, mean square in 8-bit steps: below that, it is mostly rounding
 VALIDATION_BLOCKS = 1024  # of a crop
 MIXER_BATCHES = 8
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """One run; rates are per step, and fall to zero linearly."""
+    """The settings of a run; learning rates fall linearly to zero."""
 
     model: RefinementConfig = field(default_factory=RefinementConfig)
     steps: int = 10000
@@ -60,19 +60,16 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Batch:
-    """Inputs (C, n, inputs) and what they lack (C, n, 3B²), in the networks' unit, float32.
+    """n blocks of each of C crops, float32, in units of ``PIXEL_UNIT`` 8-bit steps."""
 
-    ``weights`` (C,) are one over the crops' mean squared errors.
-    """
-
-    inputs: Tensor
-    targets: Tensor
-    rate: Tensor
-    weights: Tensor
+    inputs: Tensor  # (C, n, inputs)
+    targets: Tensor  # (C, n, 3B²), the original less the decoded block
+    rate: Tensor  # (C, 8), from ``rate_weights``
+    weights: Tensor  # (C,), one over the crops' mean squared errors
 
 
 class Example:
-    """A crop of which blocks are taken as they were coded (``wavefront.block_flips``)."""
+    """A crop whose blocks are flipped as they were coded (``wavefront.block_flips``)."""
 
     def __init__(self, crop: Crop, config: RefinementConfig) -> None:
         size, ring = config.block_size, config.ring
@@ -90,7 +87,10 @@ class Example:
         self.error = float(np.square(original.astype(np.float32) - decoded).mean())
 
     def cut(self, blocks: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-        """Patches (n, side, side, 3) of the blocks and what these lack (n, 3B²), int16."""
+        """Return patches (n, side, side, 3), uint8, and missing residuals (n, 3B²), int16.
+
+        ``blocks`` are raster indexes (n,).
+        """
         config, ring = self._config, self._config.ring
         count, place = len(blocks), np.divmod(blocks, self._columns)
         patches = self._patches[place].reshape(count, config.patch_pixels)
@@ -104,7 +104,7 @@ class Example:
 
 
 class Examples:
-    """The crops of a folder; ``batch`` takes blocks of them."""
+    """The crops of a folder, from which batches are drawn; ValueError if there are none."""
 
     def __init__(self, folder: Path, config: RefinementConfig) -> None:
         self.crops = [Example(crop, config) for crop in read_crops(folder)]
@@ -117,7 +117,7 @@ class Examples:
         return self.batch(chosen, [random.integers(crop.count, size=blocks) for crop in chosen])
 
     def batch(self, crops: Sequence[Example], blocks: Sequence[NDArray[np.int64]]) -> Batch:
-        """``blocks`` are raster indexes (n,) in each of the crops."""
+        """Return a batch of blocks, given as raster indexes (n,) in each of the crops."""
         parts = [crop.cut(which) for crop, which in zip(crops, blocks, strict=True)]
         inputs = patch_inputs(torch.cat([patches for patches, _ in parts]), self._config)
         targets = torch.stack([missing for _, missing in parts]).float() / PIXEL_UNIT
@@ -132,7 +132,10 @@ class Examples:
 
 
 class Trainer:
-    """The state of a run; ``train`` advances it."""
+    """The state of a run: network, optimisers and step.
+
+    ``mixer`` (inputs, inputs) is from ``input_mixer``; ``start`` is a file of float weights.
+    """
 
     def __init__(self, recipe: Recipe, mixer: Tensor, start: Path | None = None) -> None:
         torch.manual_seed(recipe.seed)
@@ -151,7 +154,7 @@ class Trainer:
         self.base_rates = [o.param_groups[0]["lr"] for o in self.optimisers]
 
     def update(self, batch: Batch) -> float:
-        """One step; returns the squared error relative to that of the decoded blocks."""
+        """Make one step; return the squared error relative to that of the decoded blocks."""
         share = min((self.step + 1) / self.recipe.warm_up_steps, 1 - self.step / self.recipe.steps)
         for optimiser, base in zip(self.optimisers, self.base_rates, strict=True):
             optimiser.param_groups[0]["lr"] = base * share
@@ -181,7 +184,7 @@ class Trainer:
 def train(
     run: Path, recipe: Recipe, crops: Path, held_out: Path, start: Path | None = None
 ) -> None:
-    """Goes on with a run, or starts it (from float weights, if given), up to its end."""
+    """Continue a run up to its end, or start it, from float weights if ``start`` is given."""
     run.mkdir(parents=True, exist_ok=True)
     folder = RunFolder(run)
     folder.write_recipe(recipe)
@@ -216,31 +219,31 @@ def train(
 
 
 def save_float(network: RefinementNetwork, path: Path) -> None:
-    """The plain weights that further training starts from, in half precision."""
+    """Save the plain weights, from which further training can start, in half precision."""
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file({k: v.detach().half().contiguous() for k, v in network.named_parameters()}, path)
 
 
 @torch.no_grad()
 def load_float(network: RefinementNetwork, path: Path) -> None:
-    """Loads what ``save_float`` has saved."""
+    """Load weights saved by ``save_float``."""
     values = load_file(path)
     for name, parameter in network.named_parameters():
         parameter.copy_(values[name])
 
 
 def load_recipe(path: Path) -> Recipe:
-    """Reads a recipe; unknown names raise TypeError."""
+    """Read a recipe; unknown names raise TypeError."""
     return from_values(read_values(path))
 
 
 def from_values(values: Mapping[str, Any]) -> Recipe:
-    """A recipe from nested dictionaries, as TOML and JSON give them."""
+    """Return a recipe from nested dictionaries, as read from TOML or JSON."""
     return Recipe(**{**values, "model": RefinementConfig(**values.get("model", {}))})
 
 
 def trained(folder: RunFolder, recipe: Recipe) -> tuple[RefinementNetwork, int]:
-    """The network of a run, with plain weights, and its step."""
+    """Return the network of a run, with plain weights, and its step."""
     trainer = Trainer(recipe, torch.eye(input_count(recipe.model)))
     trainer.restore(load_state(folder.checkpoint))
     parametrize.remove_parametrizations(trainer.network.layer_1, "weight")
@@ -249,7 +252,10 @@ def trained(folder: RunFolder, recipe: Recipe) -> tuple[RefinementNetwork, int]:
 
 @torch.no_grad()
 def input_mixer(examples: Examples, recipe: Recipe) -> Tensor:
-    """In which coordinates the first layer is trained, as in ``precondition``."""
+    """Return the matrix (inputs, inputs) by which the first layer is preconditioned.
+
+    See ``initialisation.precondition``.
+    """
     random = np.random.default_rng(recipe.seed)
     inputs = torch.cat(
         [
@@ -264,7 +270,7 @@ def input_mixer(examples: Examples, recipe: Recipe) -> Tensor:
 
 @torch.no_grad()
 def dead_units(network: RefinementNetwork, examples: Examples, recipe: Recipe) -> int:
-    """Hidden units that no block of a batch makes fire."""
+    """Count the hidden units that are zero for every block of a batch."""
     batch = examples.draw(recipe.crops, recipe.blocks, np.random.default_rng(0))
     first = network.layer_1(batch.inputs, rate=batch.rate)
     second = network.layer_2(first, rate=batch.rate)
@@ -273,8 +279,9 @@ def dead_units(network: RefinementNetwork, examples: Examples, recipe: Recipe) -
 
 @torch.no_grad()
 def validate(network: RefinementNetwork, examples: Examples) -> dict[str, float]:
-    """Mean gain in dB at each quality of the held-out crops: at the best strength of each crop,
-    and at full strength.
+    """Return mean gains in dB at each quality of the held-out crops.
+
+    ``gain`` is at the best strength for each crop, ``full`` at full strength.
     """
     gains: dict[int, list[tuple[float, float]]] = {}
     for number, crop in enumerate(examples.crops):

@@ -32,7 +32,7 @@ class Dataset:
 
 
 def load(folder: Path, min_side: int) -> Dataset:
-    """Reads every picture below ``folder`` whose sides are at least ``min_side``.
+    """Read every picture below ``folder`` whose sides are at least ``min_side``.
 
     Every 40th of them, in the order of their names, is held out. ValueError if none is left.
     """

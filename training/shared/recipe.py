@@ -36,7 +36,7 @@ class Recipe:
 
 
 def load_recipe(path: Path) -> Recipe:
-    """Reads a recipe; unknown names raise TypeError."""
+    """Read a recipe; unknown names raise TypeError."""
     return from_values(read_values(path))
 
 

@@ -98,7 +98,7 @@ class RunFolder:
 
 
 def save_state(path: Path, state: dict[str, object]) -> None:
-    """Saves a dictionary of tensors and plain values."""
+    """Save a dictionary of tensors and plain values."""
     with replacing(path) as file:
         torch.save(state, file)
 

@@ -36,7 +36,7 @@ def make_optimisers(
 
 @torch.no_grad()
 def update_average(average: nn.Module, network: nn.Module, step: int, decay: float) -> None:
-    """Moves the exponential moving average towards the network's parameters after step ``step``.
+    """Move the exponential moving average towards the network's parameters after step ``step``.
 
     Early on the mean is over fewer steps than ``decay`` asks for.
     """

@@ -39,7 +39,7 @@ class ClosedLoop:
 def run(
     network: BlockNetwork, x: Tensor, rate: Tensor, grid: tuple[int, int], *, count: bool = False
 ) -> ClosedLoop:
-    """Codes x (C, rows·columns, 3B²); bits are left at zero unless ``count`` is set."""
+    """Code x (C, rows·columns, 3B²); bits are left at zero unless ``count`` is set."""
     config = network.config
     dtype = x.dtype
     crops, blocks, pixels = x.shape

@@ -1,11 +1,11 @@
-"""Decodes HEIF, JPEG XL and camera raw in a process of its own (``extra_formats`` starts it).
+"""Decodes HEIF, JPEG XL and camera raw in a separate process, which ``extra_formats`` starts.
 
     python -m lbbic_engine.pictures.files.decoders EXTRA INPUT OUTPUT
 
-These decoders are native code that opens strangers' files and that nobody here has tested against
-damage. OUTPUT is an .npz file without pickle: pixels (H, W, 1…4) uint8, and bits, exif, xmp and
-icc_profile where known. Exit code 2: refused, and standard output says why; anything else but 0:
-damaged.
+The process is separate because these decoders are native code that reads untrusted files and has
+not been tested against damage here. OUTPUT is an .npz file without pickle: pixels (H, W, 1…4)
+uint8, and bits, frames, exif, xmp and icc_profile where known. The exit code is 0 for success, 2 if
+the picture is refused, with the reason on standard output, and anything else if it is damaged.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ DECODERS: dict[str, Callable[[str], Decoded]] = {"heif": _heif, "jxl": _jxl, "ra
 
 
 def _limit_processor_time() -> None:
-    """A damaged file may keep a decoder busy for ever."""
+    """Set a limit, because a damaged file may keep a decoder busy for ever."""
     if sys.platform != "win32":
         import resource
 
@@ -91,7 +91,11 @@ def _limit_processor_time() -> None:
 
 
 def read_output(path: Path) -> dict[str, NDArray[Any]]:
-    """Return the arrays of OUTPUT. ValueError if they are not what they should be."""
+    """Return the arrays of OUTPUT.
+
+    Raises ValueError if they do not have the types and shapes above, Refusal if there are too many
+    pixels.
+    """
     with np.load(path, allow_pickle=False) as file:
         arrays = dict(file)
     pixels = arrays["pixels"]

@@ -1,7 +1,7 @@
 """Opens the formats that optional packages decode: HEIF, JPEG XL and camera raw.
 
-The packages run in a process of their own (``decoders``); this one reads their result, and what the
-file says besides.
+The packages run in a separate process (``decoders``). This module reads its result, and whatever
+else the file contains.
 """
 
 from __future__ import annotations
@@ -34,13 +34,16 @@ _DEVELOPED = "Developed from camera raw with the camera's white balance, to sRGB
 
 
 def extra_of(prefix: bytes) -> str | None:
-    """Return the extra, a key of ``NAMES``, that reads a file with such a beginning, or None."""
+    """Return the extra, a key of ``NAMES``, for a file that begins with ``prefix``, or None."""
     found = (extra for extra, (at, signs) in _SIGNATURES.items() if prefix[at:].startswith(signs))
     return next(found, None)
 
 
 def open_extra(extra: str, file: BinaryIO) -> tuple[Image.Image, Extras]:
-    """Return the decoded image and what else its file holds; Refusal without the package."""
+    """Return the decoded image and what else its file contains.
+
+    Raises Refusal without the package or if the picture is too large, ValueError if it is damaged.
+    """
     if not has_extra(extra):
         needs = f"needs an addition: pip install 'lbbic[{extra}]'"
         what = "is not in this build" if _is_frozen() else needs
@@ -80,7 +83,7 @@ def _read_extras(extra: str, file: BinaryIO, image: Image.Image) -> Extras:
 
 
 def _without_orientation(image: Image.Image, extras: Extras) -> None:
-    """The file says apart from EXIF how the picture stands; the decoder has turned it."""
+    """Remove the orientation from EXIF: the decoder has already turned the picture."""
     if exif := image.info.pop("exif", b"").removeprefix(EXIF_PREFIX):
         try:
             image.info["exif"] = EXIF_PREFIX + exif_data.without_orientation(exif)

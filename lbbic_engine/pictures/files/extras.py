@@ -1,4 +1,4 @@
-"""What a file contains besides picture, EXIF, XMP and profile, and Pillow does not report."""
+"""What a file contains besides picture, EXIF, XMP and profile, and what Pillow does not report."""
 
 from __future__ import annotations
 
@@ -22,4 +22,4 @@ class Extras:
     left_out: list[str] = field(default_factory=list)  # names of what is lost
     developed: str = ""  # what was done to camera raw
     low_bytes: Callable[[], Image.Image] | None = None  # of 16-bit RGB with a transparent colour
-    is_damaged: Callable[[], bool] | None = None  # where Pillow does not say it; takes some time
+    is_damaged: Callable[[], bool] | None = None  # if Pillow does not report it; takes some time

@@ -27,7 +27,7 @@ _HEAD_BYTES = 2**16
 _PICTURES = 0xB002  # tag of a multi-picture file's index: sizes, positions and types
 _CLIPPING_PATHS = range(2000, 2998)  # among Photoshop's resources
 _IPTC = 0x0404
-# What libjpeg says of entropy-coded data: its other warnings are about metadata and headers.
+# libjpeg's warnings about entropy-coded data; its other warnings are about metadata and headers.
 _DAMAGE = re.compile(
     r"premature end of data|bad Huffman code|instead of RST"
     r"|extraneous bytes before marker 0x(c4|d[0-79a])"  # the next scan's, a restart, the end
@@ -38,7 +38,7 @@ class JpegFile(JpegImagePlugin.JpegImageFile):
     """Pillow's JPEG file; Pillow's factory function would treat gain maps as further pages."""
 
     def _read_dpi_from_exif(self) -> None:
-        """Do nothing: Pillow would warn of damaged EXIF and invent a resolution."""
+        """Do nothing: Pillow would warn about damaged EXIF and invent a resolution."""
 
 
 def read_jpeg(image: JpegImagePlugin.JpegImageFile, file: BinaryIO) -> Extras:
@@ -67,10 +67,10 @@ def read_jpeg(image: JpegImagePlugin.JpegImageFile, file: BinaryIO) -> Extras:
 
 
 def _is_damaged(file: BinaryIO) -> bool:
-    """Whether libjpeg warns that the picture's data is damaged; Pillow goes on without a word.
+    """Whether libjpeg warns that the picture's data is damaged, which Pillow ignores silently.
 
-    It is decoded once more, at an eighth of its size. Damage that leaves as many blocks as there
-    should be, as most single wrong bits do, cannot be seen in a JPEG file.
+    The file is decoded once more, at an eighth of its size. Damage that does not change the number
+    of blocks, such as most single wrong bits, cannot be detected in a JPEG file.
     """
     import simplejpeg
 

@@ -1,6 +1,6 @@
-"""What a JPEG XL file says that its decoder does not report. Decodes no pixels.
+"""Reads the colour space from a JPEG XL file's headers, which its decoder does not report.
 
-ISO/IEC 18181-1 (the headers of a codestream) and 18181-2 (the boxes around one).
+Source: ISO/IEC 18181-1 (the headers of a codestream) and 18181-2 (the boxes around one).
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ _HEADER_BYTES = 1000  # more than the headers of any sensible file have
 _GREY, _XYB = 1, 2  # colour spaces
 _D65, _CUSTOM = 1, 2
 _SRGB_PRIMARIES, _SRGB_CURVE = 1, 13
-_P3, _P3_D65 = 11, 12  # primaries: JPEG XL says which white apart, H.273 by the number
+_P3, _P3_D65 = 11, 12  # primaries: H.273 has a number for each white, JPEG XL a separate field
 _UNKNOWN = 0  # no code point
 _ALPHA, _SPOT, _CFA = 0, 2, 5  # kinds of extra channels
 
-# Of a number: four pairs of what is added and of how many bits follow; two bits choose one.
+# How a number is coded (U32 in the standard): two bits choose one of four pairs of an offset and
+# the count of bits that follow.
 _Choices = tuple[tuple[int, int], ...]
 _SIDE: _Choices = ((1, 9), (1, 13), (1, 18), (1, 30))
 _ENUM: _Choices = ((0, 0), (1, 0), (2, 4), (18, 6))
@@ -38,7 +39,11 @@ _LOOPS: _Choices = ((0, 0), (0, 3), (0, 16), (0, 32))
 
 
 def read_jxl(data: bytes) -> Extras:
-    """Return the code points of the colours, if no profile says what they are."""
+    """Return the code points of the colours, unless a profile defines them.
+
+    ``data`` is the file, of which the beginning is read. ``has_unknown_colours`` is set if the
+    headers cannot be read.
+    """
     try:
         return Extras(code_points=_code_points(_Bits(_codestream(data))))
     except (struct.error, IndexError):  # the decoder decides whether the file can be read
@@ -46,7 +51,7 @@ def read_jxl(data: bytes) -> Extras:
 
 
 def _codestream(data: bytes) -> bytes:
-    """Its beginning, without the signature."""
+    """The beginning of the codestream, without its signature; struct.error if there is none."""
     if data.startswith(_CODESTREAM):
         return data[len(_CODESTREAM) : _HEADER_BYTES]
     at = 0
@@ -63,13 +68,13 @@ def _codestream(data: bytes) -> bytes:
 
 
 class _Bits:
-    """Numbers of so many bits, the lowest first."""
+    """Reads numbers from bytes, lowest bits first."""
 
     def __init__(self, data: bytes) -> None:
         self._number, self._left = int.from_bytes(data, "little"), 8 * len(data)
 
     def read(self, count: int) -> int:
-        """IndexError where there are no more."""
+        """Return the next ``count`` bits; IndexError if there are fewer."""
         if count > self._left:
             raise IndexError
         value = self._number & ((1 << count) - 1)
@@ -83,9 +88,9 @@ class _Bits:
 
 
 def _code_points(bits: _Bits) -> tuple[int, int] | None:
-    """Primaries and transfer in H.273; None where a profile says what the colours are."""
+    """Primaries and transfer characteristics in H.273; None if a profile defines the colours."""
     _skip_size(bits)
-    if bits.read(1):  # all as usual
+    if bits.read(1):  # all fields have their default values
         return _SRGB_PRIMARIES, _SRGB_CURVE
     if bits.read(1):
         bits.read(3)  # orientation

@@ -1,6 +1,6 @@
-"""Tells camera raw files from others, and reads their metadata. Develops nothing.
+"""Recognises camera raw files and reads their metadata; ``decoders`` develops them.
 
-Most are TIFF files whose first picture is a small preview; Pillow would show that.
+Most are TIFF files whose first picture is a small preview, which Pillow would open instead.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _SENSOR = (32803, 34892)  # colour filter array, linear raw
 
 
 def is_raw(prefix: bytes, file: BinaryIO) -> bool:
-    """Whether a file that begins with ``prefix`` holds what a sensor saw."""
+    """Whether a file that begins with ``prefix`` contains a sensor's data."""
     if prefix.startswith(_SIGNATURES):
         return True
     if any(prefix[at:].startswith(sign) for at, sign in (_CR2, _CR3)):
@@ -59,7 +59,7 @@ def _directory(file: BinaryIO, header: bytes, offset: int | None) -> Any:
 
 
 def read_metadata(file: BinaryIO) -> dict[str, bytes]:
-    """Return ``exif`` and ``xmp`` of a raw file that is a TIFF file, as far as they are there."""
+    """Return ``exif`` and ``xmp`` of a raw file that is a TIFF file, where present and readable."""
     found: dict[str, bytes] = {}
     try:
         file.seek(0)
