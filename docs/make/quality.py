@@ -35,11 +35,13 @@ KODAK = DOCS / "kodak"
 TABLES = {
     "not refined": KODAK / "lbbic-not-refined.json",
     "fast": KODAK / "lbbic.json",
+    "balanced": KODAK / "lbbic-balanced.json",
     "thorough": KODAK / "lbbic-thorough.json",
 }
 OPTIONS = {
     "not refined": ["--no-refine"],
     "fast": [],
+    "balanced": ["--effort", "balanced"],
     "thorough": ["--effort", "thorough"],
 }
 ANCHORS = {
@@ -64,6 +66,7 @@ def main() -> None:
     curves = [anchors / "kodak" / f"{name}.json" for name in others]
     evaluate(kodak, "not refined", [])
     fast = evaluate(kodak, "fast", [TABLES["not refined"], *curves])
+    balanced = evaluate(kodak, "balanced", [TABLES["fast"], *curves])
     thorough = evaluate(kodak, "thorough", [TABLES["fast"], *curves])
     plot_bands(thorough["bd_rate"], KODAK / "bands.png")
     published = json.loads((anchors / "kodak_per_image_kamisli2024.json").read_text("utf-8"))
@@ -71,6 +74,8 @@ def main() -> None:
         timed=TIMED,
         fast_rates=rate_table(fast["qualities"], times(kodak, "fast")),
         fast_bands=band_table(fast["bd_rate"]),
+        balanced_rates=rate_table(balanced["qualities"], times(kodak, "balanced")),
+        balanced_bands=band_table(balanced["bd_rate"]),
         thorough_rates=rate_table(thorough["qualities"], times(kodak, "thorough")),
         thorough_bands=band_table(thorough["bd_rate"]),
         pictures=picture_table(fast["pictures"], thorough["pictures"], published),
@@ -216,7 +221,12 @@ The fast encoder, which is the default:
 
 {fast_rates}
 
-The thorough encoder (`--effort thorough`). Its files are decoded like any others:
+The balanced encoder (`--effort balanced`). Its files and those of the thorough one are decoded like
+any others:
+
+{balanced_rates}
+
+The thorough encoder (`--effort thorough`):
 
 {thorough_rates}
 
@@ -224,6 +234,10 @@ BD-rates over the whole range and in bands of PSNR. The logarithm of the rate is
 PSNR by PCHIP; negative is better. The fast encoder:
 
 {fast_bands}
+
+The balanced encoder:
+
+{balanced_bands}
 
 The thorough encoder:
 
