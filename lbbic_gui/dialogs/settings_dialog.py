@@ -57,6 +57,7 @@ class SettingsDialog(ScrollingDialog):
             "keep_xmp": QCheckBox(self.tr("XMP (titles, ratings, edits)")),
             "keep_dates": QCheckBox(self.tr("The date of the picture's file")),
             "compare_first": QCheckBox(self.tr("Compare the first picture with JPEG")),
+            "preview": QCheckBox(self.tr("A preview for file managers (at most 1 % of a file)")),
             "reduce_motion": QCheckBox(self.tr("Reduce motion")),
         }
         self.longest_side = QSpinBox()
@@ -113,7 +114,7 @@ class SettingsDialog(ScrollingDialog):
         form.addRow(self.tr("If a file exists"), self._choices["policy"])
         form.addRow("", self._switches["skip_larger"])
         form.addRow(self.tr("Keep in files"), self._switches["keep_exif"])
-        for kept in ("keep_location", "keep_icc", "keep_xmp", "keep_dates"):
+        for kept in ("keep_location", "keep_icc", "keep_xmp", "preview", "keep_dates"):
             form.addRow("", self._switches[kept])
         where = ElidedLabel(self.tr("Kept in {}").format(self._settings.path))
         where.setProperty("role", "faint")

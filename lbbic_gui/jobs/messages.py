@@ -96,13 +96,15 @@ class Model:
 class EncodeOptions:
     """What a file depends on beside its picture and quality: model, effort, metadata, size.
 
-    ``longest_side`` in pixels is for larger pictures; 0: none is resized.
+    ``longest_side`` in pixels is for larger pictures; 0: none is resized. ``preview``: a small one
+    for file managers goes into the file.
     """
 
     model: str = ""
     effort: str = "fast"
     keep: frozenset[str] = METADATA
     longest_side: int = 0
+    preview: bool = True
 
 
 @dataclass(frozen=True)

@@ -161,9 +161,10 @@ class Tasks:
         max_bytes = int(target.value)
         if target.unit == "bpp":
             max_bytes = target_search.bytes_for_bpp(read.picture, target.value)
+        limit = None if target.unit == "dB" else max_bytes
         quality, compressed = target_search.search_quality(
             read.picture,
-            max_bytes=None if target.unit == "dB" else max_bytes,
+            max_bytes=limit,
             min_psnr=target.value if target.unit == "dB" else None,
             device=request.device,
             weights=models.weights_name(request.options.model),
@@ -172,7 +173,8 @@ class Tasks:
             attempting=search.attempting,
             cancelled=cancelled,
         )
-        return measure(quality, compressed.data, read, compressed.reconstruction)
+        data = _with_preview(compressed.data, read, request.options, limit)
+        return measure(quality, data, read, compressed.reconstruction)
 
     def _save(self, request: requests.Save, report: OnReport, cancelled: IsCancelled) -> Saved:
         if request.policy == "skip" and os.path.lexists(request.target) and not _is_own(request):
@@ -235,7 +237,7 @@ def _compress(
     """Compress a picture, which takes the job to ``end``."""
     from lbbic_engine import codec
 
-    return codec.compress(
+    compressed = codec.compress(
         read.picture,
         request.quality,
         device=request.device,
@@ -244,6 +246,15 @@ def _compress(
         progress=reporter(report, tr("Encoding"), end),
         cancelled=cancelled,
     )
+    return replace(compressed, data=_with_preview(compressed.data, read, request.options))
+
+
+def _with_preview(
+    data: bytes, read: ReadPicture, options: EncodeOptions, max_bytes: int | None = None
+) -> bytes:
+    from lbbic_engine.previews import add_preview
+
+    return add_preview(data, read.picture, max_bytes) if options.preview else data
 
 
 def _texts(notices: tuple[Notice, ...]) -> tuple[str, ...]:

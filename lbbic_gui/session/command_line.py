@@ -21,6 +21,8 @@ def compress_command(
         words += ["--weights", options.model]
     if options.longest_side:
         words += ["--longest-side", str(options.longest_side)]
+    if options.preview:
+        words.append("--preview")
     if left_out := sorted(METADATA - options.keep):
         words += ["--strip", ",".join(left_out)]
     if device != "auto":

@@ -52,6 +52,7 @@ class Preferences:
     keep_location: bool = True
     keep_icc: bool = True
     keep_xmp: bool = True
+    preview: bool = True
     reduce_motion: bool = False
     compare_first: bool = True  # the first picture and the sample with JPEG, without being asked
     detailed: bool = False  # the inspector
@@ -60,7 +61,7 @@ class Preferences:
 
     @cached_property
     def options(self) -> EncodeOptions:
-        """By which model and effort files are made, and the metadata that goes into them."""
+        """By which model and effort files are made, and what is in them besides the picture."""
         kinds = {
             "exif": self.keep_exif,
             "gps": self.keep_location,
@@ -68,7 +69,7 @@ class Preferences:
             "xmp": self.keep_xmp,
         }
         keep = frozenset(kind for kind, kept in kinds.items() if kept)
-        return EncodeOptions(self.model, self.effort, keep, self.longest_side)
+        return EncodeOptions(self.model, self.effort, keep, self.longest_side, self.preview)
 
 
 class Changes(TypedDict, total=False):
@@ -90,6 +91,7 @@ class Changes(TypedDict, total=False):
     keep_location: bool
     keep_icc: bool
     keep_xmp: bool
+    preview: bool
     reduce_motion: bool
     compare_first: bool
     detailed: bool

@@ -64,6 +64,7 @@ class Workers:
             device=request.device,
             longest_side=options.longest_side or None,
             strip=tuple(METADATA - options.keep),
+            preview=options.preview,
             measure_ms_ssim=True,
         )
         (result,) = code_files(

@@ -11,15 +11,24 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 
+from lbbic_engine.bitstream.container import PREVIEW, parse_container
 from lbbic_engine.cli import main
 from lbbic_gui.state.row import State
 
 
-@pytest.mark.parametrize("changes", [{}, {"quality": 5.5, "longest_side": 40, "keep_exif": False}])
+@pytest.mark.parametrize(
+    ("changes", "width"),
+    [
+        ({}, 60),
+        ({"quality": 5.5, "longest_side": 40, "keep_exif": False}, 60),
+        ({"quality": 8.0}, 500),
+        ({"quality": 8.0, "preview": False}, 500),
+    ],
+)
 def test_the_copied_command_makes_the_same_file(
-    user: Any, draw: Callable[..., Path], changes: dict[str, Any]
+    user: Any, draw: Callable[..., Path], changes: dict[str, Any], width: int
 ) -> None:
-    path = draw("it's a picture.png", 60, 40)
+    path = draw("it's a picture.png", width, width * 2 // 3)
     user.window.settings.change(**changes)
     user.drop(path)
     coded = user.wait_for_result()
@@ -30,6 +39,9 @@ def test_the_copied_command_makes_the_same_file(
     assert main(command[1:]) == 0
     lbb = path.with_suffix(".lbb")
     assert lbb.read_bytes() == coded.point.data
+    kinds = [kind for kind, _ in parse_container(coded.point.data).ancillary]
+    has_room = width > 60
+    assert (PREVIEW in kinds) == (has_room and changes.get("preview", True))
     user.drop(lbb)
     user.wait(lambda: len(user.rows) == 2 and user.rows[1].state is State.CODED)
     user.press(Qt.Key.Key_C, modifiers)
