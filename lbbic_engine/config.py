@@ -22,6 +22,11 @@ QUALITY_COUNT = int((MAX_QUALITY - MIN_QUALITY) * QUALITY_STEPS) + 1
 EFFORTS = ("fast", "balanced", "thorough")  # without a search for symbols, with a short, a long one
 TUNES = ("psnr", "visual")  # what an encoder aims at: ``coding.masking``
 METRICS = ("ssimulacra2", "butteraugli", "seams", "colour")  # ``measure.appearance``
+OTHER_FORMATS = {  # that pictures are converted to, with their suffixes, the usual one first
+    "avif": (".avif",),
+    "webp": (".webp",),
+    "jpeg": (".jpg", ".jpeg"),
+}
 METADATA = ("exif", "gps", "icc", "xmp")  # kinds that can be removed; gps is part of exif and xmp
 
 # λ of the rate points: weights of the mean squared error on the 0…1 range; R is in bits per pixel.

@@ -102,12 +102,8 @@ class Encoding:
         executor: Executor | None = None,
     ) -> list[CodedFile]:
         """Raises as ``codec.compress`` and ``load_picture``, for the first file that fails."""
-        from lbbic_engine.pictures.metadata.strip import resize, strip
-        from lbbic_engine.pictures.read import load_picture
-
-        sizes = [_size(content) for content, _ in files]
-        loaded = [load_picture(_source(content)) for content, _ in files]
-        pictures = [resize(strip(picture, self.strip), self.longest_side) for picture in loaded]
+        read = [self.read(content) for content, _ in files]
+        pictures = [picture for _, picture in read]
         started = perf_counter()
         coded = self._compress(pictures, progress, cancelled, executor)
         if self.preview:
@@ -115,10 +111,16 @@ class Encoding:
         shares = _shares(perf_counter() - started, pictures)
         return [
             self._encoded_file(size, picture, compressed, seconds)
-            for size, picture, compressed, seconds in zip(
-                sizes, pictures, coded, shares, strict=True
-            )
+            for (size, picture), compressed, seconds in zip(read, coded, shares, strict=True)
         ]
+
+    def read(self, content: Content) -> tuple[int, Picture]:
+        """Bytes of a file, and its picture in the size and with the metadata that are wanted."""
+        from lbbic_engine.pictures.metadata.strip import resize, strip
+        from lbbic_engine.pictures.read import load_picture
+
+        picture = load_picture(_source(content))
+        return _size(content), resize(strip(picture, self.strip), self.longest_side)
 
     def _encoded_file(
         self, input_bytes: int, picture: Picture, compressed: Compressed, seconds: float

@@ -1,4 +1,4 @@
-"""Codes many files, pictures to .lbb files and back, on all cores.
+"""Codes many files, pictures to .lbb files, back, or to other formats, on all cores.
 
 Workers read and code. Files are written by this process, so that a worker that is killed leaves
 nothing behind. Small pictures are coded in groups; the first groups are small, for early results.
@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lbbic_engine.batch.conversion import Conversion
 from lbbic_engine.batch.directions import CodedFile, Content, Decoding, Encoding
 from lbbic_engine.errors import Cancelled
 from lbbic_engine.parallel.pool import Report, WorkerDied, WorkerPool
@@ -37,7 +38,7 @@ SMALL_PIXELS = 1 << 18  # pictures up to this size are coded in groups
 GROUP_PIXELS = 1 << 20  # in a group
 BYTES_PER_PIXEL = 20  # of memory, while a picture is coded
 
-Direction = Encoding | Decoding
+Direction = Encoding | Decoding | Conversion
 ReportProgress = Callable[[int, "Progress"], None]
 
 

@@ -10,7 +10,14 @@ from typing import Any, NoReturn
 
 from lbbic_engine.cli import batch, commands
 from lbbic_engine.cli.console import escaped
-from lbbic_engine.config import DEFAULT_WEIGHTS, EFFORTS, METADATA, METRICS, TUNES
+from lbbic_engine.config import (
+    DEFAULT_WEIGHTS,
+    EFFORTS,
+    METADATA,
+    METRICS,
+    OTHER_FORMATS,
+    TUNES,
+)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -71,6 +78,19 @@ def _add_compress(subparsers: Any) -> None:
     )
     target.add_argument(
         "--target-psnr", type=_positive(float), metavar="X", help="smallest file with at least X dB"
+    )
+    parser.add_argument(
+        "--format",
+        choices=("lbb", *OTHER_FORMATS),
+        default="lbb",
+        help="write files of another format that look as good as the .lbb files would, by "
+        "SSIMULACRA 2 where its package is installed, else by MS-SSIM",
+    )
+    parser.add_argument(
+        "--format-quality",
+        type=_format_quality,
+        metavar="N",
+        help="write the other format at its own quality, 1 to 100",
     )
     parser.add_argument(
         "--mask",
@@ -316,6 +336,13 @@ def _quality(text: str) -> float:
     if not 1 <= quality <= 8:
         raise argparse.ArgumentTypeError(f"{text} is not between 1 and 8")
     return round(quality * 8) / 8
+
+
+def _format_quality(text: str) -> int:
+    quality = int(_number(int, text))
+    if not 1 <= quality <= 100:
+        raise argparse.ArgumentTypeError(f"{text} is not between 1 and 100")
+    return quality
 
 
 def _metrics(text: str) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ from lbbic_engine.cli.console import (
 )
 from lbbic_engine.cli.files import Job, Plan, list_jobs, plan_jobs
 from lbbic_engine.cli.streams import name_of, read_bytes, refuse_terminal, to_standard_output
+from lbbic_engine.config import OTHER_FORMATS
 from lbbic_engine.devices import choose_device
 from lbbic_engine.errors import (
     CorruptDataError,
@@ -45,10 +46,14 @@ Outcomes = Iterator[tuple[Job, Row | Exception]]
 
 
 def compress(args: Namespace) -> int:
-    """Write an .lbb file for each picture."""
+    """Write an .lbb file, or one of another format, for each picture."""
+    from lbbic_engine.batch.conversion import Conversion
     from lbbic_engine.batch.directions import Encoding
 
-    plan = _remaining(plan_jobs(args.inputs, args.output, picture_suffixes(), ".lbb"), args)
+    _check_format(args)
+    endings = OTHER_FORMATS.get(args.format, (".lbb",))
+    plan = plan_jobs(args.inputs, args.output, picture_suffixes(), endings[0], endings)
+    plan = _remaining(plan, args)
     if args.mask and len(plan.jobs) > 1:
         raise LbbicError("One mask, several pictures", "Give --mask with one picture only.")
     encoding = Encoding(
@@ -68,8 +73,11 @@ def compress(args: Namespace) -> int:
         strip=tuple(args.strip),
         skip_larger=args.skip_larger,
     )
+    direction: Direction = encoding
+    if args.format != "lbb":
+        direction = Conversion(encoding, args.format, args.format_quality)
     started = perf_counter()
-    rows = _report(plan, args, _code(plan, args, encoding, _compress_row), _compress_line)
+    rows = _report(plan, args, _code(plan, args, direction, _compress_row), _compress_line)
     if rows and not args.json:
         before = sum(row["original_bytes"] for row in rows)
         after = sum(row["bytes" if row["output"] else "original_bytes"] for row in rows)
@@ -79,6 +87,26 @@ def compress(args: Namespace) -> int:
         )
         print(summary, file=_text_stream(plan))
     return _verdict(plan, rows)
+
+
+def _check_format(args: Namespace) -> None:
+    """LbbicError for options that are of no use with the format."""
+    if args.format == "lbb":
+        if args.format_quality is not None:
+            raise LbbicError("No other format", "--format-quality needs --format.")
+        return
+    only_lbb = {
+        "--target-bytes": args.target_bytes,
+        "--target-bpp": args.target_bpp,
+        "--target-psnr": args.target_psnr,
+        "--mask": args.mask,
+        "--preview": args.preview,
+    }
+    for option, value in only_lbb.items():
+        if value:
+            raise LbbicError("Another format", f"{option} is for .lbb files only.")
+    if args.quality is not None and args.format_quality is not None:
+        raise LbbicError("Two qualities", "Give either --quality or --format-quality.")
 
 
 def decompress(args: Namespace) -> int:
@@ -204,10 +232,10 @@ def _open(job: Job) -> Content:
 
 def _explained(error: Exception | None, content: Content, direction: Direction) -> Exception:
     """Return the error to report for a file; raise errors that are not specific to the file."""
-    from lbbic_engine.batch.directions import Decoding, Encoding
+    from lbbic_engine.batch.directions import Decoding
 
     assert error is not None
-    of_all = isinstance(error, UnknownWeightsError) and isinstance(direction, Encoding)
+    of_all = isinstance(error, UnknownWeightsError) and not isinstance(direction, Decoding)
     if of_all or not isinstance(error, FAILURES):
         raise error
     is_whole = isinstance(direction, Decoding) and not direction.partial
@@ -249,9 +277,11 @@ def _compress_line(row: Row) -> str:
     saving = tables.saving(row["original_bytes"], row["bytes"])
     if row["output"] is None:
         return f"{escaped(row['input'])}: not written, as it would not be smaller: {saving}"
-    quality = f"{row['psnr']:.2f} dB, quality {row['quality']:g}"
+    quality = f"quality {row['quality']:g}"
     if row["exact"]:
         quality = "a drawing, stored exactly"
+    elif row["psnr"] is not None:
+        quality = f"{row['psnr']:.2f} dB, {quality}"
     return f"{_from_to(row)}: {saving}, {row['bpp']:.3f} bpp, {quality}, {row['seconds']:.1f} s"
 
 

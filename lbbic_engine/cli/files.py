@@ -40,32 +40,39 @@ class Plan:
 
 
 def plan_jobs(
-    inputs: Sequence[str], out: str | None, suffixes: frozenset[str], new_suffix: str
+    inputs: Sequence[str],
+    out: str | None,
+    suffixes: frozenset[str],
+    new_suffix: str,
+    allowed: Sequence[str] = (),
 ) -> Plan:
-    """Return a job for each file in ``inputs``, each with an output of its own.
+    """Return a job for each file in ``inputs``, each with an output of its own, none an input.
 
     ``out`` is a folder, or a file if there is one input; without it, results are written next to
-    their inputs. Subfolders are kept. LbbicError if ``out`` cannot hold the results.
+    their inputs. Subfolders are kept. LbbicError if ``out`` cannot hold the results, or names a
+    file that does not end with one of ``allowed``, if these are given.
     """
     if STANDARD in (*inputs, out):
-        return _plan_stream(inputs, out, new_suffix)
+        return _plan_stream(inputs, out, allowed)
     places = [Path(place) for place in inputs]
     if out is not None and _names_a_file(out):
         if len(places) > 1 or is_folder(places[0]):
             raise LbbicError("Not a folder", f"{out} is not a folder, which several results need.")
-        return Plan([_checked(places[0], _output_file(out, new_suffix))])
+        return Plan([_checked(places[0], _output_file(out, allowed))])
     listings = _find(places, suffixes)
     failed = [job for place, listing in listings for job in _failures(place, listing, suffixes)]
     wanted: dict[tuple[str, Path], Path] = {}  # inputs given twice are coded once
     for place, listing in listings:
         for file in listing.files:
-            if out is None and file.suffix.lower() == new_suffix:
-                problem = LbbicError("Nothing to do", f"The file already ends with {new_suffix}.")
+            suffix = file.suffix.lower()
+            if out is None and suffix in (allowed or (new_suffix,)):
+                problem = LbbicError("Nothing to do", f"The file already ends with {suffix}.")
                 failed.append(Job(file, problem=problem))
             else:
                 output = file if out is None else Path(out) / name_within(file, place)
                 wanted[os.path.realpath(file), output.with_suffix(new_suffix)] = file
-    outputs = name_apart([output for _, output in wanted])
+    found = [file for _, listing in listings for file in listing.files]
+    outputs = name_apart([output for _, output in wanted], apart_from=found)
     jobs = [_checked(file, output) for file, output in zip(wanted.values(), outputs, strict=True)]
     return Plan([*failed, *jobs], others=_others(listings))
 
@@ -79,7 +86,7 @@ def list_jobs(inputs: Sequence[str], suffixes: frozenset[str]) -> Plan:
     return Plan([*streams, *failed, *jobs], others=_others(listings))
 
 
-def _plan_stream(inputs: Sequence[str], out: str | None, new_suffix: str) -> Plan:
+def _plan_stream(inputs: Sequence[str], out: str | None, allowed: Sequence[str]) -> Plan:
     """One file through standard input, standard output, or both."""
     place = None if inputs[0] == STANDARD else Path(inputs[0])
     if len(inputs) > 1 or (place and is_folder(place)):
@@ -90,12 +97,13 @@ def _plan_stream(inputs: Sequence[str], out: str | None, new_suffix: str) -> Pla
         raise LbbicError(
             "Not a file", f"{out} is a folder, but standard input has no name; give a file name."
         )
-    return Plan([Job(place, _output_file(out, new_suffix))])
+    return Plan([Job(place, _output_file(out, allowed))])
 
 
-def _output_file(out: str, new_suffix: str) -> Path:
-    if new_suffix == ".lbb" and Path(out).suffix.lower() != new_suffix:
-        detail = f"{out} does not end with .lbb; end the name of a new folder with /."
+def _output_file(out: str, allowed: Sequence[str]) -> Path:
+    if allowed and Path(out).suffix.lower() not in allowed:
+        endings = " or ".join(allowed)
+        detail = f"{out} does not end with {endings}; end the name of a new folder with /."
         raise LbbicError("Wrong name", detail)
     return Path(out)
 

@@ -7,19 +7,18 @@ bytes tries, to take the one with the highest PSNR. Knows nothing of .lbb files.
 
 import io
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from threading import Lock
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageFile
+from PIL import Image
 
 from lbbic_engine.errors import Cancelled, UnwritableImageError
 from lbbic_engine.measure.metrics import psnr
+from lbbic_engine.pictures.write import whole_in_a_block
 
 Picture = npt.NDArray[np.uint8]
 
@@ -45,7 +44,6 @@ SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = MappingProxyType(
     }
 )
 _QUALITIES = range(1, 101)
-_BLOCK = Lock()
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,28 +112,13 @@ def _encode_at_size(
 def _encode(picture: Picture, codec: str, quality: int, options: Mapping[str, Any]) -> bytes:
     try:
         # Pillow holds the interpreter's lock while it writes to memory, but not to a file.
-        with _whole_in_a_block(2 * picture.nbytes), tempfile.TemporaryFile() as file:
+        with whole_in_a_block(2 * picture.nbytes), tempfile.TemporaryFile() as file:
             Image.fromarray(picture).save(file, codec, quality=quality, **options)
             file.seek(0)
             return file.read()
     except (OSError, RuntimeError, ValueError) as error:  # larger than the format allows
         title = f"{codec.upper()} cannot hold this picture"
         raise UnwritableImageError(title, str(error)) from error
-
-
-@contextmanager
-def _whole_in_a_block(max_bytes: int) -> Iterator[None]:
-    """Let Pillow's buffer hold the whole file, which optimised JPEGs need.
-
-    The buffer's size is a global setting of Pillow's, which is restored at the end.
-    """
-    with _BLOCK:
-        before = ImageFile.MAXBLOCK
-        ImageFile.MAXBLOCK = max(before, max_bytes)
-        try:
-            yield
-        finally:
-            ImageFile.MAXBLOCK = before
 
 
 def _decode(data: bytes) -> Picture:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import importlib
 import math
 from functools import cache
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from lbbic_engine.errors import LbbicError
 
 _SIGMA = 1.5
-_MIN_SIDE = 8  # pixels, of a scale
+MIN_SIDE = 8  # pixels, of a scale
 
 
 def ssimulacra2(original: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> float:
@@ -29,7 +30,7 @@ def ssimulacra2(original: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> floa
     linear = [steps.srgb_to_linear(pixels) for pixels in (original, decoded)]
     score = steps.Msssim()
     for _ in range(steps.kNumScales):
-        if min(linear[0].shape[:2]) < _MIN_SIDE:
+        if min(linear[0].shape[:2]) < MIN_SIDE:
             break
         # The package turns the picture here; its own blur is not the same in both directions.
         one, other = (steps.make_positive_xyb(steps.linear_rgb_to_xyb(each)) for each in linear)
@@ -41,6 +42,11 @@ def ssimulacra2(original: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> floa
         score.scales.append(scale)
         linear = [steps.downsample(each, 2, 2) for each in linear]
     return float(score.score())
+
+
+def is_installed() -> bool:
+    """Whether the package is there; it is not imported."""
+    return find_spec("ssimulacra2") is not None
 
 
 def require_package() -> Any:

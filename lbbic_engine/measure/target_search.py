@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from lbbic_engine import codec
 from lbbic_engine.bitstream.container import pack_container, parse_container
@@ -30,7 +30,8 @@ QUALITIES = tuple(step / 8 for step in range(8, 65))
 
 _MORE = 4  # additional encodings that a slower encoder usually takes
 
-Encode = Callable[[float], "Compressed"]
+Quality = TypeVar("Quality")
+Encoded = TypeVar("Encoded")
 
 
 def bytes_for_bpp(picture: Picture, bpp: float) -> int:
@@ -98,10 +99,10 @@ def search_quality(
 
     if min_psnr is not None:
         qualities.reverse()
-    place, compressed = _last_that_meets(meets, partial(encode, effort=EFFORTS[0]), qualities)
+    place, compressed = last_that_meets(meets, partial(encode, effort=EFFORTS[0]), qualities)
     if effort != EFFORTS[0]:
         slowly = partial(encode, effort=effort)
-        place, compressed = _last_that_meets(meets, slowly, qualities, start=max(place, 0))
+        place, compressed = last_that_meets(meets, slowly, qualities, start=max(place, 0))
     if place >= 0:
         return compressed.quality, compressed
     if max_bytes is not None:
@@ -118,20 +119,12 @@ def search_quality(
     )
 
 
-def _metadata_share(data: bytes) -> str:
-    """Tell how many bytes of a file are metadata, or nothing if there are none."""
-    whole = parse_container(data)
-    size = len(data) - len(pack_container(replace(whole, icc=None, exif=None, xmp=None)))
-    kinds = ", ".join(kind.upper() for kind in ("exif", "icc", "xmp") if getattr(whole, kind))
-    return f", {size} of which are metadata ({kinds}) that can be left out" if size else ""
-
-
-def _last_that_meets(
-    meets: Callable[[Compressed], bool],
-    encode: Encode,
-    qualities: Sequence[float],
+def last_that_meets(
+    meets: Callable[[Encoded], bool],
+    encode: Callable[[Quality], Encoded],
+    qualities: Sequence[Quality],
     start: int | None = None,
-) -> tuple[int, Compressed]:
+) -> tuple[int, Encoded]:
     """Return the index of the last quality that meets the target, and its encoding.
 
     All qualities before it meet the target, too. If none does, the result is -1 and the encoding of
@@ -139,14 +132,22 @@ def _last_that_meets(
     """
     low, high = 0, len(qualities)
     place = high // 2 if start is None else start
-    best: Compressed | None = None
+    best: Encoded | None = None
     while True:
-        compressed = encode(qualities[place])
-        if meets(compressed):
-            best = compressed
+        encoded = encode(qualities[place])
+        if meets(encoded):
+            best = encoded
             low = next_place = place + 1
         else:
             high, next_place = place, place - 1
         if low == high:
-            return low - 1, best or compressed
+            return low - 1, encoded if best is None else best
         place = (low + high) // 2 if start is None else next_place
+
+
+def _metadata_share(data: bytes) -> str:
+    """Tell how many bytes of a file are metadata, or nothing if there are none."""
+    whole = parse_container(data)
+    size = len(data) - len(pack_container(replace(whole, icc=None, exif=None, xmp=None)))
+    kinds = ", ".join(kind.upper() for kind in ("exif", "icc", "xmp") if getattr(whole, kind))
+    return f", {size} of which are metadata ({kinds}) that can be left out" if size else ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
 
@@ -26,13 +26,13 @@ def numbered(path: Path) -> Iterator[Path]:
         yield path.with_name(f"{path.stem} ({number}){path.suffix}")
 
 
-def name_apart(wanted: Sequence[Path]) -> list[Path]:
-    """Return ``wanted`` with numbers added to names so that all differ.
+def name_apart(wanted: Sequence[Path], apart_from: Iterable[Path] = ()) -> list[Path]:
+    """Return ``wanted`` with numbers added to names so that all differ, from others, too.
 
     The first path keeps its name, and numbered names never equal other wanted names.
     """
     all_wanted = {name_key(path) for path in wanted}
-    given: set[str] = set()
+    given = {name_key(path) for path in apart_from}
     names = []
     for path in wanted:
         for name in numbered(path):

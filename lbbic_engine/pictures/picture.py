@@ -21,6 +21,7 @@ class NoticeKind(StrEnum):
     FRAMES = "frames"  # frames, pages, layers or sizes beside the one that is kept
     LEFT_OUT = "left out"  # metadata and other parts of the file
     ALPHA = "alpha"  # transparency that was given up
+    QUALITY = "quality"  # less than was asked for
     INCOMPLETE = "incomplete"  # a part of the picture is missing or wrong
 
 

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
+from threading import Lock
 from typing import Any, BinaryIO
 
-from PIL import ExifTags, Image, PngImagePlugin
+from PIL import ExifTags, Image, ImageFile, PngImagePlugin
 
 from lbbic_engine.errors import UnwritableImageError
 from lbbic_engine.pictures.atomic import write_atomically
@@ -28,6 +31,7 @@ from lbbic_engine.pictures.read import reason
 
 _NAMES = {"exif": "EXIF data", "xmp": "XMP data"}
 _METADATA = ("icc_profile", "exif", "xmp")
+_BLOCK = Lock()
 
 
 def save_image(
@@ -55,11 +59,14 @@ def save_image(
 
 
 def encode_image(
-    picture: Picture, path: str | os.PathLike[str]
+    picture: Picture,
+    path: str | os.PathLike[str],
+    options: Mapping[str, Any] | None = None,
 ) -> tuple[bytes, tuple[Notice, ...]]:
     """Return a picture in the format of the suffix of ``path``, and notices of changes.
 
-    JPEG and AVIF have high quality with full colour resolution, other formats are lossless.
+    JPEG and AVIF have high quality with full colour resolution, other formats are lossless, unless
+    ``options`` of ``Image.save`` say otherwise.
     Metadata are kept if the format supports them. Without support for transparency, the picture is
     placed on white; without support for profiles, it is converted to sRGB. UnwritableImageError if
     the format cannot hold the picture.
@@ -72,13 +79,28 @@ def encode_image(
         image = to_image(fitting)
         if not format_.alpha:
             image = _on_white(image)
-        image.save(
-            file, format_.pillow_name, **format_.options, **_options(image, format_, picture)
-        )
+        settings = {**(options or format_.options), **_options(image, format_, picture)}
+        with whole_in_a_block(2 * picture.pixels.nbytes) if options else nullcontext():
+            image.save(file, format_.pillow_name, **settings)
     except Exception as error:  # Pillow's writers raise anything for what their format cannot hold.
         title = f"Cannot write {Path(path).name} as {format_.name}"
         raise UnwritableImageError(title, reason(error)) from error
     return file.getvalue(), notices
+
+
+@contextmanager
+def whole_in_a_block(max_bytes: int) -> Iterator[None]:
+    """Let Pillow's buffer hold the whole file, which optimised JPEGs need.
+
+    The buffer's size is a global setting of Pillow's, which is restored at the end.
+    """
+    with _BLOCK:
+        before = ImageFile.MAXBLOCK
+        ImageFile.MAXBLOCK = max(before, max_bytes)
+        try:
+            yield
+        finally:
+            ImageFile.MAXBLOCK = before
 
 
 def _fit(picture: Picture, format_: FileFormat) -> tuple[Picture, tuple[Notice, ...]]:

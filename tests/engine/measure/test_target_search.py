@@ -156,7 +156,7 @@ def test_an_answer_fits_even_when_sizes_are_not_monotone(
     sizes: list[int], limit: int, start: int | None
 ) -> None:
     """Neighbours may swap places."""
-    place, compressed = target_search._last_that_meets(
+    place, compressed = target_search.last_that_meets(
         lambda found: len(found.data) <= limit, made_up(sizes), QUALITIES, start
     )
     assert len(compressed.data) == sizes[max(place, 0)]
@@ -173,7 +173,7 @@ def test_the_last_that_fits_is_found_from_wherever_it_begins(
         asked.append(quality)
         return made_up(list(range(57)))(quality)
 
-    place, compressed = target_search._last_that_meets(
+    place, compressed = target_search.last_that_meets(
         lambda found: len(found.data) < fitting, encode, QUALITIES, start
     )
     assert place == fitting - 1
