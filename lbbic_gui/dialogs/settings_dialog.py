@@ -158,7 +158,9 @@ class SettingsDialog(ScrollingDialog):
     def _show_example(self, pattern: str) -> None:
         is_good = is_pattern(pattern)
         words = self.tr('It must contain {name} and none of / \\ : * ? " < > |')
-        example = fill(pattern, self.tr("holiday"), self._settings.values.quality) + ".lbb"
+        values = self._settings.values
+        quality = values.output.quality or values.quality
+        example = fill(pattern, self.tr("holiday"), quality) + values.output.suffix
         self.example.setText(example if is_good else words)
         set_role(self.example, "faint" if is_good else "warning")
 

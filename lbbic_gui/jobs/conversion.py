@@ -77,6 +77,13 @@ def suffixes() -> frozenset[str]:
     return picture_suffixes() | LBBIC_SUFFIXES
 
 
+def measures_by_ssimulacra2() -> bool:
+    """Whether the package that measures it is installed."""
+    from lbbic_engine.measure import ssimulacra2
+
+    return ssimulacra2.is_installed()
+
+
 def find(paths: tuple[Path, ...]) -> Found:
     """All pictures and .lbb files among files and, at any depth, in folders."""
     from lbbic_engine.pictures.find import (
@@ -147,8 +154,20 @@ def to_pillow(image: QImage) -> tuple[Image.Image, int]:
     """A pasted picture for Pillow, and its size as a PNG file."""
     from PIL import Image
 
+    data = _to_png(image)
+    return Image.open(io.BytesIO(data), formats=["PNG"]), len(data)
+
+
+def content(source: Source) -> Path | bytes:
+    """What a process can read a picture from: its file, or a PNG file of what was pasted."""
+    if source.path is not None:
+        return source.path
+    assert source.image is not None
+    return _to_png(source.image)
+
+
+def _to_png(image: QImage) -> bytes:
     buffer = QBuffer()
     buffer.open(QIODevice.OpenModeFlag.WriteOnly)
     image.save(buffer, "PNG")  # type: ignore[call-overload]
-    data = bytes(buffer.data().data())
-    return Image.open(io.BytesIO(data), formats=["PNG"]), len(data)
+    return bytes(buffer.data().data())

@@ -22,7 +22,14 @@ from PySide6.QtCore import QObject, Qt, Signal
 
 from lbbic_engine.errors import Cancelled
 from lbbic_gui.jobs.error_messages import explain
-from lbbic_gui.jobs.messages import VIEW, Problem, Report, Stopped
+from lbbic_gui.jobs.messages import (
+    VIEW,
+    EncodeOptions,
+    OutputFormat,
+    Problem,
+    Report,
+    Stopped,
+)
 from lbbic_gui.jobs.requests import Request, Save
 from lbbic_gui.jobs.tasks import Tasks
 from lbbic_gui.jobs.work.workers import Workers
@@ -65,9 +72,9 @@ class Jobs(QObject):
         super().__init__(parent)
         self._workers = Workers()
         self._coding, self._reading, self._saving = (_Lane(self._workers, self) for _ in range(3))
-        self._coding.widen(1)
-        self._reading.widen(1)
         self._lanes = (self._reading, self._coding, self._saving)
+        for lane in self._lanes:
+            lane.widen(1)
 
     def submit(
         self,
@@ -89,14 +96,15 @@ class Jobs(QObject):
             (self._coding if request.needs_model else self._reading).submit(job)
         return job
 
-    def prepare_to_save(self, pixels: Sequence[int], effort: str) -> int:
-        """Return how many pictures are to be saved at a time; 1: not by processes (``by_worker``).
+    def prepare_to_save(
+        self, pixels: Sequence[int], options: EncodeOptions, output: OutputFormat
+    ) -> int:
+        """Return how many pictures are to be saved at a time; 1: .lbb files by no process.
 
         ``pixels`` are those of each picture.
         """
-        count = self._workers.useful_workers(pixels, effort)
-        if count > 1:
-            self._saving.widen(count)
+        count = self._workers.useful_workers(pixels, options, output)
+        self._saving.widen(count)
         return count
 
     def cancel(self, *jobs: Job[Any]) -> None:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtGui import QImage
 
+from lbbic_engine.config import OTHER_FORMATS
 from lbbic_gui.jobs.decoded_picture import DecodedPicture
 
 Pixels = NDArray[np.uint8]
 
 METADATA = frozenset({"exif", "gps", "icc", "xmp"})  # as the engine calls them
-CODECS = {"jpeg": "JPEG", "webp": "WebP", "avif": "AVIF"}  # to compare with
+CODECS = {"jpeg": "JPEG", "webp": "WebP", "avif": "AVIF"}  # to compare with and to convert to
 _FORMATS = {"jpg": "JPEG", "jfif": "JPEG", "tif": "TIFF", "webp": "WebP", "jp2": "JPEG 2000"}
 VIEW, THUMBNAIL, BATCH, BACKGROUND = range(4)  # priorities, the first goes first
 
@@ -105,6 +107,38 @@ class EncodeOptions:
     keep: frozenset[str] = METADATA
     longest_side: int = 0
     preview: bool = True
+
+
+@dataclass(frozen=True)
+class OutputFormat:
+    """What pictures are saved as: .lbb files, or those of a codec of ``CODECS``.
+
+    ``quality`` is the codec's, 1 to 100; 0: the lowest that looks as good as the .lbb file would.
+    """
+
+    name: str = "lbb"
+    quality: int = 0
+
+    @property
+    def is_lbb(self) -> bool:
+        return self.name == "lbb"
+
+    @property
+    def suffix(self) -> str:
+        return ".lbb" if self.is_lbb else OTHER_FORMATS[self.name][0]
+
+
+class Result(NamedTuple):
+    """What a saved file was made by; two that are equal are the same file."""
+
+    quality: float
+    options: EncodeOptions
+    output: OutputFormat
+
+    @classmethod
+    def of(cls, quality: float, options: EncodeOptions, output: OutputFormat) -> Result:
+        """A codec's own quality leaves ours without a meaning."""
+        return cls(0.0 if output.quality else quality, options, output)
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,11 @@ from lbbic_gui.jobs.messages import (
     Found,
     InstalledModels,
     Opened,
+    OutputFormat,
     Pixels,
     Point,
     Ready,
+    Result,
     Saved,
     Source,
     Target,
@@ -26,6 +28,7 @@ from lbbic_gui.jobs.messages import (
 
 A = TypeVar("A")
 _USUAL = EncodeOptions()
+_LBB = OutputFormat()
 
 
 class Request(Generic[A]):
@@ -129,7 +132,7 @@ class FindTarget(OfPicture[Point]):
 
 @dataclass(frozen=True)
 class Save(OfPicture[Saved]):
-    """Write an .lbb file, compressing first where ``data`` is missing; reports ``Step``."""
+    """Write a picture's file, making it first where ``data`` is missing; reports ``Step``."""
 
     target: Path
     quality: float
@@ -140,7 +143,12 @@ class Save(OfPicture[Saved]):
     own: FileVersion | None = None  # of the picture's earlier result there, to be replaced
     keep_date: bool = True
     skip_larger: bool = False  # write nothing that is not smaller than the picture's file
-    by_worker: bool = False  # a process compresses it, which the source's file is enough for
+    by_worker: bool = False  # a process makes it, as it does all files of other formats
+    output: OutputFormat = _LBB
+
+    @property
+    def result(self) -> Result:
+        return Result.of(self.quality, self.options, self.output)
 
 
 @dataclass(frozen=True)

@@ -184,6 +184,8 @@ class Tasks:
         if data is None and source.is_lbb:
             assert source.path is not None
             data = source.path.read_bytes()
+        elif not request.output.is_lbb:
+            data, notices = self._workers.convert(request, report, cancelled)
         elif data is None:
             compress = requests.CompressOnly(
                 source, request.quality, request.device, request.options

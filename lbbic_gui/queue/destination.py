@@ -1,21 +1,25 @@
-"""Where *Compress all* saves: said beside it, changed there, and opened once there are files."""
+"""Where *Compress all* saves and in which format: said beside it, and changed there."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QGridLayout, QMenu, QPushButton, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QMenu, QPushButton, QWidget
 
 from lbbic_gui.desktop import file_dialogs
 from lbbic_gui.desktop.reveal import open_folder
-from lbbic_gui.jobs.messages import Saved
+from lbbic_gui.jobs.conversion import measures_by_ssimulacra2
+from lbbic_gui.jobs.messages import CODECS, Saved
 from lbbic_gui.session.session import Session
+from lbbic_gui.state.settings import FORMAT_QUALITIES
 from lbbic_gui.style.elided_label import ElidedLabel
+from lbbic_gui.style.spoken import Choice
+from lbbic_gui.style.text import tr
 
 
 class Destination(QWidget):
-    """A line that says where files go, *Change…*, and *Open output folder*."""
+    """A line that says where files go, *Change…*, the format, and *Open output folder*."""
 
     settings_wanted = Signal()
 
@@ -36,6 +40,21 @@ class Destination(QWidget):
         self.menu.addSeparator()
         self.menu.addAction(self.tr("More settings…"), self.settings_wanted.emit)
         self.change.setMenu(self.menu)
+        self.format = Choice(self.tr("Save as"))
+        self.format.setToolTip(self.tr("The format that Compress all writes"))
+        for name, title in {"lbb": ".lbb", **CODECS}.items():
+            self.format.addItem(self.tr("as {}").format(title), name)
+        self.look = Choice(self.tr("Quality of the format"))
+        self.look.setToolTip(_look_explained())
+        for quality in FORMAT_QUALITIES:
+            words = self.tr("Quality {}").format(quality) if quality else self.tr("Same look")
+            self.look.addItem(words, quality)
+        self.format.activated.connect(
+            lambda: session.settings.change(format=self.format.currentData())
+        )
+        self.look.activated.connect(
+            lambda: session.settings.change(format_quality=self.look.currentData())
+        )
         self.open = QPushButton(self.tr("Open output folder"))
         self.open.clicked.connect(self._open)
         self.open.hide()
@@ -43,9 +62,14 @@ class Destination(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setHorizontalSpacing(8)
         layout.setVerticalSpacing(8)
+        formats = QHBoxLayout()
+        formats.setSpacing(8)
+        formats.addWidget(self.format, 1)
+        formats.addWidget(self.look, 1)
         layout.addWidget(self.words, 0, 0)
         layout.addWidget(self.change, 0, 1)
-        layout.addWidget(self.open, 1, 0, 1, 2)
+        layout.addLayout(formats, 1, 0, 1, 2)
+        layout.addWidget(self.open, 2, 0, 1, 2)
         layout.setColumnStretch(0, 1)
         session.settings.changed.connect(self._show)
         session.queue.rowsInserted.connect(self._show)
@@ -67,6 +91,9 @@ class Destination(QWidget):
             else self.tr("Saves beside the pictures")
         )
         self.words.setText(words)
+        self.format.setCurrentIndex(self.format.findData(values.format))
+        self.look.setCurrentIndex(self.look.findData(values.format_quality))
+        self.look.setVisible(values.format != "lbb")
 
     def _choose(self) -> None:
         folder = file_dialogs.choose_folder(self, self._session.settings.values.output_folder)
@@ -82,3 +109,13 @@ class Destination(QWidget):
     def _open(self) -> None:
         if self._folder is not None:
             open_folder(self._folder)
+
+
+def _look_explained() -> str:
+    words = tr(
+        "Same look: each file at the lowest quality that looks as good\n"
+        "as the .lbb file of the chosen quality would, by {}."
+    ).format("SSIMULACRA 2" if measures_by_ssimulacra2() else "MS-SSIM")
+    if measures_by_ssimulacra2():
+        return words
+    return words + tr("\nWhere the Python package ssimulacra2 is installed, SSIMULACRA 2 decides.")

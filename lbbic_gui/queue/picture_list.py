@@ -79,10 +79,10 @@ _LIST_KEYS = (
 
 
 def result_file(row: Row, quality: float) -> Path | None:
-    """The row's .lbb file: the saved one, or one written now that lasts as long as the app."""
+    """The row's saved file, or an .lbb file written now that lasts as long as the app."""
     if row.source.is_lbb:
         return row.source.path
-    if row.saved_path is not None and row.saved_as and row.saved_as[0] == quality:
+    if row.saved_path is not None and row.saved_as and row.saved_as.quality in (quality, 0):
         return row.saved_path
     point = row.points.get(quality)
     if point is None or not point.data:

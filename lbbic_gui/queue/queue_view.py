@@ -19,7 +19,7 @@ from lbbic_gui.style.text import tr
 
 _KEYS: dict[str, Callable[[Row], str | float]] = {
     "name": lambda row: row.source.name.casefold(),
-    "size": lambda row: row.result_bytes or row.file_bytes,
+    "size": lambda row: row.shown_bytes or row.file_bytes,
     "saving": lambda row: row.saving,
 }
 

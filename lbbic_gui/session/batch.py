@@ -12,12 +12,21 @@ from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtCore import QModelIndex, QObject, Qt, Signal
 
 from lbbic_gui.desktop.file_dialogs import place_of
 from lbbic_gui.jobs import requests
 from lbbic_gui.jobs.lanes import Job, Jobs
-from lbbic_gui.jobs.messages import BATCH, VIEW, Problem, Report, Saved, Step, Stopped
+from lbbic_gui.jobs.messages import (
+    BATCH,
+    VIEW,
+    OutputFormat,
+    Problem,
+    Report,
+    Saved,
+    Step,
+    Stopped,
+)
 from lbbic_gui.jobs.naming import fill, output_path
 from lbbic_gui.session.coder import Coder
 from lbbic_gui.session.outputs import Outputs
@@ -55,6 +64,11 @@ class _Saving:
     target: Path | None = None  # that the user chose, else as the settings say
     job: Job[Saved] | None = None
 
+    @property
+    def output(self) -> OutputFormat:
+        """What the user chose by name is an .lbb file."""
+        return OutputFormat() if self.target else self.values.output
+
     @cached_property
     def work(self) -> int:
         """Pixels; of a picture not measured yet, those of a usual one."""
@@ -89,7 +103,7 @@ class Batch(QObject):
         queue.rowsMoved.connect(self._on_moved)
         queue.layoutChanged.connect(self._on_moved)
         queue.removed.connect(self._on_removed)
-        queue.rowsInserted.connect(self.tell)
+        queue.rowsInserted.connect(self._on_inserted)
         coder.ended.connect(self._next)  # a row that is waited for is coded, or will not be
         settings.changed.connect(self._recount)
         networks.changed.connect(self._recount)
@@ -110,7 +124,7 @@ class Batch(QObject):
                 self._ask(_Saving(row, self._networks.quality(row), values))
         if values.device != "cuda":
             pixels = [saving.work for saving in self._waiting]
-            self._at_a_time = self._jobs.prepare_to_save(pixels, values.options.effort)
+            self._at_a_time = self._jobs.prepare_to_save(pixels, values.options, values.output)
         self._next()
 
     def save(self, row: Row, target: Path) -> None:
@@ -174,16 +188,17 @@ class Batch(QObject):
         self.tell()
 
     def _begin(self, saving: _Saving) -> None:
-        row, quality, values = saving.row, saving.quality, saving.values
+        row, quality, values, output = saving.row, saving.quality, saving.values, saving.output
         row.follow_file()
-        is_of_now = values.options == self._settings.values.options
-        point = row.points.get(quality) if is_of_now else None
-        wanted = saving.target or self.wanted(row, quality, ".lbb", values)
+        is_known = output.is_lbb and values.options == self._settings.values.options
+        point = row.points.get(quality) if is_known else None
+        named = output.quality or quality
+        wanted = saving.target or self.wanted(row, named, output.suffix, values)
         earlier = None if saving.target else self.outputs.earlier(row.source, wanted)
-        named = earlier.path if earlier else self.outputs.name(row.source, wanted)
+        path = earlier.path if earlier else self.outputs.name(row.source, wanted)
         request = requests.Save(
             row.source,
-            saving.target or named,
+            saving.target or path,
             quality,
             values.device,
             "replace" if saving.target else values.policy,
@@ -192,7 +207,8 @@ class Batch(QObject):
             earlier.version if earlier else None,
             values.keep_dates,
             values.skip_larger and saving.target is None,
-            self._at_a_time > 1 and row.source.path is not None,
+            not output.is_lbb or (self._at_a_time > 1 and row.source.path is not None),
+            output,
         )
         self._running.append(saving)
         saving.job = self._jobs.submit(
@@ -216,10 +232,11 @@ class Batch(QObject):
         """Whether a row is saved, or need not be, at the quality and by the options of now."""
         values = self._settings.values
         is_wanted = row.skipped == "larger" and not values.skip_larger
-        return row.saved_as == (self._networks.quality(row), values.options) and not is_wanted
+        return row.saved_as == values.result(self._networks.quality(row)) and not is_wanted
 
     def _rest(self, row: Row, *, stopped: bool = False) -> None:
-        row.rest(self._networks.quality(row), self._settings.values.options, stopped=stopped)
+        quality = self._networks.quality(row)
+        row.rest(quality, self._settings.values.result(quality), stopped=stopped)
         self._queue.touch(row)
 
     def _recount(self) -> None:
@@ -272,8 +289,9 @@ class Batch(QObject):
                 row.note(replace(answer.point, data=b""))
         row.problem, row.skipped, row.notices = None, answer.skipped, answer.notices
         row.saved_path = None if answer.skipped == "larger" else answer.path
-        row.saved_as = (request.quality, request.options)
-        row.result_bytes = answer.file_bytes
+        row.saved_as, row.saved_bytes = request.result, answer.file_bytes
+        if request.output.is_lbb:
+            row.result_bytes = answer.file_bytes
         self._rest(row)
 
     def _go_on(self) -> None:
@@ -283,6 +301,10 @@ class Batch(QObject):
         self._next()
 
     # --- changes of the queue -------------------------------------------------------------------
+
+    def _on_inserted(self, _: QModelIndex, first: int, last: int) -> None:
+        self.outputs.keep(row.source for row in self._queue.rows[first : last + 1])
+        self.tell()
 
     def _on_moved(self) -> None:
         """Those that wait take the order of the rows."""

@@ -151,8 +151,8 @@ class Coder(QObject):
         self.row_failed.emit(row)
 
     def _rest(self, row: Row, *, stopped: bool = False) -> None:
-        options = self._settings.values.options
-        row.rest(self._networks.quality(row), options, stopped=stopped)
+        quality = self._networks.quality(row)
+        row.rest(quality, self._settings.values.result(quality), stopped=stopped)
         self._queue.touch(row)
 
     def _on_report(self, row: Row, report: Report) -> None:

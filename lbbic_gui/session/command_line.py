@@ -7,21 +7,29 @@ import subprocess
 import sys
 from pathlib import Path
 
-from lbbic_gui.jobs.messages import METADATA, EncodeOptions
+from lbbic_gui.jobs.messages import METADATA, EncodeOptions, OutputFormat
 
 
 def compress_command(
-    source: Path, target: Path, quality: float, options: EncodeOptions, device: str
+    source: Path,
+    target: Path,
+    quality: float,
+    options: EncodeOptions,
+    device: str,
+    output: OutputFormat,
 ) -> str:
     """What makes ``target`` of ``source``, quoted for the system's shell."""
-    words = ["lbbic", "compress", str(source), "-o", str(target), "-q", f"{quality:g}"]
+    words = ["lbbic", "compress", str(source), "-o", str(target)]
+    if not output.is_lbb:
+        words += ["--format", output.name]
+    words += ["--format-quality", str(output.quality)] if output.quality else ["-q", f"{quality:g}"]
     if options.effort != "fast":
         words += ["--effort", options.effort]
     if options.model:
         words += ["--weights", options.model]
     if options.longest_side:
         words += ["--longest-side", str(options.longest_side)]
-    if options.preview:
+    if options.preview and output.is_lbb:
         words.append("--preview")
     if left_out := sorted(METADATA - options.keep):
         words += ["--strip", ",".join(left_out)]

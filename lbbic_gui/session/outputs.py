@@ -1,7 +1,11 @@
-"""Which result belongs to which picture: none replaces another picture's of this session."""
+"""Which result belongs to which picture: none replaces another picture's of this session.
+
+Nor does one take the place of a picture of the list, which other formats than .lbb would.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,15 +31,26 @@ class Outputs:
     def __init__(self) -> None:
         self._owners: dict[str, Source] = {}  # by the name's key
         self._written: dict[tuple[Source, Path], Output] = {}
+        self._originals: set[str] = set()
+
+    def keep(self, sources: Iterable[Source]) -> None:
+        """These pictures, once in the list, are never replaced."""
+        paths = [each.path for each in sources if each.path is not None and not each.is_lbb]
+        self._originals.update(map(name_key, paths))
 
     def earlier(self, source: Source, wanted: Path) -> Output | None:
         """The picture's result that was to be ``wanted``, as it was written."""
-        return self._written.get((source, wanted))
+        written = self._written.get((source, wanted))
+        return None if written and name_key(written.path) in self._originals else written
 
     def name(self, source: Source, wanted: Path) -> Path:
         """``wanted``, numbered where another picture has that name; from now on it is taken."""
         names = ((name, name_key(name)) for name in numbered(wanted))
-        path, key = next(each for each in names if self._owners.get(each[1], source) == source)
+        path, key = next(
+            (path, key)
+            for path, key in names
+            if self._owners.get(key, source) == source and key not in self._originals
+        )
         self._owners[key] = source
         return path
 

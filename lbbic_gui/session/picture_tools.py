@@ -111,7 +111,10 @@ class PictureTools(QObject):
         return any(isinstance(job.request, Export) and not job.is_answered for job in self._jobs)
 
     def command(self) -> str:
-        """The command line that makes the result on view; empty where it has no file."""
+        """The command line that saves the picture on view as *Compress all* would.
+
+        Empty where the picture has no file.
+        """
         row, values = self._session.row, self._session.settings.values
         if row is None or row.source.path is None:
             return ""
@@ -119,9 +122,11 @@ class PictureTools(QObject):
         if row.source.is_lbb:
             target = free_name(source.with_suffix(".png"))
             return decompress_command(source, target, partial=row.partial)
-        quality = self._session.quality()
-        target = row.saved_path or self._session.batch.wanted(row, quality, ".lbb")
-        return compress_command(source, target, quality, values.options, values.device)
+        quality, output = self._session.quality(), values.output
+        target = self._session.batch.wanted(row, output.quality or quality, output.suffix)
+        if row.saved_path is not None and row.saved_path.suffix == output.suffix:
+            target = row.saved_path
+        return compress_command(source, target, quality, values.options, values.device, output)
 
     def proposal(self, suffix: str) -> Path:
         """A free name, or that of the picture's earlier result if it is unchanged."""

@@ -62,6 +62,6 @@ class Totals:
             return Sums()
         if not self._is_saved(row):
             return Sums(1, 0, int(row.state is State.FAILED))
-        if not (row.file_bytes and row.result_bytes):
+        if not (row.file_bytes and row.saved_bytes):
             return Sums(1, 1)
-        return Sums(1, 1, 0, row.file_bytes, row.result_bytes)
+        return Sums(1, 1, 0, row.file_bytes, row.saved_bytes)

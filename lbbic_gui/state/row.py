@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PySide6.QtGui import QImage
 
-from lbbic_gui.jobs.messages import EncodeOptions, FileVersion, Point, Problem, Source
+from lbbic_gui.jobs.messages import FileVersion, Point, Problem, Result, Source
 from lbbic_gui.style import text
 from lbbic_gui.style.text import tr
 
@@ -45,9 +45,10 @@ class Row:
     override: float | None = None  # a quality of its own
     version: FileVersion | None = None  # of the file that the points were made of
     points: dict[float, Point] = field(default_factory=dict)  # by the options of now, by quality
-    result_bytes: int = 0
+    result_bytes: int = 0  # of the .lbb file
     saved_path: Path | None = None
-    saved_as: tuple[float, EncodeOptions] | None = None  # what is saved, or was there already
+    saved_as: Result | None = None  # what is saved, or was there already
+    saved_bytes: int = 0
     skipped: str = ""  # why nothing was written, as ``Saved`` has it
     notices: tuple[str, ...] = ()  # what of the picture is not in the file
     problem: Problem | None = None
@@ -70,14 +71,14 @@ class Row:
         self.version, self.saved_as, self.result_bytes = None, None, 0
         return True
 
-    def rest(self, quality: float, options: EncodeOptions, *, stopped: bool = False) -> None:
-        """Nothing is done for it now: be what it is without, at the quality that is set."""
+    def rest(self, quality: float, wanted: Result, *, stopped: bool = False) -> None:
+        """Nothing is done for it now: be what it is without, by the settings of now."""
         self.progress = 0.0
         if self.savings:
             self.state = State.WAITING
         elif self.problem is not None:
             self.state = State.FAILED
-        elif self.saved_as == (quality, options):
+        elif self.saved_as == wanted:
             self.state = State.SKIPPED if self.skipped else State.SAVED
         elif quality in self.points or (self.source.is_lbb and self.points):
             self.state = State.CODED
@@ -99,34 +100,38 @@ class Row:
                 if self.skipped == "larger":
                     return tr("Original kept: it is smaller")
                 return tr("Skipped: the file exists")
-            case State.SAVED | State.CODED if self.result_bytes:
+            case State.SAVED | State.CODED if self.shown_bytes:
                 return self._result()
         return text.size(self.file_bytes) if self.file_bytes else tr("Added")
 
     def columns(self) -> tuple[str, str, str]:
         """State, size and saving; the last two are empty while there is no result."""
-        if self.state not in (State.SAVED, State.CODED) or not self.result_bytes:
+        if self.state not in (State.SAVED, State.CODED) or not self.shown_bytes:
             return self.status(), "", ""
         if self.source.is_lbb or not self.file_bytes:
-            return "", text.size(self.result_bytes), ""
+            return "", text.size(self.shown_bytes), ""
         state = tr("Saved") if self.state is State.SAVED else tr("Ready")
-        saving = text.saving(self.file_bytes, self.result_bytes)
-        return state, text.size(self.result_bytes), saving
+        saving = text.saving(self.file_bytes, self.shown_bytes)
+        return state, text.size(self.shown_bytes), saving
+
+    @property
+    def shown_bytes(self) -> int:
+        """Of what is saved, else of the .lbb file; 0 as long as there is neither."""
+        return self.saved_bytes if self.state is State.SAVED else self.result_bytes
 
     @property
     def saving(self) -> float:
         """The part of its file that its result does without; 0 as long as there is none."""
-        return (
-            1 - self.result_bytes / self.file_bytes if self.result_bytes and self.file_bytes else 0
-        )
+        has_both = self.shown_bytes and self.file_bytes
+        return 1 - self.shown_bytes / self.file_bytes if has_both else 0
 
     @property
     def has_grown(self) -> bool:
         """Whether its result is larger than its file."""
-        return self.state in (State.SAVED, State.CODED) and self.result_bytes > self.file_bytes > 0
+        return self.state in (State.SAVED, State.CODED) and self.shown_bytes > self.file_bytes > 0
 
     def _result(self) -> str:
         if self.source.is_lbb or not self.file_bytes:
-            return text.size(self.result_bytes)
-        saved = text.saving(self.file_bytes, self.result_bytes)
-        return f"{saved}  ·  {text.size(self.file_bytes)} → {text.size(self.result_bytes)}"
+            return text.size(self.shown_bytes)
+        saved = text.saving(self.file_bytes, self.shown_bytes)
+        return f"{saved}  ·  {text.size(self.file_bytes)} → {text.size(self.shown_bytes)}"

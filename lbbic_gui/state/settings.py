@@ -12,17 +12,20 @@ from typing import Any, TypedDict, Unpack
 
 from PySide6.QtCore import QByteArray, QObject, QSettings, Signal
 
-from lbbic_gui.jobs.messages import EncodeOptions
+from lbbic_gui.jobs.messages import CODECS, EncodeOptions, OutputFormat, Result
 from lbbic_gui.jobs.naming import is_pattern
 
 RECENT = 10  # files and folders in the menu
+FORMAT_QUALITIES = (0, *range(30, 101, 5))  # of another format than .lbb; 0: of the same look
 FILE_VARIABLE = "LBBIC_SETTINGS"  # another file in place of the user's
 
-_CHOICES = {
+_CHOICES: dict[str, tuple[str | int, ...]] = {
     "theme": ("system", "light", "dark"),
     "device": ("auto", "cpu", "cuda"),
     "effort": ("fast", "balanced", "thorough"),
     "policy": ("rename", "replace", "skip"),
+    "format": ("lbb", *CODECS),
+    "format_quality": FORMAT_QUALITIES,
 }
 _RANGES = {"quality": (1.0, 8.0), "longest_side": (0, 65_535)}
 Value = str | float | bool
@@ -32,8 +35,9 @@ Value = str | float | bool
 class Preferences:
     """``output_folder`` empty: beside the pictures. ``policy``: what to do with a taken name.
 
-    ``pattern`` is the name of new files, see ``naming.fill``. ``model`` empty: the app's own.
-    ``longest_side`` in pixels is for larger pictures; 0: none is resized.
+    ``format`` and ``format_quality`` are those of an ``OutputFormat``. ``pattern`` is the name of
+    new files, see ``naming.fill``. ``model`` empty: the app's own. ``longest_side`` in pixels is
+    for larger pictures; 0: none is resized.
     """
 
     theme: str = "system"
@@ -45,6 +49,8 @@ class Preferences:
     keep_structure: bool = True
     pattern: str = "{name}"
     policy: str = "rename"
+    format: str = "lbb"
+    format_quality: int = 0
     skip_larger: bool = False
     longest_side: int = 0
     keep_dates: bool = True
@@ -71,6 +77,16 @@ class Preferences:
         keep = frozenset(kind for kind, kept in kinds.items() if kept)
         return EncodeOptions(self.model, self.effort, keep, self.longest_side, self.preview)
 
+    @cached_property
+    def output(self) -> OutputFormat:
+        """What *Compress all* writes."""
+        is_lbb = self.format == "lbb"
+        return OutputFormat() if is_lbb else OutputFormat(self.format, self.format_quality)
+
+    def result(self, quality: float) -> Result:
+        """What *Compress all* makes of a picture of this quality."""
+        return Result.of(quality, self.options, self.output)
+
 
 class Changes(TypedDict, total=False):
     """Some of the preferences."""
@@ -84,6 +100,8 @@ class Changes(TypedDict, total=False):
     keep_structure: bool
     pattern: str
     policy: str
+    format: str
+    format_quality: int
     skip_larger: bool
     longest_side: int
     keep_dates: bool

@@ -187,7 +187,8 @@ class Viewer(QWidget):
     def _on_saved(self, saved: Saved) -> None:
         """Say at the first .lbb file who can open it."""
         settings = self._session.settings
-        if not saved.skipped and not settings.values.lbb_explained:
+        is_first = saved.path.suffix == ".lbb" and not settings.values.lbb_explained
+        if is_first and not saved.skipped:
             settings.change(lbb_explained=True)
             self.hint.show_hint(
                 self.tr(

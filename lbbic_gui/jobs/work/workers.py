@@ -1,19 +1,25 @@
-"""Worker processes that compress pictures to save them, beside the thread that owns the model."""
+"""Worker processes that make files to save, beside the thread that owns the model."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from lbbic_gui.jobs import requests
-from lbbic_gui.jobs.messages import METADATA, Point
+from lbbic_gui.jobs import conversion, requests
+from lbbic_gui.jobs.messages import METADATA, EncodeOptions, OutputFormat, Point, Source, Step
 from lbbic_gui.jobs.work import models
 from lbbic_gui.jobs.work.decoding import MEASURING, IsCancelled, OnReport, reporter
 from lbbic_gui.style.text import tr
 
 if TYPE_CHECKING:
+    from lbbic_engine.batch.directions import CodedFile
+    from lbbic_engine.batch.files import Direction
+    from lbbic_engine.coding.results import Progress
     from lbbic_engine.parallel.pool import WorkerPool
+
+
+_COMPARING = 0.3  # of a conversion's time when the search for the same look begins
 
 
 def encoding_seconds(pixels: int, effort: str) -> float:
@@ -30,8 +36,10 @@ class Workers:
         self._pool: WorkerPool | None = None
         self._making = Lock()
 
-    def useful_workers(self, pixels: Sequence[int], effort: str) -> int:
-        """How many pictures of so many pixels each are to be coded at a time; 1: by no process."""
+    def useful_workers(
+        self, pixels: Sequence[int], options: EncodeOptions, output: OutputFormat
+    ) -> int:
+        """How many pictures of so many pixels each are to be saved at a time."""
         from lbbic_engine.batch.files import BYTES_PER_PIXEL
         from lbbic_engine.parallel.cores import usable_cores
         from lbbic_engine.parallel.memory import usable_memory
@@ -39,7 +47,8 @@ class Workers:
 
         if not pixels:
             return 1
-        seconds = encoding_seconds(sum(pixels), effort)
+        direction = _direction(1.0, "cpu", options, output)
+        seconds = sum(pixels) / 1e6 * direction.seconds_per_megapixel
         memory_bytes = WORKER_BYTES + BYTES_PER_PIXEL * max(pixels)
         most = min(usable_cores(), len(pixels), usable_memory() // memory_bytes)
         return useful_workers(seconds, most)
@@ -51,36 +60,56 @@ class Workers:
 
         Raises what the engine raises.
         """
-        from lbbic_engine.batch.directions import Encoding
+        version = request.source.version()
+        direction = _direction(request.quality, request.device, request.options, OutputFormat())
+        progress = reporter(report, tr("Encoding"), MEASURING)
+        coded = self._code(request.source, direction, progress, cancelled)
+        bpp = 8 * len(coded.data) / (coded.width * coded.height)
+        point = Point(request.quality, coded.data, bpp, coded.psnr, coded.ms_ssim, version)
+        return point, _texts(coded)
+
+    def convert(
+        self, request: requests.Save, report: OnReport, cancelled: IsCancelled
+    ) -> tuple[bytes, tuple[str, ...]]:
+        """Have a process make a file of another format; what is not in it, in words.
+
+        Raises what the engine raises.
+        """
+
+        def progress(value: Progress) -> None:
+            is_last = value.stage == "Comparing"
+            words, begin, end = (
+                (tr("Comparing"), _COMPARING, MEASURING)
+                if is_last
+                else (tr("Encoding"), 0.0, _COMPARING)
+            )
+            report(Step(words, value.done, value.total, begin, end))
+
+        report(Step(tr("Encoding")))
+        direction = _direction(request.quality, request.device, request.options, request.output)
+        coded = self._code(request.source, direction, progress, cancelled)
+        return coded.data, _texts(coded)
+
+    def _code(
+        self,
+        source: Source,
+        direction: Direction,
+        progress: Callable[[Progress], None],
+        cancelled: IsCancelled,
+    ) -> CodedFile:
         from lbbic_engine.batch.files import code_files
 
-        source, options = request.source, request.options
-        assert source.path is not None
-        version, progress = source.version(), reporter(report, tr("Encoding"), MEASURING)
-        encoding = Encoding(
-            quality=request.quality,
-            weights=models.weights_name(options.model),
-            effort=options.effort,
-            device=request.device,
-            longest_side=options.longest_side or None,
-            strip=tuple(METADATA - options.keep),
-            preview=options.preview,
-            measure_ms_ssim=True,
-        )
         (result,) = code_files(
-            [(source.path, None)],
-            encoding,
+            [(conversion.content(source), None)],
+            direction,
             executor=self._at_hand(),
             progress=lambda _, value: progress(value),
             cancelled=cancelled,
         )
         if result.error is not None:
             raise result.error
-        coded = result.coded
-        assert coded is not None
-        bpp = 8 * len(coded.data) / (coded.width * coded.height)
-        point = Point(request.quality, coded.data, bpp, coded.psnr, coded.ms_ssim, version)
-        return point, tuple(notice.text for notice in coded.notices)
+        assert result.coded is not None
+        return result.coded
 
     def _at_hand(self) -> WorkerPool:
         """The pool; it starts a process for a task that finds none idle."""
@@ -96,3 +125,28 @@ class Workers:
         """End all processes."""
         if self._pool is not None:
             self._pool.terminate()
+
+
+def _direction(
+    quality: float, device: str, options: EncodeOptions, output: OutputFormat
+) -> Direction:
+    from lbbic_engine.batch.conversion import Conversion
+    from lbbic_engine.batch.directions import Encoding
+
+    encoding = Encoding(
+        quality=quality,
+        weights=models.weights_name(options.model),
+        effort=options.effort,
+        device=device,
+        longest_side=options.longest_side or None,
+        strip=tuple(METADATA - options.keep),
+        preview=options.preview,
+        measure_ms_ssim=True,
+    )
+    if output.is_lbb:
+        return encoding
+    return Conversion(encoding, output.name, output.quality or None)
+
+
+def _texts(coded: CodedFile) -> tuple[str, ...]:
+    return tuple(notice.text for notice in coded.notices)
