@@ -61,7 +61,7 @@ class Encoding:
     refine: bool = True
     exact: bool = True
     preview: bool = False
-    mask: Path | None = None
+    mask: Content | None = None
     tune: str = TUNES[0]
     device: str = "auto"
     longest_side: int | None = None
@@ -188,7 +188,7 @@ class Encoding:
     def _offsets(self) -> QualityMap | None:
         from lbbic_engine.pictures.mask import read_mask
 
-        return None if self.mask is None else read_mask(self.mask)
+        return None if self.mask is None else read_mask(_source(self.mask))
 
     def _search(
         self,

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
 
+from lbbic_engine.pictures.files.opening import Source
 from lbbic_engine.pictures.read import load_picture
 
 SPAN = 2.0  # how much higher the quality is where the mask is white, and lower where it is black
 
 
-def read_mask(path: Path) -> NDArray[np.float64]:
+def read_mask(source: Source) -> NDArray[np.float64]:
     """Return offsets (height, width) of the quality.
 
     They range from -``SPAN`` where the mask is black to ``SPAN`` where it is white. Raises as
     ``load_picture``.
     """
-    grey: NDArray[np.float64] = load_picture(path).pixels.mean(axis=2)
+    grey: NDArray[np.float64] = load_picture(source).pixels.mean(axis=2)
     return SPAN * (grey / 127.5 - 1)

@@ -45,6 +45,13 @@ def choose_target(parent: QWidget, proposal: Path) -> Path | None:
     return _with_suffix(name, ".lbb")
 
 
+def choose_mask(parent: QWidget, proposal: Path) -> Path | None:
+    """Where to save what is painted on a picture, for a command."""
+    title, kind = tr("Save what is painted, for the command"), tr("PNG picture (*.png)")
+    name, _ = QFileDialog.getSaveFileName(parent, title, _within_reach(proposal), kind)
+    return _with_suffix(name, ".png")
+
+
 def choose_export(parent: QWidget, proposal: Path) -> Path | None:
     """Where to export to, in the format that the name's ending or else the filter says."""
     filters = {suffix: f"{name} (*{suffix})" for name, suffix in EXPORTS.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -96,10 +96,11 @@ class Model:
 
 @dataclass(frozen=True)
 class EncodeOptions:
-    """What a file depends on beside its picture and quality: model, effort, metadata, size.
+    """What a file depends on beside its picture and quality: model, effort, metadata, size, mask.
 
     ``longest_side`` in pixels is for larger pictures; 0: none is resized. ``preview``: a small one
-    for file managers goes into the file.
+    for file managers goes into the file. ``mask`` is a PNG file: a grey picture that is stretched
+    over this one and makes it better where it is white, worse where it is black; empty: none.
     """
 
     model: str = ""
@@ -107,6 +108,7 @@ class EncodeOptions:
     keep: frozenset[str] = METADATA
     longest_side: int = 0
     preview: bool = True
+    mask: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,9 @@ class Result(NamedTuple):
 
     @classmethod
     def of(cls, quality: float, options: EncodeOptions, output: OutputFormat) -> Result:
-        """A codec's own quality leaves ours without a meaning."""
+        """A codec's own quality leaves ours without a meaning; masks are for .lbb files."""
+        if not output.is_lbb:
+            options = replace(options, mask=b"")
         return cls(0.0 if output.quality else quality, options, output)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -42,6 +43,7 @@ from lbbic_gui.jobs.work.workers import Workers
 from lbbic_gui.style.text import tr
 
 if TYPE_CHECKING:
+    from lbbic_engine.codec import QualityMap
     from lbbic_engine.coding.results import Compressed
     from lbbic_engine.pictures.picture import Notice
 
@@ -169,6 +171,7 @@ class Tasks:
             device=request.device,
             weights=models.weights_name(request.options.model),
             effort=request.options.effort,
+            quality_map=_quality_map(request.options),
             progress=search.progress,
             attempting=search.attempting,
             cancelled=cancelled,
@@ -245,6 +248,7 @@ def _compress(
         device=request.device,
         weights=models.weights_name(request.options.model),
         effort=request.options.effort,
+        quality_map=_quality_map(request.options),
         progress=reporter(report, tr("Encoding"), end),
         cancelled=cancelled,
     )
@@ -257,6 +261,12 @@ def _with_preview(
     from lbbic_engine.previews import add_preview
 
     return add_preview(data, read.picture, max_bytes) if options.preview else data
+
+
+def _quality_map(options: EncodeOptions) -> QualityMap | None:
+    from lbbic_engine.pictures.mask import read_mask
+
+    return read_mask(BytesIO(options.mask)) if options.mask else None
 
 
 def _texts(notices: tuple[Notice, ...]) -> tuple[str, ...]:

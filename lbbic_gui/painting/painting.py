@@ -10,6 +10,7 @@ from PySide6.QtGui import QColor, QFont, QLinearGradient, QPainter, QPen
 
 from lbbic_gui.jobs.decoded_picture import as_image
 from lbbic_gui.painting import overlays
+from lbbic_gui.painting.brush import paint_ring, paint_tint
 from lbbic_gui.painting.loupe import paint_loupe
 from lbbic_gui.painting.overlays import Overlay
 from lbbic_gui.painting.view_options import Mode, Shown
@@ -40,6 +41,8 @@ def paint(painter: QPainter, canvas: Shown, dirty: QRect) -> None:
         _paint_badge(painter, canvas)
     if canvas.options.loupe and canvas.cursor_at is not None:
         paint_loupe(painter, canvas)
+    if canvas.brush_width and canvas.cursor_at is not None:
+        paint_ring(painter, canvas.cursor_at, canvas.brush_width)
 
 
 def _paint_side_by_side(painter: QPainter, canvas: Shown) -> None:
@@ -111,6 +114,8 @@ def _paint_difference(painter: QPainter, canvas: Shown) -> None:
     painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, view.zoom < SQUARES_FROM)
     covered = QRectF(left, top, colours.shape[1] * step, colours.shape[0] * step)
     painter.drawImage(view.area(covered), as_image(colours))
+    if canvas.tint is not None:
+        paint_tint(painter, canvas.tint, view.area())
     _paint_marks(painter, canvas, has_map=False)  # two maps at once are illegible
     _paint_label(painter, tr("Difference × {}").format(canvas.options.gain), 12, 12)
     top_value = f"≥ {255 / canvas.options.gain:.3g}"
@@ -134,6 +139,8 @@ def _paint_picture(painter: QPainter, canvas: Shown, name: str) -> None:
     painter.drawImage(area, image)
     if canvas.checkerboard is not None:
         painter.drawImage(area, canvas.checkerboard)
+    if canvas.tint is not None and not canvas.options.peeking:
+        paint_tint(painter, canvas.tint, area)
 
 
 def _paint_marks(painter: QPainter, canvas: Shown, *, has_map: bool = True) -> None:

@@ -10,6 +10,7 @@ from PySide6.QtCore import QPoint, QPointF
 from PySide6.QtGui import QImage
 
 from lbbic_gui.jobs.messages import Pixels
+from lbbic_gui.painting.brush import Tint
 from lbbic_gui.painting.overlays import Map, Overlay
 from lbbic_gui.painting.viewport import Viewport
 
@@ -70,6 +71,8 @@ class Shown(Protocol):
     checkerboard: QImage | None
     block_size: int
     cursor_at: QPointF | None
+    tint: Tint | None
+    brush_width: float
 
     def image(self, name: str) -> QImage | None: ...
     def scaled_image(self, name: str) -> QImage | None: ...

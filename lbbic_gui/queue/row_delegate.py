@@ -99,7 +99,7 @@ def _paint_words(painter: QPainter, place: QRect, row: Row, font: QFont) -> None
     painter.setFont(name_font)
     painter.setPen(theme.colour("text"))
     metrics = painter.fontMetrics()
-    mark = f"  {row.override:g}" if row.override is not None else ""
+    mark = row.own_choices() and f"  {row.own_choices()}"
     room = place.width() - metrics.horizontalAdvance(mark)
     name = metrics.elidedText(row.source.name, Qt.TextElideMode.ElideMiddle, room)
     top = QRect(place.left(), place.top(), place.width(), half)

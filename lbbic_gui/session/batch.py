@@ -20,6 +20,7 @@ from lbbic_gui.jobs.lanes import Job, Jobs
 from lbbic_gui.jobs.messages import (
     BATCH,
     VIEW,
+    EncodeOptions,
     OutputFormat,
     Problem,
     Report,
@@ -60,6 +61,7 @@ class _Saving:
 
     row: Row
     quality: float
+    options: EncodeOptions
     values: Preferences
     target: Path | None = None  # that the user chose, else as the settings say
     job: Job[Saved] | None = None
@@ -121,7 +123,7 @@ class Batch(QObject):
         values = self._settings.values
         for row in self._queue.rows:
             if not (row.source.is_lbb or row.savings or self._is_saved(row)):
-                self._ask(_Saving(row, self._networks.quality(row), values))
+                self._ask(self._saving(row))
         if values.device != "cuda":
             pixels = [saving.work for saving in self._waiting]
             self._at_a_time = self._jobs.prepare_to_save(pixels, values.options, values.output)
@@ -129,7 +131,7 @@ class Batch(QObject):
 
     def save(self, row: Row, target: Path) -> None:
         """Save one row; the user has agreed to replace ``target``."""
-        saving = _Saving(row, self._networks.quality(row), self._settings.values, target)
+        saving = self._saving(row, target)
         self._ask(saving)
         self._waiting.move_to_end(saving, last=False)
         self._next()
@@ -159,6 +161,10 @@ class Batch(QObject):
                 left,
             )
         )
+
+    def _saving(self, row: Row, target: Path | None = None) -> _Saving:
+        quality, options = self._networks.quality(row), self._networks.options(row)
+        return _Saving(row, quality, options, self._settings.values, target)
 
     def _ask(self, saving: _Saving) -> None:
         self._load.ask(saving.work)
@@ -190,7 +196,7 @@ class Batch(QObject):
     def _begin(self, saving: _Saving) -> None:
         row, quality, values, output = saving.row, saving.quality, saving.values, saving.output
         row.follow_file()
-        is_known = output.is_lbb and values.options == self._settings.values.options
+        is_known = output.is_lbb and saving.options == self._networks.options(row)
         point = row.points.get(quality) if is_known else None
         named = output.quality or quality
         wanted = saving.target or self.wanted(row, named, output.suffix, values)
@@ -202,7 +208,7 @@ class Batch(QObject):
             quality,
             values.device,
             "replace" if saving.target else values.policy,
-            values.options,
+            saving.options,
             (point.data or None) if point else None,
             earlier.version if earlier else None,
             values.keep_dates,
@@ -230,13 +236,11 @@ class Batch(QObject):
 
     def _is_saved(self, row: Row) -> bool:
         """Whether a row is saved, or need not be, at the quality and by the options of now."""
-        values = self._settings.values
-        is_wanted = row.skipped == "larger" and not values.skip_larger
-        return row.saved_as == values.result(self._networks.quality(row)) and not is_wanted
+        is_wanted = row.skipped == "larger" and not self._settings.values.skip_larger
+        return row.saved_as == self._networks.result(row) and not is_wanted
 
     def _rest(self, row: Row, *, stopped: bool = False) -> None:
-        quality = self._networks.quality(row)
-        row.rest(quality, self._settings.values.result(quality), stopped=stopped)
+        row.rest(self._networks.quality(row), self._networks.result(row), stopped=stopped)
         self._queue.touch(row)
 
     def _recount(self) -> None:
@@ -282,7 +286,7 @@ class Batch(QObject):
         self._go_on()
 
     def _note(self, row: Row, request: requests.Save, answer: Saved) -> None:
-        if answer.point is not None and request.options == self._settings.values.options:
+        if answer.point is not None and request.options == self._networks.options(row):
             known = row.points.get(answer.point.quality)
             # without the file's bytes, of which there may be hundreds
             if known is None or not known.data:

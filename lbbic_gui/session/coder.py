@@ -101,7 +101,7 @@ class Coder(QObject):
             return Decode(row.source, values.device, row.partial)
         point = row.points.get(quality)
         data = (point.data or None) if point else None
-        return Code(row.source, quality, values.device, values.options, data)
+        return Code(row.source, quality, values.device, self._networks.options(row), data)
 
     def _on_answer(
         self,
@@ -137,7 +137,7 @@ class Coder(QObject):
         """Note with the row what came out."""
         if row.source.is_lbb:
             row.thumbnail = small_canvas(coded.picture.picture())
-        if isinstance(request, Decode) or request.options == self._settings.values.options:
+        if isinstance(request, Decode) or request.options == self._networks.options(row):
             row.note(coded.point)
         row.result_bytes = len(coded.point.data)
         if not self.is_coding(row):
@@ -151,8 +151,7 @@ class Coder(QObject):
         self.row_failed.emit(row)
 
     def _rest(self, row: Row, *, stopped: bool = False) -> None:
-        quality = self._networks.quality(row)
-        row.rest(quality, self._settings.values.result(quality), stopped=stopped)
+        row.rest(self._networks.quality(row), self._networks.result(row), stopped=stopped)
         self._queue.touch(row)
 
     def _on_report(self, row: Row, report: Report) -> None:

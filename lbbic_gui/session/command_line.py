@@ -17,8 +17,12 @@ def compress_command(
     options: EncodeOptions,
     device: str,
     output: OutputFormat,
+    mask: Path | None = None,
 ) -> str:
-    """What makes ``target`` of ``source``, quoted for the system's shell."""
+    """What makes ``target`` of ``source``, quoted for the system's shell.
+
+    ``mask``: the file that holds the mask of the options.
+    """
     words = ["lbbic", "compress", str(source), "-o", str(target)]
     if not output.is_lbb:
         words += ["--format", output.name]
@@ -33,6 +37,8 @@ def compress_command(
         words.append("--preview")
     if left_out := sorted(METADATA - options.keep):
         words += ["--strip", ",".join(left_out)]
+    if mask is not None:
+        words += ["--mask", str(mask)]
     if device != "auto":
         words += ["--device", device]
     return _quoted(words)

@@ -56,18 +56,20 @@ class PictureTools(QObject):
 
     def compress_only(self, quality: float) -> None:
         """Code at another quality in the background, for the plot."""
-        row, values = self._session.row, self._session.settings.values
+        row, device = self._session.row, self._session.settings.values.device
         if row is not None:
-            request = CompressOnly(row.source, quality, values.device, values.options)
-            take = partial(self._on_point, row, values.options)
+            options = self._session.networks.options(row)
+            request = CompressOnly(row.source, quality, device, options)
+            take = partial(self._on_point, row, options)
             self._keep(self._session.jobs.submit(request, take, priority=BACKGROUND))
 
     def find_target(self, target: Target) -> None:
         """Find and set the quality that just reaches a size or a PSNR."""
-        row, values = self._session.row, self._session.settings.values
+        row, device = self._session.row, self._session.settings.values.device
         if row is not None:
-            request = FindTarget(row.source, target, values.device, values.options)
-            take = partial(self._on_target, row, values.options)
+            options = self._session.networks.options(row)
+            request = FindTarget(row.source, target, device, options)
+            take = partial(self._on_target, row, options)
             self._keep(self._session.jobs.submit(request, take, self._on_report))
 
     def compare(self, codecs: Iterable[str] = CODECS) -> None:
@@ -110,10 +112,10 @@ class PictureTools(QObject):
         """Whether a picture is being written, or is to be."""
         return any(isinstance(job.request, Export) and not job.is_answered for job in self._jobs)
 
-    def command(self) -> str:
+    def command(self, mask: Path | None = None) -> str:
         """The command line that saves the picture on view as *Compress all* would.
 
-        Empty where the picture has no file.
+        Empty where the picture has no file. ``mask`` is the file of what is painted on it.
         """
         row, values = self._session.row, self._session.settings.values
         if row is None or row.source.path is None:
@@ -126,7 +128,9 @@ class PictureTools(QObject):
         target = self._session.batch.wanted(row, output.quality or quality, output.suffix)
         if row.saved_path is not None and row.saved_path.suffix == output.suffix:
             target = row.saved_path
-        return compress_command(source, target, quality, values.options, values.device, output)
+        return compress_command(
+            source, target, quality, values.options, values.device, output, mask
+        )
 
     def proposal(self, suffix: str) -> Path:
         """A free name, or that of the picture's earlier result if it is unchanged."""
@@ -167,8 +171,7 @@ class PictureTools(QObject):
         row, result = self._session.row, self._session.result
         if row is None or result is None:
             return None
-        is_current = row.source.is_lbb or result.point.quality == self._session.quality()
-        return result.point.data if is_current else None
+        return None if self._session.is_stale else result.point.data
 
     def _on_report(self, report: Report) -> None:
         if isinstance(report, Step):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from lbbic_gui.jobs.lanes import Job, Jobs
 from lbbic_gui.jobs.messages import Coded, EncodeOptions, Opened, Point, Problem, Stopped
@@ -18,9 +18,11 @@ from lbbic_gui.session.batch import Batch
 from lbbic_gui.session.coder import Coder
 from lbbic_gui.state.networks import Networks
 from lbbic_gui.state.queue_model import QueueModel
-from lbbic_gui.state.row import Row, State
+from lbbic_gui.state.row import BUSY, Row, State
 from lbbic_gui.state.settings import Preferences, Settings
 from lbbic_gui.style.text import tr
+
+_PAUSE_MS = 350  # between strokes, before what is painted is coded
 
 
 class Session(QObject):
@@ -30,10 +32,11 @@ class Session(QObject):
     opened = Signal(Opened)
     coded = Signal(Coded)  # or None: nothing is decoded yet
     row_failed = Signal(Row)  # the one on view, or it has recovered
-    stale = Signal(bool)  # the result on view is not of the quality that is set
+    stale = Signal(bool)  # the result on view is not of the quality and the options that are set
     progressed = Signal(str, float)  # of the picture on view; empty when nothing runs
     points_changed = Signal()  # the row on view has more files made of it, or fewer
     quality_changed = Signal()
+    painted = Signal()  # something else is painted on the row on view
 
     def __init__(self, settings: Settings, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -47,6 +50,9 @@ class Session(QObject):
         self.row: Row | None = None
         self.original: Opened | None = None
         self.result: Coded | None = None
+        self.is_stale = False  # as ``stale`` says
+        self._pause = QTimer(self, singleShot=True, interval=_PAUSE_MS)
+        self._pause.timeout.connect(self.code_again)
         self._opening: Job[Opened] | None = None
         self._options = settings.values.options
         settings.changed.connect(self._on_settings)
@@ -87,6 +93,21 @@ class Session(QObject):
         self.code_again()
         self.quality_changed.emit()
 
+    def paint(self, row: Row, mask: bytes) -> None:
+        """Set what is painted on a row; the row on view is coded again a moment later."""
+        row.mask = mask
+        row.points.clear()
+        if row is self.row:
+            self.coder.stop()
+            self._mark_stale(self.result is not None)
+            self.progressed.emit("", 0.0)
+            self.points_changed.emit()
+            self.painted.emit()
+            self._pause.start()
+        if row.state not in BUSY:
+            row.rest(self.networks.quality(row), self.networks.result(row))
+        self.queue.touch(row)
+
     def code_again(self) -> None:
         """Show the row on view at its quality: at once where that is known, else code it."""
         row = self.row
@@ -111,7 +132,7 @@ class Session(QObject):
 
     def note_point(self, row: Row, point: Point, options: EncodeOptions) -> None:
         """Keep a file that was made of a row, if it is still one of those that are wanted."""
-        if options == self._options:
+        if options == self.networks.options(row):
             row.note(point)
             if row is self.row:
                 self.points_changed.emit()
@@ -125,13 +146,14 @@ class Session(QObject):
     def _preview(self, row: Row) -> None:
         if row.follow_file():
             self.adder.look_again(row)
-        self.stale.emit(self.result is not None)
+        self._mark_stale(self.result is not None)
         others = tr("Waiting for other pictures") if self.batch.is_busy else ""
         self.progressed.emit(others if self.networks.ready else tr("Loading model…"), 0.0)
         self.coder.code(row, self._show)
 
     def _leave(self) -> None:
         """Stop all work for the row on view."""
+        self._pause.stop()
         self.coder.stop()
         if self._opening is not None:
             self.jobs.cancel(self._opening)
@@ -139,9 +161,13 @@ class Session(QObject):
     def _show(self, coded: Coded) -> None:
         self.result = coded
         self.progressed.emit("", 1.0)
-        self.stale.emit(False)
+        self._mark_stale(False)
         self.coded.emit(coded)
         self.points_changed.emit()
+
+    def _mark_stale(self, stale: bool) -> None:
+        self.is_stale = stale
+        self.stale.emit(stale)
 
     # --- changes of settings, and answers -------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QMimeData, QObject, Signal
+from PySide6.QtCore import QIODevice, QMimeData, QObject, QSaveFile, Signal
 from PySide6.QtGui import QGuiApplication, QUndoStack
 from PySide6.QtWidgets import QWidget
 
@@ -106,6 +106,11 @@ class Commands(QObject):
     def _set_quality(self, row: Row | None, qualities: Qualities) -> None:
         self.session.set_quality(row, *qualities)
 
+    def paint(self, row: Row, mask: bytes, tool: str) -> None:
+        """Let a row have what was painted on it."""
+        words = self.tr("“{}” on {}").format(tool, row.source.name)
+        self.undo.push(Change(words, partial(self.session.paint, row), row.mask, mask))
+
     def choose_model(self, name: str) -> None:
         before = self.settings.values.model
         if name != before:
@@ -190,12 +195,30 @@ class Commands(QObject):
             self.noticed.emit(self.tr("Path copied: {}").format(path))
 
     def copy_command(self) -> None:
-        command = self._tools.command()
+        row, mask = self.session.row, None
+        if row is not None and row.source.path and self.session.networks.options(row).mask:
+            mask = self._save_mask(row)
+            if mask is None:
+                return
+        command = self._tools.command(mask)
         if command:
             QGuiApplication.clipboard().setText(command)
             self.noticed.emit(self.tr("Copied: {}").format(command))
         else:
             self.noticed.emit(self.tr("A pasted picture has no file for a command"))
+
+    def _save_mask(self, row: Row) -> Path | None:
+        """The file that a command finds what is painted in, where the user wants it."""
+        target = file_dialogs.choose_mask(self._window, self._tools.proposal("-mask.png"))
+        if target is None:
+            return None
+        file = QSaveFile(str(target))  # writes aside and renames
+        is_open = file.open(QIODevice.OpenModeFlag.WriteOnly)
+        if is_open and file.write(row.mask) == len(row.mask) and file.commit():
+            return target
+        words = self.tr("{} cannot be written: {}")
+        self.noticed.emit(words.format(target, file.errorString()))
+        return None
 
     def open_recent(self, path: Path) -> None:
         if path.exists():

@@ -12,6 +12,8 @@ from lbbic_gui.panels.compare import ComparePanel
 from lbbic_gui.panels.inspector import Inspector
 from lbbic_gui.queue.queue_view import QueueView
 from lbbic_gui.shell.commands import Commands
+from lbbic_gui.style.text import tr
+from lbbic_gui.viewer.brush_tool import BrushTool
 from lbbic_gui.viewer.viewer import Viewer
 
 Actions = Mapping[str, QAction]
@@ -54,6 +56,8 @@ def connect_actions(
         "actual": lambda: canvas.zoom_to(1.0),
         "fit": canvas.fit,
         "overlay": commands.next_overlay,
+        "brush_smaller": lambda: viewer.brush.resize(-1),
+        "brush_larger": lambda: viewer.brush.resize(1),
         "play": viewer.timeline.toggle,
         "original": lambda: canvas.show_side(1.0),
         "half": lambda: canvas.show_side(0.5),
@@ -65,7 +69,21 @@ def connect_actions(
     for name, mode in _MODES.items():
         actions[name].triggered.connect(lambda _, mode=mode: commands.choose_mode(mode))
     actions["loupe"].triggered.connect(lambda on: canvas.set_options(loupe=on))
+    actions["brush"].triggered.connect(viewer.brush.choose)
+    viewer.brush.changed.connect(lambda: _show_brush(actions, viewer.brush))
+    viewer.brush.painted.connect(commands.paint)
+    _show_brush(actions, viewer.brush)
     _connect_undo(actions, commands.undo)
+
+
+def _show_brush(actions: Actions, brush: BrushTool) -> None:
+    """Allow the brush where there is something to paint on, or say why it is not."""
+    use = tr("Paint what is to stay sharp, and what matters less (B)")
+    actions["brush"].setToolTip(brush.refusal() or use)
+    actions["brush"].setEnabled(not brush.refusal())
+    actions["brush"].setChecked(brush.is_on)
+    for name in ("brush_smaller", "brush_larger"):
+        actions[name].setEnabled(brush.is_on)
 
 
 class _Name(QObject):

@@ -46,6 +46,7 @@ class Toolbar(QToolBar):
         self._gain_action = self.addWidget(self.gain)
         self._gain_action.setVisible(False)
         self.addAction(actions["loupe"])
+        self.addAction(actions["brush"])
         spacer = QWidget()
         spacer.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self.addWidget(spacer)

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from PySide6.QtCore import QObject, Signal
 
 from lbbic_gui.jobs.lanes import Jobs
-from lbbic_gui.jobs.messages import InstalledModels, Model, Problem, Ready, Report, Stopped
+from lbbic_gui.jobs.messages import (
+    EncodeOptions,
+    InstalledModels,
+    Model,
+    Problem,
+    Ready,
+    Report,
+    Result,
+    Stopped,
+)
 from lbbic_gui.jobs.requests import FindModels, WarmUp
 from lbbic_gui.state.row import Row
 from lbbic_gui.state.settings import Preferences, Settings
@@ -58,6 +69,17 @@ class Networks(QObject):
         if row is not None and row.override is not None:
             return row.override
         return self._settings.values.quality
+
+    def options(self, row: Row) -> EncodeOptions:
+        """Of a picture: those of all, and what is painted on it, where qualities can differ."""
+        options = self._settings.values.options
+        if not row.mask or self.has_single_quality:
+            return options
+        return replace(options, mask=row.mask)
+
+    def result(self, row: Row) -> Result:
+        """What *Compress all* makes of a picture."""
+        return Result.of(self.quality(row), self.options(row), self._settings.values.output)
 
     def _on_settings(self, values: Preferences) -> None:
         if _wanted(values) != self._wanted:

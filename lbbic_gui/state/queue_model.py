@@ -54,7 +54,7 @@ class QueueModel(QAbstractListModel):
             case Qt.ItemDataRole.ToolTipRole:
                 return _tool_tip(row)
             case Qt.ItemDataRole.AccessibleTextRole:
-                return f"{row.source.name}, {row.status()}"
+                return ", ".join(filter(None, (row.source.name, row.status(), row.own_choices())))
         return row if role == ROW else None
 
     def add(self, sources: Sequence[Source], base: Path | None = None) -> tuple[list[Row], int]:

@@ -43,6 +43,7 @@ class Row:
     width: int = 0
     height: int = 0
     override: float | None = None  # a quality of its own
+    mask: bytes = b""  # what is painted on it, as ``EncodeOptions`` has it
     version: FileVersion | None = None  # of the file that the points were made of
     points: dict[float, Point] = field(default_factory=dict)  # by the options of now, by quality
     result_bytes: int = 0  # of the .lbb file
@@ -118,6 +119,11 @@ class Row:
     def shown_bytes(self) -> int:
         """Of what is saved, else of the .lbb file; 0 as long as there is neither."""
         return self.saved_bytes if self.state is State.SAVED else self.result_bytes
+
+    def own_choices(self) -> str:
+        """What it has of its own in place of what is set for all, in a few words."""
+        quality = "" if self.override is None else f"{self.override:g}"
+        return "  ".join(filter(None, (tr("painted") if self.mask else "", quality)))
 
     @property
     def saving(self) -> float:

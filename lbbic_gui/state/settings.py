@@ -12,7 +12,7 @@ from typing import Any, TypedDict, Unpack
 
 from PySide6.QtCore import QByteArray, QObject, QSettings, Signal
 
-from lbbic_gui.jobs.messages import CODECS, EncodeOptions, OutputFormat, Result
+from lbbic_gui.jobs.messages import CODECS, EncodeOptions, OutputFormat
 from lbbic_gui.jobs.naming import is_pattern
 
 RECENT = 10  # files and folders in the menu
@@ -82,10 +82,6 @@ class Preferences:
         """What *Compress all* writes."""
         is_lbb = self.format == "lbb"
         return OutputFormat() if is_lbb else OutputFormat(self.format, self.format_quality)
-
-    def result(self, quality: float) -> Result:
-        """What *Compress all* makes of a picture of this quality."""
-        return Result.of(quality, self.options, self.output)
 
 
 class Changes(TypedDict, total=False):

@@ -88,6 +88,11 @@ def _loupe(painter: QPainter) -> None:
     _lines(painter, (11.2, 11.2), (16, 16))
 
 
+def _brush(painter: QPainter) -> None:
+    _lines(painter, (16, 2), (8.5, 9.5))
+    painter.drawEllipse(QPointF(5.5, 12.5), 3.5, 3.5)
+
+
 def _fit(painter: QPainter) -> None:
     for x, inner_x in ((2, 6), (16, 12)):
         for y, inner_y in ((3.5, 7), (14.5, 11)):
@@ -106,6 +111,7 @@ _DRAWINGS = {
     "flip": _flip,
     "difference": _difference,
     "loupe": _loupe,
+    "brush": _brush,
     "fit": _fit,
     "inspector": _inspector,
 }

@@ -197,6 +197,7 @@ QMenu::item:disabled { color: @faint; }
 QMenu::separator { height: 1px; background: @border; margin: 4px 8px; }
 QPushButton { background: @panel; border: 1px solid @outline; border-radius: 6px;
               padding: 6px 14px; min-height: 18px; }
+QPushButton[narrow="true"] { padding: 6px 8px; }
 QPushButton:hover { background: @hover; }
 QPushButton[flat="true"] { border-color: transparent; padding: 2px 8px; text-align: left; }
 QPushButton[flat="true"]:disabled { background: @panel; border-color: transparent; }

@@ -31,17 +31,18 @@ class Canvas(PictureView):
         self.setMouseTracking(True)
         self._pressed: QPointF | None = None
         self._dragging = ""  # split, pan or nothing yet
+        self.resting_cursor = Qt.CursorShape.ArrowCursor
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         if self._images:
             factor = WHEEL_STEP ** (event.angleDelta().y() / 120)
-            at = self._in_pane(event.position())
+            at = self.in_pane(event.position())
             self._move(self.viewport.zoomed(self.viewport.zoom * factor, at))
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         if event.button() is Qt.MouseButton.LeftButton:
             self._pressed = event.position()
-            self._dragging = "split" if self._is_on_handle(event.position()) else ""
+            self._dragging = "split" if self.is_on_handle(event.position()) else ""
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         at = event.position()
@@ -55,8 +56,8 @@ class Canvas(PictureView):
             self.setCursor(Qt.CursorShape.ClosedHandCursor)
             self._move(self.viewport.panned(at - (before or at)))
         else:
-            on_handle = self._is_on_handle(at)
-            shape = Qt.CursorShape.SplitHCursor if on_handle else Qt.CursorShape.ArrowCursor
+            on_handle = self.is_on_handle(at)
+            shape = Qt.CursorShape.SplitHCursor if on_handle else self.resting_cursor
             self.setCursor(shape)
         self.hovered.emit(self.pixel_at(at))
         if self.options.loupe:
@@ -66,10 +67,10 @@ class Canvas(PictureView):
         if self._pressed is not None and not self._dragging:
             self.pin(self.block_at(event.position()))
         self._pressed, self._dragging = None, ""
-        self.setCursor(Qt.CursorShape.ArrowCursor)
+        self.setCursor(self.resting_cursor)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        if self._is_on_handle(event.position()):
+        if self.is_on_handle(event.position()):
             self.set_options(split=0.5)
 
     def leaveEvent(self, event: QEvent) -> None:
@@ -104,6 +105,7 @@ class Canvas(PictureView):
         self.set_options(pinned=block)
         self.pinned.emit(block)
 
-    def _is_on_handle(self, at: QPointF) -> bool:
+    def is_on_handle(self, at: QPointF) -> bool:
+        """Whether the split handle can be taken at a point."""
         is_split = self.options.mode is Mode.SPLIT and self.original is not None
         return is_split and self.result is not None and abs(at.x() - self.split_x()) < HANDLE_REACH

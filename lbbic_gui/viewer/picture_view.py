@@ -16,6 +16,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from lbbic_gui.jobs.decoded_picture import DecodedPicture, DecodingFrame, as_image
 from lbbic_gui.jobs.messages import Front, Pixels
 from lbbic_gui.painting import painting
+from lbbic_gui.painting.brush import Tint
 from lbbic_gui.painting.view_options import Mode, ViewChanges, ViewOptions
 from lbbic_gui.painting.viewport import Viewport
 
@@ -39,6 +40,8 @@ class PictureView(QWidget):
         self.block_size = 8
         self.checkerboard: QImage | None = None
         self.cursor_at: QPointF | None = None
+        self.tint: Tint | None = None  # of what is painted
+        self.brush_width = 0.0  # its outline is drawn around the cursor
         self._images: dict[str, QImage] = {}
         self._levels: dict[str, tuple[QImage, ...]] = {}  # halvings of the images
         self._decoded: DecodedPicture | None = None
@@ -171,7 +174,7 @@ class PictureView(QWidget):
 
     def pixel_at(self, at: QPointF) -> QPoint | None:
         """The picture's pixel below a point of the widget."""
-        place = self.viewport.to_picture(self._in_pane(at))
+        place = self.viewport.to_picture(self.in_pane(at))
         x, y = int(place.x() // 1), int(place.y() // 1)
         size = self.viewport.picture
         inside = 0 <= x < size.width() and 0 <= y < size.height()
@@ -194,7 +197,8 @@ class PictureView(QWidget):
         blocks = self._decoded.context[row, column]
         return [divmod(int(index), self._decoded.columns) for index in blocks if index >= 0]
 
-    def _in_pane(self, at: QPointF) -> QPointF:
+    def in_pane(self, at: QPointF) -> QPointF:
+        """A point of the widget as one of the picture's view that it lies in."""
         width = self.pane().width()
         return QPointF(at.x() % width, at.y()) if self.options.mode is Mode.SIDE else at
 

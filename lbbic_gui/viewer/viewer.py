@@ -27,6 +27,8 @@ from lbbic_gui.session.session import Session
 from lbbic_gui.state.row import Row
 from lbbic_gui.style import text
 from lbbic_gui.style.spoken import announce
+from lbbic_gui.viewer.brush_bar import BrushBar
+from lbbic_gui.viewer.brush_tool import BrushTool
 from lbbic_gui.viewer.canvas import Canvas
 from lbbic_gui.viewer.first_decode import FirstDecode
 from lbbic_gui.viewer.notices import HintBanner, ProblemBanner, ProgressPill
@@ -49,6 +51,8 @@ class Viewer(QWidget):
         self._frame: DecodingFrame | None = None
         self.canvas = Canvas()
         self.canvas.setAccessibleDescription(self.tr("Overlay: {}").format(Overlay.NONE.title()))
+        self.brush_bar = BrushBar()
+        self.brush = BrushTool(session, self.canvas, self.brush_bar)
         self.timeline = Timeline()
         self.pill = ProgressPill(self.canvas)
         self.banner = ProblemBanner(self.canvas)
@@ -60,6 +64,7 @@ class Viewer(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
+        layout.addWidget(self.brush_bar)
         layout.addWidget(self.canvas, 1)
         layout.addWidget(self.timeline)
         self.first_decode = FirstDecode(self)

@@ -141,6 +141,7 @@ def _direction(
         longest_side=options.longest_side or None,
         strip=tuple(METADATA - options.keep),
         preview=options.preview,
+        mask=options.mask or None,
         measure_ms_ssim=True,
     )
     if output.is_lbb:

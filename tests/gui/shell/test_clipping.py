@@ -78,6 +78,7 @@ def test_nothing_is_cut_off(user: Any, draw: Callable[..., Path], size: tuple[in
     user.drop(draw(LONG, 184, 120))
     user.wait_for_result()
     window.viewer.canvas.pin((3, 4))
+    window.actions_["brush"].trigger()
     window.inspector.compare.button.click()
     user.wait(lambda: all(name.isEnabled() for name in window.inspector.compare.names.values()))
     for mode in ("side", "split", "flip", "difference"):

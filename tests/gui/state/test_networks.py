@@ -130,6 +130,31 @@ def test_everything_works_with_a_single_quality(
     assert "0 of 2 saved" in window.queue.total.text()
 
 
+def test_a_single_quality_leaves_what_is_painted_alone(
+    paper: Path, shipped_user: Any, draw: Draw
+) -> None:
+    user, window = shipped_user, shipped_user.window
+    user.drop(draw("a.png", 92, 60))
+    user.wait_for_result()
+    user.press(Qt.Key.Key_B)
+    canvas, brush = window.viewer.canvas, window.actions_["brush"]
+    user.bot.mouseClick(canvas, LEFT, pos=canvas.rect().center() + QPoint(30, 0))
+    mask = user.rows[0].mask
+    assert mask
+    user.wait(lambda: not window.session.is_stale)
+    painted = window.session.result
+    choose(user, "paper")
+    user.wait(lambda: window.session.result is not painted)
+    assert user.rows[0].state is State.CODED
+    assert not brush.isEnabled()
+    assert "single quality" in brush.toolTip()
+    user.bot.mouseClick(canvas, LEFT, pos=canvas.rect().center() - QPoint(30, 0))
+    assert user.rows[0].mask == mask
+    user.press(Qt.Key.Key_Z, CTRL)
+    assert window.session.result is painted
+    assert brush.isChecked()
+
+
 def test_the_choice_is_kept(paper: Path, shipped_user: Any, draw: Draw) -> None:
     shipped_user.drop(draw("a.png"))
     choose(shipped_user, "paper")
