@@ -31,7 +31,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs" / "guide"
 ANIMATION = ROOT / "docs" / "decoding.webp"
-STILLS = ("empty", "simple", "difference", "bits", "plot", "batch-done", "settings")
+STILLS = ("empty", "simple", "difference", "brush", "bits", "plot", "batch-done", "settings")
 SIZE = (1120, 700)
 FRONTS_PER_FRAME = 2
 FRAME_MS, HOLD_MS = 60, 1600

@@ -130,11 +130,7 @@ class Tint:
 
 
 def tint_of(levels: Pixels) -> Tint:
-    amount = (levels.astype(np.float32) - NEUTRAL) / NEUTRAL
-    colours = np.where(amount[..., None] > 0, _blue_first(Kind.BETTER), _blue_first(Kind.WORSE))
-    alpha = _TINT * np.abs(amount)[..., None]
-    pixels = np.concatenate([colours * alpha / 255, alpha], axis=2).round().astype(np.uint8)
-    rows, columns = levels.shape
+    pixels, (rows, columns) = _TABLE[levels], levels.shape
     format_ = QImage.Format.Format_ARGB32_Premultiplied
     image = QImage(pixels.tobytes(), columns, rows, 4 * columns, format_).copy()
     return Tint(image, _outline(levels))
@@ -187,6 +183,15 @@ def _blank(picture: QSizeF) -> Pixels:
     return np.full(shape, NEUTRAL, np.uint8)
 
 
-def _blue_first(kind: Kind) -> NDArray[np.float32]:
-    colour = COLOURS[kind]
-    return np.array([colour.blue(), colour.green(), colour.red()], np.float32)
+def _colour_table() -> Pixels:
+    """What each grey of a mask looks like (256, 4), blue first, times its opacity."""
+    rows = []
+    for level in range(256):
+        colour = COLOURS[Kind.BETTER if level > NEUTRAL else Kind.WORSE]
+        alpha = _TINT * abs(level - NEUTRAL) / NEUTRAL
+        shares = (colour.blueF(), colour.greenF(), colour.redF(), 1.0)
+        rows.append([round(alpha * share) for share in shares])
+    return np.array(rows, np.uint8)
+
+
+_TABLE = _colour_table()

@@ -65,6 +65,18 @@ class Photographer:
         picture = (widget or self.window).grab()  # type: ignore[attr-defined]
         picture.save(f"{self._prefix}-{self._number:02}-{name}.png")
 
+    def drag(self, *points: tuple[float, float]) -> None:
+        """Draw the mouse through points of the picture."""
+        from PySide6.QtCore import QPointF, Qt
+        from PySide6.QtTest import QTest
+
+        canvas, left = self.window.viewer.canvas, Qt.MouseButton.LeftButton
+        places = [canvas.viewport.to_view(QPointF(*point)).toPoint() for point in points]
+        QTest.mousePress(canvas, left, pos=places[0])
+        for place in places[1:]:
+            QTest.mouseMove(canvas, place)
+        QTest.mouseRelease(canvas, left, pos=places[-1])
+
     def shoot_modal(self, name: str, open_dialog: Callable[[], object]) -> None:
         """Photograph a dialog that waits for an answer, and give it none."""
         from PySide6.QtCore import QTimer
@@ -91,6 +103,7 @@ def photograph(folder: Path, theme: str, scale: str, workshop: Path) -> None:
     from lbbic_gui.dialogs.help import AboutDialog, KeysDialog, confirm_stop
     from lbbic_gui.dialogs.settings_dialog import SettingsDialog
     from lbbic_gui.jobs.error_messages import explain
+    from lbbic_gui.painting.brush import Kind
     from lbbic_gui.painting.overlays import Overlay
     from lbbic_gui.painting.view_options import Mode
     from lbbic_gui.shell.actions import help_pairs
@@ -141,6 +154,17 @@ def photograph(folder: Path, theme: str, scale: str, workshop: Path) -> None:
     camera.shoot("loupe")
     canvas.set_options(loupe=False, mode=Mode.SPLIT)
     canvas.fit()
+    bar = window.viewer.brush_bar
+    window.actions_["brush"].trigger()
+    camera.drag((190, 90), (260, 110))
+    bar.kinds[Kind.WORSE].click()
+    camera.drag((400, 60), (450, 200))
+    camera.wait(lambda: not session.is_stale)
+    canvas.cursor_at = canvas.viewport.to_view(QPointF(440, 180))
+    camera.shoot("brush")
+    bar.clear.click()
+    camera.wait(lambda: not session.is_stale)
+    window.actions_["brush"].trigger()
     for quality in (1.0, 2.0, 6.0, 8.0):
         window.tools.compress_only(quality)
     compare = window.inspector.compare

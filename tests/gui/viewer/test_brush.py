@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 from PySide6.QtCore import QPoint, QPointF, QSizeF, Qt
-from PySide6.QtGui import QGuiApplication, QWheelEvent
+from PySide6.QtGui import QAccessible, QGuiApplication, QWheelEvent
 from PySide6.QtWidgets import QApplication, QFileDialog
 
 from lbbic_engine import read_info
@@ -347,3 +347,22 @@ def test_masks_of_large_pictures_are_bounded_and_small_ones_have_a_cell() -> Non
     for size, cells in ((QSizeF(5, 3), 1), (QSizeF(4000, 3000), 250 * 188)):
         assert Stroke(b"", size, brush, 10).levels().size == cells
     assert Stroke(b"", QSizeF(16384, 16384), brush, 10).levels().size <= MAX_CELLS
+
+
+def test_the_brush_is_named_and_heard(opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    user, bar = opened, opened.window.viewer.brush_bar
+    names = [
+        QAccessible.queryAccessibleInterface(widget).text(QAccessible.Text.Name)
+        for widget in (*bar.kinds.values(), bar.size_, bar.opacity, bar.softness, bar.visible)
+    ]
+    assert names[:3] == ["Keep sharp", "Matters less", "Erase"]
+    assert all(names[3:])
+    assert len(set(names)) == 7
+    said: list[str] = []
+    update = "updateAccessibility"
+    monkeypatch.setattr(QAccessible, update, lambda event: said.append(event.message()))
+    user.press(Qt.Key.Key_B)
+    bar.kinds[Kind.WORSE].click()
+    user.press(Qt.Key.Key_B)
+    user.press(Qt.Key.Key_BracketRight)
+    assert said == ["Brush off", "Brush: Matters less", "Size of the brush: 50"]
