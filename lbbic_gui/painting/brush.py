@@ -91,7 +91,8 @@ class Stroke:
 
     def _between(self, first: float, last: float, *, axis: int) -> slice:
         """The cells near enough to be painted on."""
-        count, cell = self._cover.shape[axis], self._cell[1 - axis]
+        count: int = self._cover.shape[axis]
+        cell = self._cell[1 - axis]
         reach = self._radius + max(self._cell)
         low, high = min(first, last) - reach, max(first, last) + reach
         begin = min(max(int(low // cell), 0), count)
