@@ -196,7 +196,7 @@ class Commands(QObject):
 
     def copy_command(self) -> None:
         row, mask = self.session.row, None
-        if row is not None and row.source.path and self.session.networks.options(row).mask:
+        if row is not None and row.source.path and self.session.networks.result(row).options.mask:
             mask = self._save_mask(row)
             if mask is None:
                 return

@@ -321,6 +321,18 @@ def test_saved_files_and_the_copied_command_are_of_what_is_painted(
     assert row.saved_path.read_bytes() == painted
 
 
+def test_files_of_other_formats_know_no_brush(opened: Any) -> None:
+    user, (row,) = opened, opened.rows
+    user.window.settings.change(format="webp", format_quality=80)
+    user.press(Qt.Key.Key_Return, CTRL)
+    user.wait(lambda: row.state is State.SAVED)
+    drag(user, (40, 60))
+    wait_for_another(user, None)
+    assert row.state is State.SAVED
+    user.press(Qt.Key.Key_C, CTRL | Qt.KeyboardModifier.AltModifier)  # and no file is asked for
+    assert "--mask" not in QGuiApplication.clipboard().text()
+
+
 @pytest.mark.slow
 def test_worker_processes_know_what_is_painted(
     opened: Any, draw: Draw, monkeypatch: pytest.MonkeyPatch
