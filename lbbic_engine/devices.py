@@ -67,9 +67,8 @@ class CodingThread:
         if _Coded.before_fork:
             raise LbbicError(
                 "Forked",
-                "This process was forked from one that has coded pictures, and would wait for ever "
-                "for what stayed there; start it by spawn or forkserver, or code after the fork "
-                "only.",
+                "This process was forked from one that has coded pictures, so coding could hang. "
+                "Start it by spawn or forkserver, or code only after the fork.",
             )
         import torch
 

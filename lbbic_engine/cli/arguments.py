@@ -96,8 +96,8 @@ def _add_compress(subparsers: Any) -> None:
         "--mask",
         type=Path,
         metavar="FILE",
-        help="a grey picture that lies over the picture: white is better by 2 steps of quality, "
-        "black worse, the grey in the middle neither",
+        help="a grey picture, stretched over the picture: white raises the quality by 2 steps, "
+        "black lowers it by 2, medium grey leaves it",
     )
     parser.add_argument(
         "--longest-side",
@@ -112,7 +112,7 @@ def _add_compress(subparsers: Any) -> None:
         default=[],
         metavar="KIND,KIND",
         help=f"leave metadata out: {', '.join(METADATA)} or all; gps is where it was taken; "
-        "without its profile (icc), a picture is stored in sRGB",
+        "without its profile (icc), the picture is stored in sRGB",
     )
     parser.add_argument(
         "--preview",
@@ -122,7 +122,7 @@ def _add_compress(subparsers: Any) -> None:
     parser.add_argument(
         "--skip-larger",
         action="store_true",
-        help="write no file that is not smaller than its picture",
+        help="write a file only if it is smaller than its picture",
     )
     _add_options(parser, "effort", "tune", "refine", "exact", "weights", "device", "jobs")
     _add_options(parser, "overwrite", "skip-existing", "keep-dates", "json")
@@ -154,12 +154,19 @@ def _add_info(subparsers: Any) -> None:
 
 def _add_thumbnail(subparsers: Any) -> None:
     parser = _add_command(
-        subparsers, "thumbnail", batch.thumbnail, "write a small PNG, as file managers want it"
+        subparsers, "thumbnail", batch.thumbnail, "write a thumbnail for file managers, a PNG"
     )
     parser.add_argument("input", type=Path, metavar="FILE", help="an .lbb file")
-    parser.add_argument("output", type=Path, metavar="PNG", help="is overwritten")
     parser.add_argument(
-        "-s", "--size", type=_positive(int), default=256, metavar="N", help="of its longer side"
+        "output", type=Path, metavar="PNG", help="the file to write, replaced if it exists"
+    )
+    parser.add_argument(
+        "-s",
+        "--size",
+        type=_positive(int),
+        default=256,
+        metavar="N",
+        help="longer side, in pixels; default: 256",
     )
 
 
@@ -196,7 +203,7 @@ def _add_eval(subparsers: Any) -> None:
         type=_metrics,
         default=(),
         metavar="NAME,NAME",
-        help=f"measure also {', '.join(METRICS)}; psnr and ms-ssim always are",
+        help=f"also measure {', '.join(METRICS)}; psnr and ms-ssim are always measured",
     )
     parser.add_argument(
         "--details",
@@ -280,14 +287,14 @@ def _add_options(parser: argparse.ArgumentParser, *names: str) -> None:
             "--tune",
             choices=TUNES,
             default=TUNES[0],
-            help="visual: more quality where errors are seen, less where texture hides them",
+            help="visual: more quality where errors are visible, less where texture hides them",
         )
     if "exact" in names:
         parser.add_argument(
             "--no-exact",
             dest="exact",
             action="store_false",
-            help="code drawings, too, which are stored exactly where that takes fewer bytes",
+            help="code drawings like photographs, even if storing them exactly takes no more bytes",
         )
     if "weights" in names:
         parser.add_argument(
@@ -349,7 +356,7 @@ def _metrics(text: str) -> tuple[str, ...]:
     names = [name for name in text.split(",") if name not in ("psnr", "ms-ssim")]
     for name in names:
         if name not in METRICS:
-            raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(METRICS)}")
+            raise argparse.ArgumentTypeError(f"{name!r} is not one of {', '.join(METRICS)}")
     return tuple(dict.fromkeys(names))
 
 

@@ -148,7 +148,7 @@ def _remaining(plan: Plan, args: Namespace) -> Plan:
         return plan
     jobs = [job for job in plan.jobs if job.problem or not (job.output and job.output.is_file())]
     if len(jobs) < len(plan.jobs):
-        complain(f"skipped, done already: {tables.count(len(plan.jobs) - len(jobs), 'file')}")
+        complain(f"skipped, already done: {tables.count(len(plan.jobs) - len(jobs), 'file')}")
     return replace(plan, jobs=jobs)
 
 

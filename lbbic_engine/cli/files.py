@@ -57,7 +57,9 @@ def plan_jobs(
     places = [Path(place) for place in inputs]
     if out is not None and _names_a_file(out):
         if len(places) > 1 or is_folder(places[0]):
-            raise LbbicError("Not a folder", f"{out} is not a folder, which several results need.")
+            raise LbbicError(
+                "Not a folder", f"{out} is not a folder; several results need a folder."
+            )
         return Plan([_checked(places[0], _output_file(out, allowed))])
     listings = _find(places, suffixes)
     failed = [job for place, listing in listings for job in _failures(place, listing, suffixes)]
@@ -90,7 +92,7 @@ def _plan_stream(inputs: Sequence[str], out: str | None, allowed: Sequence[str])
     """One file through standard input, standard output, or both."""
     place = None if inputs[0] == STANDARD else Path(inputs[0])
     if len(inputs) > 1 or (place and is_folder(place)):
-        raise LbbicError("One at a time", f"{STANDARD} cannot be combined with other inputs.")
+        raise LbbicError("Too many inputs", f"{STANDARD} cannot be combined with other inputs.")
     if out is None or out == STANDARD:
         return Plan([Job(place, None)], to_standard_output=True)
     if not _names_a_file(out):

@@ -45,7 +45,7 @@ def info_facts(info: Mapping[str, Any]) -> list[tuple[str, str]]:
     transparency = " with transparency" if info["has_alpha"] else ""
     metadata = (f"{name.upper()} {size} bytes" for name, size in info["metadata_bytes"].items())
     known = "" if info["weights_installed"] else ", not installed: the file cannot be decoded here"
-    mapped = ", blocks by a map" if info["has_quality_map"] else ""
+    mapped = ", varied by a map" if info["has_quality_map"] else ""
     if info["exact"]:
         quality, model = "exact: every pixel as it was", "none needed"
     else:

@@ -117,7 +117,7 @@ def _encode(picture: Picture, codec: str, quality: int, options: Mapping[str, An
             file.seek(0)
             return file.read()
     except (OSError, RuntimeError, ValueError) as error:  # larger than the format allows
-        title = f"{codec.upper()} cannot hold this picture"
+        title = f"{codec.upper()} cannot store this picture"
         raise UnwritableImageError(title, str(error)) from error
 
 

@@ -77,6 +77,6 @@ def format_for(path: str | os.PathLike[str], width: int, height: int) -> FileFor
         raise UnwritableImageError(
             f"Cannot write {name}",
             f"{width} × {height} pixels are too many for {file_format.name}, whose sides can have "
-            f"at most {file_format.max_side}; {' and '.join(others[:2])} can hold them.",
+            f"at most {file_format.max_side}; {' and '.join(others[:2])} can store them.",
         )
     return file_format

@@ -89,7 +89,7 @@ def from_code_points(primaries: int, transfer: int) -> Colours | None:
     """
     if transfer in _HDR:
         what = f"It is a picture of high dynamic range ({_HDR[transfer]})"
-        raise Refusal(f"{what}, which 8 bits per channel cannot hold.", UnfitPixelsError)
+        raise Refusal(f"{what}, which 8 bits per channel cannot represent.", UnfitPixelsError)
     known = _PRIMARIES.get(1 if primaries == UNSPECIFIED else primaries)
     curve = _CURVES.get(13 if transfer == UNSPECIFIED else transfer)
     if known is None or curve is None:

@@ -212,7 +212,7 @@ def _fitting(icc: bytes | None, grey: bool, notices: list[Notice]) -> tuple[byte
 
 
 def _widened(pixels: NDArray[np.uint8], notices: list[Notice]) -> NDArray[np.uint8]:
-    text = "Stretched from the narrow range (16 to 235) to the full one."
+    text = "Stretched from the narrow range (16 to 235) to the full range."
     notices.append(Notice(NoticeKind.COLOUR, text))
     steps = np.arange(256, dtype=np.float64) - _NARROW_BLACK
     table = np.clip(steps * 255 / (_NARROW_WHITE - _NARROW_BLACK), 0, 255).round()

@@ -107,7 +107,7 @@ def _fit(picture: Picture, format_: FileFormat) -> tuple[Picture, tuple[Notice, 
     """Adapt a picture to a format, except its transparency; return it with notices."""
     notices = []
     if picture.alpha is not None and not format_.alpha:
-        text = f"{format_.name} cannot hold transparency: the picture was placed on white."
+        text = f"{format_.name} cannot store transparency: the picture was placed on white."
         notices.append(Notice(NoticeKind.ALPHA, text))
     picture, notice = _with_fitting_colours(picture, format_)
     notices += [notice] if notice else []
@@ -116,7 +116,7 @@ def _fit(picture: Picture, format_: FileFormat) -> tuple[Picture, tuple[Notice, 
         words = " and ".join(
             f"{_NAMES[key]} ({len(getattr(picture, key))} bytes)" for key in left_out
         )
-        text = f"{format_.name} cannot hold all of the metadata; left out: {words}."
+        text = f"{format_.name} cannot store all of the metadata; left out: {words}."
         notices.append(Notice(NoticeKind.LEFT_OUT, text))
     return replace(picture, **dict.fromkeys(left_out)), tuple(notices)  # type: ignore[arg-type]
 
@@ -145,7 +145,7 @@ def _with_fitting_colours(picture: Picture, format_: FileFormat) -> tuple[Pictur
         return picture, None
     if conversion is None:  # nothing is lost
         return replace(picture, icc=None), None
-    text = f"{format_.name} cannot hold the profile {conversion.name}; converted to sRGB."
+    text = f"{format_.name} cannot store the profile {conversion.name}; converted to sRGB."
     return to_srgb(picture), Notice(NoticeKind.COLOUR, text)
 
 

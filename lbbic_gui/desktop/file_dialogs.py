@@ -27,7 +27,7 @@ def place_of(source: Source, last_folder: str) -> Path:
 def choose_pictures(parent: QWidget, folder: str) -> list[Path]:
     patterns = " ".join(f"*{suffix}" for suffix in sorted(suffixes()))
     names, _ = QFileDialog.getOpenFileNames(
-        parent, tr("Choose images"), folder, tr("Pictures ({})").format(patterns)
+        parent, tr("Choose pictures"), folder, tr("Pictures ({})").format(patterns)
     )
     return [Path(name) for name in names]
 

@@ -37,7 +37,7 @@ def read(data: QMimeData) -> Transfer:
         return Transfer(refusal=tr("A web address: save the picture first, then drop the file"))
     if schemes:
         return Transfer(refusal=tr("Not on this computer: copy the file to it first"))
-    return Transfer(refusal=tr("There is no picture in it"))
+    return Transfer(refusal=tr("It contains no picture"))
 
 
 def is_welcome(data: QMimeData) -> bool:

@@ -87,7 +87,7 @@ class ExportDialog(QDialog):
         if isinstance(answer, ExportSizes):
             for suffix in self.formats.keys() - {size.suffix for size in answer.sizes}:
                 self.formats[suffix].setEnabled(False)
-                self._say(suffix, self.tr("cannot hold this picture"))
+                self._say(suffix, self.tr("cannot store this picture"))
 
     def _say(self, suffix: str, words: str) -> None:
         self.sizes[suffix].setText(words)

@@ -117,7 +117,7 @@ def confirm_stop(window: QWidget) -> bool:
     box.setText(tr("Files are still being written."))
     box.setInformativeText(tr("Files already saved are kept; the others are not written."))
     # Of one role, so that they stay in this order on every desktop
-    go_on = box.addButton(tr("Go on"), QMessageBox.ButtonRole.ActionRole)
+    go_on = box.addButton(tr("Continue"), QMessageBox.ButtonRole.ActionRole)
     stop = box.addButton(tr("Stop and quit"), QMessageBox.ButtonRole.ActionRole)
     box.setDefaultButton(go_on)
     box.setEscapeButton(go_on)

@@ -32,10 +32,10 @@ class SettingsDialog(ScrollingDialog):
         self._settings = settings
         self._choices = {
             "theme": self._choice(
-                system=self.tr("Like the system"), light=self.tr("Light"), dark=self.tr("Dark")
+                system=self.tr("Same as the system"), light=self.tr("Light"), dark=self.tr("Dark")
             ),
             "device": self._choice(
-                auto=self.tr("The fastest"), cpu=self.tr("CPU"), cuda=self.tr("GPU (CUDA)")
+                auto=self.tr("Fastest"), cpu=self.tr("CPU"), cuda=self.tr("GPU (CUDA)")
             ),
             "effort": self._choice(
                 fast=self.tr("Fast"),
@@ -50,12 +50,12 @@ class SettingsDialog(ScrollingDialog):
         }
         self._switches = {
             "keep_structure": QCheckBox(self.tr("Keep the structure of added folders")),
-            "skip_larger": QCheckBox(self.tr("Save nothing that is larger than its picture")),
+            "skip_larger": QCheckBox(self.tr("Save a file only if it is smaller than its picture")),
             "keep_exif": QCheckBox(self.tr("EXIF (camera, date)")),
-            "keep_location": QCheckBox(self.tr("Where it was taken")),
+            "keep_location": QCheckBox(self.tr("Place where the picture was taken")),
             "keep_icc": QCheckBox(self.tr("Colour profile")),
             "keep_xmp": QCheckBox(self.tr("XMP (titles, ratings, edits)")),
-            "keep_dates": QCheckBox(self.tr("The date of the picture's file")),
+            "keep_dates": QCheckBox(self.tr("Date of the picture's file")),
             "compare_first": QCheckBox(self.tr("Compare the first picture with JPEG")),
             "preview": QCheckBox(self.tr("A preview for file managers (at most 1 % of a file)")),
             "reduce_motion": QCheckBox(self.tr("Reduce motion")),
@@ -64,14 +64,14 @@ class SettingsDialog(ScrollingDialog):
         self.longest_side.setRange(0, 65_535)
         self.longest_side.setSingleStep(100)
         self.longest_side.setSuffix(self.tr(" px on the longest side"))
-        self.longest_side.setSpecialValueText(self.tr("As they are"))
+        self.longest_side.setSpecialValueText(self.tr("Original size"))
         for part in (self.longest_side, self.longest_side.lineEdit()):
             part.setAccessibleName(self.tr("Resize larger pictures"))
-        self.longest_side.setToolTip(self.tr("Larger pictures are made smaller; 0: none are"))
+        self.longest_side.setToolTip(self.tr("Larger pictures are made smaller; 0 turns this off"))
         self.folder = QLineEdit()
         self.folder.setReadOnly(True)
         self.folder.setAccessibleName(self.tr("Save in"))
-        self.folder.setPlaceholderText(self.tr("Beside the pictures"))
+        self.folder.setPlaceholderText(self.tr("Next to the pictures"))
         self.pattern = QLineEdit()
         self.pattern.setAccessibleName(self.tr("Name of new files"))
         self.pattern.setToolTip(self.tr("{name}: the picture's name, {quality}: its quality"))
@@ -89,7 +89,7 @@ class SettingsDialog(ScrollingDialog):
     def _lay_out(self) -> None:
         choose = QPushButton(self.tr("Choose…"))
         choose.clicked.connect(self._choose_folder)
-        beside = QPushButton(self.tr("Beside pictures"))
+        beside = QPushButton(self.tr("Next to pictures"))
         beside.setToolTip(self.tr("Save each file in the folder of its picture"))
         beside.clicked.connect(lambda: self._settings.change(output_folder=""))
         folder = QHBoxLayout()
@@ -109,14 +109,14 @@ class SettingsDialog(ScrollingDialog):
         form.addRow(self.tr("Resize to"), self.longest_side)
         form.addRow(self.tr("Save in"), folder)
         form.addRow("", self._switches["keep_structure"])
-        form.addRow(self.tr("Named"), self.pattern)
+        form.addRow(self.tr("File name"), self.pattern)
         form.addRow("", self.example)
         form.addRow(self.tr("If a file exists"), self._choices["policy"])
         form.addRow("", self._switches["skip_larger"])
         form.addRow(self.tr("Keep in files"), self._switches["keep_exif"])
         for kept in ("keep_location", "keep_icc", "keep_xmp", "preview", "keep_dates"):
             form.addRow("", self._switches[kept])
-        where = ElidedLabel(self.tr("Kept in {}").format(self._settings.path))
+        where = ElidedLabel(self.tr("Settings file: {}").format(self._settings.path))
         where.setProperty("role", "faint")
         form.addRow(where)
         reset = QDialogButtonBox.ButtonRole.ResetRole

@@ -30,7 +30,7 @@ class ModelPanel(QWidget):
         super().__init__(parent)
         self.box = Choice(self.tr("Model"))
         self.box.setToolTip(
-            self.tr("The model that compresses. Files are opened with the model that made them.")
+            self.tr("The model to compress with. Files are opened with the model that made them.")
         )
         self.box.activated.connect(lambda: self.chosen.emit(self.box.currentData()))
         title = QLabel(self.tr("Model"))
@@ -163,7 +163,7 @@ class TargetPanel(QWidget):
         self.value.setRange(least, most)
         self.value.setValue(usual)
         self.button.setToolTip(
-            self.tr("The lowest quality that has this PSNR")
+            self.tr("The lowest quality that reaches this PSNR")
             if unit == "dB"
             else self.tr("The best quality whose file is not larger than this")
         )

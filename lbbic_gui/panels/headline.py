@@ -61,7 +61,7 @@ class Headline(QWidget):
         self.words.setText(template.format(label, *theirs, *ours))
         self.button.setText(self.tr("Show {} beside it").format(name))
         self.button.setToolTip(
-            self.tr("In its better setting at this size: {}, quality {}").format(
+            self.tr("With its better setting at this size: {}, quality {}").format(
                 baseline.setting, baseline.quality
             )
         )

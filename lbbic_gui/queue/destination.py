@@ -33,7 +33,7 @@ class Destination(QWidget):
         self.change.setProperty("flat", True)
         self.change.setToolTip(self.tr("Choose where the files are saved"))
         self.menu = QMenu(self.change)
-        self.beside = self.menu.addAction(self.tr("Beside the pictures"))
+        self.beside = self.menu.addAction(self.tr("Next to the pictures"))
         self.beside.setCheckable(True)
         self.beside.triggered.connect(lambda: session.settings.change(output_folder=""))
         self.menu.addAction(self.tr("Choose a folder…"), self._choose)
@@ -88,7 +88,7 @@ class Destination(QWidget):
         words = (
             self.tr("Saves in {}").format(folder)
             if folder
-            else self.tr("Saves beside the pictures")
+            else self.tr("Saves next to the pictures")
         )
         self.words.setText(words)
         self.format.setCurrentIndex(self.format.findData(values.format))

@@ -56,7 +56,7 @@ class QueueView(QWidget):
         self.button = QPushButton(self.tr("Compress all"))
         self.button.setProperty("primary", True)
         self.button.clicked.connect(session.batch.compress_all)
-        self.cancel = QPushButton(self.tr("Cancel"))
+        self.cancel = QPushButton(self.tr("Stop"))
         self.cancel.clicked.connect(self.cancel_wanted)
         self._lay_out()
         session.batch.changed.connect(self._show_total)
@@ -174,6 +174,6 @@ class _Heading(QWidget):
             arrow = ("  ↓" if self._descending else "  ↑") if column == self._column else ""
             words = self._words[column]
             button.setText(words + arrow)
-            state = tr("sorted downwards") if self._descending else tr("sorted upwards")
+            state = tr("descending") if self._descending else tr("ascending")
             button.setAccessibleName(f"{words}, {state}" if arrow else words)
             button.setToolTip(tr("Sort by {}").format(words.lower()))

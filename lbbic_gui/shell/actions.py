@@ -48,7 +48,7 @@ def entries() -> tuple[Entry, ...]:
         Entry("redo", edit, tr("Redo"), ("Ctrl+Shift+Z", "Ctrl+Y")),
         Entry("", edit, ""),
         Entry("paste", edit, tr("Paste"), ("Ctrl+V",)),
-        Entry("cancel", edit, tr("Cancel the work"), ("Esc",)),
+        Entry("cancel", edit, tr("Stop"), ("Esc",)),
         Entry("", edit, ""),
         Entry("move_up", edit, tr("Move picture up"), ("Alt+Up",)),
         Entry("move_down", edit, tr("Move picture down"), ("Alt+Down",)),

@@ -205,7 +205,7 @@ class Commands(QObject):
             QGuiApplication.clipboard().setText(command)
             self.noticed.emit(self.tr("Copied: {}").format(command))
         else:
-            self.noticed.emit(self.tr("A pasted picture has no file for a command"))
+            self.noticed.emit(self.tr("A pasted picture has no file that a command could read"))
 
     def _save_mask(self, row: Row) -> Path | None:
         """The file that a command finds what is painted in, where the user wants it."""
@@ -224,5 +224,5 @@ class Commands(QObject):
         if path.exists():
             self.open_paths([path])
         else:
-            self.noticed.emit(self.tr("No longer there: {}").format(path))
+            self.noticed.emit(self.tr("Not found: {}").format(path))
             self.settings.forget_recent(path)

@@ -35,7 +35,7 @@ class EmptyState(QWidget):
             )
         )
         self.purpose.setAlignment(Qt.AlignmentFlag.AlignHCenter)
-        self.choose = QPushButton(self.tr("Choose images…"))
+        self.choose = QPushButton(self.tr("Choose pictures…"))
         self.choose.setProperty("primary", True)
         self.choose.clicked.connect(self.choose_wanted)
         self.sample = QPushButton(self.tr("Try a sample"))

@@ -27,4 +27,4 @@ class RecentMenu(QMenu):
             name = str(path).replace("&", "&&")
             self.addAction(name).setData(path)
         if self.isEmpty():
-            self.addAction(self.tr("Nothing opened yet")).setEnabled(False)
+            self.addAction(self.tr("No recent files")).setEnabled(False)

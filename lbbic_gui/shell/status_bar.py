@@ -60,7 +60,7 @@ class StatusBar(QStatusBar):
             "larger": self.tr("Original kept, as it is smaller: {}"),
         }.get(saved.skipped, self.tr("Saved as {}"))
         if saved.is_again:
-            words = self.tr("Saved in place of the earlier result: {}")
+            words = self.tr("Saved, replacing the earlier result: {}")
         self.notify(" ".join((words.format(saved.path), *saved.notices)))
 
     def _on_failed(self, problem: Problem) -> None:

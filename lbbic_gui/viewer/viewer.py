@@ -214,7 +214,7 @@ class Viewer(QWidget):
             setting = baseline.setting.partition(",")[0]
             words = f"{name} {setting}  ·  {size}"
             if not baseline.fits:
-                words = self.tr("{}, its smallest").format(words)
+                words = self.tr("{}, its smallest file").format(words)
             self.canvas.show_original(baseline.canvas, baseline.levels, self.canvas.checkerboard)
             ours = f"LBBIC  ·  {text.size(len(self._coded.point.data))}"
             self.canvas.set_options(baseline=words, ours=ours)

@@ -107,8 +107,8 @@ def test_what_happens_is_said(
     user.wait(user.window.viewer.banner.isVisible)
     assert said[0] == "1 picture added"
     assert "Cannot read this picture: bad.png" in said[-1]
-    user.window.commands.noticed.emit("There is no picture in it")
-    assert said[-1] == "There is no picture in it"
+    user.window.commands.noticed.emit("It contains no picture")
+    assert said[-1] == "It contains no picture"
     user.drop(draw("a.png", 92, 60))
     user.wait_for_result()
     user.press(Qt.Key.Key_Left, widget=user.window.inspector.plot)

@@ -30,7 +30,7 @@ _SIGNATURES = {
     "heif": (4, tuple(b"ftyp" + kind for kind in (b"heic", b"heix", b"hevc", b"mif1", b"heim"))),
     "jxl": (0, (b"\xff\x0a", b"\0\0\0\x0cJXL ")),
 }
-_DEVELOPED = "Developed from camera raw with the camera's white balance, to sRGB of 8 bits."
+_DEVELOPED = "Developed from camera raw with the camera's white balance, to 8-bit sRGB."
 
 
 def extra_of(prefix: bytes) -> str | None:
@@ -45,8 +45,8 @@ def open_extra(extra: str, file: BinaryIO) -> tuple[Image.Image, Extras]:
     Raises Refusal without the package or if the picture is too large, ValueError if it is damaged.
     """
     if not has_extra(extra):
-        needs = f"needs an addition: pip install 'lbbic[{extra}]'"
-        what = "is not in this build" if _is_frozen() else needs
+        needs = f"needs an extra: pip install 'lbbic[{extra}]'"
+        what = "is not supported by this build" if _is_frozen() else needs
         text = f"Its format, {NAMES[extra]}, {what}"
         raise Refusal(text, UnknownFormatError)
     decoded = _decode(extra, file)
@@ -109,7 +109,7 @@ def _decode(extra: str, file: BinaryIO) -> dict[str, NDArray[Any]]:
         if done.returncode == decoders.REFUSED:
             raise Refusal(done.stdout.strip(), TooLargeError)
         if done.returncode:
-            raise ValueError("It is damaged, or of a kind that its decoder does not know.")
+            raise ValueError("It is damaged, or of a kind that its decoder does not support.")
         return decoders.read_output(target)
 
 

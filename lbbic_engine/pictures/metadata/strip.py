@@ -74,6 +74,6 @@ def _without_places(picture: Picture) -> Picture:
 
 
 def _noting(picture: Picture, kind: str) -> Picture:
-    text = f"Its {kind} data are damaged and were left out, as they may contain the place."
+    text = f"Its {kind} data is damaged and was left out, because it may contain the location."
     notice = Notice(NoticeKind.LEFT_OUT, text)
     return replace(picture, notices=(*picture.notices, notice))

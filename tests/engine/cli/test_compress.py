@@ -179,7 +179,7 @@ def test_a_mask_makes_one_picture_better_where_it_is_white(
     plain, better = json_lines(capsys)
     assert better["psnr"] > plain["psnr"]
     assert run("info", tmp_path / "a.lbb") == 0
-    assert "4, blocks by a map" in capsys.readouterr().out
+    assert "4, varied by a map" in capsys.readouterr().out
     target = ("--target-bytes", plain["bytes"] + 100, "--overwrite", "--json")
     assert run("compress", source, "--mask", mask, *target) == 0
     (row,) = json_lines(capsys)

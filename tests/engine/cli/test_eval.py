@@ -251,7 +251,7 @@ def test_eval_knows_its_metrics_and_says_what_is_missing(
 ) -> None:
     with pytest.raises(SystemExit):
         run("eval", gallery, "--metrics", "vmaf")
-    assert "'vmaf' is none of ssimulacra2, butteraugli" in capsys.readouterr().err
+    assert "'vmaf' is not one of ssimulacra2, butteraugli" in capsys.readouterr().err
     monkeypatch.setenv("PATH", "")
     assert run("eval", gallery, "--metrics", "butteraugli") == 2
     assert "butteraugli_main is not installed" in capsys.readouterr().err

@@ -49,7 +49,7 @@ def test_what_is_done_is_not_done_again(
     assert main([*words, "--skip-existing"]) == 0
     assert done.read_bytes() == b"done before"
     assert (tmp_path / "in" / "b.lbb").exists()
-    assert "skipped, done already: 1 file" in capsys.readouterr().err
+    assert "skipped, already done: 1 file" in capsys.readouterr().err
     assert main([*words, "--skip-existing"]) == 0  # nothing is left to do
     assert main(words) == 2
     with pytest.raises(SystemExit, match="2"):

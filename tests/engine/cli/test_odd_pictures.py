@@ -130,7 +130,7 @@ def test_what_a_jpeg_cannot_hold_is_said(
     assert main(["compress", str(tmp_path / "a.png")]) == 0
     arguments = ["decompress", str(tmp_path / "a.lbb"), "-o", str(tmp_path / "b.jpg")]
     assert main(arguments) == 0
-    assert "note: JPEG cannot hold all of the metadata" in capsys.readouterr().err
+    assert "note: JPEG cannot store all of the metadata" in capsys.readouterr().err
 
 
 def test_a_picture_that_a_format_cannot_hold_is_refused_before_it_is_decoded(
@@ -143,4 +143,4 @@ def test_a_picture_that_a_format_cannot_hold_is_refused_before_it_is_decoded(
     monkeypatch.setattr(codec, "decompress", None)
     arguments = ["decompress", str(tmp_path / "a.lbb"), "-o", str(tmp_path / "b.webp")]
     assert main(arguments) == 2
-    assert "PNG and TIFF can hold them" in capsys.readouterr().err
+    assert "PNG and TIFF can store them" in capsys.readouterr().err

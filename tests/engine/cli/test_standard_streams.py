@@ -75,9 +75,9 @@ def test_a_terminal_is_no_file(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["-", "a.png"], "One at a time"),
-        (["a.png", "b.png", "-o", "-"], "One at a time"),
-        ([".", "-o", "-"], "One at a time"),
+        (["-", "a.png"], "Too many inputs"),
+        (["a.png", "b.png", "-o", "-"], "Too many inputs"),
+        ([".", "-o", "-"], "Too many inputs"),
         (["-", "-o", "."], "Not a file"),
         (["-", "-o", "a.png"], "does not end with .lbb"),
         (["-"], "Cannot read data: It is not a picture"),

@@ -31,7 +31,9 @@ def test_a_larger_one_is_refused_and_what_can_hold_it_is_named(
     tmp_path: Path, extension: str, limit: int, is_wide: bool
 ) -> None:
     shape = (1, limit + 1, 3) if is_wide else (limit + 1, 1, 3)
-    with pytest.raises(UnwritableImageError, match=rf"at most {limit}; PNG and TIFF can hold them"):
+    with pytest.raises(
+        UnwritableImageError, match=rf"at most {limit}; PNG and TIFF can store them"
+    ):
         save_image(Picture(np.zeros(shape, np.uint8)), tmp_path / f"a.{extension}")
     assert list(tmp_path.iterdir()) == []
 

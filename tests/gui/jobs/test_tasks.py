@@ -135,7 +135,7 @@ def test_what_an_export_changes_is_told_and_what_cannot_be_is_refused(
     (notice,) = saved.notices
     assert "transparency" in notice
     problem = answers.ask(requests.Export(data, tmp_path / "a.webp", "cpu", "rename"))
-    assert "PNG and TIFF can hold them" in problem.detail
+    assert "PNG and TIFF can store them" in problem.detail
     assert problem.hint == "Choose another format."
     assert not (tmp_path / "a.webp").exists()
 
@@ -301,7 +301,7 @@ def test_a_comparison_is_cancelled_in_the_middle_of_an_encoding(
 def test_what_fails_in_the_other_process_is_told(answers: Any, draw: Callable[..., Path]) -> None:
     path = draw("wide.png", 16400, 8)  # WebP holds 16383
     problem = answers.ask(requests.CompareAtSize(Source(path.name, path), "webp", 4000))
-    assert problem.title == "WEBP cannot hold this picture"
+    assert problem.title == "WEBP cannot store this picture"
 
 
 def test_a_target_size_is_met_or_refused(answers: Any, picture: Source) -> None:

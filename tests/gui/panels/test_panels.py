@@ -148,7 +148,7 @@ def test_a_codec_that_cannot_be_so_small_shows_its_smallest_and_says_so(
     assert baseline.file_bytes > len(coded.point.data)
     words = user.window.viewer.canvas.options.baseline
     assert words.startswith("JPEG")
-    assert words.endswith("its smallest")
+    assert words.endswith("its smallest file")
 
 
 def test_growth_is_amber_and_said_in_words(user: Any, tmp_path: Path) -> None:

@@ -131,7 +131,7 @@ def test_recent_files_and_folders_are_in_the_menu(user: Any, draw: Draw) -> None
     user.window.actions_["remove_all"].trigger()
     path.unlink()
     recent.actions()[1].trigger()
-    user.wait(lambda: "No longer there" in user.window.status.notice.text())
+    user.wait(lambda: "Not found" in user.window.status.notice.text())
     recent.aboutToShow.emit()
     assert [action.text() for action in recent.actions()] == [str(path.parent)]
 
@@ -144,7 +144,7 @@ def test_where_files_go_is_said_changed_and_opened_beside_compress_all(
     opened: list[Path] = []
     monkeypatch.setattr(file_dialogs, "choose_folder", lambda *_: folder)
     monkeypatch.setattr(destination_module, "open_folder", opened.append)
-    assert place.words.text() == "Saves beside the pictures"
+    assert place.words.text() == "Saves next to the pictures"
     assert not place.open.isVisible()
     place.menu.actions()[1].trigger()
     assert str(folder) in place.words.text()
@@ -154,7 +154,7 @@ def test_where_files_go_is_said_changed_and_opened_beside_compress_all(
     three.bot.mouseClick(place.open, LEFT)
     assert opened == [folder]
     place.beside.trigger()
-    assert place.words.text() == "Saves beside the pictures"
+    assert place.words.text() == "Saves next to the pictures"
 
 
 def test_pictures_without_a_folder_say_where_they_go(user: Any) -> None:

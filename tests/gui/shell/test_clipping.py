@@ -84,7 +84,7 @@ def test_nothing_is_cut_off(user: Any, draw: Callable[..., Path], size: tuple[in
     for mode in ("side", "split", "flip", "difference"):
         window.actions_[mode].trigger()
         _check(window)
-    window.tools.not_compared.emit("webp", "WEBP cannot hold this picture")
+    window.tools.not_compared.emit("webp", "WEBP cannot store this picture")
     window.session.progressed.emit("Decompressing  88 %  ·  12 min left", 0.5)
     window.status.notify(f"Saved as /home/somebody/{LONG}")
     _check(window)

@@ -61,7 +61,7 @@ def test_an_earlier_result_is_replaced_unless_somebody_changed_it(user: Any, dra
     compress_all(user)
     assert results(path.parent) == {"a.lbb", "a (2).lbb"}
     assert read_info((path.parent / "a (2).lbb").read_bytes()).quality == 5
-    assert "in place of the earlier" in user.window.status.notice.text()
+    assert "replacing the earlier result" in user.window.status.notice.text()
     with (path.parent / "a (2).lbb").open("ab") as file:
         file.write(b"changed")
     user.window.settings.change(quality=6.0)

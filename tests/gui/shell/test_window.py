@@ -109,7 +109,7 @@ def test_quitting_while_files_are_written_asks(
         assert not user.window.close()
     assert user.window.isVisible()
     assert user.window.close()
-    assert answered == [["Go on", "Stop and quit"]] * 3
+    assert answered == [["Continue", "Stop and quit"]] * 3
     assert not user.window.isVisible()
     assert not (tmp_path / "out.png").exists()
 
