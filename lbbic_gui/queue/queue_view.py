@@ -174,6 +174,6 @@ class _Heading(QWidget):
             arrow = ("  ↓" if self._descending else "  ↑") if column == self._column else ""
             words = self._words[column]
             button.setText(words + arrow)
-            state = tr("descending") if self._descending else tr("ascending")
+            state = tr("sorted descending") if self._descending else tr("sorted ascending")
             button.setAccessibleName(f"{words}, {state}" if arrow else words)
             button.setToolTip(tr("Sort by {}").format(words.lower()))
