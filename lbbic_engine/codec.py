@@ -21,13 +21,9 @@ from numpy.typing import NDArray
 from lbbic_engine.bitstream.container import MAX_PIXELS, parse_container, read_outline
 from lbbic_engine.bitstream.quality_map import BlockIndexes, spread, to_indexes
 from lbbic_engine.coding.assemble import NOTHING, Region
-from lbbic_engine.coding.decoder import (
-    DecodeJob,
-    decode_tiles,
-    decoded_fronts,
-    weights_of,
-)
+from lbbic_engine.coding.decoder import DecodeJob, decode_tiles, weights_of
 from lbbic_engine.coding.encoder import EncodeJob, encode_tiles
+from lbbic_engine.coding.fronts import decoded_fronts
 from lbbic_engine.coding.masking import visual_offsets
 from lbbic_engine.coding.refine import STRENGTHS
 from lbbic_engine.coding.results import (
@@ -41,7 +37,12 @@ from lbbic_engine.coding.results import (
     raise_if_cancelled,
 )
 from lbbic_engine.coding.search.candidates import SEARCHES, work_of_a_block
-from lbbic_engine.coding.strips import EncoderSettings, decode_strips, encode_strips
+from lbbic_engine.coding.strips import (
+    EncoderSettings,
+    decode_strips,
+    encode_strips,
+    fronts_of_strips,
+)
 from lbbic_engine.config import EFFORTS, QUALITY_STEPS, TUNES, Config, ModelConfig, quality_index
 from lbbic_engine.devices import CodingThread, choose_device, device_failures
 from lbbic_engine.errors import LbbicError, UnknownWeightsError
@@ -240,7 +241,7 @@ def decompress_batch(
             return [job.finish() for job in jobs]
         advance = ProgressReporter("Decoding", tiles, progress, cancelled)
         for front in thread.each(decode_tiles(jobs, tiles)):
-            advance(len(front.indexes))
+            advance(len(front.places))
         return [job.finish() for job in jobs]
 
 
@@ -273,18 +274,31 @@ def decompress_region(
 
 
 def decode_progressively(
-    data: bytes, *, device: str = "auto", partial: bool = False, max_pixels: int = MAX_PIXELS
+    data: bytes,
+    *,
+    device: str = "auto",
+    partial: bool = False,
+    max_pixels: int = MAX_PIXELS,
+    executor: Executor | None = None,
+    cancelled: IsCancelled | None = None,
 ) -> Iterator[Front]:
     """Yield the fronts of a file as they are decoded.
 
-    In a refined file, blocks are yielded once their neighbours are decoded. Raises as
-    ``decompress`` does, but does not decompress transparency. The checksum is checked after the
-    last front.
+    In a refined file, blocks are yielded once their neighbours are decoded. The tiles of a large
+    picture are decoded by the workers of ``executor``, except with ``partial``: several at a time,
+    and what a worker has decoded in some 50 ms is one front. Workers of an Executor other than
+    ``WorkerPool`` yield a whole tile at once. Raises as ``decompress`` does, but does not
+    decompress transparency. The checksum is checked after the last front.
     """
     container, _ = read_outline(data, partial=partial, max_pixels=max_pixels)
     with device_failures(), CodingThread() as thread:
         job = DecodeJob(container, device, partial=partial, region=NOTHING)
-        yield from thread.each(decoded_fronts(job))
+        if executor is not None and not partial:
+            yield from fronts_of_strips(job, executor, cancelled)
+        else:
+            for front in thread.each(decoded_fronts(job)):
+                raise_if_cancelled(cancelled)
+                yield front
         job.finish()
 
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from lbbic_engine.batch.conversion import Conversion
 from lbbic_engine.batch.directions import CodedFile, Content, Decoding, Encoding
+from lbbic_engine.batch.tiles import pool_for_tiles
 from lbbic_engine.errors import Cancelled
 from lbbic_engine.parallel.pool import Report, WorkerDied, WorkerPool
 from lbbic_engine.parallel.run import (
@@ -27,7 +28,6 @@ from lbbic_engine.parallel.run import (
     Task,
     max_workers,
     run,
-    useful_workers,
 )
 from lbbic_engine.pictures import atomic
 
@@ -84,11 +84,8 @@ def code_files(
     tasks = _tasks(files, direction, overwrite)
     with ExitStack() as stack:
         work = _code
-        if executor is None and (workers := _workers_for_tiles(files, direction, jobs)) > 1:
-            others = workers - 1
-            pool = stack.enter_context(WorkerPool(others, helped=True))
-            for _ in range(others):
-                pool.submit(int)  # it gets ready while the picture is read
+        if executor is None and (pool := _pool_for_tiles(files, direction, jobs)):
+            stack.enter_context(pool)
             work, jobs = partial(_code, cancelled=cancelled, executor=pool), 1
         for outcome in run(
             work, tasks, executor=executor, jobs=jobs, report=forward, cancelled=cancelled
@@ -126,27 +123,20 @@ class _Group:
 _Outcome = Outcome[_Group, list[FileResult]]
 
 
-def _workers_for_tiles(
+def _pool_for_tiles(
     files: Sequence[tuple[Content, Path | None]], direction: Direction, jobs: int | None
-) -> int:
-    """Number of workers, this process included, for the tiles of large pictures.
+) -> WorkerPool | None:
+    """A pool for the tiles of large pictures, if there are too few files for all cores.
 
-    It is more than one if there are too few files for all cores; then pictures are coded one after
-    another, each by all workers.
+    Then pictures are coded one after another, each by all workers.
     """
-    most = max_workers(jobs)
-    if len(files) >= most or not direction.has_whole_tiles:
-        return 1
-    from lbbic_engine.layout.tiles import TILE_PIXELS
-
+    if len(files) >= max_workers(jobs) or not direction.has_whole_tiles:
+        return None
     counts = [
         _count_pixels(direction, _File(0, content, None, _facts(content))) for content, _ in files
     ]
     largest = max(counts, default=0)
-    if largest <= 2 * TILE_PIXELS:  # it is one tile
-        return 1
-    seconds = direction.seconds_per_megapixel * largest / 1e6
-    return useful_workers(seconds, min(most, round(largest / TILE_PIXELS)))
+    return pool_for_tiles(largest, direction.seconds_per_megapixel * largest / 1e6, jobs)
 
 
 def _error_of(outcome: _Outcome) -> Exception | None:

@@ -29,12 +29,12 @@ from lbbic_engine.coding.assemble import (
 from lbbic_engine.coding.block_loop import code_grids
 from lbbic_engine.coding.latents import LatentReader
 from lbbic_engine.coding.refine import ProgressiveRefiner, refine_tile
-from lbbic_engine.coding.results import Front, Pixels
+from lbbic_engine.coding.results import Pixels
 from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS, Config, ModelConfig
 from lbbic_engine.devices import choose_device
 from lbbic_engine.errors import CorruptDataError, UnrecoverableDataError, damaged
 from lbbic_engine.layout.blocks import grid, merge_blocks, split_blocks
-from lbbic_engine.layout.coarse import Correction, added, grid_shape
+from lbbic_engine.layout.coarse import Correction, grid_shape
 from lbbic_engine.layout.tiles import GROUP_BLOCKS, Tile, are_allowed, cut, group
 from lbbic_engine.layout.wavefront import coding_order, flip_blocks
 from lbbic_engine.networks import refinement_files
@@ -139,7 +139,7 @@ class DecodeJob:
 
     def strip(self, tile: Tile) -> Container:
         """Return a tile as a file of its own, without metadata."""
-        height, width = self._shape(tile)
+        height, width = self.shape(tile)
         segments = (replace(segment, tile=0) for segment in self.segments[tile.number])
         return Container(
             width=width,
@@ -205,9 +205,12 @@ class DecodeJob:
             raise damaged("It contains less data than its picture needs.")
 
     def place(self, tile: Tile, blocks: Pixels, here: NDArray[np.bool_]) -> None:
-        """Refine and store the blocks (n, 3B²) of a tile; ``here`` (n,) marks the decoded ones."""
+        """Refine and store the blocks (n, 3B²) of a tile; ``here`` (n,) marks the decoded ones.
+
+        The others are stored as they are.
+        """
         shown = in_grey(blocks) if self.container.grey else blocks
-        pixels = merge_blocks(shown, *self._shape(tile), self.block_size)
+        pixels = merge_blocks(shown, *self.shape(tile), self.block_size)
         if self._refinement is not None and here.any():
             strengths = [self.container.strength]
             (pixels,) = refine_tile(
@@ -218,7 +221,7 @@ class DecodeJob:
         if not here.all():
             parts = split_blocks(corrected, self.block_size)
             parts[~here] = split_blocks(pixels, self.block_size)[~here]
-            corrected = merge_blocks(parts, *self._shape(tile), self.block_size)
+            corrected = merge_blocks(parts, *self.shape(tile), self.block_size)
         self.canvas.take(tile.top * self.block_size, corrected)
         self.missing += int((~here).sum())
 
@@ -240,20 +243,7 @@ class DecodeJob:
         height, width = tile.rows * size, tile.columns * size
         return split_blocks(self._correction.of_rows(tile.top * size, height, width), size)
 
-    def place_exact(self, tile: Tile) -> Pixels:
-        """Decode and store a tile that is stored exactly; return its pixels (height, width, 3)."""
-        (segment,) = self.segments[tile.number]
-        pixels = lossless.decode(segment.stream, *self._shape(tile))
-        self.canvas.take(tile.top * self.block_size, pixels)
-        return pixels
-
-    def skip(self, tile: Tile) -> None:
-        """Store grey pixels for a tile that is missing."""
-        pixels = np.full((*self._shape(tile), 3), GREY, np.uint8)
-        self.canvas.take(tile.top * self.block_size, pixels)
-        self.missing += tile.blocks
-
-    def _shape(self, tile: Tile) -> tuple[int, int]:
+    def shape(self, tile: Tile) -> tuple[int, int]:
         """Height and width of a tile, in pixels."""
         rows = tile.pixel_rows(self.block_size)
         return min(rows.stop, self.container.height) - rows.start, self.container.width
@@ -261,7 +251,7 @@ class DecodeJob:
     def progressive_refiner(self, tile: Tile) -> ProgressiveRefiner:
         """Return the refiner for the blocks of a tile of a refined file."""
         assert self._refinement is not None
-        strength, shape = self.container.strength, self._shape(tile)
+        strength, shape = self.container.strength, self.shape(tile)
         quality = self._quality_for_refinement(tile)
         return ProgressiveRefiner(self._refinement, quality, strength, tile, shape)
 
@@ -324,19 +314,30 @@ def damage_notices(container: Container, *, missing_blocks: int, blocks: int) ->
 class DecodedBlocks:
     """The n blocks of a front, as they were coded."""
 
-    indexes: NDArray[np.int64]  # (n,) raster indexes in their pictures
+    places: NDArray[np.int64]  # (n,) among the blocks of all tiles that share fronts
     values: Pixels  # (n, 3B²), flipped
     flips: NDArray[np.int64]  # (n,) how the values are flipped (``flip_permutations``)
     bits: Callable[[], NDArray[np.float32]]  # returns the bits (n,)
 
 
 def decode_tiles(jobs: Sequence[DecodeJob], tiles: Sequence[Tile]) -> Iterator[DecodedBlocks]:
-    """Decode tiles, those of the same model and quality in common fronts."""
-    for part in _groups(jobs, tiles):
-        yield from _decode_group(jobs, part)
+    """Decode tiles and place them, those of the same model and quality in common fronts."""
+    for part in groups(jobs, tiles):
+        size = jobs[part[0].picture].block_size
+        count = sum(tile.blocks for tile in part)
+        blocks = np.full((count, 3 * size**2), GREY, np.uint8)
+        flips, here = np.zeros(count, np.int64), np.zeros(count, bool)
+        for front in decode_fronts(jobs, part):
+            blocks[front.places], flips[front.places] = front.values, front.flips
+            here[front.places] = True
+            yield front
+        flip_blocks(blocks, flips, size)
+        parts = zip(part, parts_of_tiles(blocks, part), parts_of_tiles(here, part), strict=True)
+        for tile, values, decoded in parts:
+            jobs[tile.picture].place(tile, values, decoded)
 
 
-def _groups(jobs: Sequence[DecodeJob], tiles: Sequence[Tile]) -> Iterator[list[Tile]]:
+def groups(jobs: Sequence[DecodeJob], tiles: Sequence[Tile]) -> Iterator[list[Tile]]:
     """Yield groups of tiles to be decoded in common fronts, after checking their streams."""
     for kind in dict.fromkeys(_kind(job) for job in jobs):
         chosen = [tile for tile in tiles if _kind(jobs[tile.picture]) == kind]
@@ -354,14 +355,21 @@ def _kind(job: DecodeJob) -> tuple[bytes, int]:
     return job.network.info.id, -1 if job.is_mapped else job.quality_index
 
 
-def _decode_group(jobs: Sequence[DecodeJob], tiles: Sequence[Tile]) -> Iterator[DecodedBlocks]:
+def decode_fronts(jobs: Sequence[DecodeJob], tiles: Sequence[Tile]) -> Iterator[DecodedBlocks]:
+    """Decode a group of tiles; in partial decoding, fronts end where the data do."""
     first = jobs[tiles[0].picture]
     if first.partial and tiles[0].number not in first.segments:
-        first.skip(tiles[0])
         return
-    if first.container.exact:
-        yield from _decode_exactly(jobs, tiles)
-        return
+    decode = _decode_exactly if first.container.exact else _decode
+    try:
+        yield from decode(jobs, tiles)
+    except CorruptDataError:
+        if not first.partial:
+            raise
+
+
+def _decode(jobs: Sequence[DecodeJob], tiles: Sequence[Tile]) -> Iterator[DecodedBlocks]:
+    first = jobs[tiles[0].picture]
     network = first.network
     qualities = [jobs[tile.picture].quality(tile) for tile in tiles]
     quality = quality_of_tiles(qualities, [tile.blocks for tile in tiles], network.integer.device)
@@ -374,101 +382,22 @@ def _decode_group(jobs: Sequence[DecodeJob], tiles: Sequence[Tile]) -> Iterator[
     order = coding_order(grids)
     source = readers[0] if len(tiles) == 1 else GroupReader(readers, order.parts)
     reader = LatentReader(network, source)
-    indexes = np.concatenate([tile.indexes for tile in tiles])
-    blocks = np.full((len(indexes), 3 * first.block_size**2), GREY, np.uint8)
-    here = np.zeros(len(indexes), bool)
-    try:
-        for front, state in code_grids(model, grids, reader):
-            values = pixel_values(state, blocks.shape[1])
-            blocks[front] = values
-            here[front] = True
-            bits = reader.take_received().bits
-            yield DecodedBlocks(indexes[front], values, order.flips[front], bits)
-    except CorruptDataError:
-        if not first.partial:
-            raise
-    flip_blocks(blocks, order.flips, first.block_size)
-    parts = zip(tiles, parts_of_tiles(blocks, tiles), parts_of_tiles(here, tiles), strict=True)
-    for tile, values, decoded in parts:
-        jobs[tile.picture].place(tile, values, decoded)
+    for front, state in code_grids(model, grids, reader):
+        values = pixel_values(state, 3 * first.block_size**2)
+        yield DecodedBlocks(front, values, order.flips[front], reader.take_received().bits)
 
 
 def _decode_exactly(jobs: Sequence[DecodeJob], tiles: Sequence[Tile]) -> Iterator[DecodedBlocks]:
     """Yield each tile as a front; its bits are distributed evenly over its blocks."""
+    begin = 0
     for tile in tiles:
         job = jobs[tile.picture]
-        try:
-            pixels = job.place_exact(tile)
-        except CorruptDataError:
-            if not job.partial:
-                raise
-            job.skip(tile)
-            continue
         (segment,) = job.segments[tile.number]
-        each = 8 * len(segment.stream) / tile.blocks
-        blocks, flips = split_blocks(pixels, job.block_size), np.zeros(tile.blocks, np.int64)
-        bits = partial(np.full, tile.blocks, each, np.float32)
-        yield DecodedBlocks(tile.indexes, blocks, flips, bits)
-
-
-def decoded_fronts(job: DecodeJob) -> Iterator[Front]:
-    """Yield the fronts of a picture; of a refined one, blocks as soon as they can be refined."""
-    for tiles in _groups([job], job.tiles(0)):
-        fronts = _fronts_of(job, tiles)
-        if job.container.strength:
-            fronts = _refined_fronts(job, tiles, fronts)
-        yield from _corrected_fronts(job, tiles, fronts) if job.is_corrected else fronts
-
-
-def _fronts_of(job: DecodeJob, tiles: Sequence[Tile]) -> Iterator[Front]:
-    size, columns = job.block_size, tiles[0].columns
-    context, first = np.concatenate([tile.context for tile in tiles]), tiles[0].first_index
-    if job.container.exact:
-        context[:] = -1
-    for front in _decode_group([job], tiles):
-        flip_blocks(front.values, front.flips, size)
-        values = in_grey(front.values) if job.container.grey else front.values
-        rows, places = np.divmod(front.indexes, columns)
-        blocks = values.reshape(-1, size, size, 3)
-        yield Front(rows, places, blocks, front.bits(), context[front.indexes - first])
-
-
-def _refined_fronts(
-    job: DecodeJob, tiles: Sequence[Tile], fronts: Iterator[Front]
-) -> Iterator[Front]:
-    """Yield refined blocks as soon as they can be refined; at the end, blocks that cannot be."""
-    refiners = [job.progressive_refiner(tile) for tile in tiles]
-    context, first = np.concatenate([tile.context for tile in tiles]), tiles[0].first_index
-    bits = np.zeros(len(context), np.float32)
-    size, columns = job.block_size, tiles[0].columns
-
-    def refined(indexes: NDArray[np.int64], values: Pixels) -> Iterator[Front]:
-        if len(indexes):
-            shown = in_grey(values) if job.container.grey else values
-            blocks = shown.reshape(-1, size, size, 3)
-            rows, places = np.divmod(indexes, columns)
-            yield Front(rows, places, blocks, bits[indexes - first], context[indexes - first])
-
-    for front in fronts:
-        indexes = front.rows * columns + front.columns
-        bits[indexes - first] = front.bits
-        for refiner in refiners:
-            yield from refined(*refiner.add(indexes, front.blocks))
-    for refiner in refiners:
-        for last in refiner.flush():
-            yield from refined(*last)
-
-
-def _corrected_fronts(
-    job: DecodeJob, tiles: Sequence[Tile], fronts: Iterator[Front]
-) -> Iterator[Front]:
-    """Yield the same fronts with the correction of slow errors."""
-    changes = np.concatenate([job.correction_of_blocks(tile) for tile in tiles])
-    first, columns = tiles[0].first_index, tiles[0].columns
-    for front in fronts:
-        of_front = changes[front.rows * columns + front.columns - first]
-        blocks = added(of_front.reshape(front.blocks.shape), front.blocks)
-        yield replace(front, blocks=blocks)
+        blocks = split_blocks(lossless.decode(segment.stream, *job.shape(tile)), job.block_size)
+        places, flips = np.arange(tile.blocks) + begin, np.zeros(tile.blocks, np.int64)
+        bits = partial(np.full, tile.blocks, 8 * len(segment.stream) / tile.blocks, np.float32)
+        yield DecodedBlocks(places, blocks, flips, bits)
+        begin += tile.blocks
 
 
 def weights_of(container: Container) -> weights_files.WeightsInfo:

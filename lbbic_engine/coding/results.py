@@ -71,7 +71,7 @@ class Info:
     complete: bool
 
 
-ReportProgress = Callable[[Progress], None]
+ReportProgress = Callable[[Progress], object]
 IsCancelled = Callable[[], bool]
 
 

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TypeVar
 
 from lbbic_engine.bitstream.chunks import Segment
 from lbbic_engine.bitstream.container import Container
 from lbbic_engine.bitstream.quality_map import BlockIndexes
-from lbbic_engine.coding.decoder import DecodeJob, decode_tiles
+from lbbic_engine.coding.decoder import DecodeJob, decode_tiles, groups
 from lbbic_engine.coding.encoder import EncodeJob, Reconstructions, encode_tiles
+from lbbic_engine.coding.fronts import DecodedRows, in_picture, joined, uncorrected_fronts
 from lbbic_engine.coding.results import (
+    Front,
     IsCancelled,
     Pixels,
     Progress,
@@ -29,7 +32,7 @@ from lbbic_engine.networks import weights as weights_files
 from lbbic_engine.networks.refinement_files import RefinementInfo
 from lbbic_engine.networks.weights import WeightsInfo
 from lbbic_engine.parallel.pool import Report
-from lbbic_engine.parallel.run import Task, run
+from lbbic_engine.parallel.run import Reported, Task, follow, run
 from lbbic_engine.pictures.picture import Picture
 
 S = TypeVar("S", "_PlainStrip", "_CodedStrip")
@@ -100,6 +103,38 @@ def decode_strips(
             tile = next(rest, tile)
 
 
+def fronts_of_strips(
+    job: DecodeJob, executor: Executor, cancelled: IsCancelled | None
+) -> Iterator[Front]:
+    """Yield the fronts of a complete file, tiles side by side, as workers send them.
+
+    What a worker has decoded since its last report is one front; in an Executor without reports,
+    that is a tile. Each block is sent once. Raises what the workers raise.
+    """
+    tiles = job.tiles(0)
+    tasks = [Task(_CodedStrip(tile, job.strip(tile)), seconds=0) for tile in tiles]
+    begun: dict[int, DecodedRows] = {}
+    ended: set[int] = set()
+    number = 0  # of the tile to be placed next: the canvas fills from the top
+    with closing(follow(_decode_fronts, tasks, executor, cancelled=cancelled)) as events:
+        for event in events:
+            tile = event.content.tile
+            if isinstance(event, Reported):
+                fronts = event.value
+            elif event.error is not None:
+                raise event.error
+            else:
+                fronts = event.result
+                ended.add(tile.number)
+            if tile.number not in begun:
+                begun[tile.number] = DecodedRows(job, [tile])
+            if fronts:
+                yield begun[tile.number].add(in_picture(joined(fronts), tile))
+            while number in ended:
+                begun.pop(number).place()
+                number += 1
+
+
 class _StripProgress:
     """Adds up the progress that workers report for their strips."""
 
@@ -161,5 +196,19 @@ def _decode(strip: _CodedStrip, report: Report) -> Pixels:
         tiles = job.tiles(0)
         advance = ProgressReporter("Decoding", tiles, report, None)
         for front in thread.each(decode_tiles([job], tiles)):
-            advance(len(front.indexes))
+            advance(len(front.places))
         return job.canvas.pixels
+
+
+@device_failures()
+def _decode_fronts(strip: _CodedStrip, report: Report) -> list[Front]:
+    """Report fronts as they are decoded; return those that were not passed on."""
+    waiting: list[Front] = []
+    with CodingThread(fixed=True) as thread:
+        job = DecodeJob(strip.container, "cpu")
+        for tiles in groups([job], job.tiles(0)):
+            for front in thread.each(uncorrected_fronts(job, tiles)):
+                waiting.append(front)
+                if report(waiting):
+                    waiting = []
+    return waiting

@@ -24,7 +24,7 @@ from threading import Lock, local
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from lbbic_engine.errors import LbbicError
+from lbbic_engine.errors import Cancelled, LbbicError
 
 _SPAWN = multiprocessing.get_context("spawn")
 _GRACE_SECONDS = 0.3  # from a request to end to the end
@@ -32,7 +32,8 @@ _REPORT_SECONDS = 0.05  # between two reports of a task, at least
 
 LOG = logging.getLogger("lbbic")
 
-Report = Callable[[Any], None]
+# Returns whether the value was passed on: one soon after another is not.
+Report = Callable[[Any], bool]
 
 
 class WorkerDied(LbbicError):
@@ -48,14 +49,14 @@ class WorkerPool(ThreadPoolExecutor):
     What is submitted must be importable by name, and a script that uses it guarded by
     ``if __name__ == "__main__"``, as for any pool of processes. A future raises what its function
     raised, or WorkerDied. Leaving it as a context ends what still runs.
-    ``helped`` says that who waits for its results takes tasks over in the meantime
-    (``run.run``): then that is a worker which needs no start.
+    ``helped``: a thread of this process is one more worker, which needs no start. It takes tasks
+    while all processes are busy or starting.
     """
 
     def __init__(self, workers: int, *, helped: bool = False) -> None:
-        super().__init__(workers, "lbbic-worker", _leave_interrupts_to_the_main_thread)
-        self.helped = helped
+        super().__init__(workers + helped, "lbbic-worker", self._begin_thread)
         self._own = local()
+        self._without_process = workers  # threads that are to start one
         self._workers: set[_Worker] = set()
         self._at_work: WeakKeyDictionary[Future[Any], list[_Worker]] = WeakKeyDictionary()
         self._changing = Lock()
@@ -65,19 +66,23 @@ class WorkerPool(ThreadPoolExecutor):
         return self._submit(fn, args, kwargs, None)
 
     def submit_reporting(
-        self, fn: Callable[[Any, Report], Any], task: Any, report: Report
+        self, fn: Callable[[Any, Report], Any], task: Any, report: Callable[[Any], None]
     ) -> Future[Any]:
         """Submit ``fn(task, report)``; reports are passed to ``report`` in some thread."""
         return self._submit(fn, (task,), {}, report)
 
     def stop(self, *futures: Future[Any]) -> None:
-        """Cancel tasks; the processes of running ones are ended, so they raise WorkerDied."""
+        """Cancel tasks.
+
+        The processes of running ones are ended, so they raise WorkerDied; one in this process
+        raises Cancelled at its next report.
+        """
         running = [future for future in futures if not future.cancel()]
         with self._changing:
             _end([worker for future in running for worker in self._at_work.get(future, ())])
 
     def terminate(self) -> None:
-        """End all processes: running tasks raise WorkerDied, waiting ones are cancelled."""
+        """Stop running tasks, and cancel waiting ones; end all processes."""
         with self._changing:
             self._terminated = True
             _end(self._workers)
@@ -88,8 +93,18 @@ class WorkerPool(ThreadPoolExecutor):
     def __exit__(self, *_: object) -> None:
         self.terminate()
 
+    def _begin_thread(self) -> None:
+        _leave_interrupts_to_the_main_thread()
+        with self._changing:
+            self._own.has_process = self._without_process > 0
+            self._without_process -= 1
+
     def _submit(
-        self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: Any, report: Report | None
+        self,
+        fn: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: Any,
+        report: Callable[[Any], None] | None,
     ) -> Future[Any]:
         at_work: list[_Worker] = []  # on this task, while it runs
         future = super().submit(self._call, at_work, fn, args, kwargs, report)
@@ -102,7 +117,7 @@ class WorkerPool(ThreadPoolExecutor):
         fn: Callable[..., Any],
         args: tuple[Any, ...],
         kwargs: Any,
-        report: Report | None,
+        report: Callable[[Any], None] | None,
     ) -> Any:
         with self._changing:
             worker = self._worker()
@@ -114,7 +129,7 @@ class WorkerPool(ThreadPoolExecutor):
                 at_work.clear()
 
     def _worker(self) -> _Worker:
-        """The process of this thread, or a new one if it has died."""
+        """The worker of this thread, or a new one if it has been ended."""
         worker: _Worker | None = getattr(self._own, "worker", None)
         if worker is not None and worker.is_usable():
             return worker
@@ -123,23 +138,27 @@ class WorkerPool(ThreadPoolExecutor):
         if worker is not None:
             self._workers.remove(worker)
             worker.close()  # it is dead, or about to be
-        self._own.worker = worker = _Worker()
+        self._own.worker = worker = _Process() if self._own.has_process else _Here()
         self._workers.add(worker)
         return worker
 
 
-class _Worker:
+class _Process:
     """A process and the pipe to it."""
 
     def __init__(self) -> None:
         self._pipe, end = _SPAWN.Pipe()
-        self.process = _SPAWN.Process(target=_serve, args=(end,), daemon=True)
-        self.process.start()
+        self._process = _SPAWN.Process(target=_serve, args=(end,), daemon=True)
+        self._process.start()
         self._is_lost = False
         end.close()
 
     def call(
-        self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: Any, report: Report | None
+        self,
+        fn: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: Any,
+        report: Callable[[Any], None] | None,
     ) -> Any:
         try:
             self._pipe.send((fn, args, kwargs, report is not None))
@@ -159,21 +178,67 @@ class _Worker:
 
     def is_usable(self) -> bool:
         """Between two tasks, when all there can be to read is the end."""
-        return not self._is_lost and self.process.is_alive() and not self._pipe.poll()
+        return not self._is_lost and self._process.is_alive() and not self._pipe.poll()
+
+    def ask_to_end(self) -> None:
+        self._process.terminate()
+
+    def end(self) -> None:
+        """It gets a moment to run its ``finally`` clauses."""
+        self._process.join(_GRACE_SECONDS)
+        self._process.kill()
+        self._process.join()
 
     def close(self) -> None:
         self._pipe.close()
-        self.process.join()
+        self._process.join()
+
+
+class _Here:
+    """This process, until it is asked to end its task."""
+
+    def __init__(self) -> None:
+        self._is_usable = True
+
+    def call(
+        self,
+        fn: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: Any,
+        report: Callable[[Any], None] | None,
+    ) -> Any:
+        if report is None:
+            return fn(*args, **kwargs)
+        pass_on = _seldom(report)
+
+        def report_or_stop(value: Any) -> bool:
+            if not self._is_usable:
+                raise Cancelled
+            return pass_on(value)
+
+        return fn(*args, report_or_stop, **kwargs)
+
+    def is_usable(self) -> bool:
+        return self._is_usable
+
+    def ask_to_end(self) -> None:
+        self._is_usable = False
+
+    def end(self) -> None:
+        """Its task ends at its next report."""
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+_Worker = _Process | _Here
 
 
 def _end(workers: Collection[_Worker]) -> None:
-    """End processes; they get a moment to run their ``finally`` clauses."""
     for worker in workers:
-        worker.process.terminate()
+        worker.ask_to_end()
     for worker in workers:
-        worker.process.join(_GRACE_SECONDS)
-        worker.process.kill()
-        worker.process.join()
+        worker.end()
 
 
 def _leave_interrupts_to_the_main_thread() -> None:
@@ -196,7 +261,7 @@ def _serve(pipe: Connection) -> None:
         while True:
             fn, args, kwargs, reporting = pipe.recv()
             if reporting:
-                args = (*args, _reports_to(pipe))
+                args = (*args, _seldom(lambda value: pipe.send(("report", value))))
             try:
                 answer = ("result", fn(*args, **kwargs))
             except Exception as error:
@@ -215,14 +280,16 @@ class _LogTo(QueueHandler):
         pipe.send(("log", record))
 
 
-def _reports_to(pipe: Connection) -> Report:
+def _seldom(send: Callable[[Any], None]) -> Report:
     """Return a function that sends reports, but no more often than they are displayed."""
     last = -math.inf
 
-    def report(value: Any) -> None:
+    def report(value: Any) -> bool:
         nonlocal last
-        if time.monotonic() - last >= _REPORT_SECONDS:
-            last = time.monotonic()
-            pipe.send(("report", value))
+        if time.monotonic() - last < _REPORT_SECONDS:
+            return False
+        last = time.monotonic()
+        send(value)
+        return True
 
     return report

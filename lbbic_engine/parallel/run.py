@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor, Future
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -46,6 +47,14 @@ class Outcome(Generic[T, R]):
     error: Exception | None = None
 
 
+@dataclass(frozen=True)
+class Reported(Generic[T]):
+    """What a task reported while it ran."""
+
+    content: T
+    value: Any
+
+
 def run(
     work: Callable[[T, Report], R],
     tasks: Iterable[Task[T]],
@@ -60,15 +69,12 @@ def run(
     ``executor`` None: a pool of processes of our own, at most ``jobs`` (None: as many as there are
     cores), no more than there is memory for, and none where the work is not worth their start.
     It is gone when the iterator ends or is closed; what its tasks report comes to ``report``. An
-    Executor of the caller's reports nothing, and finishes what it has begun. If it is a pool of our
-    own that is ``helped``, this process works on tasks, too.
+    Executor of the caller's that is no such pool reports nothing, and finishes what it has begun.
     ``work`` and contents are pickled. Cancelled, soon after ``cancelled`` returns True.
     """
     raise_if_cancelled = partial(_raise_if_cancelled, cancelled)
     if executor is not None:
-        yield from _hand_out(
-            work, tasks, executor, _Limits(MAX_IN_FLIGHT), report, raise_if_cancelled
-        )
+        yield from _outcomes(follow(work, tasks, executor, cancelled=cancelled), report)
         return
     workers, tasks = _plan(tasks, max_workers(jobs))
     if workers == 1:
@@ -76,7 +82,32 @@ def run(
         return
     limits = _Limits(2 * workers, usable_memory() - workers * WORKER_BYTES)
     with WorkerPool(workers) as pool:
-        yield from _hand_out(work, tasks, pool, limits, report, raise_if_cancelled)
+        yield from _outcomes(_hand_out(work, tasks, pool, limits, raise_if_cancelled), report)
+
+
+def follow(
+    work: Callable[[T, Report], R],
+    tasks: Iterable[Task[T]],
+    executor: Executor,
+    *,
+    cancelled: IsCancelled | None = None,
+) -> Generator[Reported[T] | Outcome[T, R], None, None]:
+    """Yield the outcomes of ``run`` in an Executor, and in between what tasks report."""
+    limits = _Limits(MAX_IN_FLIGHT)
+    return _hand_out(work, tasks, executor, limits, partial(_raise_if_cancelled, cancelled))
+
+
+def _outcomes(
+    events: Generator[Reported[T] | Outcome[T, R], None, None],
+    report: Callable[[T, Any], None] | None,
+) -> Iterator[Outcome[T, R]]:
+    """Yield outcomes; pass the other events to ``report``."""
+    with closing(events):
+        for event in events:
+            if isinstance(event, Outcome):
+                yield event
+            elif report is not None:
+                report(event.content, event.value)
 
 
 @dataclass(frozen=True)
@@ -122,10 +153,11 @@ def _run_here(
 ) -> Iterator[Outcome[T, R]]:
     for task in tasks:
 
-        def forward(value: Any, content: T = task.content) -> None:
+        def forward(value: Any, content: T = task.content) -> bool:
             raise_if_cancelled()
             if report is not None:
                 report(content, value)
+            return True
 
         raise_if_cancelled()
         yield Outcome(task.content, work(task.content, forward))
@@ -136,14 +168,12 @@ def _hand_out(
     tasks: Iterable[Task[T]],
     executor: Executor,
     limits: _Limits,
-    report: Callable[[T, Any], None] | None,
     raise_if_cancelled: Callable[[], None],
-) -> Iterator[Outcome[T, R]]:
+) -> Generator[Reported[T] | Outcome[T, R], None, None]:
     """Keep an Executor busy; finished futures and reports arrive in one queue."""
-    events: SimpleQueue[Future[R] | tuple[T, Any]] = SimpleQueue()
+    events: SimpleQueue[Future[R] | Reported[T]] = SimpleQueue()
     running: dict[Future[R], Task[T]] = {}
     waiting, tasks = None, iter(tasks)
-    helped = isinstance(executor, WorkerPool) and executor.helped
     try:
         while True:
             while (waiting := waiting or next(tasks, None)) and limits.allow(
@@ -154,28 +184,16 @@ def _hand_out(
                 future.add_done_callback(events.put)
             if not running:
                 return
-            if helped and events.empty() and (mine := _take_back(running)):
-                yield from _run_here(work, [mine], report, raise_if_cancelled)
-                continue
             event = _next_event(events, raise_if_cancelled)
-            if not isinstance(event, Future):
-                if report is not None:
-                    report(*event)
-            elif event in running:  # or it was taken back
+            if isinstance(event, Future):
                 yield _outcome(running.pop(event).content, event)
+            else:
+                yield event
     finally:
         if isinstance(executor, WorkerPool):
             executor.stop(*running)
         for future in running:
             future.cancel()
-
-
-def _take_back(running: dict[Future[R], Task[T]]) -> Task[T] | None:
-    """The last task that no worker has begun."""
-    for future in reversed(running):
-        if future.cancel():
-            return running.pop(future)
-    return None
 
 
 def _submit(
@@ -185,7 +203,9 @@ def _submit(
     events: SimpleQueue[Any],
 ) -> Future[R]:
     if isinstance(executor, WorkerPool):
-        return executor.submit_reporting(work, content, lambda value: events.put((content, value)))
+        return executor.submit_reporting(
+            work, content, lambda value: events.put(Reported(content, value))
+        )
     try:
         return executor.submit(work, content, _ignore)
     except Exception as error:  # such as BrokenExecutor: the work goes on without this task
@@ -194,8 +214,9 @@ def _submit(
         return future
 
 
-def _ignore(value: object) -> None:
+def _ignore(value: object) -> bool:
     """Ignore a report, in Executors without a way to pass it on."""
+    return False
 
 
 def _next_event(events: SimpleQueue[T], raise_if_cancelled: Callable[[], None]) -> T:

@@ -4,6 +4,7 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -47,11 +48,11 @@ def sky() -> Pixels:
     return (slope + grain).round().astype(np.uint8)
 
 
-def put_together(data: bytes, shape: tuple[int, int], *, partial: bool = False) -> Pixels:
+def put_together(data: bytes, shape: tuple[int, int], **options: Any) -> Pixels:
     """The fronts of a file as a picture."""
     rows, columns = -(-shape[0] // 8), -(-shape[1] // 8)
     blocks = np.full((rows * columns, 192), 128, np.uint8)
-    for front in decode_progressively(data, partial=partial):
+    for front in decode_progressively(data, **options):
         blocks[front.rows * columns + front.columns] = front.blocks.reshape(-1, 192)
     return merge_blocks(blocks, *shape, 8)
 
@@ -102,7 +103,9 @@ def test_every_way_of_decoding_gives_the_corrected_picture(
         with ThreadPoolExecutor(2) as executor:
             assert compress(Picture(sky), 1, exact=False, executor=executor).data == one.data
             back = decompress(one.data, executor=executor)
+            fronts = put_together(one.data, sky.shape[:2], executor=executor)
         assert np.array_equal(back.pixels, one.reconstruction)
+        assert np.array_equal(fronts, one.reconstruction)
 
 
 def test_a_cut_file_is_corrected_as_far_as_it_goes(

@@ -1,17 +1,29 @@
-"""Tiles of a picture by workers: here threads, to which it is all the same."""
+"""Tiles of a picture by workers: mostly threads, to which it is all the same."""
 
-from collections.abc import Iterator
+import os
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from lbbic_engine import codec
-from lbbic_engine.codec import compress, decompress
-from lbbic_engine.coding.results import Progress
+from lbbic_engine.bitstream.container import parse_container
+from lbbic_engine.codec import compress, decode_progressively, decompress
+from lbbic_engine.coding import strips
+from lbbic_engine.coding.decoder import DecodeJob
+from lbbic_engine.coding.results import Front, Progress
+from lbbic_engine.devices import CodingThread
 from lbbic_engine.errors import Cancelled, CorruptDataError
 from lbbic_engine.layout import tiles
+from lbbic_engine.layout.blocks import merge_blocks
+from lbbic_engine.layout.tiles import Tile
+from lbbic_engine.parallel.pool import WorkerPool
 from lbbic_engine.pictures.picture import Picture
 
 pytestmark = pytest.mark.usefixtures("tiny")
@@ -28,6 +40,12 @@ def executor(monkeypatch: pytest.MonkeyPatch) -> Iterator[Executor]:
 def picture(photograph: NDArray[np.uint8]) -> Picture:
     alpha = np.full(photograph.shape[:2], 200, np.uint8)
     return Picture(photograph, alpha=alpha, xmp=b"<x/>")
+
+
+def drawing() -> Picture:
+    """What is stored exactly."""
+    squares = 9 * np.kron(np.eye(7, 9), np.ones((8, 8))).astype(np.uint8)
+    return Picture(squares[..., None].repeat(3, axis=2))
 
 
 @pytest.mark.parametrize("effort", ["fast", "thorough"])
@@ -57,13 +75,12 @@ def test_strips_have_their_part_of_a_map(picture: Picture, executor: Executor) -
 
 
 def test_drawings_are_stored_exactly_by_workers_too(executor: Executor) -> None:
-    squares = 9 * np.kron(np.eye(7, 9), np.ones((8, 8))).astype(np.uint8)
-    drawing = Picture(squares[..., None].repeat(3, axis=2))
-    alone = compress(drawing, 8)
+    picture = drawing()
+    alone = compress(picture, 8)
     assert alone.exact
     assert codec.read_info(alone.data).tiles > 1
-    assert compress(drawing, 8, executor=executor).data == alone.data
-    assert (decompress(alone.data, executor=executor).pixels == drawing.pixels).all()
+    assert compress(picture, 8, executor=executor).data == alone.data
+    assert (decompress(alone.data, executor=executor).pixels == picture.pixels).all()
 
 
 def test_grey_pictures_are_grey_in_each_strip(picture: Picture, executor: Executor) -> None:
@@ -79,6 +96,90 @@ def test_damage_in_a_strip_is_told(picture: Picture, executor: Executor) -> None
     data[-40] ^= 1
     with pytest.raises(CorruptDataError):
         decompress(bytes(data), executor=executor)
+
+
+def maps(fronts: Iterable[Front], rows: int, columns: int) -> tuple[NDArray[Any], ...]:
+    """What fronts say of each block: pixels (n, 8, 8, 3), bits (n,), context (n, 4)."""
+    count = rows * columns
+    blocks, times = np.zeros((count, 8, 8, 3), np.uint8), np.zeros(count, int)
+    bits, context = np.zeros(count, np.float32), np.zeros((count, 4), np.int32)
+    for front in fronts:
+        places = front.rows * columns + front.columns
+        times[places] += 1
+        blocks[places], bits[places], context[places] = front.blocks, front.bits, front.context
+    assert (times == 1).all()
+    return blocks, bits, context
+
+
+@pytest.mark.parametrize("is_exact", [False, True])
+def test_fronts_of_workers_say_what_those_of_one_process_say(
+    picture: Picture, executor: Executor, is_exact: bool
+) -> None:
+    compressed = compress(drawing() if is_exact else picture, 8)
+    assert compressed.exact == is_exact
+    rows, columns = (-(-side // 8) for side in compressed.reconstruction.shape[:2])
+    alone = maps(decode_progressively(compressed.data), rows, columns)
+    shared = maps(decode_progressively(compressed.data, executor=executor), rows, columns)
+    for one, other in zip(alone, shared, strict=True):
+        assert (one == other).all()
+
+
+def test_blocks_of_several_tiles_arrive_before_one_is_whole(
+    picture: Picture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A tile is decoded here and others by a process, which begins when this one has begun."""
+    if sys.platform == "win32":
+        pytest.skip("there are no named pipes in its file system")
+    monkeypatch.setattr(tiles, "TILE_PIXELS", 1 << 10)
+    compressed = compress(picture, 5, exact=False)
+    each = parse_container(compressed.data).tile_block_rows
+    rows, columns = (-(-side // 8) for side in compressed.reconstruction.shape[:2])
+    go_on, decode = threading.Event(), strips.uncorrected_fronts
+
+    def begin_and_wait(job: DecodeJob, part: Sequence[Tile]) -> Iterator[Front]:
+        fronts = decode(job, part)
+        yield next(fronts)
+        assert go_on.wait(600)
+        yield from fronts
+
+    # Here, not in the process; and front by front.
+    monkeypatch.setattr(strips, "uncorrected_fronts", begin_and_wait)
+    monkeypatch.setattr(CodingThread, "each", lambda self, steps: steps)
+    hold = tmp_path / "hold"
+    os.mkfifo(hold)
+    arrived = np.zeros(rows, int)  # blocks in each row
+    kept: list[Front] = []
+    with WorkerPool(1, helped=True) as pool:
+        pool.submit(Path.read_bytes, hold)
+        for front in decode_progressively(compressed.data, executor=pool):
+            np.add.at(arrived, front.rows, 1)
+            of_tiles = np.add.reduceat(arrived, range(0, rows, each))
+            if not kept:
+                hold.write_bytes(b"")
+            elif not go_on.is_set():
+                assert of_tiles[0] < each * columns
+                assert 0 < of_tiles[1] < each * columns
+                go_on.set()
+            kept.append(front)
+    assert go_on.is_set()
+    blocks, _, _ = maps(kept, rows, columns)
+    height, width, _ = picture.pixels.shape
+    pixels = merge_blocks(blocks.reshape(rows * columns, -1), height, width, 8)
+    assert (pixels == compressed.reconstruction).all()
+
+
+def test_what_a_process_decodes_is_given_up_with_the_fronts(
+    picture: Picture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tiles, "TILE_PIXELS", 1 << 10)
+    data = compress(picture, 5, exact=False).data
+    with WorkerPool(1, helped=True) as pool:
+        fronts = decode_progressively(data, executor=pool)
+        next(fronts)
+        fronts.close()  # type: ignore[attr-defined]
+        with pytest.raises(Cancelled):
+            list(decode_progressively(data, executor=pool, cancelled=lambda: True))
+        assert pool.submit(int).result() == 0
 
 
 def test_it_can_be_cancelled(picture: Picture, executor: Executor) -> None:
