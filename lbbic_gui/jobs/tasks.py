@@ -34,15 +34,16 @@ from lbbic_gui.jobs.work.decoding import (
     ReadPicture,
     SearchReporter,
     decode,
-    decode_file,
     measure,
     reporter,
 )
 from lbbic_gui.jobs.work.exporting import export, file_facts, measure_exports, skipped
-from lbbic_gui.jobs.work.workers import Workers
+from lbbic_gui.jobs.work.workers import Workers, decoding_seconds, encoding_seconds
 from lbbic_gui.style.text import tr
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from lbbic_engine.codec import QualityMap
     from lbbic_engine.coding.results import Compressed
     from lbbic_engine.pictures.picture import Notice
@@ -81,7 +82,7 @@ class Tasks:
             case requests.Code():
                 return self._code(request, report, cancelled)
             case requests.Decode():
-                return decode_file(request, report, cancelled)
+                return self._decode(request, report, cancelled)
             case requests.CompressOnly():
                 return self._compress_only(request, report, cancelled)
             case requests.FindTarget():
@@ -89,7 +90,7 @@ class Tasks:
             case requests.Save():
                 return self._save(request, report, cancelled)
             case requests.Export():
-                return export(request, report, cancelled)
+                return export(request, self._workers, report, cancelled)
             case requests.MeasureExports():
                 return measure_exports(request, report, cancelled)
             case requests.CompareAtSize():
@@ -140,16 +141,39 @@ class Tasks:
     def _code(self, request: requests.Code, report: OnReport, cancelled: IsCancelled) -> Coded:
         report(Step(tr("Reading")))
         read, data, begin = self._kept(request.source, request.options), request.data, 0.0
+        pixels, effort = _pixels(read), request.options.effort
+        seconds = decoding_seconds(pixels)
         if data is None:
-            begin = _ENCODING[request.options.effort]
-            data = _compress(request, read, report, cancelled, end=begin).data
-        return decode(data, read, request.device, report, cancelled, begin=begin)
+            seconds += encoding_seconds(pixels, effort)
+        with self._workers.for_tiles(pixels, seconds, request.device) as pool:
+            if data is None:
+                begin = _ENCODING[effort]
+                data = _compress(request, read, report, cancelled, executor=pool, end=begin).data
+            return decode(data, read, request.device, report, cancelled, executor=pool, begin=begin)
+
+    def _decode(self, request: requests.Decode, report: OnReport, cancelled: IsCancelled) -> Coded:
+        from lbbic_engine import codec
+
+        path, version = request.source.path, request.source.version()
+        assert path is not None
+        data, device = path.read_bytes(), request.device
+        info = codec.read_info(data)
+        pixels = info.width * info.height
+        seconds = 0.0 if request.partial else decoding_seconds(pixels)  # or this process alone
+        with self._workers.for_tiles(pixels, seconds, device) as pool:
+            coded = decode(
+                data, None, device, report, cancelled, executor=pool, partial=request.partial
+            )
+        return replace(coded, point=replace(coded.point, version=version))
 
     def _compress_only(
         self, request: requests.CompressOnly, report: OnReport, cancelled: IsCancelled
     ) -> Point:
         read = self._kept(request.source, request.options)
-        compressed = _compress(request, read, report, cancelled, end=MEASURING)
+        pixels = _pixels(read)
+        seconds = encoding_seconds(pixels, request.options.effort)
+        with self._workers.for_tiles(pixels, seconds, request.device) as pool:
+            compressed = _compress(request, read, report, cancelled, executor=pool, end=MEASURING)
         report(Step(tr("Measuring"), begin=MEASURING))
         return measure(request.quality, compressed.data, read, compressed.reconstruction)
 
@@ -164,18 +188,22 @@ class Tasks:
         if target.unit == "bpp":
             max_bytes = target_search.bytes_for_bpp(read.picture, target.value)
         limit = None if target.unit == "dB" else max_bytes
-        quality, compressed = target_search.search_quality(
-            read.picture,
-            max_bytes=limit,
-            min_psnr=target.value if target.unit == "dB" else None,
-            device=request.device,
-            weights=models.weights_name(request.options.model),
-            effort=request.options.effort,
-            quality_map=_quality_map(request.options),
-            progress=search.progress,
-            attempting=search.attempting,
-            cancelled=cancelled,
-        )
+        pixels = _pixels(read)
+        seconds = encoding_seconds(pixels, request.options.effort)  # of each attempt
+        with self._workers.for_tiles(pixels, seconds, request.device) as pool:
+            quality, compressed = target_search.search_quality(
+                read.picture,
+                max_bytes=limit,
+                min_psnr=target.value if target.unit == "dB" else None,
+                device=request.device,
+                weights=models.weights_name(request.options.model),
+                effort=request.options.effort,
+                quality_map=_quality_map(request.options),
+                executor=pool,
+                progress=search.progress,
+                attempting=search.attempting,
+                cancelled=cancelled,
+            )
         data = _with_preview(compressed.data, read, request.options, limit)
         return measure(quality, data, read, compressed.reconstruction)
 
@@ -237,6 +265,7 @@ def _compress(
     report: OnReport,
     cancelled: IsCancelled,
     *,
+    executor: Executor | None,
     end: float,
 ) -> Compressed:
     """Compress a picture, which takes the job to ``end``."""
@@ -249,6 +278,7 @@ def _compress(
         weights=models.weights_name(request.options.model),
         effort=request.options.effort,
         quality_map=_quality_map(request.options),
+        executor=executor,
         progress=reporter(report, tr("Encoding"), end),
         cancelled=cancelled,
     )
@@ -267,6 +297,10 @@ def _quality_map(options: EncodeOptions) -> QualityMap | None:
     from lbbic_engine.pictures.mask import read_mask
 
     return read_mask(BytesIO(options.mask)) if options.mask else None
+
+
+def _pixels(read: ReadPicture) -> int:
+    return read.picture.pixels.size // 3
 
 
 def _texts(notices: tuple[Notice, ...]) -> tuple[str, ...]:

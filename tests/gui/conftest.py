@@ -43,9 +43,10 @@ def qapp(qapp: Any) -> Any:
 @pytest.fixture(autouse=True)
 def _one_core(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures are saved by this process; tests of others say so (``many_cores``)."""
-    from lbbic_engine.parallel import cores
+    from lbbic_engine.parallel import cores, run
 
-    monkeypatch.setattr(cores, "usable_cores", lambda: 1)
+    for module in (cores, run):
+        monkeypatch.setattr(module, "usable_cores", lambda: 1)
 
 
 @contextmanager

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lbbic_gui.jobs import conversion, messages, requests
+from lbbic_gui.jobs import conversion, messages
 from lbbic_gui.jobs.decoded_picture import DecodedPicture, halvings
 from lbbic_gui.jobs.messages import Coded, FileVersion, Pixels, Point, Report, Source, Step
 from lbbic_gui.style.text import tr
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from lbbic_engine.coding.results import Progress
     from lbbic_engine.pictures.picture import Picture
 
@@ -53,15 +55,6 @@ class SearchReporter:
         self._report(Step(words, progress.done, progress.total, begin, end))
 
 
-def decode_file(request: requests.Decode, report: OnReport, cancelled: IsCancelled) -> Coded:
-    path, version = request.source.path, request.source.version()
-    assert path is not None
-    coded = decode(
-        path.read_bytes(), None, request.device, report, cancelled, partial=request.partial
-    )
-    return replace(coded, point=replace(coded.point, version=version))
-
-
 def decode(
     data: bytes,
     original: ReadPicture | None,
@@ -69,21 +62,25 @@ def decode(
     report: OnReport,
     cancelled: IsCancelled,
     *,
+    executor: Executor | None,
     begin: float = 0.0,
     partial: bool = False,
 ) -> Coded:
-    """Decode front by front as any decoder would, reporting each; the job is at ``begin``."""
+    """Decode front by front as any decoder would, reporting each; the job is at ``begin``.
+
+    Tiles of a large picture are decoded side by side by the workers of ``executor``.
+    """
     from lbbic_engine import codec
     from lbbic_engine.bitstream.container import parse_container
     from lbbic_engine.coding.decoder import damage_notices
-    from lbbic_engine.errors import Cancelled, UnrecoverableDataError
+    from lbbic_engine.errors import UnrecoverableDataError
 
     info, container = codec.read_info(data), parse_container(data, partial=True)
     colours = conversion.Colours(container.icc, container.grey)
     picture: DecodedPicture | None = None
-    for front in codec.decode_progressively(data, device=device, partial=partial):
-        if cancelled():
-            raise Cancelled
+    for front in codec.decode_progressively(
+        data, device=device, partial=partial, executor=executor, cancelled=cancelled
+    ):
         if picture is None:
             size = front.blocks.shape[1]
             picture = DecodedPicture(info.width, info.height, size)

@@ -9,13 +9,16 @@ from lbbic_gui.jobs import requests
 from lbbic_gui.jobs.messages import ExportSize, ExportSizes, FileVersion, Pixels, Saved, Step
 from lbbic_gui.jobs.naming import free_name
 from lbbic_gui.jobs.work.decoding import IsCancelled, OnReport, reporter
+from lbbic_gui.jobs.work.workers import Workers, decoding_seconds
 from lbbic_gui.style.text import tr
 
 _WRITING = 0.9  # of an export's time when the writing begins
 _SAMPLE_PX = 2048  # of a larger picture, its middle is measured
 
 
-def export(request: requests.Export, report: OnReport, cancelled: IsCancelled) -> Saved:
+def export(
+    request: requests.Export, workers: Workers, report: OnReport, cancelled: IsCancelled
+) -> Saved:
     """Decode a file and write the picture."""
     from lbbic_engine import codec
     from lbbic_engine.pictures import formats, write
@@ -24,13 +27,16 @@ def export(request: requests.Export, report: OnReport, cancelled: IsCancelled) -
         return skipped(request.target)
     info = codec.read_info(request.data)
     formats.format_for(request.target, info.width, info.height)  # before work is spent on it
-    picture = codec.decompress(
-        request.data,
-        device=request.device,
-        partial=request.partial,
-        progress=reporter(report, tr("Decoding"), _WRITING),
-        cancelled=cancelled,
-    )
+    pixels = info.width * info.height
+    with workers.for_tiles(pixels, decoding_seconds(pixels), request.device) as pool:
+        picture = codec.decompress(
+            request.data,
+            device=request.device,
+            partial=request.partial,
+            executor=pool,
+            progress=reporter(report, tr("Decoding"), _WRITING),
+            cancelled=cancelled,
+        )
     report(Step(tr("Writing"), begin=_WRITING))
     target = free_name(request.target) if request.policy == "rename" else request.target
     notices = write.save_image(

@@ -1,8 +1,9 @@
-"""Worker processes that make files to save, beside the thread that owns the model."""
+"""Worker processes beside the thread that owns the model: for files to save, or a large picture."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -29,12 +30,20 @@ def encoding_seconds(pixels: int, effort: str) -> float:
     return pixels / 1e6 * Encoding(effort=effort).seconds_per_megapixel
 
 
+def decoding_seconds(pixels: int) -> float:
+    """To decode a picture of so many pixels on one core of a usual machine."""
+    from lbbic_engine.batch.directions import Decoding
+
+    return pixels / 1e6 * Decoding().seconds_per_megapixel
+
+
 class Workers:
     """A pool of processes, started at first use, and how many of them pay."""
 
     def __init__(self) -> None:
         self._pool: WorkerPool | None = None
-        self._making = Lock()
+        self._changing = Lock()
+        self._saving = 0  # pictures
 
     def useful_workers(
         self, pixels: Sequence[int], options: EncodeOptions, output: OutputFormat
@@ -52,6 +61,23 @@ class Workers:
         memory_bytes = WORKER_BYTES + BYTES_PER_PIXEL * max(pixels)
         most = min(usable_cores(), len(pixels), usable_memory() // memory_bytes)
         return useful_workers(seconds, most)
+
+    @contextmanager
+    def for_tiles(self, pixels: int, seconds: float, device: str) -> Iterator[WorkerPool | None]:
+        """Processes that code one picture together with this one; None where there are to be none.
+
+        That is where they do not pay, and where a batch has them all.
+        """
+        from lbbic_engine.batch.tiles import pool_for_tiles
+
+        pool = None
+        if device != "cuda" and not self._saving:
+            pool = pool_for_tiles(pixels, seconds)
+        if pool is None:
+            yield None
+            return
+        with pool:
+            yield pool
 
     def compress(
         self, request: requests.CompressOnly, report: OnReport, cancelled: IsCancelled
@@ -99,27 +125,34 @@ class Workers:
     ) -> CodedFile:
         from lbbic_engine.batch.files import code_files
 
-        (result,) = code_files(
-            [(conversion.content(source), None)],
-            direction,
-            executor=self._at_hand(),
-            progress=lambda _, value: progress(value),
-            cancelled=cancelled,
-        )
+        with self._at_hand() as pool:
+            (result,) = code_files(
+                [(conversion.content(source), None)],
+                direction,
+                executor=pool,
+                progress=lambda _, value: progress(value),
+                cancelled=cancelled,
+            )
         if result.error is not None:
             raise result.error
         assert result.coded is not None
         return result.coded
 
-    def _at_hand(self) -> WorkerPool:
+    @contextmanager
+    def _at_hand(self) -> Iterator[WorkerPool]:
         """The pool; it starts a process for a task that finds none idle."""
         from lbbic_engine.parallel.cores import usable_cores
         from lbbic_engine.parallel.pool import WorkerPool
 
-        with self._making:
+        with self._changing:
             if self._pool is None:
                 self._pool = WorkerPool(usable_cores())
-            return self._pool
+            self._saving += 1
+        try:
+            yield self._pool
+        finally:
+            with self._changing:
+                self._saving -= 1
 
     def stop(self) -> None:
         """End all processes."""

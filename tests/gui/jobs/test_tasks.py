@@ -16,6 +16,7 @@ from PySide6.QtGui import QColorSpace, QImage
 
 from lbbic_gui.jobs import conversion, messages, requests
 from lbbic_gui.jobs.messages import EncodeOptions, Problem, Source, Stopped
+from lbbic_gui.jobs.work.workers import Workers
 
 
 @pytest.fixture
@@ -53,6 +54,75 @@ def test_a_picture_is_coded_and_decoded_front_by_front(answers: Any, picture: So
     assert sum(len(front.rows) for front in fronts) == coded.picture.total
     assert coded.point.psnr == metrics.psnr(load_picture(picture.path or "").pixels, decoded)
     assert coded.picture.bits.sum() / 8 == pytest.approx(coded.payload_bytes, abs=16)
+
+
+@pytest.fixture
+def tile_pools(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The pools for tiles; any picture has some, and is worth two workers."""
+    from lbbic_engine.batch import tiles as tile_workers
+    from lbbic_engine.layout import tiles
+    from lbbic_engine.parallel import run
+
+    monkeypatch.setattr(tiles, "TILE_PIXELS", 1 << 10)
+    monkeypatch.setattr(run, "usable_cores", lambda: 2)
+    monkeypatch.setattr(run, "START_SECONDS", 1e-9)
+    pools: list[Any] = []
+    make = tile_workers.pool_for_tiles
+
+    def note(*arguments: Any) -> Any:
+        pools.append(make(*arguments))
+        return pools[-1]
+
+    monkeypatch.setattr(tile_workers, "pool_for_tiles", note)
+    return pools
+
+
+def test_the_tiles_of_a_picture_are_shared_out(
+    answers: Any, picture: Source, tile_pools: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lbbic_engine import codec
+
+    used = []
+    for name in ("compress", "decode_progressively"):
+        function = getattr(codec, name)
+
+        def note(*arguments: Any, _function: Any = function, **options: Any) -> Any:
+            used.append(options["executor"])
+            return _function(*arguments, **options)
+
+        monkeypatch.setattr(codec, name, note)
+    coded = answers.ask(requests.Code(picture, 4.0, "cpu"))
+    assert used == 2 * tile_pools
+    assert None not in used
+    assert codec.read_info(coded.point.data).tiles > 3
+    fronts = [report for report in answers.reports if isinstance(report, messages.Front)]
+    assert sum(len(front.rows) for front in fronts) == coded.picture.total
+    decoded = codec.decompress(coded.point.data).pixels
+    assert np.array_equal(coded.picture.picture()[..., 2::-1], decoded)
+
+
+def test_to_cancel_a_picture_ends_the_processes_at_its_tiles(
+    answers: Any, picture: Source, tile_pools: list[Any], qtbot: Any
+) -> None:
+    job = answers.submit(requests.Code(picture, 4.0, "cpu", EncodeOptions(effort="thorough")))
+    qtbot.waitUntil(lambda: bool(tile_pools), timeout=600_000)
+    answers.jobs.cancel(job)
+    assert isinstance(answers.wait(job), Stopped)
+    assert None not in tile_pools
+    assert not multiprocessing.active_children()
+
+
+def test_a_picture_has_no_processes_of_its_own_while_a_batch_has_them_all(
+    tile_pools: list[Any],
+) -> None:
+    workers = Workers()
+    with workers._at_hand(), workers.for_tiles(10**7, 10.0, "cpu") as pool:
+        assert pool is None
+    with workers.for_tiles(10**7, 10.0, "cuda") as pool:
+        assert pool is None
+    with workers.for_tiles(10**7, 10.0, "cpu") as pool:
+        assert pool is not None
+    workers.stop()
 
 
 @pytest.mark.parametrize(
