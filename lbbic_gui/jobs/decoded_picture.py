@@ -27,20 +27,38 @@ def as_image(canvas: Pixels, width: int = 0, height: int = 0) -> QImage:
 
 def halvings(canvas: Pixels) -> tuple[Pixels, ...]:
     """A picture at a half, a quarter… of its size, for views that are smaller than it."""
-    levels: list[Pixels] = []
-    while max(canvas.shape[:2]) > SMALL_PX:
-        height, width = (side // 2 * 2 for side in canvas.shape[:2])
-        sums = canvas[:height:2, :width:2].astype(np.uint16)
-        for down, right in ((0, 1), (1, 0), (1, 1)):
-            sums += canvas[down:height:2, right:width:2]
-        canvas = (sums >> 2).astype(np.uint8)
-        levels.append(canvas)
-    return tuple(levels)
+    height, width = canvas.shape[:2]
+    return _halvings(canvas, _useful_halvings(width, height))
+
+
+def _useful_halvings(width: int, height: int) -> int:
+    """How many there are until a picture is small, or a line."""
+    count = 0
+    while max(width, height) >> count > SMALL_PX and min(width, height) >> count > 1:
+        count += 1
+    return count
+
+
+def _halvings(pixels: Pixels, count: int) -> tuple[Pixels, ...]:
+    levels = [pixels]
+    for _ in range(count):
+        levels.append(_halved(levels[-1]))
+    return tuple(levels[1:])
+
+
+def _halved(pixels: Pixels) -> Pixels:
+    """Pixels (…, H, W, colour) at half their size; an odd row or column is left out."""
+    height, width = (side // 2 * 2 for side in pixels.shape[-3:-1])
+    sums = pixels[..., :height:2, :width:2, :].astype(np.uint16)
+    for down, right in ((0, 1), (1, 0), (1, 1)):
+        sums += pixels[..., down:height:2, right:width:2, :]
+    return (sums >> 2).astype(np.uint8)
 
 
 class DecodedPicture:
     """A picture that is decoded block by block: (rows·B, columns·B, 4), with maps of its blocks.
 
+    ``levels`` are its halvings, kept up to date block by block.
     ``order`` (rows, columns) is the number of a block's front, −1 before it comes; ``bits`` its
     cost; ``context`` (rows, columns, 4) the blocks it was predicted from, −1 for none.
     """
@@ -48,17 +66,20 @@ class DecodedPicture:
     def __init__(self, width: int, height: int, size: int) -> None:
         self.width, self.height, self.size = width, height, size
         self.rows, self.columns = -(-height // size), -(-width // size)
-        # a pixel at a time, four times as fast as a byte at a time
-        (pixel,) = np.array([*UNDECODED, 255], np.uint8).view(np.uint32)
-        pixels = np.full((self.rows * size, self.columns * size, 1), pixel, np.uint32)
-        self.canvas = pixels.view(np.uint8)
+        self.canvas = _undecoded(self.rows * size, self.columns * size)
+        # as long as a block has a pixel
+        count = min(_useful_halvings(width, height), size.bit_length() - 1)
+        sizes = [size >> n for n in range(1, count + 1)]
+        self.levels = tuple(_undecoded(self.rows * each, self.columns * each) for each in sizes)
         self.order = np.full((self.rows, self.columns), -1, np.int32)
         self.bits = np.zeros((self.rows, self.columns), np.float32)
         self.context = np.full((self.rows, self.columns, 4), -1, np.int32)
         self._fronts = 0
         self.done = 0
-        # (row, column, y, x, colour): one block at a time, without copying
-        self._blocks = self.canvas.reshape(self.rows, size, self.columns, size, 4).swapaxes(1, 2)
+        self._blocks = [
+            _by_blocks(canvas, each)
+            for canvas, each in zip((self.canvas, *self.levels), (size, *sizes), strict=True)
+        ]
 
     @property
     def total(self) -> int:
@@ -69,11 +90,13 @@ class DecodedPicture:
         rows: NDArray[np.int64],
         columns: NDArray[np.int64],
         blocks: Pixels,
+        halvings: tuple[Pixels, ...] = (),
         bits: NDArray[np.float32] | None = None,
         context: NDArray[np.int32] | None = None,
     ) -> None:
-        """Put a front in its place; ``blocks`` (n, B, B, 3) red first."""
-        self._blocks[rows, columns, :, :, :3] = blocks[..., ::-1]
+        """Put a front in its place; ``blocks`` (n, B, B, 3) red first, and those of ``halved``."""
+        for canvas, values in zip(self._blocks, (blocks, *halvings), strict=True):
+            canvas[rows, columns, :, :, :3] = values[..., ::-1]
         self.order[rows, columns] = self._fronts
         if bits is not None:
             self.bits[rows, columns] = bits
@@ -82,8 +105,12 @@ class DecodedPicture:
         self._fronts += 1
         self.done += len(rows)
 
+    def halved(self, blocks: Pixels) -> tuple[Pixels, ...]:
+        """Blocks (n, B, B, 3) at a half, a quarter… of their size, as many as there are levels."""
+        return _halvings(blocks, len(self.levels))
+
     def recolour(self, convert: Callable[[Pixels], Pixels]) -> None:
-        """Pass all pixels, red first, through ``convert``."""
+        """Pass all pixels, red first, through ``convert``; not those of levels."""
         self.canvas[..., :3] = convert(self.canvas[..., 2::-1])[..., ::-1]
 
     @property
@@ -98,6 +125,13 @@ class DecodedPicture:
         """A view of the picture, no copy; valid while this object lives."""
         return as_image(self.canvas, self.width, self.height)
 
+    def level_images(self) -> tuple[QImage, ...]:
+        """Views of the picture at a half, a quarter… of its size."""
+        return tuple(
+            as_image(canvas, self.width >> n, self.height >> n)
+            for n, canvas in enumerate(self.levels, start=1)
+        )
+
     def errors(self, original: Pixels) -> NDArray[np.float32]:
         """Mean squared error (rows, columns) of each block, of its part inside the picture."""
         picture, edges = self.picture()[..., 2::-1], np.arange(0, self.width, self.size)
@@ -110,28 +144,25 @@ class DecodedPicture:
             means[row] = np.add.reduceat(columns, edges) / (3 * len(error) * widths)
         return means
 
-    def until(self, front: int) -> DecodingFrame:
-        """A copy that shows the fronts before ``front`` and can be moved to others."""
-        return DecodingFrame(self, front)
+    def cover(self, front: int) -> QImage:
+        """What hides the blocks of that front and of those after it: a pixel a block."""
+        pixels = np.where(self.order >= front, _undecoded_pixel(), np.uint32(0))
+        stride, format_ = pixels.strides[0], QImage.Format.Format_ARGB32_Premultiplied
+        return QImage(pixels.data, self.columns, self.rows, stride, format_).copy()
 
 
-class DecodingFrame:
-    """The state of a decoded picture after some of its fronts; ``image`` is a view of it."""
+def _undecoded(height: int, width: int) -> Pixels:
+    """A canvas on which nothing has been decoded."""
+    # a pixel at a time, four times as fast as a byte at a time
+    return np.full((height, width, 1), _undecoded_pixel(), np.uint32).view(np.uint8)
 
-    def __init__(self, whole: DecodedPicture, front: int) -> None:
-        self._whole = whole
-        self._shown = DecodedPicture(whole.width, whole.height, whole.size)
-        self._front = 0
-        self.image, self.pixels = self._shown.image(), self._shown.picture()
-        self.seek(front)
 
-    def seek(self, front: int) -> None:
-        """Show the fronts before ``front``; only the blocks in between are touched."""
-        low, high = sorted((self._front, front))
-        rows, columns = np.nonzero((self._whole.order >= low) & (self._whole.order < high))
-        shown = self._shown._blocks
-        if front > self._front:
-            shown[rows, columns] = self._whole._blocks[rows, columns]
-        else:
-            shown[rows, columns, :, :, :3] = UNDECODED
-        self._front = front
+def _undecoded_pixel() -> np.uint32:
+    (pixel,) = np.array([*UNDECODED, 255], np.uint8).view(np.uint32)
+    return pixel
+
+
+def _by_blocks(canvas: Pixels, size: int) -> Pixels:
+    """A view of a canvas (row, column, y, x, colour): one block at a time."""
+    height, width, colours = canvas.shape
+    return canvas.reshape(height // size, size, width // size, size, colours).swapaxes(1, 2)

@@ -196,6 +196,7 @@ class Front:
     rows: NDArray[np.int64]
     columns: NDArray[np.int64]
     blocks: Pixels
+    halvings: tuple[Pixels, ...]  # of the blocks
     step: Step
 
 
@@ -284,14 +285,13 @@ class FileContents:
 
 @dataclass(frozen=True)
 class Coded:
-    """A picture that was coded and decoded again, and its halvings.
+    """A picture that was coded and decoded again.
 
     ``errors`` (rows, columns): the blocks' MSE, None where there is no original to compare with.
     """
 
     point: Point
     picture: DecodedPicture = field(repr=False)
-    levels: tuple[Pixels, ...] = field(repr=False)
     errors: NDArray[np.float32] | None = field(repr=False)
     payload_bytes: int
     contents: FileContents

@@ -36,14 +36,24 @@ def paint_loupe(painter: QPainter, canvas: Shown) -> None:
         image = canvas.image(name)
         corner = QPointF(x + GAP + place * (_SIDE + GAP), y + GAP)
         if image is not None:
-            _paint_side(painter, image, pixel, corner, title)
+            cover = canvas.cover if name == "result" else None
+            _paint_side(painter, _around(image, cover, canvas.block_size, pixel), corner, title)
 
 
-def _paint_side(
-    painter: QPainter, image: QImage, pixel: QPoint, corner: QPointF, title: str
-) -> None:
-    side = 2 * REACH + 1
-    part = image.copy(pixel.x() - REACH, pixel.y() - REACH, side, side)
+def _around(image: QImage, cover: QImage | None, block_size: int, pixel: QPoint) -> QImage:
+    """The pixels around one, with what covers their blocks."""
+    left, top, side = pixel.x() - REACH, pixel.y() - REACH, 2 * REACH + 1
+    part = image.copy(left, top, side, side)
+    if cover is not None:
+        painter = QPainter(part)
+        painter.translate(-left, -top)
+        painter.scale(block_size, block_size)
+        painter.drawImage(0, 0, cover)
+        painter.end()
+    return part
+
+
+def _paint_side(painter: QPainter, part: QImage, corner: QPointF, title: str) -> None:
     painter.drawImage(QRectF(corner.x(), corner.y(), _SIDE, _SIDE), part)
     painter.setBrush(Qt.BrushStyle.NoBrush)
     middle = QRectF(corner.x() + REACH * SCALE, corner.y() + REACH * SCALE, SCALE, SCALE)
@@ -53,7 +63,7 @@ def _paint_side(
     font = QFont(painter.font())
     font.setPixelSize(11)
     painter.setFont(font)
-    colour = image.pixelColor(pixel)
+    colour = part.pixelColor(REACH, REACH)
     values = tr("R {}  G {}  B {}").format(colour.red(), colour.green(), colour.blue())
     for line, (words, pen) in enumerate(((title, "#a2a9b3"), (values, "#ffffff"))):
         painter.setPen(QColor(pen))

@@ -6,7 +6,7 @@ Nothing is scaled in advance; Qt scales only the part to be painted.
 from __future__ import annotations
 
 from PySide6.QtCore import QPointF, QRect, QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QLinearGradient, QPainter, QPen
+from PySide6.QtGui import QColor, QFont, QImage, QLinearGradient, QPainter, QPen
 
 from lbbic_gui.jobs.decoded_picture import as_image
 from lbbic_gui.painting import overlays
@@ -36,7 +36,7 @@ def paint(painter: QPainter, canvas: Shown, dirty: QRect) -> None:
         case Mode.FLIP:
             _paint_flip(painter, canvas)
         case Mode.DIFFERENCE:
-            _paint_difference(painter, canvas)
+            _paint_difference(painter, canvas, dirty)
     if canvas.options.badge:
         _paint_badge(painter, canvas)
     if canvas.options.loupe and canvas.cursor_at is not None:
@@ -96,26 +96,32 @@ def _paint_flip(painter: QPainter, canvas: Shown) -> None:
     _paint_label(painter, _label(canvas, name), 12, 12)
 
 
-def _paint_difference(painter: QPainter, canvas: Shown) -> None:
+def _paint_difference(painter: QPainter, canvas: Shown, dirty: QRect) -> None:
     original, result = canvas.original, canvas.result
     if original is None or result is None or original.shape != result.shape:
         _paint_flip(painter, canvas)
         return
     view, height, width = canvas.viewport, *original.shape[:2]
-    first = view.to_picture(QPointF(0, 0))
-    last = view.to_picture(QPointF(canvas.width(), canvas.height()))
-    left, top = (max(0, int(value)) for value in (first.x(), first.y()))
-    right, bottom = min(width, int(last.x()) + 1), min(height, int(last.y()) + 1)
     step = max(1, round(1 / view.zoom))
-    if left >= right or top >= bottom:
-        return
-    part = (slice(top, bottom, step), slice(left, right, step))
+    first, last = (
+        view.to_picture(QPointF(corner)) for corner in (dirty.topLeft(), dirty.bottomRight())
+    )
+    # By whole steps, and one more at each edge, so that parts fit what was painted before.
+    left, top = (step * max(0, int(value / step) - 1) for value in (first.x(), first.y()))
+    right, bottom = (int(value) + 2 * step + 1 for value in (last.x(), last.y()))
+    part = (slice(top, max(0, bottom), step), slice(left, max(0, right), step))
     colours = overlays.difference(original[part], result[part], canvas.options.gain)
     painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, view.zoom < SQUARES_FROM)
-    covered = QRectF(left, top, colours.shape[1] * step, colours.shape[0] * step)
-    painter.drawImage(view.area(covered), as_image(colours))
+    whole = view.area()
+    across, down = whole.width() / width, whole.height() / height
+    rows, columns, _ = colours.shape
+    place = QRectF(left * across, top * down, columns * step * across, rows * step * down)
+    if rows and columns:
+        painter.drawImage(place.translated(whole.topLeft()), as_image(colours))
+    if canvas.cover is not None:
+        _paint_by_blocks(painter, canvas, canvas.cover)
     if canvas.tint is not None:
-        paint_tint(painter, canvas.tint, view.area())
+        paint_tint(painter, canvas.tint, whole)
     _paint_marks(painter, canvas, has_map=False)  # two maps at once are illegible
     _paint_label(painter, tr("Difference × {}").format(canvas.options.gain), 12, 12)
     top_value = f"≥ {255 / canvas.options.gain:.3g}"
@@ -137,6 +143,8 @@ def _paint_picture(painter: QPainter, canvas: Shown, name: str) -> None:
     painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, smooth)
     area = canvas.viewport.area()
     painter.drawImage(area, image)
+    if name == "result" and canvas.cover is not None:
+        _paint_by_blocks(painter, canvas, canvas.cover)
     if canvas.checkerboard is not None:
         painter.drawImage(area, canvas.checkerboard)
     if canvas.tint is not None and not canvas.options.peeking:
@@ -145,21 +153,25 @@ def _paint_picture(painter: QPainter, canvas: Shown, name: str) -> None:
 
 def _paint_marks(painter: QPainter, canvas: Shown, *, has_map: bool = True) -> None:
     """Overlay, grid and pinned block."""
-    options, view = canvas.options, canvas.viewport
+    options = canvas.options
     if options.map is not None and has_map:
-        painter.save()
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, False)
-        painter.setClipRect(view.area(), Qt.ClipOperation.IntersectClip)
-        painter.setOpacity(options.opacity)
-        size = canvas.block_size
-        image = options.map.image
-        covered = QRectF(0, 0, image.width() * size, image.height() * size)
-        painter.drawImage(view.area(covered), image)
-        painter.restore()
+        _paint_by_blocks(painter, canvas, options.map.image, options.opacity)
     if options.overlay is Overlay.GRID:
         _paint_grid(painter, canvas)
     if options.pinned is not None:
         _paint_pinned(painter, canvas, *options.pinned)
+
+
+def _paint_by_blocks(painter: QPainter, canvas: Shown, image: QImage, opacity: float = 1.0) -> None:
+    """Paint an image of one pixel a block over the result."""
+    view, size = canvas.viewport, canvas.block_size
+    painter.save()
+    painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, False)
+    painter.setClipRect(view.area(), Qt.ClipOperation.IntersectClip)
+    painter.setOpacity(opacity)
+    covered = QRectF(0, 0, image.width() * size, image.height() * size)
+    painter.drawImage(view.area(covered), image)
+    painter.restore()
 
 
 def _paint_grid(painter: QPainter, canvas: Shown) -> None:

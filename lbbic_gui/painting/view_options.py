@@ -69,6 +69,7 @@ class Shown(Protocol):
     original: Pixels | None
     result: Pixels | None
     checkerboard: QImage | None
+    cover: QImage | None  # over blocks of the result, a pixel a block
     block_size: int
     cursor_at: QPointF | None
     tint: Tint | None

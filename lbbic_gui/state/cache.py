@@ -36,5 +36,5 @@ class Cache:
             self._coded.popitem(last=False)
 
     def _bytes(self) -> int:
-        pictures = ((coded.picture.canvas, *coded.levels) for coded in self._coded.values())
+        pictures = ((coded.picture.canvas, *coded.picture.levels) for coded in self._coded.values())
         return sum(pixels.nbytes for picture in pictures for pixels in picture)

@@ -13,7 +13,7 @@ from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, QSizeF, Qt, Signal
 from PySide6.QtGui import QImage, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from lbbic_gui.jobs.decoded_picture import DecodedPicture, DecodingFrame, as_image
+from lbbic_gui.jobs.decoded_picture import DecodedPicture, as_image
 from lbbic_gui.jobs.messages import Front, Pixels
 from lbbic_gui.painting import painting
 from lbbic_gui.painting.brush import Tint
@@ -39,6 +39,7 @@ class PictureView(QWidget):
         self.result: Pixels | None = None
         self.block_size = 8
         self.checkerboard: QImage | None = None
+        self.cover: QImage | None = None
         self.cursor_at: QPointF | None = None
         self.tint: Tint | None = None  # of what is painted
         self.brush_width = 0.0  # its outline is drawn around the cursor
@@ -50,7 +51,7 @@ class PictureView(QWidget):
 
     def clear(self) -> None:
         """Show nothing."""
-        self.original = self.result = self._decoded = self.checkerboard = None
+        self.original = self.result = self._decoded = self.checkerboard = self.cover = None
         self._images.clear()
         self._levels.clear()
         self.viewport = replace(self.viewport, picture=QSizeF())
@@ -65,28 +66,27 @@ class PictureView(QWidget):
         self._levels["original"] = tuple(map(as_image, levels))
         self._use_size(QSizeF(canvas.shape[1], canvas.shape[0]))
 
-    def show_result(self, decoded: DecodedPicture, levels: tuple[Pixels, ...] = ()) -> None:
+    def show_result(self, decoded: DecodedPicture) -> None:
         """Put a decoded picture, or one that is being decoded, on the other side."""
-        self._decoded = decoded
+        self._decoded, self.cover = decoded, None
         self.result = decoded.picture()
         if self.options.pinned is not None and decoded.size != self.block_size:
             self.set_options(pinned=_repinned(self.options.pinned, self.block_size, decoded))
         self.block_size = decoded.size
         self._images["result"] = decoded.image()
-        self._levels["result"] = tuple(map(as_image, levels))
+        self._levels["result"] = decoded.level_images()
         self._use_size(QSizeF(decoded.width, decoded.height))
 
-    def show_frame(self, frame: DecodingFrame) -> None:
-        """Show a state of the decoding in place of the result."""
-        self._images["result"], self.result = frame.image, frame.pixels
-        self._levels["result"] = ()
+    def show_cover(self, cover: QImage | None) -> None:
+        """Hide blocks of the result, as ``DecodedPicture.cover`` says."""
+        self.cover = cover
         self.update()
 
     def add_front(self, front: Front) -> None:
         """Put decoded blocks in their place and paint just them."""
         if self._decoded is None:
             return
-        self._decoded.add(front.rows, front.columns, front.blocks)
+        self._decoded.add(front.rows, front.columns, front.blocks, front.halvings)
         size = self._decoded.size
         left, right = int(front.columns.min()), int(front.columns.max()) + 1
         top, bottom = int(front.rows.min()), int(front.rows.max()) + 1

@@ -9,7 +9,6 @@ from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
-from lbbic_gui.jobs.decoded_picture import DecodingFrame
 from lbbic_gui.jobs.messages import (
     CODECS,
     Baseline,
@@ -48,7 +47,6 @@ class Viewer(QWidget):
         self._session, self._tools = session, tools
         self._coded: Coded | None = None
         self._opened: Opened | None = None
-        self._frame: DecodingFrame | None = None
         self.canvas = Canvas()
         self.canvas.setAccessibleDescription(self.tr("Overlay: {}").format(Overlay.NONE.title()))
         self.brush_bar = BrushBar()
@@ -127,7 +125,7 @@ class Viewer(QWidget):
         self.drop.setVisible(visible)
 
     def _on_current(self, row: Row | None) -> None:
-        self._coded = self._opened = self._frame = None
+        self._coded = self._opened = None
         self.first_decode.stop()
         self.canvas.clear()
         self._on_hover(None)
@@ -174,7 +172,7 @@ class Viewer(QWidget):
             self.canvas.add_front(front)
 
     def _on_coded(self, coded: Coded | None) -> None:
-        self._coded, self._frame = coded, None
+        self._coded = coded
         if coded is None:
             return
         if self.first_decode.is_running:
@@ -184,7 +182,7 @@ class Viewer(QWidget):
 
     def _show_result(self, coded: Coded) -> None:
         self.show_original()
-        self.canvas.show_result(coded.picture, coded.levels)
+        self.canvas.show_result(coded.picture)
         self.timeline.show_fronts(coded.picture.front_count)
         self.set_overlay(self.canvas.options.overlay)
         self.pinned.emit(self.canvas.options.pinned, coded)
@@ -232,16 +230,10 @@ class Viewer(QWidget):
         announce(self.canvas, f"{words}: {value}")
 
     def _on_sought(self, front: int) -> None:
-        if self._coded is None:
-            return
-        if front == self._coded.picture.front_count:
-            self._frame = None
-            self.canvas.show_result(self._coded.picture, self._coded.levels)
-            return
-        if self._frame is None:
-            self._frame = self._coded.picture.until(front)
-        self._frame.seek(front)
-        self.canvas.show_frame(self._frame)
+        if self._coded is not None:
+            picture = self._coded.picture
+            is_whole = front == picture.front_count
+            self.canvas.show_cover(None if is_whole else picture.cover(front))
 
     def _on_hover(self, pixel: QPoint | None) -> None:
         if pixel is None:

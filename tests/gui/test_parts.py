@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QPointF, QSizeF
 
-from lbbic_gui.jobs.decoded_picture import DecodedPicture
+from lbbic_gui.jobs.decoded_picture import DecodedPicture, halvings
 from lbbic_gui.jobs.messages import EncodeOptions, Source
 from lbbic_gui.jobs.naming import fill, free_name, is_pattern, output_path
 from lbbic_gui.painting import overlays
@@ -91,19 +91,27 @@ def test_one_to_one_is_in_screen_pixels() -> None:
     assert view.area().width() == 200
 
 
-def test_a_growing_picture_shows_any_state_again() -> None:
-    growing = DecodedPicture(20, 12, 8)
+def test_a_growing_picture_has_its_halvings_and_covers() -> None:
+    growing = DecodedPicture(2001, 12, 8)
     rng = np.random.default_rng(0)
-    for rows, columns in (([0], [0]), ([0], [1]), ([0, 1], [2, 0]), ([1], [1]), ([1], [2])):
-        blocks = rng.integers(0, 256, (len(rows), 8, 8, 3), dtype=np.uint8)
-        growing.add(np.array(rows), np.array(columns), blocks)
-    prefix = growing.until(5)
-    assert np.array_equal(prefix.pixels, growing.picture())
-    prefix.seek(1)
-    assert np.array_equal(prefix.pixels[:8, :8], growing.picture()[:8, :8])
-    assert len(np.unique(prefix.pixels[8:, 8:].reshape(-1, 4), axis=0)) == 1
-    prefix.seek(5)
-    assert np.array_equal(prefix.pixels, growing.picture())
+    for columns in np.array_split(rng.permutation(growing.columns), 5):
+        for row in range(growing.rows):
+            blocks = rng.integers(0, 256, (len(columns), 8, 8, 3), dtype=np.uint8)
+            rows = np.full(len(columns), row)
+            growing.add(rows, columns, blocks, growing.halved(blocks))
+    (expected,) = halvings(growing.picture())
+    assert np.array_equal(growing.levels[0][:6, :1000], expected)
+    for front in (0, 4, growing.front_count):
+        cover = growing.cover(front)
+        for row, column in np.ndindex(growing.order.shape):
+            is_hidden = cover.pixelColor(column, row).alpha() == 255
+            assert is_hidden == (growing.order[row, column] >= front)
+
+
+@pytest.mark.parametrize(("width", "height"), [(65535, 1), (1, 3000), (5000, 3)])
+def test_halvings_of_a_line_are_no_thinner_than_it_can_be(width: int, height: int) -> None:
+    for level in halvings(np.zeros((height, width, 4), np.uint8)):
+        assert 0 not in level.shape
 
 
 def test_the_errors_of_blocks_are_those_inside_the_picture() -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lbbic_gui.jobs import conversion, messages
-from lbbic_gui.jobs.decoded_picture import DecodedPicture, halvings
+from lbbic_gui.jobs.decoded_picture import DecodedPicture
 from lbbic_gui.jobs.messages import Coded, FileVersion, Pixels, Point, Report, Source, Step
 from lbbic_gui.style.text import tr
 
@@ -87,10 +87,11 @@ def decode(
             checkerboard = conversion.checkerboard(container.alpha) if original is None else None
             shown = DecodedPicture(info.width, info.height, size)
             report(messages.DecodingStarted(shown, checkerboard, len(data)))
-        picture.add(front.rows, front.columns, front.blocks, front.bits, front.context)
-        step = Step(tr("Decoding"), picture.done, picture.total, begin, MEASURING)
         blocks = colours.on_screen(front.blocks)
-        report(messages.Front(front.rows, front.columns, blocks, step))
+        halvings = picture.halved(blocks)
+        picture.add(front.rows, front.columns, front.blocks, halvings, front.bits, front.context)
+        step = Step(tr("Decoding"), picture.done, picture.total, begin, MEASURING)
+        report(messages.Front(front.rows, front.columns, blocks, halvings, step))
     if picture is None:
         raise UnrecoverableDataError("Nothing is left", "No block of this file can be decoded.")
     report(Step(tr("Measuring"), begin=MEASURING))
@@ -101,11 +102,10 @@ def decode(
         container, missing_blocks=picture.total - picture.done, blocks=picture.total
     )
     notices = (*(notice.text for notice in lost), *colours.notices)
-    levels = halvings(picture.picture())
     contents = messages.FileContents(
         info.version, info.weights, tuple(info.metadata_bytes.items()), info.has_alpha, info.exact
     )
-    return Coded(point, picture, levels, errors, info.payload_bytes, contents, notices)
+    return Coded(point, picture, errors, info.payload_bytes, contents, notices)
 
 
 def measure(

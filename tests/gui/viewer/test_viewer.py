@@ -8,9 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QPoint, QPointF, QRect, QSize, Qt
+from PySide6.QtGui import QColor
 
 from lbbic_engine import load_picture
+from lbbic_gui.jobs import decoded_picture
+from lbbic_gui.jobs.decoded_picture import UNDECODED, halvings
+from lbbic_gui.painting import overlays, painting
 from lbbic_gui.painting.overlays import Overlay
 from lbbic_gui.painting.view_options import Mode
 from lbbic_gui.state.row import State
@@ -107,16 +111,28 @@ def test_the_timeline_scrubs_what_was_decoded(user: Any, draw: Draw) -> None:
     user.drop(draw("a.png", 92, 60))
     coded = user.wait_for_result()
     timeline, canvas = user.window.viewer.timeline, user.window.viewer.canvas
+    order, size = coded.picture.order, coded.picture.size
+    canvas.set_mode(Mode.FLIP)
+
+    def hidden() -> Any:
+        """Whether each block has the colour of those that are still to come."""
+        image, ratio = canvas.grab().toImage(), canvas.devicePixelRatioF()
+        colour = QColor(*reversed(UNDECODED))
+        middles = [
+            canvas.viewport.to_view(QPointF(size * column + 2, size * row + 2)) * ratio
+            for row, column in np.ndindex(order.shape)
+        ]
+        found = [image.pixelColor(point.toPoint()) == colour for point in middles]
+        return np.reshape(found, order.shape)
+
     user.press(Qt.Key.Key_Home, widget=timeline.slider)
-    assert (canvas.result[..., :3] == canvas.result[0, 0, :3]).all()
+    assert hidden().all()
     user.press(Qt.Key.Key_Right, widget=timeline.slider)
-    size, (first,) = coded.picture.size, np.argwhere(coded.picture.order == 0)
-    place = tuple(slice(at * size, (at + 1) * size) for at in first)
-    assert np.array_equal(canvas.result[place], coded.picture.canvas[place])
+    assert np.array_equal(hidden(), order > 0)
     timeline.slider.setValue(7)
-    assert np.array_equal(canvas.result, coded.picture.until(7).pixels)
+    assert np.array_equal(hidden(), order >= 7)
     user.press(Qt.Key.Key_End, widget=timeline.slider)
-    assert np.array_equal(canvas.result, coded.picture.picture())
+    assert not hidden().any()
     timeline.speed.setCurrentIndex(5)
     user.press(Qt.Key.Key_P)
     user.wait(lambda: timeline.slider.value() == timeline.slider.maximum())
@@ -130,6 +146,58 @@ def test_the_timeline_scrubs_what_was_decoded(user: Any, draw: Draw) -> None:
     user.wait(lambda: shown[-1:] == [timeline.slider.maximum()])
     assert shown[0] == 0
     assert len(shown) <= 1 + STILLS
+
+
+def test_a_large_picture_is_painted_from_its_halvings_at_any_time(
+    user: Any, draw: Draw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only a picture as large as the view is touched: while it is decoded, scrubbed and there."""
+    monkeypatch.setattr(decoded_picture, "SMALL_PX", 32)
+    canvas, timeline = user.window.viewer.canvas, user.window.viewer.timeline
+    sizes: list[Any] = []
+    paint = painting.paint
+
+    def note(painter: Any, shown: Any, dirty: Any) -> None:
+        if shown.result is not None:
+            shown.viewport = shown.viewport.zoomed(1 / 8)
+            sizes.append(shown.scaled_image("result").size())
+        paint(painter, shown, dirty)
+
+    monkeypatch.setattr(painting, "paint", note)
+    user.drop(draw("a.png", 173, 121))
+    coded = user.wait_for_result()
+    user.wait(lambda: not user.window.viewer.first_decode.is_running)
+    timeline.slider.setValue(3)
+    canvas.grab()
+    assert set(sizes) == {QSize(173 // 8, 121 // 8)}
+    whole = coded.picture.picture()
+    for level, expected in zip(coded.picture.levels, halvings(whole), strict=True):
+        height, width, _ = expected.shape
+        assert np.array_equal(level[:height, :width], expected)
+    assert np.shares_memory(canvas.result, whole)  # nothing of it was copied to be scrubbed
+
+
+def test_of_the_difference_only_what_is_to_be_painted_is_worked_out(
+    user: Any, draw: Draw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user.drop(draw("a.png", 400, 300))
+    user.wait_for_result()
+    canvas, counts = user.window.viewer.canvas, []
+    canvas.set_mode(Mode.DIFFERENCE)
+    canvas.zoom_to(1.0)
+    whole = canvas.grab().toImage()
+    work_out = overlays.difference
+
+    def note(original: Any, result: Any, gain: int) -> Any:
+        counts.append(original.shape[0] * original.shape[1])
+        return work_out(original, result, gain)
+
+    monkeypatch.setattr(overlays, "difference", note)
+    middle = canvas.rect().center()
+    part = QRect(middle, QSize(40, 30))
+    image = canvas.grab(part).toImage()
+    assert counts == [pytest.approx(40 * 30, rel=0.3)]
+    assert image == whole.copy(part)
 
 
 def test_a_click_pins_a_block_and_tells_its_cost(user: Any, draw: Draw) -> None:
