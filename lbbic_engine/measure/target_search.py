@@ -23,7 +23,7 @@ from lbbic_engine.networks import weights as weights_files
 
 if TYPE_CHECKING:
     from lbbic_engine.codec import QualityMap
-    from lbbic_engine.coding.results import Compressed, Progress
+    from lbbic_engine.coding.results import Compressed, ReportProgress
     from lbbic_engine.pictures.picture import Picture
 
 QUALITIES = tuple(step / 8 for step in range(8, 65))
@@ -53,7 +53,7 @@ def search_quality(
     quality_map: QualityMap | None = None,
     tune: str = TUNES[0],
     executor: Executor | None = None,
-    progress: Callable[[Progress], None] | None = None,
+    progress: ReportProgress | None = None,
     attempting: Callable[[int, int], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> tuple[float, Compressed]:

@@ -6,6 +6,7 @@ views of the picture alone.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -158,8 +159,7 @@ def _undecoded(height: int, width: int) -> Pixels:
 
 
 def _undecoded_pixel() -> np.uint32:
-    (pixel,) = np.array([*UNDECODED, 255], np.uint8).view(np.uint32)
-    return pixel
+    return np.uint32(int.from_bytes((*UNDECODED, 255), sys.byteorder))
 
 
 def _by_blocks(canvas: Pixels, size: int) -> Pixels:

@@ -1,6 +1,6 @@
 """How the canvas is painted: pictures, overlays, marks and words. Decides nothing.
 
-Nothing is scaled in advance; Qt scales only the part to be painted.
+Qt scales only what is to be painted, from the smallest halving that has enough pixels.
 """
 
 from __future__ import annotations
