@@ -56,7 +56,7 @@ def top_levels(modules: set[str]) -> set[str]:
     return {module.partition(".")[0] for module in modules}
 
 
-def test_the_reader_of_imports_sees_every_form() -> None:
+def test_every_form_of_import_is_detected() -> None:
     source = """
 import torch.nn
 from lbbic_engine import errors, compress
@@ -78,7 +78,7 @@ def lazily():
 
 
 @pytest.mark.parametrize("module", sorted(SOURCES))
-def test_nothing_crosses_between_packages_but_by_the_rule(module: str) -> None:
+def test_packages_import_only_what_the_rules_allow(module: str) -> None:
     own = module.partition(".")[0]
     allowed = {own}
     if own == "training" or module.startswith("lbbic_gui.jobs."):
@@ -90,7 +90,7 @@ def test_nothing_crosses_between_packages_but_by_the_rule(module: str) -> None:
 @pytest.mark.parametrize(
     "module", sorted(name for name in SOURCES if not name.startswith("lbbic_gui"))
 )
-def test_qt_is_known_to_the_gui_alone(module: str) -> None:
+def test_only_the_gui_imports_qt(module: str) -> None:
     assert not top_levels(imports_of(module)) & QT
 
 
@@ -102,7 +102,7 @@ def room_of(module: str) -> str:
 
 
 @pytest.mark.parametrize("module", sorted(name for name in SOURCES if name.count(".")))
-def test_a_module_imports_its_own_room_and_those_below(module: str) -> None:
+def test_a_module_imports_only_its_own_room_and_those_below(module: str) -> None:
     package = module.partition(".")[0]
     if package not in ROOMS:
         return
@@ -113,7 +113,7 @@ def test_a_module_imports_its_own_room_and_those_below(module: str) -> None:
 
 
 @pytest.mark.parametrize("package", ROOMS)
-def test_no_room_holds_too_much(package: str) -> None:
+def test_no_room_has_too_many_modules(package: str) -> None:
     folders = [path.parent for name, path in SOURCES.items() if name.startswith(f"{package}.")]
     counts = {folder: folders.count(folder) for folder in folders}
     assert {str(folder): n for folder, n in counts.items() if n > MAX_MODULES + 1} == {}
@@ -124,7 +124,7 @@ def test_the_errors_import_nothing() -> None:
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_no_imports_go_in_a_circle(package: str) -> None:
+def test_there_are_no_circular_imports(package: str) -> None:
     edges = {
         module: {name for name in imports_of(module) if name in SOURCES and name != module}
         for module in SOURCES
@@ -137,7 +137,7 @@ def test_no_imports_go_in_a_circle(package: str) -> None:
 
 
 @pytest.mark.parametrize("module", ["lbbic_engine", "lbbic_engine.cli"])
-def test_importing_the_face_or_the_command_line_brings_in_neither_torch_nor_qt(
+def test_importing_the_package_or_the_command_line_imports_neither_torch_nor_qt(
     module: str,
 ) -> None:
     if module in SOURCES:

@@ -34,14 +34,14 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @needs_dpkg
-def test_both_programs_are_on_the_path(unpacked: Path) -> None:
+def test_the_package_puts_both_programs_on_the_path(unpacked: Path) -> None:
     for name in ("lbbic", "lbbic-gui"):
         done = subprocess.run([unpacked / "usr/bin" / name], capture_output=True, text=True)
         assert done.stdout.strip() == str(unpacked / "usr/lib/lbbic" / name)
 
 
 @needs_dpkg
-def test_desktops_find_entry_icon_type_thumbnailer_and_menu(unpacked: Path) -> None:
+def test_the_package_installs_entry_icon_type_thumbnailer_and_menu(unpacked: Path) -> None:
     share = unpacked / "usr" / "share"
     for name in (
         "applications/lbbic.desktop",
@@ -59,7 +59,7 @@ def test_desktops_find_entry_icon_type_thumbnailer_and_menu(unpacked: Path) -> N
 
 
 @needs_dpkg
-def test_man_pages_and_completion_know_every_command(unpacked: Path) -> None:
+def test_man_pages_and_completion_cover_every_command(unpacked: Path) -> None:
     share = unpacked / "usr" / "share"
     page = gzip.decompress((share / "man/man1/lbbic.1.gz").read_bytes()).decode()
     bash = (share / "bash-completion/completions/lbbic").read_text("utf-8")

@@ -63,7 +63,7 @@ def build(kind: str, source: Path, made: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_only_the_two_packages_land_in_site_packages(installed: Path) -> None:
+def test_the_wheel_installs_only_the_two_packages(installed: Path) -> None:
     names = {path.name for path in installed.iterdir()}
     (record,) = {name for name in names if name.endswith(".dist-info")}
     assert names == {"lbbic_engine", "lbbic_gui", record}
@@ -85,9 +85,7 @@ def test_qt_and_matplotlib_are_extras(installed: Path) -> None:
         assert [line for line in lines if f'extra == "{extra}"' in line] == lines != []
 
 
-def test_the_installed_codec_finds_its_models_and_wants_no_qt(
-    installed: Path, tmp_path: Path
-) -> None:
+def test_the_installed_codec_finds_its_models_without_qt(installed: Path, tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(installed)}
     done = subprocess.run(
         [sys.executable, "-c", USE],
@@ -104,7 +102,7 @@ def test_the_installed_codec_finds_its_models_and_wants_no_qt(
     assert imported == "[]"
 
 
-def test_the_window_says_which_extra_it_needs(installed: Path, tmp_path: Path) -> None:
+def test_the_window_names_the_extra_it_needs(installed: Path, tmp_path: Path) -> None:
     script = (
         "import sys; sys.modules['PySide6'] = None\n"
         "from lbbic_gui.app import main; sys.exit(main([]))"

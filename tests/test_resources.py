@@ -16,7 +16,7 @@ def test_the_samples_are_rgb_photographs_with_attribution() -> None:
             assert min(image.size) >= 300
 
 
-def test_the_icon_comes_in_every_size_and_format() -> None:
+def test_the_icon_has_every_size_and_format() -> None:
     sizes = set()
     for file in resources.icon_files():
         with file.open("rb") as stream, Image.open(stream) as image:

@@ -147,7 +147,7 @@ def test_links_lead_to_files_and_headings(page: Path) -> None:
 
 
 @every_page
-def test_the_make_targets_that_are_named_exist(page: Path) -> None:
+def test_named_make_targets_exist(page: Path) -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z-]+):", makefile, re.M))
     named = re.findall(r"(?:`|^    )make ([a-z-]+)", page.read_text(encoding="utf-8"), re.M)
@@ -155,7 +155,7 @@ def test_the_make_targets_that_are_named_exist(page: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "docs/architecture.md"])
-def test_the_modules_that_are_named_exist(name: str) -> None:
+def test_named_modules_exist(name: str) -> None:
     folders = ("docs", "lbbic_engine", "lbbic_gui", "tests", "training")
     modules = [
         f"/{path.as_posix()}" for folder in folders for path in (ROOT / folder).rglob("*.py")
@@ -170,7 +170,7 @@ def test_the_page_of_the_format_is_the_docstring() -> None:
     assert current == script["page"](), "run `make docs`"
 
 
-def test_the_figure_of_the_architecture_is_that_of_the_code(
+def test_the_figure_of_the_architecture_matches_the_code(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.syspath_prepend(ROOT / "docs" / "make")  # where it imports from
@@ -179,14 +179,14 @@ def test_the_figure_of_the_architecture_is_that_of_the_code(
     assert current == script["drawing"](), "run `make docs`"
 
 
-def test_the_animation_is_small_enough_to_be_loaded() -> None:
+def test_the_animation_is_below_3_mb() -> None:
     path = ROOT / "docs" / "decoding.webp"
     assert path.stat().st_size < 3e6
     with Image.open(path) as picture:
         assert picture.n_frames > 20
 
 
-def test_the_version_stands_in_one_place() -> None:
+def test_the_version_is_defined_in_one_place() -> None:
     version = re.search(
         r'^version = "(.+?)"', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.M
     )

@@ -65,7 +65,7 @@ def test_any_picture_decodes_to_the_encoders_reconstruction(
     assert np.array_equal(decompress(compressed.data).pixels, compressed.reconstruction)
 
 
-def test_fronts_put_together_are_the_picture(photograph: NDArray[np.uint8]) -> None:
+def test_fronts_add_up_to_the_picture(photograph: NDArray[np.uint8]) -> None:
     compressed = compress(picture_of(photograph), 5)
     height, width, _ = photograph.shape
     rows, columns = -(-height // 8), -(-width // 8)
@@ -75,7 +75,7 @@ def test_fronts_put_together_are_the_picture(photograph: NDArray[np.uint8]) -> N
     assert np.array_equal(merge_blocks(blocks, height, width, 8), compressed.reconstruction)
 
 
-def test_fronts_tell_the_context_of_their_blocks_within_a_tile(
+def test_fronts_have_the_context_of_their_blocks(
     photograph: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tiles, "TILE_PIXELS", 2500)
@@ -95,7 +95,7 @@ def test_fronts_tell_the_context_of_their_blocks_within_a_tile(
     assert count > 2 * len(done)
 
 
-def test_the_bits_of_all_blocks_are_the_payload(photograph: NDArray[np.uint8]) -> None:
+def test_bits_of_blocks_add_up_to_the_payload(photograph: NDArray[np.uint8]) -> None:
     data = compress(picture_of(photograph), 6).data
     total = sum(front.bits.sum() for front in decode_progressively(data)) / 8
     assert total == pytest.approx(read_info(data).payload_bytes, rel=0.01)
@@ -118,7 +118,7 @@ def test_a_grey_picture_stays_grey(photograph: NDArray[np.uint8]) -> None:
     assert (decoded.pixels == decoded.pixels[..., :1]).all()
 
 
-def test_alpha_and_metadata_come_back(photograph: NDArray[np.uint8]) -> None:
+def test_alpha_and_metadata_round_trip(photograph: NDArray[np.uint8]) -> None:
     alpha = np.arange(photograph[..., 0].size).astype(np.uint8).reshape(photograph.shape[:2])
     source = picture_of(photograph, alpha=alpha, icc=b"profile", exif=b"exif", xmp=b"<x/>")
     decoded = decompress(compress(source).data)
@@ -136,7 +136,7 @@ def test_tiles_cover_the_picture(
     assert np.array_equal(decompress(compressed.data).pixels, compressed.reconstruction)
 
 
-def test_a_region_is_decoded_from_its_tiles_alone(
+def test_a_region_is_decoded_from_its_own_tiles_only(
     photograph: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tiles, "TILE_PIXELS", 2500)
@@ -154,7 +154,7 @@ def test_a_region_is_decoded_from_its_tiles_alone(
         decompress_region(data, 90, 0, 99, 8)
 
 
-def test_a_batch_gives_the_same_files_as_one_by_one(photograph: NDArray[np.uint8]) -> None:
+def test_a_batch_writes_the_same_files_as_single_calls(photograph: NDArray[np.uint8]) -> None:
     pictures = [picture_of(photograph), picture_of(photograph[:24, :40]), picture_of(photograph)]
     batch = compress_batch(pictures, 5)
     for one, picture in zip(batch, pictures, strict=True):
@@ -167,7 +167,7 @@ def test_a_batch_gives_the_same_files_as_one_by_one(photograph: NDArray[np.uint8
 
 
 @pytest.mark.parametrize("limit", [1, 10**6])
-def test_tiles_decode_alike_one_by_one_and_together(
+def test_tiles_decode_identically_alone_and_together(
     photograph: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch, limit: int
 ) -> None:
     monkeypatch.setattr(tiles, "TILE_PIXELS", 1500)
@@ -199,7 +199,7 @@ def shown(data: bytes, reconstruction: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return np.asarray(same)
 
 
-def test_a_file_cut_anywhere_shows_every_front_that_has_arrived(
+def test_a_truncated_file_shows_every_complete_front(
     photograph: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(chunks, "PAGE_BYTES", 64)
@@ -215,7 +215,7 @@ def test_a_file_cut_anywhere_shows_every_front_that_has_arrived(
         assert blocks >= 0.9 * sizes[ends + 8 < whole_pages][-1:].sum()
 
 
-def test_damage_ends_its_tile_alone(
+def test_damage_affects_only_its_own_tile(
     photograph: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tiles, "TILE_PIXELS", 2500)
@@ -240,7 +240,7 @@ def test_damage_ends_its_tile_alone(
         (1, "XMP, data of an unknown kind"),  # its length
     ],
 )
-def test_what_damage_takes_besides_blocks_is_said(
+def test_notices_name_what_damage_affects_besides_blocks(
     photograph: NDArray[np.uint8], place: int, words: str
 ) -> None:
     source = picture_of(photograph, icc=b"profile", xmp=b"<x/>")
@@ -252,7 +252,7 @@ def test_what_damage_takes_besides_blocks_is_said(
     assert decoded.notices == (Notice(NoticeKind.INCOMPLETE, text),)
 
 
-def test_data_beyond_what_a_picture_needs_is_said(
+def test_surplus_data_causes_a_notice(
     photograph: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tiles, "TILE_PIXELS", 2500)
@@ -269,7 +269,7 @@ def test_data_beyond_what_a_picture_needs_is_said(
         assert "data of an unknown kind" in decoded.notices[0].text
 
 
-def test_a_picture_that_is_not_the_encoders_is_reported(photograph: NDArray[np.uint8]) -> None:
+def test_a_checksum_mismatch_is_reported(photograph: NDArray[np.uint8]) -> None:
     container = parse_container(compress(picture_of(photograph)).data)
     data = pack_container(replace(container, pixels_crc=container.pixels_crc ^ 1))
     with pytest.raises(CorruptDataError, match="Checksum"):
@@ -326,7 +326,7 @@ def test_cancelling_stops_at_the_next_front(photograph: NDArray[np.uint8]) -> No
     assert len(asked) == 3
 
 
-def test_what_is_sent_stays_the_picture_while_its_reconstruction_is_made(
+def test_encoding_does_not_overwrite_its_input_blocks(
     photograph: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]] = []

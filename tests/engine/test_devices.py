@@ -70,7 +70,7 @@ def test_lack_of_memory_is_reported_with_advice(
     assert caught.value.__cause__ is failure
 
 
-def test_memory_that_torch_cannot_have_is_recognised() -> None:
+def test_torchs_out_of_memory_errors_are_recognised() -> None:
     with pytest.raises(LbbicError, match="Out of memory"), device_failures():
         torch.empty(1 << 60, dtype=torch.uint8)
     with pytest.raises(LbbicError, match="Out of memory"), device_failures():
@@ -85,12 +85,12 @@ def test_a_failing_gpu_is_reported_in_one_line() -> None:
     assert caught.value.detail == "CUDA error: an illegal instruction; use the CPU."
 
 
-def test_mistakes_of_the_program_are_left_as_they_are() -> None:
+def test_programming_errors_are_not_translated() -> None:
     with pytest.raises(RuntimeError, match="shape"), device_failures():
         raise RuntimeError("the shape is wrong")
 
 
-def test_auto_takes_the_faster() -> None:
+def test_auto_selects_the_faster_device() -> None:
     assert choose_device("cpu") == choose_device("auto") == "cpu"
 
 
@@ -105,7 +105,7 @@ def three_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("three_threads")
-def test_coding_uses_one_thread_and_its_caller_keeps_the_others(
+def test_coding_uses_one_thread_without_changing_the_callers(
     data: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inside: set[int] = set()
@@ -123,7 +123,7 @@ def test_coding_uses_one_thread_and_its_caller_keeps_the_others(
 
 
 @pytest.mark.usefixtures("three_threads")
-def test_calls_at_the_same_time_agree_and_change_nothing_of_their_host(
+def test_concurrent_calls_agree_and_do_not_change_the_host(
     data: bytes, photograph: NDArray[np.uint8], tmp_path: Path
 ) -> None:
     def compress() -> bytes:
@@ -163,7 +163,7 @@ def test_calls_at_the_same_time_agree_and_change_nothing_of_their_host(
     assert of_the_host() == before
 
 
-def test_importing_the_engine_leaves_the_environment_as_it_is() -> None:
+def test_importing_the_engine_does_not_change_the_environment() -> None:
     code = "import os; before = dict(os.environ); import lbbic_engine; lbbic_engine.compress; "
     code += "assert before == dict(os.environ)"
     environment = {name: value for name, value in os.environ.items() if name != "GOMP_SPINCOUNT"}
@@ -208,7 +208,7 @@ if __name__ == "__main__":
         ("coded", ["fork Forked", "spawn 24"]),
     ],
 )
-def test_a_forked_process_codes_or_says_why_not(
+def test_a_forked_process_codes_or_reports_an_error(
     parent: str, answers: list[str], tiny_weights: Path, tmp_path: Path
 ) -> None:
     script = tmp_path / "server.py"
@@ -225,7 +225,7 @@ def test_a_forked_process_codes_or_says_why_not(
     assert done.stdout.splitlines() == answers
 
 
-def test_steps_are_taken_in_a_thread_of_ours_and_handed_over_together(
+def test_steps_run_in_a_separate_thread_and_are_handed_over_in_groups(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(devices, "_HAND_OVER_SECONDS", 60.0)
@@ -244,7 +244,7 @@ def test_steps_are_taken_in_a_thread_of_ours_and_handed_over_together(
     assert len(hand_overs) == 1
 
 
-def test_steps_before_a_failure_are_handed_over() -> None:
+def test_steps_before_a_failure_are_still_handed_over() -> None:
     def steps() -> Iterator[int]:
         yield from range(3)
         raise CorruptDataError("The file is damaged")

@@ -28,7 +28,7 @@ def test_imageio_writes_and_reads_files_and_bytes(tmp_path: Path) -> None:
     assert (iio.imread(data, extension=".lbb") == pixels).all()
 
 
-def test_no_picture_needs_a_path(tmp_path: Path) -> None:
+def test_pictures_can_be_read_and_written_without_paths(tmp_path: Path) -> None:
     memory = fsspec.filesystem("memory")
     with memory.open("/a.png", "wb") as file:
         iio.imwrite(file, PIXELS, extension=".png")
@@ -44,7 +44,7 @@ def test_no_picture_needs_a_path(tmp_path: Path) -> None:
         assert (load_picture(file).pixels == decoded.pixels).all()
 
 
-def test_the_name_of_an_open_file_says_its_format(tmp_path: Path) -> None:
+def test_the_name_of_an_open_file_determines_the_format(tmp_path: Path) -> None:
     from lbbic_engine import Picture
 
     with (tmp_path / "a.webp").open("wb") as file:

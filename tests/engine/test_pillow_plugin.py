@@ -88,7 +88,7 @@ def codec(monkeypatch: pytest.MonkeyPatch) -> StubCodec:
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
-def test_what_is_saved_is_opened_again(tmp_path: Path, mode: str) -> None:
+def test_saved_pictures_can_be_opened(tmp_path: Path, mode: str) -> None:
     shape = (5, 7) if mode == "L" else (5, 7, len(mode))
     image = Image.fromarray(np.random.default_rng(1).integers(0, 256, shape, np.uint8))
     metadata = METADATA | {"icc_profile": as_icc(SRGB, grey=mode.startswith("L"))}
@@ -115,12 +115,12 @@ def test_opening_does_not_decode_and_loading_decodes_once(tmp_path: Path, codec:
     assert codec.calls == [("decompress", False)]
 
 
-def test_the_quality_is_4_unless_told(codec: StubCodec) -> None:
+def test_the_default_quality_is_4(codec: StubCodec) -> None:
     Image.new("L", (3, 2)).save(io.BytesIO(), FORMAT)
     assert codec.calls == [("compress", 4.0, "auto", "fast", "psnr", True)]
 
 
-def test_how_a_picture_is_coded_can_be_chosen(codec: StubCodec) -> None:
+def test_options_of_the_encoder_can_be_chosen(codec: StubCodec) -> None:
     chosen = {"effort": "thorough", "tune": "visual", "exact": False}
     Image.new("L", (3, 2)).save(io.BytesIO(), FORMAT, quality=5, **chosen)
     assert codec.calls == [("compress", 5, "auto", "thorough", "visual", False)]
@@ -135,12 +135,12 @@ def test_metadata_may_be_replaced_when_saving() -> None:
     assert image.info == METADATA
 
 
-def test_what_saving_changes_is_said_in_a_warning() -> None:
+def test_warnings_name_what_saving_changes() -> None:
     with pytest.warns(UserWarning, match="CMYK"):
         Image.new("CMYK", (3, 2)).save(io.BytesIO(), FORMAT)
 
 
-def test_what_cannot_be_saved_is_an_oserror(tmp_path: Path) -> None:
+def test_pictures_that_cannot_be_saved_raise_oserror(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="floating-point"):
         Image.new("F", (3, 2)).save(tmp_path / "picture.lbb")
     assert list(tmp_path.iterdir()) == []
@@ -152,7 +152,7 @@ def stored() -> bytes:
     return file.getvalue()
 
 
-def test_other_files_are_not_ours() -> None:
+def test_files_of_other_formats_are_refused() -> None:
     with pytest.raises(UnidentifiedImageError):
         Image.open(io.BytesIO(b"something else"), formats=[FORMAT])
     with pytest.raises(SyntaxError):
@@ -168,12 +168,12 @@ def test_other_files_are_not_ours() -> None:
         lambda data: data[:8] + b"\x02" + data[9:],
     ],
 )
-def test_damaged_and_newer_files_are_an_oserror(damage: Callable[[bytes], bytes]) -> None:
+def test_damaged_and_newer_files_raise_oserror(damage: Callable[[bytes], bytes]) -> None:
     with pytest.raises(OSError, match="file"):
         Image.open(io.BytesIO(damage(stored())))
 
 
-def test_a_failure_of_the_codec_is_an_oserror(
+def test_a_failure_of_the_codec_raises_oserror(
     codec: StubCodec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object, **__: object) -> None:
@@ -185,7 +185,7 @@ def test_a_failure_of_the_codec_is_an_oserror(
         image.load()
 
 
-def test_a_cut_off_file_opens_if_pillow_is_told_so(
+def test_a_truncated_file_opens_if_pillow_allows_it(
     codec: StubCodec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = stored()[:-1]
@@ -196,7 +196,7 @@ def test_a_cut_off_file_opens_if_pillow_is_told_so(
     assert codec.calls[-1] == ("decompress", True)
 
 
-def test_registering_twice_does_no_harm() -> None:
+def test_registering_twice_is_harmless() -> None:
     register()
     assert Image.ID.count(FORMAT) == 1
 
@@ -223,7 +223,7 @@ def test_a_bad_option_is_refused_before_any_work(
 
 
 @pytest.mark.parametrize("key", ["icc_profile", "exif", "xmp"])
-def test_none_takes_metadata_away_without_a_warning(key: str) -> None:
+def test_none_removes_metadata_without_a_warning(key: str) -> None:
     image = Image.new("RGB", (3, 2))
     image.info.update(METADATA)
     file = io.BytesIO()

@@ -40,7 +40,7 @@ def coded(tiny_weights: object) -> tuple[Picture, bytes]:
         return whole, codec.compress(whole, 8).data
 
 
-def test_a_preview_takes_less_than_a_hundredth_and_changes_nothing_else(
+def test_a_preview_takes_less_than_1_percent_and_changes_nothing_else(
     coded: tuple[Picture, bytes],
 ) -> None:
     whole, data = coded
@@ -54,7 +54,7 @@ def test_a_preview_takes_less_than_a_hundredth_and_changes_nothing_else(
 
 
 @pytest.mark.usefixtures("no_decoding")
-def test_a_thumbnail_comes_from_the_preview(coded: tuple[Picture, bytes]) -> None:
+def test_the_thumbnail_is_made_from_the_preview(coded: tuple[Picture, bytes]) -> None:
     whole, data = coded
     image = thumbnail(add_preview(data, whole), 128)
     assert image.size in ((128, 85), (128, 86))
@@ -67,7 +67,7 @@ def test_a_preview_that_would_exceed_the_target_is_left_out(coded: tuple[Picture
     assert add_preview(data, whole, max_bytes=len(data) + 50) == data
 
 
-def test_a_preview_as_large_as_a_picture_is_not_read() -> None:
+def test_previews_as_large_as_a_picture_are_ignored() -> None:
     """It would take memory that the file's bytes do not pay for."""
     data = codec.compress(picture(24, 24), 2).data
     file = io.BytesIO()
@@ -77,7 +77,7 @@ def test_a_preview_as_large_as_a_picture_is_not_read() -> None:
     assert abs(red - green) < 60
 
 
-def test_a_small_file_has_no_room_for_a_preview() -> None:
+def test_small_files_get_no_preview() -> None:
     small = picture(40, 24)
     data = codec.compress(small, 2).data
     assert add_preview(data, small) == data
@@ -97,7 +97,7 @@ def with_exif_thumbnail(data: bytes, size: tuple[int, int]) -> bytes:
 
 
 @pytest.mark.usefixtures("no_decoding")
-def test_a_cameras_thumbnail_is_taken_where_there_is_no_preview(
+def test_the_exif_thumbnail_is_used_without_a_preview(
     coded: tuple[Picture, bytes],
 ) -> None:
     image = thumbnail(with_exif_thumbnail(coded[1], (150, 100)), 128)
@@ -105,7 +105,7 @@ def test_a_cameras_thumbnail_is_taken_where_there_is_no_preview(
     assert image.getpixel((5, 5))[0] > 200
 
 
-def test_a_thumbnail_with_bars_is_not_taken(coded: tuple[Picture, bytes]) -> None:
+def test_an_exif_thumbnail_with_bars_is_not_used(coded: tuple[Picture, bytes]) -> None:
     image = thumbnail(with_exif_thumbnail(coded[1], (160, 120)), 128)
     assert image.size == (128, 85)
     assert len(np.unique(np.asarray(image))) > 100

@@ -49,7 +49,7 @@ def test_the_command_line_is_in_the_bundle(read_only: Path, tmp_path: Path) -> N
     assert run(lbbic, "--version", cwd=tmp_path).strip() != "lbbic (not installed)"
 
 
-def test_the_bundle_reads_heic_in_a_process_of_its_own(read_only: Path, tmp_path: Path) -> None:
+def test_the_bundle_reads_heic_in_a_separate_process(read_only: Path, tmp_path: Path) -> None:
     extra = ROOT / "tests" / "engine" / "pictures" / "extra"
     shutil.copy(extra / "turned.heic", tmp_path)
     run(read_only / "lbbic", "compress", "turned.heic", "-q", "2", cwd=tmp_path)
@@ -74,7 +74,7 @@ def test_the_command_line_of_the_bundle_measures_codecs(read_only: Path, tmp_pat
     assert (tmp_path / "bench" / "index.html").is_file()
 
 
-def test_the_bundle_is_small_and_holds_nothing_foreign(bundle: Path) -> None:
+def test_the_bundle_is_small_and_contains_nothing_foreign(bundle: Path) -> None:
     on_disk = sum(path.lstat().st_blocks * 512 for path in bundle.rglob("*"))
     assert on_disk / 2**20 <= MAX_MEGABYTES
     listing = (ROOT / "build" / "bundle" / "build_app" / "PYZ-00.toc").read_text(encoding="utf-8")

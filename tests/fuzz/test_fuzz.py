@@ -66,7 +66,7 @@ def _golden_weights(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("target", COUNTS)
-def test_whatever_is_read_is_taken_or_refused(target: str) -> None:
+def test_inputs_are_accepted_or_refused_with_an_engine_error(target: str) -> None:
     assert set(COUNTS) == set(targets.TARGETS)
     taken = 0
     with warnings.catch_warnings():
@@ -78,7 +78,7 @@ def test_whatever_is_read_is_taken_or_refused(target: str) -> None:
 
 
 @pytest.mark.parametrize("name", CORPUS)
-def test_files_that_were_made_to_cost_much_are_refused(name: str) -> None:
+def test_files_made_to_be_expensive_are_refused(name: str) -> None:
     files = corpus()
     assert set(files) == set(CORPUS)
     data = files[name]
@@ -96,7 +96,7 @@ def test_files_that_were_made_to_cost_much_are_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CORPUS)
-def test_they_cost_what_they_have_bytes_for(name: str) -> None:
+def test_expensive_files_cost_no_more_than_their_bytes_justify(name: str) -> None:
     """Allocations, blocks and calls are counted, not seconds; metadata may have 8 MiB each."""
     data = corpus()[name]
     uses: list[Callable[[], object]] = [

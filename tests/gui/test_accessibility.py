@@ -30,7 +30,7 @@ def labels(widget: QWidget) -> Iterator[str]:
             yield other.text(QAccessible.Text.Name)
 
 
-def test_figures_are_read_with_their_titles(user: Any, draw: Draw) -> None:
+def test_figures_are_spoken_with_their_titles(user: Any, draw: Draw) -> None:
     user.drop(draw("a.png", 184, 184))
     point = user.wait_for_result().point
     inspector = user.window.inspector
@@ -47,7 +47,7 @@ def test_figures_are_read_with_their_titles(user: Any, draw: Draw) -> None:
     assert spoken(inspector.block.values["place"]) == "Block: row 2, column 3"
 
 
-def test_every_box_has_a_name_beside_its_value(user: Any, draw: Draw) -> None:
+def test_every_box_has_a_name_and_a_value(user: Any, draw: Draw) -> None:
     user.drop(draw("a.png", 92, 60))
     user.wait_for_result()
     user.press(Qt.Key.Key_4, Qt.KeyboardModifier.ControlModifier)  # with the gain's box
@@ -64,7 +64,7 @@ def test_every_box_has_a_name_beside_its_value(user: Any, draw: Draw) -> None:
         assert spoken(line)
 
 
-def test_the_quality_is_read_in_its_own_unit(user: Any, draw: Draw) -> None:
+def test_the_quality_is_spoken_in_its_own_unit(user: Any, draw: Draw) -> None:
     user.drop(draw("a.png", 92, 60))
     user.wait_for_result(4.0)
     slider = user.window.inspector.quality.slider
@@ -73,7 +73,7 @@ def test_the_quality_is_read_in_its_own_unit(user: Any, draw: Draw) -> None:
     assert spoken(slider) == "Quality: Web, 4.125"
 
 
-def test_the_plot_is_reached_and_read_by_keys(user: Any, draw: Draw) -> None:
+def test_the_plot_is_accessible_by_keyboard(user: Any, draw: Draw) -> None:
     plot = user.window.inspector.plot
     assert "nothing coded yet" in spoken(plot)
     user.drop(draw("a.png", 92, 60))
@@ -94,7 +94,7 @@ def test_the_plot_is_reached_and_read_by_keys(user: Any, draw: Draw) -> None:
     user.wait_for_result(8.0)
 
 
-def test_what_happens_is_said(
+def test_events_are_announced(
     user: Any, draw: Draw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
@@ -120,7 +120,7 @@ def test_what_happens_is_said(
     assert re.fullmatch(r"Block in row \d+, column \d+: \d+\.\d bits", said[-1])
 
 
-def test_what_takes_the_focus_has_a_name(user: Any, draw: Draw) -> None:
+def test_focusable_widgets_have_names(user: Any, draw: Draw) -> None:
     user.drop(draw("a.png", 92, 60))
     user.wait_for_result()
     for button in (user.window.inspector.compare.button, user.window.queue.button):

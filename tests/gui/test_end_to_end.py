@@ -32,7 +32,7 @@ def cat(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_from_a_dropped_picture_to_the_command_lines_pixels(
+def test_a_dropped_picture_becomes_a_file_that_the_command_line_decodes(
     shipped_user: Any, cat: Path, draw: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     user, window = shipped_user, shipped_user.window

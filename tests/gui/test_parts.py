@@ -39,20 +39,20 @@ def test_settings_persist(settings_file: Path) -> None:
         b"",
     ],
 )
-def test_corrupt_settings_are_the_defaults(settings_file: Path, content: bytes) -> None:
+def test_corrupt_settings_are_replaced_by_defaults(settings_file: Path, content: bytes) -> None:
     settings_file.parent.mkdir()
     settings_file.write_bytes(content)
     assert Settings().values == Preferences()
 
 
-def test_reset_forgets_everything(settings_file: Path) -> None:
+def test_reset_restores_all_defaults(settings_file: Path) -> None:
     settings = Settings()
     settings.change(theme="dark")
     settings.reset()
     assert Settings().values == Preferences()
 
 
-def test_the_queue_is_a_proper_model(qtmodeltester: Any) -> None:
+def test_the_queue_passes_qts_model_tester(qtmodeltester: Any) -> None:
     model = QueueModel()
     qtmodeltester.check(model)
     rows, doubles = model.add([Source(f"{n}.png", Path(f"/{n}.png")) for n in (1, 2, 3, 1)])
@@ -77,7 +77,7 @@ def test_a_picture_is_fitted_but_never_enlarged() -> None:
     assert Viewport(QSizeF(800, 600), QSizeF(40, 40)).fitted().zoom == 1
 
 
-def test_the_picture_stays_put_below_the_cursor() -> None:
+def test_zooming_keeps_the_point_below_the_cursor() -> None:
     view = Viewport(QSizeF(800, 600), QSizeF(4000, 3000)).fitted()
     at = QPointF(300, 200)
     held = view.to_picture(at)
@@ -85,7 +85,7 @@ def test_the_picture_stays_put_below_the_cursor() -> None:
     assert (zoomed.to_picture(at) - held).manhattanLength() < 1e-6
 
 
-def test_one_to_one_is_in_screen_pixels() -> None:
+def test_one_to_one_uses_screen_pixels() -> None:
     view = Viewport(QSizeF(800, 600), QSizeF(400, 300), ratio=2.0).fitted()
     assert view.zoom == 1
     assert view.area().width() == 200
@@ -114,7 +114,7 @@ def test_halvings_of_a_line_are_no_thinner_than_it_can_be(width: int, height: in
         assert 0 not in level.shape
 
 
-def test_the_errors_of_blocks_are_those_inside_the_picture() -> None:
+def test_errors_of_blocks_ignore_padding() -> None:
     growing = DecodedPicture(10, 9, 8)
     original = np.zeros((9, 10, 3), np.uint8)
     growing.canvas[..., :3] = 2
@@ -132,7 +132,7 @@ def test_the_difference_has_the_colour_of_its_largest_channel(step: int) -> None
     assert np.array_equal(overlays.difference(original, result, 4), expected)
 
 
-def test_results_as_words() -> None:
+def test_results_are_described_in_words() -> None:
     assert text.saving(2_400_000, 310_000) == "−87 %"
     assert text.saving(100, 103) == "+3 %"
     assert text.saving(104, 20_700).endswith("804 %")
@@ -145,13 +145,13 @@ def test_results_as_words() -> None:
     assert text.quality_name(8) == "Best"
 
 
-def test_a_row_says_its_result_in_full_or_in_short() -> None:
+def test_a_row_shows_its_result_in_long_or_short_form() -> None:
     row = Row(Source("a.png"), state=State.SAVED, file_bytes=792_000, result_bytes=14_900)
     assert row.status() == "−98 %  ·  792 kB → 14.9 kB"
     assert row.columns() == ("Saved", "14.9 kB", "−98 %")
 
 
-def test_names_of_results(tmp_path: Path) -> None:
+def test_results_are_named_after_their_pictures(tmp_path: Path) -> None:
     source = tmp_path / "in" / "deep" / "a.b.png"
     assert output_path(source, None, None, "a.b.lbb") == source.with_name("a.b.lbb")
     out = tmp_path / "out"
@@ -162,7 +162,7 @@ def test_names_of_results(tmp_path: Path) -> None:
     assert free_name(taken).name == "a (2).lbb"
 
 
-def test_a_pattern_makes_names() -> None:
+def test_patterns_make_names() -> None:
     assert fill("{name}-q{quality}", "a {quality}", 4.5) == "a {quality}-q4.5"
     assert is_pattern("{name} größe")
     for bad in ("all", "", "{name}/x", "{name}:", "{name} ", "{name}\n", "{name}."):
@@ -177,7 +177,7 @@ def test_points_not_coded_are_estimated_from_those_that_are() -> None:
 
 
 @pytest.mark.parametrize("colours", [theme.LIGHT, theme.DARK])
-def test_words_stand_out_in_both_themes(colours: theme.Colours) -> None:
+def test_text_has_enough_contrast_in_both_themes(colours: theme.Colours) -> None:
     for ink in ("text", "faint", "accent", "amber", "red"):
         for ground in ("panel", "field", "window"):
             assert _contrast(getattr(colours, ink), getattr(colours, ground)) >= 4.5, (ink, ground)

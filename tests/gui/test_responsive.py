@@ -67,20 +67,20 @@ def in_a_process(code: str) -> Any:
     return json.loads(run.stdout)
 
 
-def test_the_window_is_up_before_the_engine(settings_file: Path) -> None:
+def test_the_window_opens_before_the_engine_is_loaded(settings_file: Path) -> None:
     assert in_a_process(_OPEN) == []
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux which libraries are bound")
-def test_torch_is_imported_with_its_libraries_bound_in_a_thread_of_its_own(
+def test_torch_is_imported_with_lazy_binding_in_its_own_thread(
     settings_file: Path,
 ) -> None:
     """Binding them within the import holds the interpreter's lock, and the window stands still."""
     assert in_a_process(_LOAD) == {"here": False, "bound": True, "gc": False}
 
 
-def test_while_a_picture_is_coded_the_window_only_shows_it(
+def test_the_windows_thread_does_no_coding(
     user: Any, draw: Callable[..., Path], calls_of_this_thread: Any
 ) -> None:
     first, second = draw("first.png"), draw("second.png", 320, 240)

@@ -54,6 +54,6 @@ def test_names_are_those_of_the_app(user: Any, page: str, start: str, end: str) 
     assert {" ".join(name.split()) for name in names} - known == set()
 
 
-def test_the_tour_tells_which_picture_the_sample_is() -> None:
+def test_the_tour_describes_the_sample() -> None:
     tour = (ROOT / "README.md").read_text("utf-8").partition("## A quick tour")[2]
     assert f"an {Path(sample_source().name).stem} appears" in tour

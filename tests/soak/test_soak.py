@@ -40,10 +40,10 @@ def test_the_window_needs_no_more_memory_for_more_pictures(tmp_path: Path) -> No
     assert growth(f"of_window(Path({str(tmp_path)!r}), {2 * STEPS})") < MOST
 
 
-def test_memory_that_is_kept_is_seen() -> None:
+def test_the_soak_test_detects_leaked_memory() -> None:
     assert growth(f"soak('kept', lambda n: kept.append(bytes([n]) * MIB), {STEPS})") > 10 * MIB
 
 
-def test_files_that_stay_open_are_seen() -> None:
+def test_the_soak_test_detects_open_files() -> None:
     done = run(f"soak('open', lambda n: kept.append(open('/dev/null')), {STEPS})")
     assert "AssertionError" in done.stderr

@@ -19,7 +19,7 @@ def without_seconds(result: PictureResult) -> PictureResult:
     return replace(result, rows=tuple(rows), error=None)
 
 
-def test_numbers_are_the_same_whoever_measures(
+def test_evaluation_gives_the_same_numbers_with_workers(
     draw: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run, "START_SECONDS", 1e-9)

@@ -58,7 +58,7 @@ EXECUTORS: dict[str, Callable[[], Executor | nullcontext[None]]] = {
 @pytest.mark.parametrize(
     ("kind", "jobs"), [("own", 1), ("own", 2), ("threads", 0), ("processes", 0)]
 )
-def test_bytes_and_pixels_are_the_same_whoever_works(
+def test_results_are_the_same_with_and_without_workers(
     pictures: list[Path], kind: str, jobs: int
 ) -> None:
     there = pairs(pictures, "coded", ".lbb")
@@ -81,7 +81,7 @@ def test_bytes_and_pixels_are_the_same_whoever_works(
         assert result.coded.quality == 3
 
 
-def test_a_file_that_fails_costs_itself_alone(pictures: list[Path]) -> None:
+def test_a_failing_file_does_not_affect_others(pictures: list[Path]) -> None:
     pictures[3].write_bytes(pictures[3].read_bytes()[:200])  # its header is as it was
     files = pairs(pictures, "coded", ".lbb")
     files[5][1].parent.mkdir()
@@ -97,7 +97,7 @@ def test_a_file_that_fails_costs_itself_alone(pictures: list[Path]) -> None:
 
 @pytest.mark.usefixtures("ready_workers")
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_progress_of_a_large_picture_comes_while_it_is_coded(
+def test_progress_is_reported_while_a_large_picture_is_coded(
     pictures: list[Path], jobs: int
 ) -> None:
     reports: list[tuple[int, Progress]] = []
@@ -108,7 +108,7 @@ def test_progress_of_a_large_picture_comes_while_it_is_coded(
     assert 0 < large[0].done < large[0].total
 
 
-def test_a_target_is_searched_for_each_picture(pictures: list[Path]) -> None:
+def test_a_target_is_searched_for_each_picture_separately(pictures: list[Path]) -> None:
     files = pairs(pictures, "coded", ".lbb")
     for result in code_files(files, Encoding(max_bpp=3.0)):
         width, height = SIZES[result.index]
@@ -116,7 +116,7 @@ def test_a_target_is_searched_for_each_picture(pictures: list[Path]) -> None:
 
 
 @pytest.mark.usefixtures("ready_workers")
-def test_never_more_workers_than_memory_holds(
+def test_workers_are_limited_by_memory(
     pictures: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run, "usable_memory", lambda: 2.5 * run.WORKER_BYTES)
@@ -128,7 +128,7 @@ def test_never_more_workers_than_memory_holds(
 
 
 @pytest.mark.usefixtures("ready_workers")
-def test_a_large_picture_alone_is_coded_by_all(draw: Callable[..., Path]) -> None:
+def test_all_workers_share_a_single_large_picture(draw: Callable[..., Path]) -> None:
     large = draw("in/large.png", 2200, 2000)  # two tiles
     counts: list[int] = []
     made = []
@@ -166,7 +166,7 @@ def coded(pictures: list[Path]) -> list[Path]:
 
 @needs_fifo
 @pytest.mark.usefixtures("ready_workers")
-def test_a_worker_that_is_killed_costs_its_file_alone(coded: list[Path], stuck: Path) -> None:
+def test_a_killed_worker_does_not_affect_other_files(coded: list[Path], stuck: Path) -> None:
     def kill_readers() -> None:
         for _ in range(2):  # it is tried again
             with stuck.open("wb"):
@@ -189,7 +189,7 @@ def test_a_worker_that_is_killed_costs_its_file_alone(coded: list[Path], stuck: 
 
 @needs_fifo
 @pytest.mark.usefixtures("ready_workers")
-def test_cancelling_ends_what_workers_do(coded: list[Path], stuck: Path) -> None:
+def test_cancelling_stops_the_workers(coded: list[Path], stuck: Path) -> None:
     finished: list[int] = []
     results = code_files(
         pairs([stuck, *coded], "back", ".png"),

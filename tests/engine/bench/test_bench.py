@@ -69,7 +69,7 @@ def test_an_unfinished_line_is_measured_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "words"), [("gif", "gif is not one of"), ("avif", "cannot write")]
 )
-def test_a_codec_that_is_not_there_is_left_out_before_anything_is_measured(
+def test_a_missing_codec_is_skipped_before_anything_is_measured(
     folder: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -87,7 +87,7 @@ def test_a_codec_that_is_not_there_is_left_out_before_anything_is_measured(
     assert main([*arguments, name]) == 2
 
 
-def test_without_matplotlib_there_are_no_plots_and_that_is_said_first(
+def test_without_matplotlib_a_notice_precedes_tables_without_plots(
     folder: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -109,7 +109,7 @@ def test_without_matplotlib_there_are_no_plots_and_that_is_said_first(
     assert "rate_distortion" not in (out / "index.html").read_text(encoding="utf-8")
 
 
-def test_a_codec_whose_process_dies_is_left_out(
+def test_a_codec_whose_process_dies_is_skipped(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(suite, "_measure", _die)
@@ -167,7 +167,9 @@ class Replay:
         return self._slices[index][self._block].view_as(means), None
 
 
-def test_the_reference_is_the_same_networks(tiny: None, photograph: NDArray[np.uint8]) -> None:
+def test_the_reference_computes_the_same_networks(
+    tiny: None, photograph: NDArray[np.uint8]
+) -> None:
     """The symbols of our encoder make nearly our picture, though rounding errors add up."""
     description = weights.by_name(weights.DEFAULT)
     tensors = model_files.load_file(description.path)
@@ -192,12 +194,12 @@ def test_the_reference_is_the_same_networks(tiny: None, photograph: NDArray[np.u
     assert psnr(*pictures) > 40
 
 
-def test_targets_say_whether_they_are_met() -> None:
+def test_targets_are_reported_as_met_or_not_met() -> None:
     assert str(Target("a", 1.75, "×", least=1.7)) == "| a | 1.75 × | ≥ 1.7 × | met |"
     assert str(Target("b", 512, "MB", most=450)) == "| b | 512 MB | ≤ 450 MB | not met |"
 
 
-def test_a_gain_leaves_the_start_of_a_command_out(
+def test_start_up_time_is_subtracted_from_gains(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(targets, "_run", lambda *given: 11.0 if given[-1] == 1 else 6.0)

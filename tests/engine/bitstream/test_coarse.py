@@ -19,7 +19,7 @@ def tables() -> ProbabilityTables:
 @pytest.mark.usefixtures("tiny")
 @pytest.mark.parametrize("spread", [0, 0.3, 3, 300])
 @pytest.mark.parametrize("shape", [(1, 1, 3), (1, 7, 1), (9, 1, 3), (6, 8, 3)])
-def test_numbers_come_back(
+def test_coarse_numbers_round_trip(
     tables: ProbabilityTables, shape: tuple[int, int, int], spread: float
 ) -> None:
     values = np.random.default_rng(1).normal(0, spread, shape).round().astype(np.int64)
@@ -30,7 +30,7 @@ def test_numbers_come_back(
 
 
 @pytest.mark.usefixtures("tiny")
-def test_like_neighbours_are_cheap(tables: ProbabilityTables) -> None:
+def test_numbers_like_their_neighbours_take_few_bits(tables: ProbabilityTables) -> None:
     same = np.full((16, 16, 3), 5)
     mixed = same * np.random.default_rng(1).choice([-1, 1], same.shape)
     assert len(coarse.encode(same, 1, tables)) < len(coarse.encode(mixed, 1, tables)) / 4
@@ -39,7 +39,7 @@ def test_like_neighbours_are_cheap(tables: ProbabilityTables) -> None:
 
 @pytest.mark.usefixtures("tiny")
 @given(body=st.binary(max_size=40), grey=st.booleans())
-def test_any_bytes_are_numbers_or_damage(
+def test_arbitrary_bytes_decode_or_are_reported_as_damage(
     tables: ProbabilityTables, body: bytes, grey: bool
 ) -> None:
     shape = 5, 4, 1 if grey else 3

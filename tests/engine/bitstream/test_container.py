@@ -138,26 +138,26 @@ def containers(draw: st.DrawFn) -> Container:
 
 
 @given(containers())
-def test_what_is_packed_is_parsed_again(container: Container) -> None:
+def test_containers_round_trip(container: Container) -> None:
     data = pack_container(container)
     assert_same(parse_container(data), container)
     assert_same(parse_container(data, partial=True), container)
 
 
 @given(varints)
-def test_varints_of_up_to_five_bytes_come_back(value: int) -> None:
+def test_varints_of_up_to_five_bytes_round_trip(value: int) -> None:
     packed = chunks.pack_varint(value)
     assert chunks.parse_varint(packed + b"rest", 0) == (value, len(packed))
 
 
 @given(st.binary(max_size=200), st.booleans())
-def test_random_chunks_never_escape_the_errors_of_the_engine(data: bytes, partial: bool) -> None:
+def test_random_chunks_raise_only_errors_of_the_engine(data: bytes, partial: bool) -> None:
     for start in (b"", SIGNATURE + b"\x01\x00", file_of()):
         with suppress(LbbicError):
             parse_container(start + data, partial=partial)
 
 
-def test_bytes_of_the_format_stay_what_they_are() -> None:
+def test_the_bytes_of_the_format_do_not_change() -> None:
     by_hand = file_of(PAYLOAD, header=header_body(flags=1, tile=b"\x81\x01"))
     packed = pack_container(
         Container(5, 4, True, 32, 129, b"weights!", 7, (Segment(0, 3, b"stream"),))
@@ -170,7 +170,7 @@ def test_bytes_of_the_format_stay_what_they_are() -> None:
     )
 
 
-def test_checks_are_the_lower_halves_of_the_crc_so_far() -> None:
+def test_checks_are_the_lower_halves_of_the_running_crc() -> None:
     stream = np.random.default_rng(1).bytes(2 * PAGE_BYTES + 1)
     pages = stream[:PAGE_BYTES], stream[PAGE_BYTES:-1], stream[-1:]
     start = b"S\x87\x0c\x00\x03"  # the length is 2 + 2 * 770 + 1
@@ -183,7 +183,7 @@ def test_checks_are_the_lower_halves_of_the_crc_so_far() -> None:
     assert_same(parse_container(by_hand), container)
 
 
-def test_checks_that_are_wrong_within_an_intact_part_are_reported() -> None:
+def test_wrong_checks_in_an_intact_chunk_are_reported() -> None:
     body = b"\x00\x03" + bytes(PAGE_BYTES + 2 + 4)
     data = file_of(chunks.pack_chunk(b"S", body))
     with pytest.raises(CorruptDataError, match="checks"):
@@ -191,7 +191,7 @@ def test_checks_that_are_wrong_within_an_intact_part_are_reported() -> None:
     assert parse_container(data, partial=True).segments == ()
 
 
-def test_a_plain_picture_spends_48_bytes_and_its_checks_besides_its_payload() -> None:
+def test_a_plain_file_has_48_bytes_plus_checks_besides_its_payload() -> None:
     payload = len(PLAIN.segments[0].stream)
     assert len(pack_container(PLAIN)) - payload <= 48 + 0.003 * payload
 
@@ -203,7 +203,7 @@ def test_smooth_alpha_is_small() -> None:
     assert len(pack_container(with_alpha)) - len(pack_container(plain)) < 800
 
 
-def test_alpha_of_the_caller_is_left_alone() -> None:
+def test_packing_does_not_change_the_callers_alpha() -> None:
     alpha = np.arange(20, dtype=np.uint8).reshape(4, 5)
     pack_container(replace(RICH, alpha=alpha))
     np.testing.assert_array_equal(alpha, np.arange(20, dtype=np.uint8).reshape(4, 5))
@@ -220,7 +220,7 @@ def test_every_truncation_is_reported_or_ends_between_payload_chunks() -> None:
                 parse_container(data[:length])
 
 
-def test_every_truncation_behind_the_header_gives_what_came_before() -> None:
+def test_truncated_files_give_the_chunks_before_the_cut() -> None:
     data = pack_container(RICH)
     header_end, *ends = chunk_ends(data)
     for length in range(header_end, len(data)):
@@ -247,7 +247,7 @@ def test_every_flipped_byte_is_reported(mask: int) -> None:
 
 
 @pytest.mark.parametrize("mask", [0x01, 0x10, 0x80, 0xFF])
-def test_a_flipped_byte_takes_nothing_but_the_part_that_it_is_in(mask: int) -> None:
+def test_a_flipped_byte_damages_only_its_own_chunk(mask: int) -> None:
     data = pack_container(RICH)
     header_end, *ends = chunk_ends(data)
     for index in range(header_end, len(data)):
@@ -263,7 +263,7 @@ def test_a_flipped_byte_takes_nothing_but_the_part_that_it_is_in(mask: int) -> N
         assert list(part.segments) == left
 
 
-def test_a_damaged_stream_is_there_up_to_the_damage(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_stream_is_read_up_to_the_damage(monkeypatch: pytest.MonkeyPatch) -> None:
     """And all of the other tiles, whichever byte it is, its length and its number included."""
     monkeypatch.setattr(chunks, "PAGE_BYTES", 8)
     streams = [np.random.default_rng(tile).bytes(21) for tile in range(3)]
@@ -286,7 +286,7 @@ def test_a_damaged_stream_is_there_up_to_the_damage(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("kind", [b"i", b"e", b"x", b"A", b"q"])
-def test_damaged_parts_are_left_out_of_a_partial_reading(kind: bytes) -> None:
+def test_partial_reading_skips_damaged_chunks(kind: bytes) -> None:
     damaged = bytearray(chunk(kind, b"anything"))
     damaged[3] ^= 1
     data = file_of(bytes(damaged), PAYLOAD)
@@ -298,7 +298,7 @@ def test_damaged_parts_are_left_out_of_a_partial_reading(kind: bytes) -> None:
         parse_container(data)
 
 
-def test_nothing_is_left_out_without_a_word() -> None:
+def test_partial_reading_names_every_chunk_that_it_skips() -> None:
     """Whichever bit of the file is wrong."""
     data = pack_container(RICH)
     for place, bit in product(range(VERSION_END, len(data)), range(8)):
@@ -338,7 +338,7 @@ def test_files_of_versions_1_0_and_1_1_are_read() -> None:
 
 
 @pytest.mark.parametrize("kind", [b"i", b"e", b"x", b"A"])
-def test_files_of_versions_1_0_and_1_1_show_what_is_behind_damage_to_other_parts(
+def test_files_of_versions_1_0_and_1_1_are_read_beyond_damaged_chunks(
     kind: bytes,
 ) -> None:
     header = chunk(b"H", header_body(tile=b"\x02"))
@@ -352,7 +352,7 @@ def test_files_of_versions_1_0_and_1_1_show_what_is_behind_damage_to_other_parts
         data[place] ^= 1
 
 
-def test_streams_of_two_kinds_are_not_read_as_one_picture() -> None:
+def test_streams_of_two_kinds_in_one_file_are_refused() -> None:
     header = chunk(b"H", header_body(tile=b"\x02"))
     old, new = chunk(b"P", b"\x00\x03one"), chunk(b"S", b"\x01\x03two")
     data = SIGNATURE + b"\x01\x02" + header + old + new
@@ -362,7 +362,7 @@ def test_streams_of_two_kinds_are_not_read_as_one_picture() -> None:
     assert (left.lost, left.segments) == ((b"S",), (Segment(0, 3, b"one"),))
 
 
-def test_unknown_ancillary_chunks_are_kept_and_written_again() -> None:
+def test_unknown_ancillary_chunks_are_preserved() -> None:
     data = file_of(chunk(b"z", b"of a later version"), PAYLOAD)
     container = parse_container(data)
     assert container.ancillary == ((b"z", b"of a later version"),)
@@ -386,7 +386,7 @@ def test_unknown_ancillary_chunks_are_kept_and_written_again() -> None:
         (header_body(flags=24, weights=NO_WEIGHTS), chunk(b"M", b"\1") + chunk(b"L", b"\0stream")),
     ],
 )
-def test_what_a_header_announces_is_there_and_nothing_else(header: bytes, stream: bytes) -> None:
+def test_chunks_must_match_the_header(header: bytes, stream: bytes) -> None:
     with pytest.raises(CorruptDataError):
         parse_container(file_of(stream, header=header))
 
@@ -416,7 +416,7 @@ def test_unknown_flags_are_refused(flags: int) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"\x89PNG\r\n\x1a\n", SIGNATURE[:-1], b"\0" + SIGNATURE])
-def test_other_files_are_not_ours(data: bytes) -> None:
+def test_files_of_other_formats_are_refused(data: bytes) -> None:
     with pytest.raises(NotLbbicError):
         parse_container(data)
 
@@ -474,19 +474,19 @@ ALPHA = chunk(b"A", zlib.compress(bytes(20)))
         file_of(PAYLOAD, header=b""),
     ],
 )
-def test_contradictions_are_reported(data: bytes) -> None:
+def test_contradictory_headers_are_reported(data: bytes) -> None:
     with pytest.raises(CorruptDataError):
         parse_container(data)
 
 
-def test_metadata_that_unpacks_to_too_much_is_refused() -> None:
+def test_metadata_that_decompresses_beyond_the_limit_is_refused() -> None:
     body = zlib.compress(bytes(MAX_METADATA_BYTES + 1))
     data = file_of(chunks.pack_chunk(b"x", body), PAYLOAD)
     with pytest.raises(CorruptDataError, match="size"):
         parse_container(data)
 
 
-def test_alpha_is_never_unpacked_beyond_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_alpha_is_never_decompressed_beyond_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     limits = []
 
     def inflate(body: bytes, max_bytes: int) -> bytes:
@@ -518,7 +518,7 @@ def test_alpha_is_never_unpacked_beyond_the_picture(monkeypatch: pytest.MonkeyPa
         {"xmp": bytes(MAX_METADATA_BYTES + 1)},
     ],
 )
-def test_what_could_not_be_read_again_is_not_written(change: dict[str, object]) -> None:
+def test_invalid_containers_are_not_written(change: dict[str, object]) -> None:
     with pytest.raises(CorruptDataError):
         pack_container(replace(RICH, **change))  # type: ignore[arg-type]
 
@@ -529,7 +529,7 @@ def test_absurd_sizes_are_refused(width: int, height: int) -> None:
         pack_container(replace(PLAIN, width=width, height=height))
 
 
-def test_damage_is_told_in_words_that_need_no_knowledge_of_the_format() -> None:
+def test_messages_about_damage_avoid_terms_of_the_format() -> None:
     data = pack_container(RICH)
     damaged = [data[:end] for end in range(len(SIGNATURE), len(data))]
     for index in range(len(SIGNATURE), len(data)):

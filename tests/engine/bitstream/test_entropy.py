@@ -33,7 +33,7 @@ def code(levels: NDArray[np.uint8], symbols: NDArray[np.int32]) -> bytes:
     st.lists(st.tuples(st.integers(0, 9), INT32 | st.integers(-9, 9)), max_size=60),
     st.integers(1, 5),
 )
-def test_any_int32_survives(pairs: list[tuple[int, int]], width: int) -> None:
+def test_any_int32_round_trips(pairs: list[tuple[int, int]], width: int) -> None:
     pairs = pairs[: len(pairs) // width * width]
     levels = np.array([level for level, _ in pairs], np.uint8).reshape(-1, width)
     symbols = np.array([symbol for _, symbol in pairs], np.int32).reshape(-1, width)
@@ -62,7 +62,7 @@ def test_zeros_at_level_0_are_not_coded() -> None:
     assert code(among_zeros[0].astype(np.uint8), among_zeros[1]) == code(levels, symbols)
 
 
-def test_a_surprise_at_level_0_costs_its_own_row_alone() -> None:
+def test_a_non_zero_at_level_0_costs_only_its_own_row() -> None:
     levels, symbols = np.zeros((500, 40), np.uint8), np.zeros((500, 40), np.int32)
     nothing = len(code(levels, symbols))
     symbols[250, 7] = -3
@@ -82,7 +82,7 @@ def test_the_stream_is_within_half_a_percent_of_the_information() -> None:
     assert size <= information * 1.005 + 8
 
 
-def test_the_bytes_are_those_of_the_first_release() -> None:
+def test_entropy_coded_bytes_do_not_change() -> None:
     """A change of the coder's library that changes streams makes old files unreadable."""
     number = np.arange(500).reshape(100, 5)
     levels = number % 3
@@ -91,14 +91,14 @@ def test_the_bytes_are_those_of_the_first_release() -> None:
     assert digest[:16] == "896bc7018867a6c2"
 
 
-def test_folding_puts_small_symbols_first_and_is_undone() -> None:
+def test_folding_orders_symbols_by_magnitude_and_is_invertible() -> None:
     symbols = np.array([0, -1, 1, -2, 2, -(2**31), 2**31 - 1])
     assert fold(symbols)[:5].tolist() == [0, 1, 2, 3, 4]
     assert np.array_equal(unfold(fold(symbols)), symbols)
 
 
 @given(st.binary(max_size=80))
-def test_noise_decodes_to_something_or_is_reported(stream: bytes) -> None:
+def test_arbitrary_streams_decode_or_are_reported(stream: bytes) -> None:
     try:
         decoder = SymbolDecoder(small_tables(), stream)
         assert len(decoder.decode(np.arange(200).reshape(50, 4) % 3)) == 50

@@ -22,7 +22,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 OTHERS = constriction.stream
 
 
-def test_constriction_is_used_where_it_is_installed() -> None:
+def test_constriction_is_used_if_it_is_installed() -> None:
     assert entropy.queue is constriction.stream.queue
     assert entropy.model is constriction.stream.model
 
@@ -54,7 +54,7 @@ def model(kind: str, made_of: Any, library: Any) -> Any:
 
 @settings(max_examples=25)
 @given(SEEDS)
-def test_words_and_symbols_are_those_of_constriction(seed: int) -> None:
+def test_words_and_symbols_equal_constrictions(seed: int) -> None:
     ours, others = range_coder.RangeEncoder(), OTHERS.queue.RangeEncoder()
     for kind, made_of, symbols, own in calls(seed):
         parameters = () if own is None else (own,)
@@ -70,7 +70,7 @@ def test_words_and_symbols_are_those_of_constriction(seed: int) -> None:
 
 @settings(max_examples=25)
 @given(SEEDS, st.binary(max_size=80))
-def test_any_words_are_read_alike(seed: int, data: bytes) -> None:
+def test_arbitrary_words_decode_as_in_constriction(seed: int, data: bytes) -> None:
     words = np.frombuffer(data[: len(data) // 4 * 4], "<u4")
     ours, others = range_coder.RangeDecoder(words), OTHERS.queue.RangeDecoder(words)
     for kind, made_of, symbols, own in calls(seed):
@@ -85,7 +85,7 @@ def test_any_words_are_read_alike(seed: int, data: bytes) -> None:
         np.testing.assert_array_equal(found, wanted)
 
 
-def test_a_carry_goes_through_words_that_wait() -> None:
+def test_a_carry_propagates_through_waiting_words() -> None:
     """Symbols that lead the interval along the middle, where every word waits, and then over it."""
     halves = np.array([0.5, 0.5], np.float32)
     for last in (0, 1):

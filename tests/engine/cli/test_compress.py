@@ -20,7 +20,7 @@ from tests.engine.cli.command_line import Capture, Draw, files_below, json_lines
 pytestmark = pytest.mark.usefixtures("tiny")
 
 
-def test_output_lies_beside_the_input(draw: Draw, tmp_path: Path, capsys: Capture) -> None:
+def test_output_is_written_next_to_the_input(draw: Draw, tmp_path: Path, capsys: Capture) -> None:
     assert run("compress", draw("a.png")) == 0
     assert files_below(tmp_path) == {"a.png", "a.lbb"}
     out, err = capsys.readouterr()
@@ -30,7 +30,7 @@ def test_output_lies_beside_the_input(draw: Draw, tmp_path: Path, capsys: Captur
     assert err == ""
 
 
-def test_json_says_what_was_done(draw: Draw, tmp_path: Path, capsys: Capture) -> None:
+def test_json_describes_each_result(draw: Draw, tmp_path: Path, capsys: Capture) -> None:
     source = draw("a.png")
     assert run("compress", source, "-q", "3.3", "--json", "--device", "cpu") == 0
     (row,) = json_lines(capsys)
@@ -45,7 +45,7 @@ def test_json_says_what_was_done(draw: Draw, tmp_path: Path, capsys: Capture) ->
 
 
 @pytest.mark.parametrize(("options", "quality"), [([], 4), (["-q", "7.5"], 7.5)])
-def test_the_file_has_the_quality_asked_for(
+def test_the_file_has_the_requested_quality(
     draw: Draw, tmp_path: Path, options: list[str], quality: float
 ) -> None:
     assert run("compress", draw("a.png"), *options) == 0
@@ -60,7 +60,7 @@ def test_larger_pictures_are_resized(draw: Draw, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["compress", "decompress", "eval"])
-def test_a_device_that_is_not_there_is_one_line(
+def test_a_missing_device_is_reported_in_one_line(
     command: str, draw: Draw, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
@@ -87,7 +87,7 @@ def other_weights(tiny_weights: Path, tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("options", [[], ["--target-psnr", "10"]])
-def test_the_weights_asked_for_are_in_the_file(
+def test_the_file_names_the_requested_weights(
     other_weights: str, draw: Draw, tmp_path: Path, capsys: Capture, options: list[str]
 ) -> None:
     assert run("compress", draw("a.png"), "--weights", other_weights, *options) == 0
@@ -98,7 +98,7 @@ def test_the_weights_asked_for_are_in_the_file(
     assert run("decompress", tmp_path / "a.lbb", "-o", tmp_path / "a.bmp") == 0
 
 
-def test_eval_takes_the_weights_asked_for(other_weights: str, draw: Draw, tmp_path: Path) -> None:
+def test_eval_uses_the_requested_weights(other_weights: str, draw: Draw, tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     assert run("eval", draw("a.png"), "-q", 4, "--weights", other_weights, "--json", report) == 0
     document = json.loads(report.read_text())
@@ -107,7 +107,7 @@ def test_eval_takes_the_weights_asked_for(other_weights: str, draw: Draw, tmp_pa
 
 
 @pytest.mark.parametrize("command", ["compress", "eval", "demo"])
-def test_unknown_weights_are_one_line_that_names_the_known(
+def test_unknown_weights_are_reported_in_one_line_with_the_installed_ones(
     command: str, draw: Draw, capsys: Capture
 ) -> None:
     inputs = {"compress": [draw("a.png"), draw("b.png")], "eval": [draw("a.png")], "demo": []}
@@ -117,12 +117,12 @@ def test_unknown_weights_are_one_line_that_names_the_known(
     assert weights.DEFAULT in line
 
 
-def test_target_bytes_are_kept(draw: Draw, tmp_path: Path) -> None:
+def test_target_bytes_are_not_exceeded(draw: Draw, tmp_path: Path) -> None:
     assert run("compress", draw("a.png"), "--target-bytes", 100) == 0
     assert 90 < (tmp_path / "a.lbb").stat().st_size <= 100
 
 
-def test_target_bpp_is_kept(draw: Draw, capsys: Capture) -> None:
+def test_target_bpp_is_not_exceeded(draw: Draw, capsys: Capture) -> None:
     assert run("compress", draw("a.png"), "--target-bpp", 2, "--json") == 0
     (row,) = json_lines(capsys)
     assert 1.8 < row["bpp"] <= 2
@@ -134,7 +134,9 @@ def test_target_psnr_is_reached(draw: Draw, capsys: Capture) -> None:
     assert 25 <= row["psnr"] < 25.5
 
 
-def test_target_out_of_reach_is_one_line(draw: Draw, tmp_path: Path, capsys: Capture) -> None:
+def test_an_unreachable_target_is_reported_in_one_line(
+    draw: Draw, tmp_path: Path, capsys: Capture
+) -> None:
     assert run("compress", draw("a.png"), "--target-bytes", 5) == 2
     error, summary = capsys.readouterr().err.splitlines()
     assert "a.png: Target too small: The target is 5 bytes" in error
@@ -150,12 +152,12 @@ def test_a_terminal_shows_progress(
     assert "1/1 a.png" in capsys.readouterr().err
 
 
-def test_a_pipe_gets_no_progress(draw: Draw, capsys: Capture) -> None:
+def test_no_progress_is_written_to_a_pipe(draw: Draw, capsys: Capture) -> None:
     assert run("compress", draw("a.png")) == 0
     assert capsys.readouterr().err == ""
 
 
-def test_drawings_are_stored_exactly_and_the_line_says_so(tmp_path: Path, capsys: Capture) -> None:
+def test_drawings_are_stored_exactly_and_reported_as_such(tmp_path: Path, capsys: Capture) -> None:
     Image.new("RGB", (70, 50), "khaki").save(tmp_path / "a.png")
     assert run("compress", tmp_path / "a.png") == 0
     assert "a drawing, stored exactly" in capsys.readouterr().out
@@ -169,7 +171,7 @@ def test_drawings_are_stored_exactly_and_the_line_says_so(tmp_path: Path, capsys
     assert run("decompress", tmp_path / "a.lbb", "-o", tmp_path / "back.png") == 0
 
 
-def test_a_mask_makes_one_picture_better_where_it_is_white(
+def test_a_mask_raises_quality_where_it_is_white(
     draw: Draw, tmp_path: Path, capsys: Capture
 ) -> None:
     source, mask = draw("a.png", 64, 48), tmp_path / "mask.png"
@@ -186,7 +188,9 @@ def test_a_mask_makes_one_picture_better_where_it_is_white(
     assert row["bytes"] <= plain["bytes"] + 100
 
 
-def test_a_mask_is_for_one_picture(draw: Draw, tmp_path: Path, capsys: Capture) -> None:
+def test_a_mask_is_refused_for_several_pictures(
+    draw: Draw, tmp_path: Path, capsys: Capture
+) -> None:
     assert run("compress", draw("a.png"), draw("b.png"), "--mask", draw("mask.png")) == 2
     assert "one picture" in capsys.readouterr().err
     assert run("compress", tmp_path / "a.png", "--mask", tmp_path / "nowhere.png") != 0

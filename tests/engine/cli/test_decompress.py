@@ -17,7 +17,7 @@ from tests.engine.cli.command_line import Capture, Draw, files_below, json_lines
 pytestmark = pytest.mark.usefixtures("tiny")
 
 
-def test_decompress_writes_a_png_beside(packed: Path, capsys: Capture) -> None:
+def test_decompress_writes_a_png_next_to_the_input(packed: Path, capsys: Capture) -> None:
     capsys.readouterr()
     assert run("decompress", packed, "--json", "--device", "cpu") == 0
     (row,) = json_lines(capsys)
@@ -30,7 +30,7 @@ def test_decompress_writes_a_png_beside(packed: Path, capsys: Capture) -> None:
         assert np.array_equal(np.asarray(image.convert("RGB")), decoded.pixels)
 
 
-def test_decompress_says_what_it_did(packed: Path, capsys: Capture) -> None:
+def test_decompress_reports_each_result(packed: Path, capsys: Capture) -> None:
     capsys.readouterr()
     assert run("decompress", packed) == 0
     first, summary = capsys.readouterr().out.splitlines()
@@ -38,7 +38,7 @@ def test_decompress_says_what_it_did(packed: Path, capsys: Capture) -> None:
     assert summary.startswith("1 file, ")
 
 
-def test_extension_gives_the_format(packed: Path, tmp_path: Path) -> None:
+def test_the_extension_determines_the_format(packed: Path, tmp_path: Path) -> None:
     assert run("decompress", packed, "-o", tmp_path / "b.bmp") == 0
     with Image.open(tmp_path / "b.bmp") as image:
         assert image.format == "BMP"
@@ -51,7 +51,7 @@ def test_decompress_takes_folders(packed: Path, tmp_path: Path) -> None:
     assert files_below(tmp_path / "out") == {"deep/b.png"}
 
 
-def test_permissions_and_dates_go_along(draw: Draw, tmp_path: Path) -> None:
+def test_permissions_and_dates_are_kept(draw: Draw, tmp_path: Path) -> None:
     source = draw("in/a.png")
     source.chmod(0o600)
     os.utime(source, ns=(1, 1_000_000_000_123_456_789))
@@ -69,7 +69,7 @@ def test_permissions_and_dates_go_along(draw: Draw, tmp_path: Path) -> None:
     assert modes == {0o600}
 
 
-def test_decompress_overwrites_nothing_unasked(packed: Path) -> None:
+def test_decompress_overwrites_only_on_request(packed: Path) -> None:
     output = packed.with_suffix(".png")
     output.write_text("precious")
     assert run("decompress", packed) == 2
@@ -78,7 +78,7 @@ def test_decompress_overwrites_nothing_unasked(packed: Path) -> None:
     assert output.read_bytes().startswith(b"\x89PNG")
 
 
-def test_foreign_and_truncated_files_are_told_apart(
+def test_foreign_and_truncated_files_have_different_messages(
     packed: Path, tmp_path: Path, capsys: Capture
 ) -> None:
     (tmp_path / "b.lbb").write_text("something else")
@@ -92,23 +92,23 @@ def test_foreign_and_truncated_files_are_told_apart(
     assert files_below(tmp_path) == {"a.lbb", "a.png", "b.lbb", "c.lbb"}
 
 
-def test_partial_shows_what_is_left_and_says_so(packed: Path, capsys: Capture) -> None:
+def test_partial_decompression_writes_the_rest_and_prints_a_notice(
+    packed: Path, capsys: Capture
+) -> None:
     packed.write_bytes(packed.read_bytes()[:-40])
     assert run("decompress", packed, "--partial") == 0
     assert packed.with_suffix(".png").is_file()
     assert "a.lbb: note: The file is incomplete: 0 %" in capsys.readouterr().err
 
 
-def test_partial_is_not_advised_where_it_cannot_help(packed: Path, capsys: Capture) -> None:
+def test_partial_is_not_suggested_if_nothing_can_be_shown(packed: Path, capsys: Capture) -> None:
     packed.write_bytes(packed.read_bytes()[:20])  # within the header
     assert run("decompress", packed) == 2
     assert "--partial" not in capsys.readouterr().err
     assert run("decompress", packed, "--partial") == 2
 
 
-def test_partial_is_not_advised_for_pixels_that_fail_their_checksum(
-    packed: Path, capsys: Capture
-) -> None:
+def test_partial_is_not_suggested_for_a_checksum_mismatch(packed: Path, capsys: Capture) -> None:
     container = parse_container(packed.read_bytes())
     packed.write_bytes(pack_container(replace(container, pixels_crc=container.pixels_crc ^ 1)))
     assert run("decompress", packed) == 2
@@ -118,7 +118,7 @@ def test_partial_is_not_advised_for_pixels_that_fail_their_checksum(
     assert run("decompress", packed, "--partial") == 2
 
 
-def test_weights_that_are_missing_are_named(
+def test_missing_weights_are_named(
     packed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     identity = parse_container(packed.read_bytes()).weights_id.hex()

@@ -22,7 +22,7 @@ def samples(draw: Draw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 
 
 @pytest.mark.usefixtures("samples")
-def test_demo_prints_a_line_per_sample(tmp_path: Path, capsys: Capture) -> None:
+def test_demo_prints_a_line_for_each_sample(tmp_path: Path, capsys: Capture) -> None:
     assert run("demo", "--keep", tmp_path / "kept") == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split()[:4] == ["file", "before", "after", "saved"]
@@ -34,7 +34,7 @@ def test_demo_prints_a_line_per_sample(tmp_path: Path, capsys: Capture) -> None:
 
 
 @pytest.mark.usefixtures("samples")
-def test_demo_ends_with_1_when_a_decoded_picture_differs(
+def test_demo_exits_with_1_if_a_decoded_picture_differs(
     monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     let_decoder_differ(monkeypatch)

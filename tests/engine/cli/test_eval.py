@@ -42,7 +42,7 @@ def test_eval_prints_pictures_and_means(gallery: Path, capsys: Capture) -> None:
     ]
 
 
-def test_eval_leaves_nothing_unless_asked(gallery: Path, tmp_path: Path) -> None:
+def test_eval_keeps_no_files_by_default(gallery: Path, tmp_path: Path) -> None:
     before = files_below(tmp_path)
     assert run("eval", gallery, "-q", "4") == 0
     assert files_below(tmp_path) == before
@@ -65,12 +65,12 @@ def test_eval_keeps_pictures_and_maps_of_blocks(gallery: Path, tmp_path: Path) -
     assert len(lines) == 1 + 2 * 3
 
 
-def test_eval_wants_a_place_for_its_details(gallery: Path, capsys: Capture) -> None:
+def test_eval_refuses_details_without_a_folder(gallery: Path, capsys: Capture) -> None:
     assert run("eval", gallery, "--details") == 2
     assert "--details needs --keep" in capsys.readouterr().err
 
 
-def test_eval_puts_models_of_single_qualities_together(
+def test_eval_combines_models_of_single_qualities(
     gallery: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     folder = tmp_path / "models"
@@ -121,7 +121,7 @@ def test_eval_measures_all_eight_qualities(gallery: Path, tmp_path: Path, capsys
     assert out.splitlines()[-1].split()[2] in ("+0.00", "-0.00")
 
 
-def test_eval_replaces_no_report_unasked(gallery: Path, tmp_path: Path) -> None:
+def test_eval_replaces_reports_only_on_request(gallery: Path, tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     report.write_text("precious")
     kept = tmp_path / "kept"
@@ -133,7 +133,7 @@ def test_eval_replaces_no_report_unasked(gallery: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("option", ["--json", "--plot"])
-def test_eval_writes_no_report_over_a_folder(
+def test_eval_refuses_a_folder_as_report(
     gallery: Path, tmp_path: Path, option: str, capsys: Capture
 ) -> None:
     (tmp_path / "folder.svg").mkdir()
@@ -152,7 +152,7 @@ def test_eval_writes_no_report_over_a_folder(
         ),
     ],
 )
-def test_eval_wants_usable_anchors_before_the_work(
+def test_eval_checks_anchors_before_measuring(
     gallery: Path, tmp_path: Path, capsys: Capture, text: str | None, complaint: str
 ) -> None:
     anchor = tmp_path / "anchor.json"
@@ -165,7 +165,7 @@ def test_eval_wants_usable_anchors_before_the_work(
     assert len(err.splitlines()) == 1
 
 
-def test_eval_leaves_out_a_bad_picture_and_says_so(gallery: Path, capsys: Capture) -> None:
+def test_eval_skips_a_bad_picture_and_reports_it(gallery: Path, capsys: Capture) -> None:
     (gallery / "bad.png").write_text("not a picture")
     assert run("eval", gallery, "-q", "4") == 2
     out, err = capsys.readouterr()
@@ -187,7 +187,7 @@ def test_eval_names_a_folder_that_cannot_be_read(
     assert summary == "lbbic: 1 of 3 failed"
 
 
-def test_eval_takes_a_single_picture(gallery: Path, capsys: Capture) -> None:
+def test_eval_accepts_a_single_picture(gallery: Path, capsys: Capture) -> None:
     assert run("eval", gallery / "a.png", "-q", "4") == 0
     assert capsys.readouterr().out.splitlines()[1].startswith("a.png")
 
@@ -204,7 +204,7 @@ def test_eval_of_a_missing_picture_is_an_error(tmp_path: Path, capsys: Capture) 
     assert summary == "lbbic: 1 of 1 failed"
 
 
-def test_eval_ends_with_1_when_a_decoded_picture_differs(
+def test_eval_exits_with_1_if_a_decoded_picture_differs(
     gallery: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     let_decoder_differ(monkeypatch)
@@ -214,7 +214,7 @@ def test_eval_ends_with_1_when_a_decoded_picture_differs(
     assert "differ" in err
 
 
-def test_eval_wants_matplotlib_before_the_work(
+def test_eval_checks_for_matplotlib_before_measuring(
     gallery: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
@@ -230,7 +230,7 @@ def test_eval_writes_the_plot(gallery: Path, tmp_path: Path) -> None:
     assert "<svg" in (tmp_path / "plot.svg").read_text()
 
 
-def test_eval_measures_looks_and_compares_by_them(
+def test_eval_measures_appearance_and_compares_by_it(
     gallery: Path, tmp_path: Path, capsys: Capture
 ) -> None:
     curve, plot = tmp_path / "curve.json", tmp_path / "curve.png"
@@ -246,7 +246,7 @@ def test_eval_measures_looks_and_compares_by_them(
     assert run(*command, "--anchor", curve) == 0
 
 
-def test_eval_knows_its_metrics_and_says_what_is_missing(
+def test_eval_refuses_unknown_metrics_and_names_missing_packages(
     gallery: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(SystemExit):

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[3]
 pytestmark = pytest.mark.usefixtures("tiny")
 
 
-def test_a_batch_goes_on_after_bad_files(draw: Draw, tmp_path: Path, capsys: Capture) -> None:
+def test_a_batch_continues_after_bad_files(draw: Draw, tmp_path: Path, capsys: Capture) -> None:
     bad = tmp_path / "bad.png"
     bad.write_text("not a picture")
     missing = tmp_path / "missing.png"
@@ -36,7 +36,7 @@ def test_a_batch_goes_on_after_bad_files(draw: Draw, tmp_path: Path, capsys: Cap
     assert summary == "lbbic: 2 of 4 failed"
 
 
-def test_what_cannot_be_reached_is_named_and_the_rest_is_done(
+def test_unreachable_inputs_are_named_and_the_rest_is_done(
     draw: Draw, tmp_path: Path, capsys: Capture, without_privileges: None
 ) -> None:
     place = draw("in/good.png").parent
@@ -70,7 +70,7 @@ def test_what_cannot_be_reached_is_named_and_the_rest_is_done(
 
 
 @pytest.mark.parametrize("command", ["compress", "eval"])
-def test_files_that_are_not_taken_are_counted_by_kind(
+def test_skipped_files_are_counted_by_kind(
     command: str, draw: Draw, tmp_path: Path, capsys: Capture
 ) -> None:
     place = draw("in/photo.jfif").parent
@@ -94,7 +94,7 @@ def test_files_that_are_not_taken_are_counted_by_kind(
 
 
 @pytest.mark.parametrize("char", ["\x1b", "\n", "\r", "\x9b", "\u202e", "\u2066", "\u200f"])
-def test_names_cannot_control_the_terminal(
+def test_control_characters_in_names_are_escaped(
     draw: Draw, tmp_path: Path, capsys: Capture, char: str
 ) -> None:
     name = f"a{char}[2J  b"
@@ -123,7 +123,7 @@ def test_names_cannot_control_the_terminal(
         (MemoryError(), "Out of memory"),
     ],
 )
-def test_failures_are_one_clear_line(
+def test_failures_are_reported_in_one_clear_line(
     draw: Draw, monkeypatch: pytest.MonkeyPatch, capsys: Capture, error: Exception, line: str
 ) -> None:
     monkeypatch.setattr(atomic, "write_atomically", raising(error))
@@ -132,7 +132,7 @@ def test_failures_are_one_clear_line(
     assert capsys.readouterr().err.splitlines()[0] == f"lbbic: {source}: {line}"
 
 
-def test_interruption_leaves_nothing_behind(
+def test_an_interruption_leaves_no_files_behind(
     draw: Draw, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Capture
 ) -> None:
     monkeypatch.setattr(os, "fsync", raising(KeyboardInterrupt()))  # while the file is written
@@ -141,7 +141,7 @@ def test_interruption_leaves_nothing_behind(
     assert capsys.readouterr().err == "lbbic: interrupted\n"
 
 
-def test_a_reader_who_leaves_is_no_error() -> None:
+def test_a_closed_output_pipe_is_not_an_error() -> None:
     code = (
         "import sys; from lbbic_engine import cli\n"
         "from lbbic_engine.cli import batch\n"

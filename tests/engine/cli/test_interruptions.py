@@ -38,7 +38,7 @@ def test_an_interruption_while_arguments_are_read_prints_no_traceback(
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
-def test_what_is_done_is_not_done_again(
+def test_skip_existing_continues_a_batch(
     form: str, draw: Draw, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     draw("in/a.png")
@@ -57,7 +57,7 @@ def test_what_is_done_is_not_done_again(
 
 
 @pytest.mark.parametrize("option", ["--overwrite", "--skip-existing"])
-def test_two_commands_on_a_folder_at_once_leave_whole_files(
+def test_two_commands_on_one_folder_leave_complete_files(
     option: str, draw: Draw, tmp_path: Path, tiny_weights: Path
 ) -> None:
     """Each of them is one of the two's: here they differ in quality."""
@@ -86,7 +86,7 @@ def test_two_commands_on_a_folder_at_once_leave_whole_files(
 
 
 @pytest.mark.parametrize("redirected", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
-def test_closed_descriptors_are_not_those_of_the_result(
+def test_closed_standard_descriptors_are_not_reused_for_results(
     redirected: str, draw: Draw, tiny_weights: Path
 ) -> None:
     picture = draw("a.png")

@@ -28,7 +28,7 @@ def large_files(draw: Callable[..., Path], tmp_path: Path) -> list[Path]:
     return [output for _, output in files]
 
 
-def test_an_interruption_ends_all_workers_and_leaves_nothing_behind(
+def test_an_interruption_stops_all_workers_and_leaves_no_files(
     large_files: list[Path], tmp_path: Path
 ) -> None:
     stuck, out = tmp_path / "stuck.lbb", tmp_path / "out"

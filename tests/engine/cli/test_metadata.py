@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("tiny")
         (["--strip", "all"], set()),
     ],
 )
-def test_the_metadata_named_are_left_out(
+def test_strip_leaves_out_the_named_metadata(
     tmp_path: Path, options: list[str], left: set[str]
 ) -> None:
     exif = Image.Exif()
@@ -42,7 +42,9 @@ def test_the_metadata_named_are_left_out(
         assert not exif.get_ifd(ExifTags.IFD.GPSInfo)
 
 
-def test_growth_is_said_in_words(draw: Draw, tmp_path: Path, capsys: Capture) -> None:
+def test_results_larger_than_their_input_are_reported_in_words(
+    draw: Draw, tmp_path: Path, capsys: Capture
+) -> None:
     with Image.open(draw("a.png")) as image:
         image.save(tmp_path / "a.webp", quality=1)
     assert run("compress", tmp_path / "a.webp", "-q", "8") == 0
@@ -51,9 +53,7 @@ def test_growth_is_said_in_words(draw: Draw, tmp_path: Path, capsys: Capture) ->
     assert "-" not in out.split("bytes (")[1].split(")")[0]
 
 
-def test_what_would_grow_is_left_as_it_is_when_asked(
-    draw: Draw, tmp_path: Path, capsys: Capture
-) -> None:
+def test_skip_larger_writes_no_larger_file(draw: Draw, tmp_path: Path, capsys: Capture) -> None:
     with Image.open(draw("in/large.png", 120, 80)) as image:
         image.save(tmp_path / "in" / "small.webp", quality=1)
     options = ("-q", "8", "--skip-larger", "-o", tmp_path / "out")
@@ -67,9 +67,7 @@ def test_what_would_grow_is_left_as_it_is_when_asked(
     assert [row["output"] is None for row in json_lines(capsys)] == [False, True]
 
 
-def test_metadata_that_a_target_leaves_no_room_for_are_named(
-    tmp_path: Path, capsys: Capture
-) -> None:
+def test_metadata_that_does_not_fit_into_a_target_is_named(tmp_path: Path, capsys: Capture) -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.Artist] = "x" * 60_000
     Image.new("RGB", (24, 16)).save(tmp_path / "a.jpg", exif=exif)

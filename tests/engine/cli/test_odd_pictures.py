@@ -100,7 +100,7 @@ ODD: list[tuple[str, Build, Check, str]] = [
 
 
 @pytest.mark.parametrize(("name", "build", "check", "notice"), ODD, ids=[odd[0] for odd in ODD])
-def test_an_odd_picture_survives(
+def test_unusual_pictures_round_trip(
     make: ModuleType,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -122,7 +122,7 @@ def test_an_odd_picture_survives(
     assert capsys.readouterr().err == ""
 
 
-def test_what_a_jpeg_cannot_hold_is_said(
+def test_a_notice_names_what_a_jpeg_cannot_store(
     make: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     exif = b"Exif\0\0II*\0\x08\0\0\0" + bytes(70_000)
@@ -133,7 +133,7 @@ def test_what_a_jpeg_cannot_hold_is_said(
     assert "note: JPEG cannot store all of the metadata" in capsys.readouterr().err
 
 
-def test_a_picture_that_a_format_cannot_hold_is_refused_before_it_is_decoded(
+def test_an_output_format_that_cannot_store_the_picture_is_refused_before_decoding(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from lbbic_engine import codec

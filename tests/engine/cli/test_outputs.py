@@ -33,7 +33,7 @@ def test_folders_keep_their_structure(draw: Draw, tmp_path: Path) -> None:
     assert files_below(tmp_path / "out") == {"a.lbb", "deep/er/b.lbb", "deep/c.lbb"}
 
 
-def test_folder_without_output_is_filled_in_place(draw: Draw, tmp_path: Path) -> None:
+def test_results_of_a_folder_are_written_next_to_the_inputs(draw: Draw, tmp_path: Path) -> None:
     draw("in/deep/a.png")
     assert run("compress", tmp_path / "in") == 0
     assert files_below(tmp_path / "in") == {"deep/a.png", "deep/a.lbb"}
@@ -44,7 +44,7 @@ def test_folder_without_pictures_is_an_error(tmp_path: Path, capsys: Capture) ->
     assert "Nothing to do" in capsys.readouterr().err
 
 
-def test_a_compressed_file_has_nothing_to_be_done(packed: Path, capsys: Capture) -> None:
+def test_compressing_an_lbb_file_is_refused(packed: Path, capsys: Capture) -> None:
     assert run("compress", packed) == 2
     assert "Nothing to do: The file already ends with .lbb" in capsys.readouterr().err
 
@@ -55,7 +55,7 @@ def test_output_of_another_format_is_refused(draw: Draw, tmp_path: Path, capsys:
     assert files_below(tmp_path) == {"a.png"}
 
 
-def test_a_file_in_the_place_of_a_folder_is_kept(
+def test_an_output_folder_never_replaces_a_file(
     draw: Draw, tmp_path: Path, capsys: Capture
 ) -> None:
     (tmp_path / "file").write_text("precious")
@@ -65,7 +65,7 @@ def test_a_file_in_the_place_of_a_folder_is_kept(
 
 
 @pytest.mark.parametrize("out", ["one.lbb", "there.txt"])
-def test_several_inputs_do_not_fit_one_file(
+def test_several_inputs_with_one_output_file_are_refused(
     draw: Draw, tmp_path: Path, capsys: Capture, out: str
 ) -> None:
     (tmp_path / "there.txt").write_text("keep me")
@@ -74,7 +74,9 @@ def test_several_inputs_do_not_fit_one_file(
     assert files_below(tmp_path) == {"a.png", "b.png", "there.txt"}
 
 
-def test_nothing_is_overwritten_unasked(draw: Draw, tmp_path: Path, capsys: Capture) -> None:
+def test_existing_files_are_overwritten_only_on_request(
+    draw: Draw, tmp_path: Path, capsys: Capture
+) -> None:
     source, output = draw("a.png"), tmp_path / "a.lbb"
     output.write_text("precious")
     assert run("compress", source) == 2
@@ -84,7 +86,7 @@ def test_nothing_is_overwritten_unasked(draw: Draw, tmp_path: Path, capsys: Capt
     assert output.read_bytes().startswith(SIGNATURE)
 
 
-def test_existing_output_is_noticed_before_the_input_is_read(
+def test_an_existing_output_is_refused_before_the_input_is_read(
     tmp_path: Path, capsys: Capture
 ) -> None:
     (tmp_path / "a.lbb").write_text("precious")
@@ -94,7 +96,7 @@ def test_existing_output_is_noticed_before_the_input_is_read(
 
 
 @pytest.mark.parametrize("options", [[], ["--overwrite"]])
-def test_inputs_that_want_one_name_get_a_file_each(
+def test_inputs_with_one_result_name_get_numbered_results(
     draw: Draw, tmp_path: Path, capsys: Capture, options: list[str]
 ) -> None:
     for n, name in enumerate(("in/a.jpg", "in/a.png", "in/a (2).jpg", "in/A.tif")):
@@ -108,7 +110,7 @@ def test_inputs_that_want_one_name_get_a_file_each(
         assert codec.read_info((tmp_path / "out" / name).read_bytes()).width == width
 
 
-def test_files_of_one_name_from_two_folders_get_a_file_each(
+def test_files_of_one_name_from_two_folders_get_numbered_results(
     draw: Draw, packed: Path, tmp_path: Path
 ) -> None:
     for name in ("one/a.lbb", "two/a.lbb"):
@@ -125,7 +127,7 @@ def test_an_input_given_twice_is_done_once(draw: Draw, tmp_path: Path, capsys: C
     assert len(json_lines(capsys)) == 1
 
 
-def test_an_output_on_its_own_input_is_refused(packed: Path, capsys: Capture) -> None:
+def test_an_output_that_is_its_own_input_is_refused(packed: Path, capsys: Capture) -> None:
     before = packed.read_bytes()
     for command in ("compress", "decompress"):
         assert run(command, packed, "-o", packed, "--overwrite") == 2

@@ -58,7 +58,7 @@ def test_a_dash_is_standard_input_and_output(
     assert files_below(tmp_path) == {"a.png", "a.lbb", "b.png", "c.lbb"}
 
 
-def test_a_terminal_is_no_file(
+def test_a_terminal_is_refused_as_standard_input_or_output(
     draw: Draw, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     source = draw("a.png")
@@ -83,7 +83,7 @@ def test_a_terminal_is_no_file(
         (["-"], "Cannot read data: It is not a picture"),
     ],
 )
-def test_a_dash_is_one_file(
+def test_a_dash_cannot_be_combined_with_other_files(
     send: Callable[[bytes], None],
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
@@ -100,7 +100,7 @@ def test_a_dash_is_one_file(
 
 
 @pytest.mark.slow
-def test_who_leaves_while_a_file_is_sent_is_no_error(draw: Draw) -> None:
+def test_a_pipe_closed_during_output_is_not_an_error(draw: Draw) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     command = [sys.executable, "-m", "lbbic_engine.cli", "compress", str(draw("a.png")), "-o", "-"]

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[3]
 pytestmark = pytest.mark.usefixtures("tiny")
 
 
-def test_help_imports_nothing_but_the_standard_library() -> None:
+def test_help_imports_only_the_standard_library() -> None:
     code = (
         "import sys; before = set(sys.modules); from lbbic_engine import cli\n"
         "try: cli.main(['--help'])\n"
@@ -33,7 +33,7 @@ def test_help_imports_nothing_but_the_standard_library() -> None:
 
 
 @pytest.mark.slow
-def test_no_model_loads_the_compiler_that_torch_brings_along() -> None:
+def test_loading_a_model_does_not_import_torchs_compiler() -> None:
     """It takes a third of a second and more, at every start."""
     code = (
         "import sys; from PIL import Image; from lbbic_engine import codec\n"
@@ -88,11 +88,11 @@ def test_version_is_shown(capsys: Capture) -> None:
         ["eval", "folder", "--plot", "curves.doc"],
     ],
 )
-def test_wrong_usage_ends_with_2(arguments: list[str], capsys: Capture) -> None:
+def test_wrong_usage_exits_with_2(arguments: list[str], capsys: Capture) -> None:
     with pytest.raises(SystemExit, match="2"):
         run(*arguments)
     assert "usage: lbbic" in capsys.readouterr().err
 
 
-def test_the_package_is_the_one_under_test() -> None:
+def test_the_imported_package_is_the_one_under_test() -> None:
     assert Path(next(iter(lbbic_engine.__path__))) == ROOT / "lbbic_engine"

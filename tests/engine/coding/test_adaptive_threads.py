@@ -62,7 +62,9 @@ def code(model: AdaptiveThreads, fronts: int, width: int = 24) -> None:
         assert state.sum() == width
 
 
-def test_idle_cores_are_used(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+def test_a_second_thread_is_used_on_idle_cores(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
     monkeypatch.setattr(adaptive_threads, "_two_threads_wait", lambda: False)
     model = Model(clock, 0.004, 0.002)
     governed = AdaptiveThreads(model)
@@ -72,7 +74,7 @@ def test_idle_cores_are_used(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> N
     assert model.used[1] == ThreadTuner.ALONE + 3
 
 
-def test_trials_become_rare_while_they_succeed(
+def test_trials_become_rarer_while_two_threads_are_faster(
     monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
     monkeypatch.setattr(adaptive_threads, "_two_threads_wait", lambda: False)
@@ -89,7 +91,7 @@ def test_trials_become_rare_while_they_succeed(
     )
 
 
-def test_a_second_thread_that_gains_nothing_rests(
+def test_a_second_thread_that_gains_nothing_is_paused(
     monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
     monkeypatch.setattr(adaptive_threads, "_two_threads_wait", lambda: False)
@@ -99,7 +101,7 @@ def test_a_second_thread_that_gains_nothing_rests(
 
 
 @pytest.mark.parametrize("heavy", [False, True])
-def test_heavy_fronts_are_judged_by_themselves(
+def test_heavy_fronts_are_judged_separately(
     monkeypatch: pytest.MonkeyPatch, clock: Clock, heavy: bool
 ) -> None:
     monkeypatch.setattr(adaptive_threads, "_two_threads_wait", lambda: False)
@@ -112,7 +114,9 @@ def test_heavy_fronts_are_judged_by_themselves(
     assert model.used == {1: ThreadTuner.ALONE, 2: ThreadTuner.RUN - ThreadTuner.ALONE}
 
 
-def test_rests_grow_while_nothing_is_gained(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+def test_pauses_grow_while_a_second_thread_gains_nothing(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
     monkeypatch.setattr(adaptive_threads, "_two_threads_wait", lambda: False)
     monkeypatch.setattr(ThreadTuner, "REST", 0.01)
     monkeypatch.setattr(adaptive_threads, "_TUNERS", (ThreadTuner(), ThreadTuner()))
@@ -122,7 +126,9 @@ def test_rests_grow_while_nothing_is_gained(monkeypatch: pytest.MonkeyPatch, clo
     assert model.used[2] == 6 * (ThreadTuner.FRONTS - ThreadTuner.ALONE)  # after 10 ms, 20, 40, …
 
 
-def test_busy_cores_are_tried_now_and_then(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+def test_busy_cores_are_tried_again_occasionally(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
     tried: list[float] = []
 
     def wait() -> bool:
@@ -140,7 +146,7 @@ def test_busy_cores_are_tried_now_and_then(monkeypatch: pytest.MonkeyPatch, cloc
 
 
 @pytest.mark.parametrize("cores_are_busy", [False, True])
-def test_a_front_that_waits_for_its_turn_means_a_trial(
+def test_a_waiting_front_causes_a_trial(
     monkeypatch: pytest.MonkeyPatch, clock: Clock, cores_are_busy: bool
 ) -> None:
     monkeypatch.setattr(adaptive_threads, "_two_threads_wait", lambda: False)
@@ -156,7 +162,7 @@ def test_a_front_that_waits_for_its_turn_means_a_trial(
     assert model.used == ({1: 9, 2: 1} if cores_are_busy else {1: ThreadTuner.ALONE, 2: 6})
 
 
-def test_jobs_at_the_same_time_share_trials(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_concurrent_jobs_share_trials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(adaptive_threads, "_two_threads_wait", lambda: False)
     monkeypatch.setattr(ThreadTuner, "REST", 0.0)
     tuner = ThreadTuner()
@@ -177,14 +183,14 @@ def test_jobs_at_the_same_time_share_trials(monkeypatch: pytest.MonkeyPatch) -> 
         sys.setswitchinterval(interval)
 
 
-def test_the_user_may_fix_the_threads(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+def test_omp_num_threads_fixes_the_threads(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
     model = Model(clock, 0.0, 0.0)
     assert on_idle_cores(model, "cuda") is model
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     assert on_idle_cores(model, "cpu") is model
 
 
-def test_a_trial_leaves_the_threads_as_they_are() -> None:
+def test_a_trial_restores_the_number_of_threads() -> None:
     with CodingThread() as thread:
         assert isinstance(thread.run(adaptive_threads._two_threads_wait), bool)
         assert thread.run(torch.get_num_threads) == 1

@@ -39,7 +39,7 @@ def test_more_candidates_make_better_files(
 
 
 @pytest.mark.usefixtures("tiny")
-def test_equal_candidates_are_that_of_symbols_chosen_one_by_one(
+def test_equal_candidates_equal_rdoq(
     photograph: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(block_choice, "CANDIDATES", (1.0, 1.0, 1.0))
@@ -49,7 +49,7 @@ def test_equal_candidates_are_that_of_symbols_chosen_one_by_one(
 
 
 @pytest.mark.usefixtures("tiny")
-def test_pictures_of_a_batch_are_coded_as_by_themselves(
+def test_pictures_of_a_batch_are_coded_like_single_ones(
     photograph: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tiles, "TILE_PIXELS", 2500)

@@ -102,7 +102,7 @@ USES: dict[str, Callable[[bytes], object]] = {
 
 
 @pytest.mark.parametrize("use", ["whole", "progressive", "region"])
-def test_a_stream_that_cannot_hold_its_fronts_costs_nothing(
+def test_a_stream_too_short_for_its_fronts_is_refused_without_work(
     use: str, fronts_coded: list[int]
 ) -> None:
     data = pack_container(bomb())
@@ -115,14 +115,14 @@ def test_a_stream_that_cannot_hold_its_fronts_costs_nothing(
     assert fronts_coded == [1]  # of the picture before
 
 
-def test_what_is_left_of_such_a_file_is_told_without_work(fronts_coded: list[int]) -> None:
+def test_partial_decoding_of_a_short_stream_does_no_work(fronts_coded: list[int]) -> None:
     data = pack_container(bomb(width=2**11, height=2**12, tile_rows=256))
     found = decompress(data, partial=True)
     assert "0 %" in found.notices[-1].text
     assert fronts_coded == []
 
 
-def test_flat_pictures_hold_no_less_than_the_least() -> None:
+def test_flat_pictures_have_at_least_the_required_bytes() -> None:
     """The shortest stream that an encoder makes: every row is insignificant."""
     flat = Picture(np.full((1024, 2048, 3), 128, np.uint8))
     compressed = compress(flat, 1, refine=False, exact=False)
@@ -133,7 +133,7 @@ def test_flat_pictures_hold_no_less_than_the_least() -> None:
 
 
 @pytest.mark.parametrize("use", ["whole", "partial", "progressive", "region"])
-def test_tiles_have_a_least_height(use: str, fronts_coded: list[int]) -> None:
+def test_tiles_below_the_minimum_height_are_refused(use: str, fronts_coded: list[int]) -> None:
     data = pack_container(bomb(tile_rows=1, width=2**12, height=2**12))
     with pytest.raises(CorruptDataError, match="smaller"):
         USES[use](data)
@@ -141,7 +141,7 @@ def test_tiles_have_a_least_height(use: str, fronts_coded: list[int]) -> None:
 
 
 @pytest.mark.parametrize("block_size", [4, 8, 16])
-def test_every_tile_of_a_writer_has_it(block_size: int) -> None:
+def test_written_tiles_have_the_minimum_height(block_size: int) -> None:
     random = np.random.default_rng(0)
     sizes = [2 ** random.uniform(0, 16, 2) for _ in range(20_000)]
     sizes += [(65535, height) for height in range(1, 4097, 7)]
@@ -153,7 +153,7 @@ def test_every_tile_of_a_writer_has_it(block_size: int) -> None:
 
 
 @pytest.mark.parametrize("exact", [False, True])
-def test_a_region_takes_memory_for_itself_and_a_tile(exact: bool) -> None:
+def test_decoding_a_region_needs_memory_for_it_and_one_tile(exact: bool) -> None:
     """An honest picture of four tiles, each of two megapixels."""
     flat = Picture(np.full((4096, 2048, 3), 90, np.uint8))
     compressed = compress(flat, 1, refine=False, exact=exact)
@@ -169,7 +169,7 @@ def test_a_region_takes_memory_for_itself_and_a_tile(exact: bool) -> None:
 
 
 @pytest.mark.parametrize("use", ["whole", "progressive"])
-def test_more_pixels_than_allowed_are_refused_before_anything_is_unpacked(
+def test_pictures_beyond_max_pixels_are_refused_before_decompression(
     use: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = compress(Picture(np.zeros((20, 30, 3), np.uint8), np.zeros((20, 30), np.uint8))).data
@@ -180,7 +180,7 @@ def test_more_pixels_than_allowed_are_refused_before_anything_is_unpacked(
         call[use](data, max_pixels=599)  # type: ignore[operator]
 
 
-def test_pillow_warns_of_large_pictures_and_refuses_larger_ones(
+def test_the_plugin_obeys_pillows_limits_of_pixels(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
     register()
@@ -199,7 +199,7 @@ def test_pillow_warns_of_large_pictures_and_refuses_larger_ones(
             image.load()
 
 
-def test_whoever_has_cancelled_gets_no_work(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cancelled_decode_does_no_work(monkeypatch: pytest.MonkeyPatch) -> None:
     picture = Picture(np.zeros((20, 30, 3), np.uint8))
     data = compress(picture).data
     monkeypatch.setattr("lbbic_engine.codec.parse_container", None)
@@ -210,7 +210,9 @@ def test_whoever_has_cancelled_gets_no_work(monkeypatch: pytest.MonkeyPatch) -> 
         compress(picture, cancelled=lambda: True)
 
 
-def test_information_costs_what_was_received(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reading_information_takes_no_memory_beyond_the_file(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Nothing of a picture's size is unpacked, computed or allocated."""
     transparency = zlib.compress(bytes(SIDE * SIDE), 9)
     data = with_chunks(bomb(), chunk(b"A", transparency))
@@ -220,7 +222,7 @@ def test_information_costs_what_was_received(monkeypatch: pytest.MonkeyPatch) ->
     assert peak_of(lambda: read_info(data)) < MIB
 
 
-def test_transparency_is_unpacked_row_by_row(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_transparency_is_decompressed_row_by_row(monkeypatch: pytest.MonkeyPatch) -> None:
     random = np.random.default_rng(0)
     alpha = random.integers(0, 256, (300, 200), dtype=np.uint8)
     picture = Picture(np.zeros((300, 200, 3), np.uint8), alpha)
@@ -240,7 +242,7 @@ def _counted(rows: Any, steps: list[int]) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("kind", [b"i", b"e", b"x"])
-def test_metadata_is_bounded(kind: bytes) -> None:
+def test_metadata_beyond_the_limit_is_refused(kind: bytes) -> None:
     honest = parse_container(compress(Picture(np.zeros((8, 8, 3), np.uint8))).data)
     for length, allowed in ((MAX_METADATA_BYTES, True), (MAX_METADATA_BYTES + 1, False)):
         body = bytes(length)
@@ -255,7 +257,7 @@ def test_metadata_is_bounded(kind: bytes) -> None:
         assert peak_of(lambda data=data: read_info(data)) < bound  # type: ignore[misc]
 
 
-def test_chunks_are_bounded() -> None:
+def test_too_many_chunks_are_refused() -> None:
     honest = parse_container(compress(Picture(np.zeros((8, 8, 3), np.uint8))).data)
     most = with_chunks(honest, chunk(b"z", b"") * format_.MAX_CHUNKS)
     assert len(parse_container(most).ancillary) == format_.MAX_CHUNKS
@@ -266,7 +268,7 @@ def test_chunks_are_bounded() -> None:
     assert (len(left.ancillary), left.lost) == (format_.MAX_CHUNKS, (b"z",))
 
 
-def test_a_search_behind_damage_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_search_for_streams_after_damage_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each candidate is looked at for as long as its first check goes on, and they are counted."""
     looked: list[int] = []
     crc32 = zlib.crc32

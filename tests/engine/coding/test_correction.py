@@ -77,13 +77,13 @@ def test_a_grey_picture_stays_grey(sky: Pixels, monkeypatch: pytest.MonkeyPatch)
     assert np.array_equal(decompress(compressed.data).pixels, compressed.reconstruction)
 
 
-def test_what_takes_more_than_it_gives_is_left_out(sky: Pixels) -> None:
+def test_a_correction_not_worth_its_bytes_is_left_out(sky: Pixels) -> None:
     assert parse_container(compress(Picture(sky[:8, :8]), 1, exact=False).data).coarse is None
 
 
 @pytest.mark.parametrize("tile_pixels", [1 << 10, 10**6])
 @pytest.mark.parametrize("refined", [False, True])
-def test_every_way_of_decoding_gives_the_corrected_picture(
+def test_every_decoding_function_applies_the_correction(
     sky: Pixels, monkeypatch: pytest.MonkeyPatch, tile_pixels: int, refined: bool
 ) -> None:
     monkeypatch.setattr(tiles, "TILE_PIXELS", tile_pixels)
@@ -108,7 +108,7 @@ def test_every_way_of_decoding_gives_the_corrected_picture(
         assert np.array_equal(fronts, one.reconstruction)
 
 
-def test_a_cut_file_is_corrected_as_far_as_it_goes(
+def test_a_truncated_file_is_corrected_where_decoded(
     sky: Pixels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lbbic_engine.bitstream.chunks.PAGE_BYTES", 64)
@@ -123,7 +123,7 @@ def test_a_cut_file_is_corrected_as_far_as_it_goes(
 
 
 @pytest.mark.parametrize("body", [b"", b"\0\0\0\0", b"\x08\0\0\0odd"])
-def test_a_picture_whose_correction_is_damaged_is_shown_without(sky: Pixels, body: bytes) -> None:
+def test_a_damaged_correction_is_skipped_in_partial_decoding(sky: Pixels, body: bytes) -> None:
     compressed = compress(Picture(sky), 1, exact=False)
     data = pack_container(replace(parse_container(compressed.data), coarse=body))
     with pytest.raises(CorruptDataError):

@@ -59,7 +59,7 @@ def test_a_drawing_is_stored_exactly(rich: Picture) -> None:
     assert (info.complete, info.version, info.refinement) == (True, "1.3", 0)
 
 
-def test_repeats_are_found_that_the_first_trial_does_not_see() -> None:
+def test_repetitive_drawings_are_detected_by_the_second_trial() -> None:
     """Letters and lines in much white: a fast trial takes thirty times the bytes."""
     image = Image.new("RGB", (400, 300), "white")
     draw = ImageDraw.Draw(image)
@@ -74,14 +74,14 @@ def test_repeats_are_found_that_the_first_trial_does_not_see() -> None:
     assert len(compressed.data) < dense + 60
 
 
-def test_the_option_turns_it_off(drawing: Pixels) -> None:
+def test_no_exact_turns_exact_storage_off(drawing: Pixels) -> None:
     compressed = compress(Picture(drawing), 5, exact=False)
     assert not compressed.exact
     info = read_info(compressed.data)
     assert (info.exact, info.version) == (False, "1.2")
 
 
-def test_a_photograph_is_coded_without_a_whole_attempt(
+def test_a_photograph_is_recognised_without_encoding_it_losslessly(
     photograph: Pixels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def encode(pixels: Pixels, how: tuple[int, int] = lossless.DENSE) -> bytes:
@@ -102,7 +102,7 @@ def test_a_grey_drawing_stays_grey(drawing: Pixels) -> None:
     assert np.array_equal(back.pixels, grey)
 
 
-def test_pictures_of_both_kinds_share_a_batch(drawing: Pixels, photograph: Pixels) -> None:
+def test_a_batch_may_mix_drawings_and_photographs(drawing: Pixels, photograph: Pixels) -> None:
     pictures = [Picture(drawing), Picture(photograph), Picture(drawing[:40])]
     batch = compress_batch(pictures, 5)
     assert [each.exact for each in batch] == [True, False, True]
@@ -119,7 +119,9 @@ def tiled(drawing: Pixels, monkeypatch: pytest.MonkeyPatch) -> bytes:
     return data
 
 
-def test_tiles_come_back_whole_by_regions_and_as_fronts(tiled: bytes, drawing: Pixels) -> None:
+def test_exact_tiles_decode_as_a_whole_by_region_and_as_fronts(
+    tiled: bytes, drawing: Pixels
+) -> None:
     assert np.array_equal(decompress(tiled).pixels, drawing)
     assert np.array_equal(decompress_region(tiled, 30, 20, 50, 41), drawing[20:61, 30:80])
     shown = np.zeros((96, 144, 3), np.uint8)
@@ -133,7 +135,9 @@ def test_tiles_come_back_whole_by_regions_and_as_fronts(tiled: bytes, drawing: P
     assert bits == pytest.approx(8 * read_info(tiled).payload_bytes, rel=0.01)
 
 
-def test_a_damaged_tile_is_grey_and_the_others_are_there(tiled: bytes, drawing: Pixels) -> None:
+def test_a_damaged_exact_tile_is_grey_and_the_others_are_decoded(
+    tiled: bytes, drawing: Pixels
+) -> None:
     container = parse_container(tiled)
     top = 8 * container.tile_block_rows
     place = tiled.index(container.segments[1].stream) + 3
@@ -163,7 +167,7 @@ def test_a_stream_of_another_size_is_refused_before_it_is_decoded(
         assert (decompress(data, partial=True).pixels == GREY).all()
 
 
-def test_a_target_is_met_exactly_where_that_fits(drawing: Pixels) -> None:
+def test_an_exact_file_is_used_if_it_meets_the_target(drawing: Pixels) -> None:
     exact = compress(Picture(drawing), 8)
     _, found = search_quality(Picture(drawing), max_bytes=len(exact.data))
     assert found.exact

@@ -38,7 +38,7 @@ LEFT_BETTER = np.array([[2.5, -2.5]])
 
 @settings(deadline=None)
 @given(st.integers(1, 30), st.integers(1, 30), st.integers(0, 56), st.integers(0, 9))
-def test_any_map_comes_back(rows: int, columns: int, base: int, roughness: int) -> None:
+def test_quality_maps_round_trip(rows: int, columns: int, base: int, roughness: int) -> None:
     random = np.random.default_rng(rows * columns)
     indexes = base + random.integers(-7 * roughness, 7 * roughness + 1, (rows, columns))
     indexes = indexes.clip(0, QUALITY_COUNT - 1)
@@ -46,14 +46,14 @@ def test_any_map_comes_back(rows: int, columns: int, base: int, roughness: int) 
     assert np.array_equal(quality_map.decode(stream, rows, columns, base), indexes)
 
 
-def test_a_painted_map_costs_little() -> None:
+def test_a_painted_map_takes_few_bytes() -> None:
     y, x = np.mgrid[-1:1:64j, -1:1:96j]
     painted = np.where(np.hypot(y, x) < 0.5, 40, 16)
     assert len(quality_map.encode(painted, 24)) < 100
     assert len(quality_map.encode(np.full((64, 96), 24), 24)) <= 4
 
 
-def test_every_stream_gives_indexes_or_is_refused() -> None:
+def test_arbitrary_map_streams_decode_or_are_refused() -> None:
     random = np.random.default_rng(0)
     for length in (0, 4, 16, 64, 3):
         try:
@@ -64,7 +64,7 @@ def test_every_stream_gives_indexes_or_is_refused() -> None:
         assert indexes.max() < QUALITY_COUNT
 
 
-def test_offsets_lie_over_the_picture() -> None:
+def test_offsets_are_stretched_over_the_picture() -> None:
     def indexes(offsets: NDArray[np.float64]) -> quality_map.BlockIndexes:
         return quality_map.to_indexes(quality_map.spread(offsets, 5, 8), 30)
 
@@ -77,7 +77,7 @@ def test_offsets_lie_over_the_picture() -> None:
 
 
 @pytest.mark.parametrize("side", [1, 2, 4, 8])
-def test_groups_are_as_large_as_the_map_allows(side: int) -> None:
+def test_groups_are_as_large_as_possible(side: int) -> None:
     groups = np.random.default_rng(0).integers(20, 30, (4, 5)).astype(np.uint8)
     blocks = groups.repeat(side, axis=0).repeat(side, axis=1)[: 3 * side + 1, : 4 * side + 1]
     body = quality_map.pack(blocks, 24)
@@ -108,7 +108,7 @@ def test_the_largest_pictures_have_a_map() -> None:
 
 
 @pytest.mark.parametrize("offsets", [np.zeros((0, 3)), np.zeros(3), np.full((2, 2), np.nan)])
-def test_what_is_no_map_is_refused(offsets: NDArray[np.float64], photograph: Pixels) -> None:
+def test_invalid_maps_are_refused(offsets: NDArray[np.float64], photograph: Pixels) -> None:
     with pytest.raises(ValueError, match="map of quality"):
         compress(Picture(photograph), 4, quality_map=offsets)
 
@@ -120,7 +120,7 @@ def mapped(photograph: Pixels) -> bytes:
 
 @pytest.mark.parametrize("effort", ["fast", "thorough"])
 @pytest.mark.parametrize("grey", [False, True])
-def test_what_is_better_has_more_bits_and_less_error(
+def test_raised_blocks_have_more_bits_and_less_error(
     photograph: Pixels, effort: str, grey: bool
 ) -> None:
     pixels = photograph[..., :1].repeat(3, axis=2) if grey else photograph
@@ -137,7 +137,7 @@ def test_what_is_better_has_more_bits_and_less_error(
     assert better.mse[:, :half].mean() < worse.mse[:, :half].mean() / 2
 
 
-def test_a_map_of_one_quality_is_that_quality(photograph: Pixels) -> None:
+def test_a_uniform_map_equals_a_single_quality(photograph: Pixels) -> None:
     picture = Picture(photograph)
     plain = compress(picture, 5, exact=False)
     none = compress(picture, 5, exact=False, quality_map=np.zeros((3, 3)))
@@ -191,14 +191,14 @@ def test_the_refinement_follows_the_map(golden: None) -> None:
     assert np.array_equal(decompress(refined.data).pixels, refined.reconstruction)
 
 
-def test_a_file_shows_its_beginning(mapped: bytes, photograph: Pixels) -> None:
+def test_a_truncated_file_with_a_map_shows_its_beginning(mapped: bytes, photograph: Pixels) -> None:
     whole = decompress(mapped).pixels
     cut = decompress(mapped[:-20], partial=True)
     shown = (cut.pixels == whole).all(axis=2)
     assert 0.3 < shown.mean() < 1
 
 
-def test_without_its_map_nothing_is_shown(mapped: bytes) -> None:
+def test_a_damaged_map_leaves_nothing_to_show(mapped: bytes) -> None:
     container = parse_container(mapped)
     assert container.quality_map
     damaged = bytearray(mapped)
@@ -211,14 +211,14 @@ def test_without_its_map_nothing_is_shown(mapped: bytes) -> None:
 
 
 @pytest.mark.parametrize("body", [b"\x03", b"\x02abc", b"\x00"])
-def test_a_map_that_is_none_is_refused(mapped: bytes, body: bytes) -> None:
+def test_a_map_that_cannot_be_decoded_is_refused(mapped: bytes, body: bytes) -> None:
     data = pack_container(replace(parse_container(mapped), quality_map=body))
     with pytest.raises(CorruptDataError):
         decompress(data)
     assert (decompress(data, partial=True).pixels == GREY).all()
 
 
-def test_models_of_one_quality_have_no_map(golden: None, photograph: Pixels) -> None:
+def test_models_of_one_quality_refuse_maps(golden: None, photograph: Pixels) -> None:
     with pytest.raises(LbbicError, match="one quality"):
         compress(Picture(photograph), weights="paper", quality_map=LEFT_BETTER)
 
@@ -237,7 +237,7 @@ def test_smooth_areas_get_more_quality_and_texture_less(photograph: Pixels) -> N
     assert odd.shape == (13, 10)
 
 
-def test_the_visual_tuning_draws_a_map_and_adds_to_one(photograph: Pixels) -> None:
+def test_visual_tuning_makes_a_map_and_adds_to_a_given_one(photograph: Pixels) -> None:
     pixels = np.concatenate([np.full((80, 104, 3), 90, np.uint8), photograph])
     picture = Picture(pixels)
     tuned = compress(picture, 4, tune="visual", exact=False)

@@ -60,7 +60,7 @@ def put_together(data: bytes, shape: tuple[int, int], *, partial: bool = False) 
 
 @pytest.mark.parametrize("quality", [1, 4.5, 8])
 @pytest.mark.parametrize("grey", [False, True])
-def test_a_refined_file_is_a_better_picture_in_as_many_bytes(
+def test_refinement_improves_the_picture_at_equal_bytes(
     photograph: Pixels, quality: float, grey: bool
 ) -> None:
     pixels = np.repeat(photograph[..., 1:2], 3, axis=2) if grey else photograph
@@ -78,7 +78,7 @@ def test_a_refined_file_is_a_better_picture_in_as_many_bytes(
 
 
 @pytest.mark.parametrize("grey", [False, True])
-def test_workers_refine_their_strips_as_one_would(
+def test_workers_refine_strips_as_one_process_does(
     photograph: Pixels, grey: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tiles, "TILE_PIXELS", 1 << 10)  # small pictures are large
@@ -93,7 +93,7 @@ def test_workers_refine_their_strips_as_one_would(
     assert np.array_equal(back.pixels, alone.reconstruction)
 
 
-def test_a_refinement_that_harms_is_left_out(photograph: Pixels, refined: Path) -> None:
+def test_a_harmful_refinement_is_turned_off(photograph: Pixels, refined: Path) -> None:
     info = next(refinement_files.installed())
     tensors = model_files.load_file(refined)
     tensors["layer_3.bias"] += 2**22  # far too bright
@@ -103,7 +103,7 @@ def test_a_refinement_that_harms_is_left_out(photograph: Pixels, refined: Path) 
 
 
 @pytest.mark.parametrize("tile_pixels", [2500, 10**6])
-def test_fronts_batches_and_regions_are_the_refined_picture(
+def test_fronts_batches_and_regions_are_refined_alike(
     photograph: Pixels, monkeypatch: pytest.MonkeyPatch, tile_pixels: int
 ) -> None:
     monkeypatch.setattr(tiles, "TILE_PIXELS", tile_pixels)
@@ -117,7 +117,7 @@ def test_fronts_batches_and_regions_are_the_refined_picture(
     assert np.array_equal(region, one.reconstruction[30:47, 21:61])
 
 
-def test_what_a_cut_file_still_has_is_refined_where_all_neighbours_are_there(
+def test_a_truncated_file_is_refined_where_all_neighbours_are_decoded(
     photograph: Pixels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(chunks, "PAGE_BYTES", 64)
@@ -140,7 +140,7 @@ def test_what_a_cut_file_still_has_is_refined_where_all_neighbours_are_there(
         list(decode_progressively(cut))
 
 
-def test_a_refinement_that_is_not_installed_is_named(photograph: Pixels, refined: Path) -> None:
+def test_a_missing_refinement_is_named(photograph: Pixels, refined: Path) -> None:
     data = compress(Picture(photograph), 3).data
     identity = parse_container(data).weights_id
     refined.unlink()
@@ -181,7 +181,7 @@ def test_the_error_of_a_large_picture_does_not_overflow() -> None:
     assert squared_error(black, 255 - black) == black.size * 255**2
 
 
-def test_neighbourhoods_are_blocks_and_what_touches_them() -> None:
+def test_neighbourhoods_are_a_block_and_its_eight_neighbours() -> None:
     found = neighbourhoods(Grid(2, 3))
     assert set(found[1].tolist()) == {0, 1, 2, 3, 4, 5, 6}
     assert set(found[0].tolist()) == {0, 1, 3, 4, 6}

@@ -65,7 +65,7 @@ def test_workers_make_the_same_file_and_the_same_picture(
     assert back.xmp == picture.xmp
 
 
-def test_strips_have_their_part_of_a_map(picture: Picture, executor: Executor) -> None:
+def test_strips_use_their_part_of_the_map(picture: Picture, executor: Executor) -> None:
     ramp = np.linspace(-2, 2, 45).reshape(9, 5)
     alone = compress(picture, 4, quality_map=ramp, exact=False)
     shared = compress(picture, 4, quality_map=ramp, exact=False, executor=executor)
@@ -91,7 +91,7 @@ def test_grey_pictures_are_grey_in_each_strip(picture: Picture, executor: Execut
     assert (decompress(alone.data, executor=executor).pixels == alone.reconstruction).all()
 
 
-def test_damage_in_a_strip_is_told(picture: Picture, executor: Executor) -> None:
+def test_damage_in_a_strip_is_reported(picture: Picture, executor: Executor) -> None:
     data = bytearray(compress(picture, 5).data)
     data[-40] ^= 1
     with pytest.raises(CorruptDataError):
@@ -182,6 +182,6 @@ def test_what_a_process_decodes_is_given_up_with_the_fronts(
         assert pool.submit(int).result() == 0
 
 
-def test_it_can_be_cancelled(picture: Picture, executor: Executor) -> None:
+def test_coding_by_workers_can_be_cancelled(picture: Picture, executor: Executor) -> None:
     with pytest.raises(Cancelled):
         compress(picture, 5, executor=executor, cancelled=lambda: True)

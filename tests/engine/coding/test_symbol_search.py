@@ -64,7 +64,7 @@ def test_any_shape_decodes_to_the_encoders_reconstruction(
 
 @pytest.mark.usefixtures("tiny")
 @pytest.mark.slow
-def test_pictures_of_a_batch_are_searched_by_themselves(
+def test_pictures_of_a_batch_are_searched_separately(
     photograph: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tiles, "TILE_PIXELS", 2500)
@@ -76,7 +76,7 @@ def test_pictures_of_a_batch_are_searched_by_themselves(
 
 @pytest.mark.usefixtures("tiny")
 @pytest.mark.parametrize("effort", ["balanced", "thorough"])
-def test_ways_that_are_alike_are_the_fast_encoders(
+def test_identical_candidates_equal_the_fast_encoders_symbols(
     photograph: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch, effort: str
 ) -> None:
     """The search runs the networks on the same contexts as the coder does."""
@@ -90,7 +90,7 @@ def test_ways_that_are_alike_are_the_fast_encoders(
     assert compress(picture, 4, effort=effort).data == compress(picture, 4).data
 
 
-def test_ways_that_share_a_row_are_what_each_would_be_by_itself(
+def test_candidates_that_share_a_row_equal_separate_ones(
     photograph: NDArray[np.uint8],
 ) -> None:
     network = weights.load(weights.by_name(weights.DEFAULT), "cpu")
@@ -125,7 +125,7 @@ def test_progress_rises_to_the_end_and_cancelling_stops_it(photograph: NDArray[n
         compress(picture_of(photograph), 4, effort="thorough", cancelled=lambda: True)
 
 
-def test_the_papers_models_know_no_search(
+def test_the_papers_models_refuse_a_search(
     photograph: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LBBIC_WEIGHTS", str(GOLDEN))

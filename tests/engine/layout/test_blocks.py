@@ -6,7 +6,7 @@ from lbbic_engine.layout.blocks import grid, merge_blocks, split_blocks
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.sampled_from([4, 8, 16]))
-def test_merging_undoes_splitting(height: int, width: int, size: int) -> None:
+def test_merging_inverts_splitting(height: int, width: int, size: int) -> None:
     pixels = np.random.default_rng(height * 41 + width).integers(0, 256, (height, width, 3))
     blocks = split_blocks(pixels.astype(np.uint8), size)
     rows, columns = grid(height, width, size)
@@ -14,7 +14,7 @@ def test_merging_undoes_splitting(height: int, width: int, size: int) -> None:
     assert np.array_equal(merge_blocks(blocks, height, width, size), pixels)
 
 
-def test_a_blocks_values_go_by_row_then_column_then_colour() -> None:
+def test_block_values_are_ordered_by_row_then_column_then_colour() -> None:
     pixels = np.arange(16 * 16 * 3, dtype=np.uint16).astype(np.uint8).reshape(16, 16, 3)
     block = split_blocks(pixels, 8)[3]
     assert np.array_equal(block.reshape(8, 8, 3), pixels[8:, 8:])

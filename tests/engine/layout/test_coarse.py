@@ -12,7 +12,7 @@ def values() -> NDArray[np.int64]:
     return np.random.default_rng(1).integers(-9, 10, (3, 4, 3))
 
 
-def test_a_number_is_reached_at_the_centre_of_its_cell_and_fades_to_the_next() -> None:
+def test_corrections_are_interpolated_between_the_centres_of_cells() -> None:
     values = np.zeros((3, 3, 3), np.int64)
     values[1, 1, 0] = 16  # luma
     change = Correction(values, step=8).of_rows(0, 3 * CELL, 3 * CELL)
@@ -25,7 +25,7 @@ def test_a_number_is_reached_at_the_centre_of_its_cell_and_fades_to_the_next() -
     assert not change[: CELL // 2 - 1].any()
 
 
-def test_colours_change_as_the_format_says() -> None:
+def test_colours_change_as_the_format_specifies() -> None:
     for number, colours in ((0, (2, 2, 2)), (1, (2, 0, -2)), (2, (-2, 2, -2))):
         values = np.zeros((1, 1, 3), np.int64)
         values[..., number] = 1
@@ -33,7 +33,7 @@ def test_colours_change_as_the_format_says() -> None:
     assert (Correction(np.ones((1, 1, 1), np.int64), step=16).of_rows(0, 9, 7) == 2).all()
 
 
-def test_rows_are_those_of_the_whole(values: NDArray[np.int64]) -> None:
+def test_corrections_of_rows_equal_those_of_the_whole_picture(values: NDArray[np.int64]) -> None:
     correction = Correction(values, step=11)
     pixels = np.random.default_rng(2).integers(0, 256, (85, 110, 3), dtype=np.uint8)
     whole = correction.of_rows(0, 85, 110)
@@ -45,7 +45,7 @@ def test_rows_are_those_of_the_whole(values: NDArray[np.int64]) -> None:
 
 
 @pytest.mark.parametrize("step", [1, 255])
-def test_absurd_numbers_do_not_overflow(step: int) -> None:
+def test_extreme_corrections_do_not_overflow(step: int) -> None:
     for sign in (-1, 1):
         values = np.full((2, 2, 3), sign * 2**12)
         change = Correction(values, step).of_rows(0, 40, 40)
@@ -54,7 +54,7 @@ def test_absurd_numbers_do_not_overflow(step: int) -> None:
 
 
 @pytest.mark.parametrize("grey", [False, True])
-def test_a_slow_error_is_found_and_a_small_one_let_be(grey: bool) -> None:
+def test_slow_errors_are_fitted_and_small_ones_ignored(grey: bool) -> None:
     y, x = np.mgrid[0:150, 0:200]
     slow = np.stack([x / 20 - 3, 4 - y / 20, (x + y) / 50], axis=2)
     slow = np.repeat(slow[..., :1], 3, axis=2) if grey else slow

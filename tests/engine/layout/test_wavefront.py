@@ -84,7 +84,7 @@ def pictures(grids: tuple[Grid, ...]) -> Iterator[NDArray[np.uint8]]:
 
 @pytest.mark.parametrize("grids", [(grid,) for grid in GRIDS] + [(GRIDS[-1], GRIDS[1], GRIDS[9])])
 @pytest.mark.slow
-def test_a_block_sees_the_picture_around_it_mirrored_as_its_quarter_is(
+def test_context_is_flipped_like_its_quarter(
     grids: tuple[Grid, ...],
 ) -> None:
     order = coding_order(grids)

@@ -27,7 +27,7 @@ def test_the_blur_is_nearly_a_gaussian_and_sums_to_one() -> None:
 @pytest.mark.skipif(
     importlib.util.find_spec("ssimulacra2") is None, reason="the package ssimulacra2 is optional"
 )
-def test_ssimulacra2_falls_with_what_is_lost(photograph: Pixels) -> None:
+def test_ssimulacra2_decreases_with_quality(photograph: Pixels) -> None:
     image = Image.fromarray(photograph)
     coarse = np.asarray(image.resize((30, 20)).resize(image.size))
     noisy = np.clip(photograph + np.random.default_rng(0).normal(0, 3, photograph.shape), 0, 255)
@@ -42,12 +42,12 @@ def test_ssimulacra2_falls_with_what_is_lost(photograph: Pixels) -> None:
 @pytest.mark.skipif(
     shutil.which("butteraugli_main") is None, reason="butteraugli_main of libjxl is optional"
 )
-def test_butteraugli_is_nothing_for_the_same_picture(photograph: Pixels) -> None:
+def test_butteraugli_is_zero_for_identical_pictures(photograph: Pixels) -> None:
     assert butteraugli(photograph, photograph) == pytest.approx(0, abs=1e-3)
     assert butteraugli(photograph, photograph // 2) > 1
 
 
-def test_seams_are_steps_between_blocks(photograph: Pixels) -> None:
+def test_seams_measure_steps_between_blocks(photograph: Pixels) -> None:
     assert seam_ratio(photograph, photograph) == 1
     rows, columns = (np.arange(side) // 8 for side in photograph.shape[:2])
     squares = 12 * ((rows[:, None] + columns) % 2)[..., None]
@@ -56,7 +56,7 @@ def test_seams_are_steps_between_blocks(photograph: Pixels) -> None:
     assert seam_ratio(np.zeros_like(photograph), np.zeros_like(photograph)) == 1
 
 
-def test_the_colour_error_sees_a_tint_and_not_noise(photograph: Pixels) -> None:
+def test_the_colour_error_detects_a_tint_but_not_noise(photograph: Pixels) -> None:
     assert colour_error(photograph, photograph) == 0
     tinted = photograph.astype(np.int16) + np.array([6, 0, -6])
     noise = np.random.default_rng(0).integers(-6, 7, photograph.shape)

@@ -18,7 +18,7 @@ every_codec = pytest.mark.parametrize("codec", sorted(CODECS))
 
 
 @every_codec
-def test_a_higher_quality_is_nearer_and_larger(codec: str) -> None:
+def test_a_higher_quality_is_more_accurate_and_larger(codec: str) -> None:
     low, high = (encode_at_quality(PICTURE, codec, quality) for quality in (20, 90))
     assert low.reconstruction.shape == high.reconstruction.shape == PICTURE.shape
     assert high.reconstruction.dtype == np.uint8
@@ -27,7 +27,7 @@ def test_a_higher_quality_is_nearer_and_larger(codec: str) -> None:
 
 
 @every_codec
-def test_the_size_asked_for_is_kept_and_used(codec: str) -> None:
+def test_the_requested_size_is_used_but_not_exceeded(codec: str) -> None:
     max_bytes = len(encode_at_quality(PICTURE, codec, 60).data)
     result = encode_at_size(PICTURE, codec, max_bytes)
     assert len(result.data) <= max_bytes
@@ -36,7 +36,7 @@ def test_the_size_asked_for_is_kept_and_used(codec: str) -> None:
     assert psnr(PICTURE, result.reconstruction) >= psnr(PICTURE, at_quality)
 
 
-def test_the_better_setting_is_taken() -> None:
+def test_the_better_setting_is_chosen() -> None:
     """Colours that change from pixel to pixel need 4:4:4; grey noise does better without it."""
     rng = np.random.default_rng(1)
     grey = np.repeat(rng.integers(0, 256, (64, 64, 1), np.uint8), 3, axis=2)
@@ -48,20 +48,20 @@ def test_the_better_setting_is_taken() -> None:
 
 
 @every_codec
-def test_more_bytes_than_needed_give_the_highest_quality(codec: str) -> None:
+def test_a_size_beyond_need_gives_the_highest_quality(codec: str) -> None:
     result = encode_at_size(PICTURE, codec, 10**6)
     assert result.quality == 100
 
 
 @every_codec
-def test_a_size_out_of_reach_gives_the_smallest_file(codec: str) -> None:
+def test_an_unreachable_size_gives_the_smallest_file(codec: str) -> None:
     result = encode_at_size(PICTURE, codec, 30)
     assert result.quality == 1
     assert 30 < len(result.data) <= len(encode_at_quality(PICTURE, codec, 1).data)
 
 
 @every_codec
-def test_noise_is_coded_too(codec: str) -> None:
+def test_noise_can_be_coded(codec: str) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (300, 350, 3), np.uint8)
     assert encode_at_quality(noise, codec, 90).reconstruction.shape == noise.shape
 
@@ -81,7 +81,7 @@ def test_a_search_stops_when_it_is_cancelled() -> None:
     assert len(asked) == 3
 
 
-def test_a_process_that_dies_ends_the_comparison_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_comparison_whose_process_dies_reports_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(baseline_process, "_encode", _die)
     with pytest.raises(LbbicError, match="JPEG process ended unexpectedly") as caught:
         baseline_process.encode_at_size(PICTURE, "jpeg", 10**6, lambda: False)

@@ -17,7 +17,7 @@ from lbbic_engine.pictures.read import load_picture
 pytestmark = pytest.mark.usefixtures("tiny")
 
 
-def test_the_blocks_sum_up_to_the_picture(photograph: Any) -> None:
+def test_errors_of_blocks_sum_to_that_of_the_picture(photograph: Any) -> None:
     original = photograph[:61, :83]  # the last row and column of blocks are incomplete
     compressed = codec.compress(load_picture(Image.fromarray(original)), 5)
     maps = block_maps(compressed.data, original)
@@ -31,7 +31,7 @@ def test_the_blocks_sum_up_to_the_picture(photograph: Any) -> None:
     assert maps.bits.min() > 0
 
 
-def test_a_block_that_is_lost_stands_out(photograph: Any) -> None:
+def test_a_lost_block_stands_out_in_the_map(photograph: Any) -> None:
     compressed = codec.compress(load_picture(Image.fromarray(photograph)), 5)
     other = photograph.copy()
     other[16:24, 32:40] ^= 255
@@ -39,7 +39,7 @@ def test_a_block_that_is_lost_stands_out(photograph: Any) -> None:
     assert np.argwhere(changed).tolist() == [[2, 4]]
 
 
-def test_tables_and_pictures_have_a_place_for_each_block(photograph: Any) -> None:
+def test_tables_and_maps_have_an_entry_for_each_block(photograph: Any) -> None:
     compressed = codec.compress(load_picture(Image.fromarray(photograph)), 5)
     maps = block_maps(compressed.data, photograph)
     lines = maps.csv().decode().splitlines()

@@ -44,7 +44,7 @@ def curve(factor: float = 1.0, low: float = 26.0, high: float = 42.0) -> Curve:
     return Curve("c", "made up", tuple(factor * math.exp(p / 8) for p in psnr), psnr)
 
 
-def test_measurements_come_from_the_files_on_disk(
+def test_evaluation_measures_the_files_on_disk(
     rows: list[EvaluatedPicture], tmp_path: Path
 ) -> None:
     for row in rows:
@@ -57,7 +57,7 @@ def test_measurements_come_from_the_files_on_disk(
         assert row.decode_seconds > 0
 
 
-def test_a_decoder_that_differs_is_noticed(
+def test_a_decoder_that_differs_is_detected(
     monkeypatch: pytest.MonkeyPatch, draw: Draw, tmp_path: Path
 ) -> None:
     honest = codec.decompress
@@ -73,7 +73,7 @@ def test_a_decoder_that_differs_is_noticed(
     assert not row.exact
 
 
-def test_measuring_replaces_no_file(draw: Draw, tmp_path: Path) -> None:
+def test_evaluation_replaces_no_file(draw: Draw, tmp_path: Path) -> None:
     source = draw("a.png")
     list(evaluate.measure(source, "a.png", [4.0], tmp_path))
     with pytest.raises(FileExistsError):
@@ -111,7 +111,7 @@ def test_twice_the_rate_is_plus_100_per_cent_in_every_band() -> None:
         assert band.bd_rate == pytest.approx(100, abs=0.5)
 
 
-def test_bands_end_where_a_curve_ends() -> None:
+def test_bands_are_clipped_to_both_curves() -> None:
     ours = curve(low=31.0, high=40.5)
     bands = evaluate.compare(ours, curve()).bands
     assert bands[0].bd_rate is None
@@ -120,13 +120,13 @@ def test_bands_end_where_a_curve_ends() -> None:
     assert bands[4].bd_rate == pytest.approx(0, abs=0.5)
 
 
-def test_curves_that_never_meet_have_no_bd_rate() -> None:
+def test_curves_without_a_common_range_have_no_bd_rate() -> None:
     comparison = evaluate.compare(curve(low=20, high=25), curve())
     assert comparison.overall.bd_rate is None
     assert tables.comparison_table([comparison]).splitlines()[1].split()[-7:] == ["-"] * 7
 
 
-def test_lossless_points_are_on_no_curve(rows: list[EvaluatedPicture]) -> None:
+def test_lossless_points_are_left_out_of_curves(rows: list[EvaluatedPicture]) -> None:
     lossless = [replace(row, psnr=math.inf) for row in rows]
     empty = evaluate.mean_curve(evaluate.averages(lossless), "ours", "two pictures")
     assert empty.psnr == empty.bpp == ()
@@ -159,13 +159,13 @@ def test_columns_of_a_table_are_aligned() -> None:
     assert table == "file      bytes\na.png         7\nlong.png  12345"
 
 
-def test_saving_of_an_empty_file_is_nothing() -> None:
+def test_the_saving_of_an_empty_file_is_zero() -> None:
     assert tables.saving_per_cent(0, 10) == 0
     assert tables.saving_per_cent(200, 50) == 75
     assert tables.saving_per_cent(100, 150) == -50
 
 
-def test_plot_without_matplotlib_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plot_without_matplotlib_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(LbbicError, match=r"lbbic\[plot\]"):

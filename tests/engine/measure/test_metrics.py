@@ -137,7 +137,7 @@ def test_bd_rate_of_a_turning_curve_equals_scipys_pchip() -> None:
 
 
 @given(st.floats(0.1, 10), st.permutations(range(8)))
-def test_a_rate_scaled_everywhere_is_the_bd_rate(factor: float, order: list[int]) -> None:
+def test_a_constant_factor_of_the_rate_is_the_bd_rate(factor: float, order: list[int]) -> None:
     bpp = [MBT2018_MEAN.bpp[k] * factor for k in order]
     quality = [MBT2018_MEAN.psnr[k] for k in order]
     found = bd_rate(MBT2018_MEAN.bpp, MBT2018_MEAN.psnr, bpp, quality)
@@ -178,7 +178,7 @@ def test_a_saved_curve_is_loaded_again(tmp_path: Path) -> None:
         '{"name": "", "source": "", "bpp": ["x"], "psnr": [1]}',
     ],
 )
-def test_a_file_that_is_no_curve_is_reported(tmp_path: Path, text: str) -> None:
+def test_a_file_without_a_curve_is_reported(tmp_path: Path, text: str) -> None:
     path = tmp_path / "curve.json"
     path.write_text(text)
     with pytest.raises(LbbicError, match=r"curve\.json"):

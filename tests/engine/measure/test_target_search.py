@@ -39,7 +39,7 @@ def test_qualities_are_the_57_eighths_from_1_to_8() -> None:
 
 
 @pytest.mark.slow
-def test_target_size_is_met_by_the_best_quality(
+def test_a_target_size_gives_the_best_quality_that_fits(
     picture: Picture, encodings: dict[float, Compressed]
 ) -> None:
     sizes = {quality: len(compressed.data) for quality, compressed in encodings.items()}
@@ -72,7 +72,7 @@ def test_target_below_the_smallest_file_is_refused_with_its_size(
         search_quality(picture, max_bytes=smallest - 1)
 
 
-def test_target_psnr_is_reached_by_the_lowest_quality(
+def test_a_target_psnr_gives_the_lowest_quality_that_reaches_it(
     picture: Picture, encodings: dict[float, Compressed]
 ) -> None:
     psnrs = {q: metrics.psnr(picture.pixels, e.reconstruction) for q, e in encodings.items()}
@@ -91,12 +91,12 @@ def test_unreachable_psnr_is_refused_with_the_highest(
 
 
 @pytest.mark.parametrize("wishes", [{}, {"max_bytes": 1000, "min_psnr": 30.0}])
-def test_exactly_one_wish_is_needed(picture: Picture, wishes: dict[str, float]) -> None:
+def test_exactly_one_target_is_required(picture: Picture, wishes: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="either"):
         search_quality(picture, **wishes)  # type: ignore[arg-type]
 
 
-def test_bits_per_pixel_are_whole_bytes_not_above(picture: Picture) -> None:
+def test_a_target_bpp_is_rounded_down_to_bytes(picture: Picture) -> None:
     assert target_search.bytes_for_bpp(picture, 0.5) == 24
     assert target_search.bytes_for_bpp(picture, 0.52) == 24
 
@@ -106,7 +106,7 @@ def test_a_search_can_be_cancelled(picture: Picture) -> None:
         search_quality(picture, max_bytes=10**6, cancelled=lambda: True)
 
 
-def test_a_model_of_a_single_quality_is_asked_for_no_other(
+def test_only_the_quality_of_a_single_quality_model_is_tried(
     picture: Picture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LBBIC_WEIGHTS", str(GOLDEN))
@@ -117,7 +117,7 @@ def test_a_model_of_a_single_quality_is_asked_for_no_other(
         search_quality(picture, max_bytes=10, weights="paper")
 
 
-def test_a_thorough_search_begins_where_the_fast_one_ended(
+def test_a_thorough_search_starts_from_the_fast_result(
     picture: Picture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[str, float]] = []
@@ -152,7 +152,7 @@ starts = st.none() | st.integers(0, 56)
     limit=st.integers(1, 20),
     start=starts,
 )
-def test_an_answer_fits_even_when_sizes_are_not_monotone(
+def test_the_result_fits_even_if_sizes_are_not_monotone(
     sizes: list[int], limit: int, start: int | None
 ) -> None:
     """Neighbours may swap places."""
@@ -164,7 +164,7 @@ def test_an_answer_fits_even_when_sizes_are_not_monotone(
 
 
 @given(fitting=st.integers(0, 57), start=starts)
-def test_the_last_that_fits_is_found_from_wherever_it_begins(
+def test_the_last_quality_that_fits_is_found_from_any_start(
     fitting: int, start: int | None
 ) -> None:
     asked: list[float] = []

@@ -57,7 +57,7 @@ def files(photograph: NDArray[np.uint8]) -> list[Compressed]:
 
 
 @pytest.mark.parametrize("rows", [1, 16, 17, 31, 32, 33])
-def test_padded_products_are_the_plain_ones(as_on_cuda: None, rows: int) -> None:
+def test_padded_products_equal_plain_ones(as_on_cuda: None, rows: int) -> None:
     random = np.random.default_rng(rows)
     weight = random.integers(-63, 64, (24, 72))
     values = random.integers(-128, 128, (rows, 72))
@@ -73,7 +73,7 @@ def test_padded_products_are_the_plain_ones(as_on_cuda: None, rows: int) -> None
     assert np.array_equal(found.numpy(), wide @ weight.T)
 
 
-def test_the_kernel_that_cuda_would_choose_gives_the_same_files(
+def test_cudas_kernel_writes_the_same_files(
     golden: None, photograph: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     true = files(photograph)

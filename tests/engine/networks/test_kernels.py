@@ -35,7 +35,7 @@ def test_wide_products_are_exact_for_the_largest_operands(kernel: str, length: i
     assert np.array_equal(found.numpy(), values @ weights.T)
 
 
-def test_every_wide_activation_is_its_limbs_put_together() -> None:
+def test_limbs_of_wide_activations_recombine_exactly() -> None:
     bound = kernels.WIDE_ACTIVATION_BOUND
     values = torch.arange(-bound, bound + 1)[:, None]
     product = kernels.make_wide_product(torch.ones(1, 1, dtype=torch.int8), "float64")

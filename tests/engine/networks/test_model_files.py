@@ -149,7 +149,7 @@ def test_only_files_that_are_still_invalid_are_named(
 
 
 @pytest.mark.parametrize(("file", "change"), HARM)
-def test_a_bad_file_is_named_once_and_left_out(
+def test_a_bad_model_file_is_named_once_and_skipped(
     file: str, change: Change, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     def claim(header: Header, found: dict[str, Any], body: bytearray) -> None:
@@ -175,7 +175,7 @@ def test_a_bad_file_is_named_once_and_left_out(
         changed(FILES["tiny"], metadata()).replace(b'{\\"name', b"[" * 7),
     ],
 )
-def test_what_is_no_weights_file_is_left_out(
+def test_files_that_are_not_weights_are_skipped(
     content: bytes, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (folder / "bad.safetensors").write_bytes(content)
@@ -183,7 +183,7 @@ def test_what_is_no_weights_file_is_left_out(
     assert len(caplog.messages) == 1
 
 
-def test_json_without_end_is_left_out(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_deeply_nested_json_is_skipped(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     text = json.dumps({"__metadata__": {model_files.METADATA_KEY: "[" * 10**6}}).encode()
     (folder / "bad.safetensors").write_bytes(struct.pack("<Q", len(text)) + text)
     assert folder not in [path.parent for path in describe_all()]
@@ -191,7 +191,7 @@ def test_json_without_end_is_left_out(folder: Path, caplog: pytest.LogCaptureFix
 
 
 @pytest.mark.parametrize(("file", "name", "value"), EXTREMES)
-def test_values_out_of_range_are_left_out(
+def test_files_with_values_out_of_range_are_skipped(
     file: str,
     name: str,
     value: float,
@@ -218,7 +218,7 @@ def test_values_out_of_range_are_left_out(
     assert len(caplog.messages) == 1
 
 
-def test_a_refinement_of_another_block_size_is_left_out(
+def test_a_refinement_of_another_block_size_is_skipped(
     folder: Path, photograph: NDArray[np.uint8]
 ) -> None:
     """It would refine blocks that are not there."""
@@ -232,7 +232,7 @@ def test_a_refinement_of_another_block_size_is_left_out(
     assert decompress(data).pixels.shape == photograph.shape
 
 
-def test_files_are_looked_at_again_when_they_have_changed_and_not_before(
+def test_model_files_are_read_again_only_after_changes(
     folder: Path, photograph: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = folder / "tiny.safetensors"
@@ -255,7 +255,7 @@ def test_files_are_looked_at_again_when_they_have_changed_and_not_before(
     assert weights.by_name("paper").path == file
 
 
-def test_damaged_weights_give_way_to_those_that_ship(
+def test_damaged_weights_are_replaced_by_the_shipped_ones(
     folder: Path, photograph: NDArray[np.uint8]
 ) -> None:
     """A file of the same name, whose damage is among its numbers."""

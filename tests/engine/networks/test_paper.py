@@ -334,12 +334,12 @@ def test_the_variants_have_the_papers_sizes(variant: str, parameters: float, mac
     assert found / config.block_size**2 == pytest.approx(macs, rel=0.01)
 
 
-def test_there_are_no_other_kernels() -> None:
+def test_other_context_kernels_are_refused() -> None:
     with pytest.raises(ValueError, match="no networks with context kernels"):
         replace(TINY, context_kernels=(3, 3, 3, 1))
 
 
-def test_variants_are_known_by_name() -> None:
+def test_variants_are_selected_by_name() -> None:
     assert paper_config("block4", 7) == PaperConfig(4, 512, 96, (3, 3, 1, 1), 7.0)
     with pytest.raises(ValueError, match="from 1 to 8"):
         paper_config("block4", 9)
@@ -352,7 +352,7 @@ def test_variants_are_known_by_name() -> None:
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 5), (4, 8), (9, 2), (2, 33), (45, 31)])
 @pytest.mark.parametrize("grey", [False, True])
-def test_a_file_gives_what_the_encoder_saw(
+def test_a_file_decodes_to_the_encoders_reconstruction(
     golden: weights.WeightsInfo, size: tuple[int, int], grey: bool
 ) -> None:
     random = np.random.default_rng(size[0])
@@ -364,7 +364,7 @@ def test_a_file_gives_what_the_encoder_saw(
     assert decoded.grey == grey
 
 
-def test_a_photograph_survives(golden: weights.WeightsInfo, photograph: Pixels) -> None:
+def test_a_photograph_round_trips(golden: weights.WeightsInfo, photograph: Pixels) -> None:
     compressed = codec.compress(picture(photograph), weights="paper")
     error = compressed.reconstruction.astype(float) - photograph
     assert np.square(error).mean() < 0.25 * photograph.var()
@@ -384,13 +384,15 @@ def test_every_kernel_decodes_the_same_pixels(
     assert np.array_equal(decoded.pixels, compressed.reconstruction)
 
 
-def test_fronts_arrive_one_after_another(golden: weights.WeightsInfo, photograph: Pixels) -> None:
+def test_fronts_are_decoded_one_after_another(
+    golden: weights.WeightsInfo, photograph: Pixels
+) -> None:
     compressed = codec.compress(picture(photograph), weights="paper")
     parts = list(codec.decode_progressively(compressed.data))
     assert sum(len(front.rows) for front in parts) == -(-72 // 4) * (104 // 4)
 
 
-def test_one_quality_is_coded_and_others_are_refused(golden: weights.WeightsInfo) -> None:
+def test_only_the_models_own_quality_is_accepted(golden: weights.WeightsInfo) -> None:
     grey = load_picture(GOLDEN.parents[1] / "resources" / "samples" / "coffee.png")
     small = picture(grey.pixels[:20, :20])
     by_default = codec.compress(small, weights="paper")
@@ -402,7 +404,7 @@ def test_one_quality_is_coded_and_others_are_refused(golden: weights.WeightsInfo
         codec.compress(small, 9, weights="paper")
 
 
-def test_a_file_of_a_quality_that_its_weights_have_not_is_damaged(
+def test_a_file_with_a_quality_its_weights_lack_is_reported_as_damaged(
     golden: weights.WeightsInfo,
 ) -> None:
     container = parse_container((GOLDEN / "paper.lbb").read_bytes())
@@ -411,7 +413,7 @@ def test_a_file_of_a_quality_that_its_weights_have_not_is_damaged(
         codec.decompress(forged)
 
 
-def test_a_truncated_file_shows_nothing_but_grey_where_it_ends(golden: weights.WeightsInfo) -> None:
+def test_a_truncated_file_is_grey_after_its_end(golden: weights.WeightsInfo) -> None:
     data = (GOLDEN / "paper.lbb").read_bytes()
     with pytest.raises(CorruptDataError):
         codec.decompress(data[:-100])
@@ -421,7 +423,7 @@ def test_a_truncated_file_shows_nothing_but_grey_where_it_ends(golden: weights.W
 # --- weights files ------------------------------------------------------------------------------
 
 
-def test_weights_files_say_their_kind(golden: weights.WeightsInfo) -> None:
+def test_weights_files_contain_their_kind(golden: weights.WeightsInfo) -> None:
     assert golden.config == PaperConfig(
         block_size=4, hidden=64, latents=8, quality=4.0, scale_levels=24
     )
@@ -429,7 +431,7 @@ def test_weights_files_say_their_kind(golden: weights.WeightsInfo) -> None:
     assert kinds == {"tiny": ModelConfig, "paper": PaperConfig}
 
 
-def test_a_kind_that_is_not_known_is_passed_over(tmp_path: Path) -> None:
+def test_weights_of_an_unknown_kind_are_skipped(tmp_path: Path) -> None:
     path = GOLDEN / "paper.safetensors"
     with safetensors.safe_open(path, "pt") as file:
         metadata = json.loads(file.metadata()[model_files.METADATA_KEY])
@@ -457,7 +459,7 @@ def test_weights_of_another_version_are_refused(
         weights.load(weights.by_name("old"), "cpu")
 
 
-def test_weights_of_the_users_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_users_own_weights_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LBBIC_WEIGHTS", str(tmp_path))
     assert model_files.user_folder() == tmp_path
     monkeypatch.delenv("LBBIC_WEIGHTS")
@@ -469,7 +471,7 @@ def test_weights_of_the_users_are_found(tmp_path: Path, monkeypatch: pytest.Monk
     assert weights.by_name("paper").path == folder / "paper.safetensors"
 
 
-def test_each_kind_knows_its_qualities() -> None:
+def test_each_kind_reports_its_qualities() -> None:
     model, fixed = ModelConfig(), PaperConfig(quality=2)
     assert all(model.offers(quality_index(q)) for q in (1, 4, 8))
     assert [q for q in range(1, 9) if fixed.offers(quality_index(q))] == [2]

@@ -46,11 +46,13 @@ def version_2(limit: str) -> dict[str, str]:
         (version_1("400000"), 4),
     ],
 )
-def test_a_control_group_lowers_it(tmp_path: Path, files: dict[str, str], number: int) -> None:
+def test_a_control_group_lowers_the_limit(
+    tmp_path: Path, files: dict[str, str], number: int
+) -> None:
     assert usable_cores(write(tmp_path, files)) == number
 
 
-def test_there_are_no_more_workers_than_cores_of_the_group(
+def test_workers_are_limited_to_the_cores_of_the_group(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = write(tmp_path, version_2("300000 100000"))

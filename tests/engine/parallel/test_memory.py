@@ -25,7 +25,7 @@ def version_2(folder: str, limit: str) -> dict[str, str]:
     }
 
 
-def test_without_limits_it_is_what_the_system_has_left(tmp_path: Path) -> None:
+def test_without_limits_free_memory_is_used(tmp_path: Path) -> None:
     files = {"proc/self/cgroup": "0::/user/session\n", **version_2("user/session/", "max")}
     assert usable_memory(write(tmp_path, files)) == AVAILABLE
 
@@ -45,10 +45,10 @@ def test_without_limits_it_is_what_the_system_has_left(tmp_path: Path) -> None:
     ],
     ids=["own group", "group above", "container", "version 1"],
 )
-def test_a_control_group_lowers_it(tmp_path: Path, files: dict[str, str]) -> None:
+def test_a_control_group_lowers_the_limit(tmp_path: Path, files: dict[str, str]) -> None:
     assert usable_memory(write(tmp_path, files)) == 900_000_000 - 200_000_000
 
 
-def test_it_is_known_on_this_machine_and_where_there_is_no_proc(tmp_path: Path) -> None:
+def test_free_memory_is_known_with_and_without_proc(tmp_path: Path) -> None:
     assert usable_memory() > 0
     assert usable_memory(tmp_path) > 0

@@ -28,7 +28,7 @@ def pool() -> Iterator[WorkerPool]:
         yield pool
 
 
-def test_a_task_runs_elsewhere_with_one_thread(
+def test_a_task_runs_in_another_process_with_one_thread(
     pool: WorkerPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS")
@@ -37,7 +37,7 @@ def test_a_task_runs_elsewhere_with_one_thread(
     assert pool.submit(eval, "__import__('torch').get_num_threads()").result() == 1
 
 
-def test_what_a_task_raises_is_raised_here_and_its_process_goes_on(pool: WorkerPool) -> None:
+def test_a_tasks_exception_is_raised_and_its_process_is_reused(pool: WorkerPool) -> None:
     first = pool.submit(os.getpid).result()
     with pytest.raises(FileNotFoundError) as caught:
         pool.submit(os.listdir, "/nowhere").result()
@@ -45,7 +45,7 @@ def test_what_a_task_raises_is_raised_here_and_its_process_goes_on(pool: WorkerP
     assert pool.submit(os.getpid).result() == first
 
 
-def test_a_process_that_dies_costs_its_task_alone(pool: WorkerPool) -> None:
+def test_a_dying_process_fails_only_its_own_task(pool: WorkerPool) -> None:
     first = pool.submit(os.getpid).result()
     fatal, waiting = pool.submit(os._exit, 1), pool.submit(os.getpid)
     with pytest.raises(WorkerDied):
@@ -68,7 +68,7 @@ def stuck(tmp_path: Path) -> Path:
     return path
 
 
-def test_leaving_ends_what_runs_and_what_waits(stuck: Path) -> None:
+def test_leaving_the_pool_stops_running_and_waiting_tasks(stuck: Path) -> None:
     with WorkerPool(1) as pool:
         running = pool.submit(Path.read_bytes, stuck)
         waiting = pool.submit(os.getpid)
@@ -81,7 +81,7 @@ def test_leaving_ends_what_runs_and_what_waits(stuck: Path) -> None:
     assert not [t for t in threading.enumerate() if t.name.startswith("lbbic-worker")]
 
 
-def test_a_task_can_be_stopped_alone(pool: WorkerPool, stuck: Path) -> None:
+def test_a_single_task_can_be_stopped(pool: WorkerPool, stuck: Path) -> None:
     running = pool.submit(Path.read_bytes, stuck)
     dropped, waiting = pool.submit(os.getpid), pool.submit(operator.add, 1, 2)
     with stuck.open("wb"):
@@ -94,7 +94,7 @@ def test_a_task_can_be_stopped_alone(pool: WorkerPool, stuck: Path) -> None:
     assert pool.submit(operator.add, 2, 2).result() == 4
 
 
-def test_who_waits_for_a_helped_pool_does_the_rest(stuck: Path) -> None:
+def test_the_caller_of_a_shared_pool_does_remaining_tasks(stuck: Path) -> None:
     with WorkerPool(1, helped=True) as pool:
         pool.submit(Path.read_text, stuck)  # its only process has something to do
         outcomes = list(run(operator.is_, (Task(n, seconds=0) for n in range(3)), executor=pool))
@@ -103,7 +103,7 @@ def test_who_waits_for_a_helped_pool_does_the_rest(stuck: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_worker_needs_no_more_memory_than_it_is_counted_for() -> None:
+def test_a_worker_stays_within_its_memory_estimate() -> None:
     """With the shipped model, on a tile of two megapixels."""
     with Image.open(FOLDER / "samples" / "chelsea.png") as image:
         picture = Picture(np.asarray(image.convert("RGB").resize((1672, 1254))))

@@ -32,7 +32,7 @@ def tasks(*values: int) -> Iterator[Task[int]]:
         (9, 0.3, 4, 2),  # each worker gets as much to do as it takes to start one
     ],
 )
-def test_workers_are_as_many_as_the_work_is_worth(
+def test_the_number_of_workers_fits_the_work(
     count: int, seconds: float, most: int, workers: int
 ) -> None:
     given = [Task(n, seconds) for n in range(count)]
@@ -40,13 +40,13 @@ def test_workers_are_as_many_as_the_work_is_worth(
     assert (found, list(all_tasks)) == (workers, given)
 
 
-def test_planning_looks_no_further_than_it_must() -> None:
+def test_planning_reads_no_more_inputs_than_needed() -> None:
     endless = (Task(n, seconds=1.0) for n in iter(int, 1))
     workers, _ = module._plan(endless, 8)
     assert workers == 8
 
 
-def test_an_executor_gets_no_more_than_its_memory_holds() -> None:
+def test_tasks_given_to_an_executor_are_limited_by_memory() -> None:
     limits = module._Limits(tasks=3, memory_bytes=100)
     large, small = Task(0, 1, memory_bytes=200), Task(0, 1, memory_bytes=50)
     assert limits.allow(large, [])
@@ -56,7 +56,7 @@ def test_an_executor_gets_no_more_than_its_memory_holds() -> None:
 
 
 @pytest.mark.parametrize("executor", [None, ThreadPoolExecutor], ids=["here", "threads"])
-def test_every_task_has_its_outcome(executor: type[Executor] | None) -> None:
+def test_every_task_has_an_outcome(executor: type[Executor] | None) -> None:
     def halve(value: int, report: object) -> float:
         return value / 2
 
@@ -68,14 +68,14 @@ def test_every_task_has_its_outcome(executor: type[Executor] | None) -> None:
     ]
 
 
-def test_what_an_executor_raises_is_the_outcome_of_that_task() -> None:
+def test_an_exception_in_an_executor_is_the_outcome_of_its_task() -> None:
     with ThreadPoolExecutor(1) as threads:
         one, three, four = run(square, tasks(1, 3, 4), executor=threads)
     assert (one.result, four.result) == (1, 16)
     assert isinstance(three.error, ValueError)
 
 
-def test_an_executor_that_takes_no_more_costs_those_tasks_alone() -> None:
+def test_a_closed_executor_fails_only_the_remaining_tasks() -> None:
     broken = ProcessPoolExecutor(1)
     broken.shutdown()
     assert [type(each.error) for each in run(square, tasks(1, 2), executor=broken)] == [
@@ -85,7 +85,7 @@ def test_an_executor_that_takes_no_more_costs_those_tasks_alone() -> None:
 
 
 @pytest.mark.parametrize("threads", [None, 1], ids=["here", "threads"])
-def test_it_stops_soon_after_it_is_cancelled(threads: int | None) -> None:
+def test_cancelling_stops_the_run_soon(threads: int | None) -> None:
     stop = threading.Event()
     begun = []
 
@@ -107,7 +107,7 @@ def test_it_stops_soon_after_it_is_cancelled(threads: int | None) -> None:
     assert len(begun) < 10_000
 
 
-def test_to_leave_off_cancels_what_waits() -> None:
+def test_closing_the_iterator_cancels_waiting_tasks() -> None:
     hold, entered = threading.Event(), threading.Event()
     begun = []
 

@@ -47,7 +47,7 @@ def test_a_file_is_written_with_ordinary_permissions(tmp_path: Path, overwrite: 
         (None, 0o640, 0o640),
     ],
 )
-def test_nobody_may_read_a_result_who_may_not_read_what_it_is_made_of(
+def test_a_result_is_not_readable_by_more_users_than_its_input(
     tmp_path: Path, source: int | None, existing: int | None, mode: int
 ) -> None:
     picture, path = tmp_path / "picture", tmp_path / "file"
@@ -63,7 +63,7 @@ def test_nobody_may_read_a_result_who_may_not_read_what_it_is_made_of(
     assert stat.S_IMODE(path.stat().st_mode) == mode
 
 
-def test_what_a_group_may_read_is_not_opened_to_another(tmp_path: Path) -> None:
+def test_group_permissions_are_not_given_to_another_group(tmp_path: Path) -> None:
     picture, path = tmp_path / "picture", tmp_path / "file"
     picture.touch()
     picture.chmod(0o640)
@@ -74,7 +74,7 @@ def test_what_a_group_may_read_is_not_opened_to_another(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("link", [os.link, fail])
-def test_the_date_is_kept_when_asked_for(
+def test_the_date_is_kept_on_request(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, link: Callable[..., None]
 ) -> None:
     monkeypatch.setattr(os, "link", link)
@@ -109,7 +109,7 @@ FAULTS = ["open", "write", "fsync", "utime", "replace", "link"]
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EACCES, errno.EDQUOT])
 @pytest.mark.parametrize("failing", FAULTS)
-def test_a_failure_leaves_the_old_file_and_no_other(
+def test_a_failure_leaves_only_the_old_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str, number: int
 ) -> None:
     """And it names the file that was to be, not what is written aside."""
@@ -139,7 +139,7 @@ def test_a_failure_leaves_the_old_file_and_no_other(
     assert set(tmp_path.iterdir()) == ({path, like} if overwrite else {like})
 
 
-def test_a_new_name_is_made_to_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_renames_are_flushed_to_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[str] = []
     monkeypatch.setattr(
         os, "fsync", lambda n: synced.append(str(Path(f"/proc/self/fd/{n}").readlink()))
@@ -186,7 +186,7 @@ def waiting_writer(
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["SIGTERM", "SIGINT"]
 )
-def test_a_command_that_is_ended_leaves_nothing_behind(
+def test_a_terminated_command_leaves_no_temporary_file(
     waiting_writer: tuple[subprocess.Popen[str], Path], number: int, code: int
 ) -> None:
     writer, folder = waiting_writer
@@ -197,7 +197,7 @@ def test_a_command_that_is_ended_leaves_nothing_behind(
     assert [path.name for path in folder.iterdir()] == ["a.png"]
 
 
-def test_what_a_killed_command_left_is_cleared_away_by_a_later_one(
+def test_leftovers_of_a_killed_command_are_removed_later(
     waiting_writer: tuple[subprocess.Popen[str], Path],
 ) -> None:
     """But not what a running one is about to rename."""
@@ -211,7 +211,7 @@ def test_what_a_killed_command_left_is_cleared_away_by_a_later_one(
     assert {path.name for path in folder.iterdir()} == {"a.png", "first", "second"}
 
 
-def test_a_file_that_appears_meanwhile_is_not_replaced(
+def test_a_file_created_meanwhile_is_not_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "file"
@@ -227,9 +227,7 @@ def test_a_file_that_appears_meanwhile_is_not_replaced(
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_without_hard_links_the_file_is_written_all_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_writing_works_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "link", fail)
     path = tmp_path / "file"
     write_atomically(path, b"data", overwrite=False)
@@ -240,7 +238,7 @@ def test_without_hard_links_the_file_is_written_all_the_same(
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_of_many_writers_exactly_one_wins(tmp_path: Path) -> None:
+def test_exactly_one_of_several_writers_succeeds(tmp_path: Path) -> None:
     path = tmp_path / "file"
     outcomes: list[bytes | None] = []
 

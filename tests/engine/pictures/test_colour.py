@@ -108,7 +108,7 @@ def adobe_exif() -> Image.Exif:
 
 
 @pytest.mark.parametrize("case", SIGNALLED)
-def test_colours_are_those_that_the_file_says(make: ModuleType, tmp_path: Path, case: str) -> None:
+def test_colours_are_those_defined_by_the_file(make: ModuleType, tmp_path: Path, case: str) -> None:
     build, colours = SIGNALLED[case]
     data = build(make)
     picture = load_picture(io.BytesIO(data))
@@ -143,7 +143,7 @@ def test_a_gamma_of_grey_becomes_a_grey_profile(make: ModuleType) -> None:
         lambda make, transfer: make.avif(9, transfer),
     ],
 )
-def test_pictures_of_high_dynamic_range_are_refused(
+def test_high_dynamic_range_is_refused(
     make: ModuleType, build: Callable[[ModuleType, int], bytes], transfer: int
 ) -> None:
     with pytest.raises(UnfitPixelsError, match="high dynamic range"):
@@ -158,7 +158,7 @@ def test_pictures_of_high_dynamic_range_are_refused(
         lambda make: make.jp2(enumerated=14),
     ],
 )
-def test_colours_that_are_not_known_are_said(make: ModuleType, build: Make) -> None:
+def test_unknown_colours_cause_a_notice(make: ModuleType, build: Make) -> None:
     picture = load_picture(io.BytesIO(build(make)))
     assert [notice.kind for notice in picture.notices] == [NoticeKind.COLOUR]
 
@@ -174,7 +174,7 @@ def test_the_narrow_range_of_cicp_is_stretched(make: ModuleType) -> None:
 
 
 @pytest.mark.parametrize("grey", [False, True])
-def test_a_profile_is_judged_by_what_it_does(grey: bool) -> None:
+def test_profiles_are_judged_by_their_effect(grey: bool) -> None:
     linear = as_icc(replace(SRGB, name="sRGB IEC61966-2.1", curve=(1.0,)), grey)
     conversion = conversion_to_srgb(linear, grey)
     assert conversion is not None
@@ -183,7 +183,7 @@ def test_a_profile_is_judged_by_what_it_does(grey: bool) -> None:
 
 
 @pytest.mark.parametrize("colours", [ADOBE_RGB, *profile._PRIMARIES.values()])
-def test_profiles_are_lcms_equal_to_the_formulas(colours: profile.Colours) -> None:
+def test_profiles_agree_with_the_formulas_in_lcms(colours: profile.Colours) -> None:
     if colours.white != D65_XY or colours.is_srgb():
         return
     pixels = np.random.default_rng(1).integers(0, 256, (20, 20, 3), np.uint8)
@@ -205,7 +205,7 @@ MISFITS = [
 
 
 @pytest.mark.parametrize(("icc", "mode", "grey", "kept"), MISFITS)
-def test_a_profile_of_other_pixels_is_said(
+def test_a_profile_for_other_pixels_causes_a_notice(
     make: ModuleType, icc: bytes, mode: str, grey: bool, kept: bytes | None
 ) -> None:
     image = Image.fromarray(make.colours()).convert(mode)
@@ -223,13 +223,13 @@ def test_a_profile_of_other_pixels_is_said(
         lambda make: make.jpeg((0xE2, b"ICC_PROFILE\0\1\3the first of three")),
     ],
 )
-def test_a_profile_that_is_not_all_there_is_said(make: ModuleType, build: Make) -> None:
+def test_an_incomplete_profile_causes_a_notice(make: ModuleType, build: Make) -> None:
     picture = load_picture(io.BytesIO(build(make)))
     assert picture.icc is None
     assert any("profile" in notice.text or "iCCP" in notice.text for notice in picture.notices)
 
 
-def test_a_profile_of_over_a_megabyte_is_kept(make: ModuleType) -> None:
+def test_a_profile_larger_than_a_megabyte_is_kept(make: ModuleType) -> None:
     """Those of printers are so large; Pillow refuses a PNG that holds one."""
     padded = P3_ICC + np.random.default_rng(1).bytes(2**21)
     padded = len(padded).to_bytes(4, "big") + padded[4:]
@@ -240,7 +240,7 @@ def test_a_profile_of_over_a_megabyte_is_kept(make: ModuleType) -> None:
 @pytest.mark.parametrize(
     "build", [lambda make: make.jp2(icc=P3_ICC), lambda make: make.bmp(P3_ICC)]
 )
-def test_profiles_that_pillow_passes_over_are_kept(make: ModuleType, build: Make) -> None:
+def test_profiles_that_pillow_ignores_are_kept(make: ModuleType, build: Make) -> None:
     assert load_picture(io.BytesIO(build(make))).icc == P3_ICC
 
 

@@ -42,7 +42,7 @@ def exif_of(data: bytes | None) -> Image.Exif:
     return exif
 
 
-def test_a_heic_picture_stands_upright_and_keeps_its_exif() -> None:
+def test_a_heic_picture_is_upright_and_keeps_its_exif() -> None:
     picture = load_picture(EXTRA / "turned.heic")
     assert difference(picture.pixels, np.rot90(GRADIENT, -1)) < 4
     exif = exif_of(picture.exif)
@@ -64,7 +64,7 @@ def test_a_heic_pictures_profile_xmp_and_alpha_are_kept() -> None:
     assert picture.notices == ()
 
 
-def test_ten_bits_are_said_to_become_eight() -> None:
+def test_reducing_ten_bits_to_eight_causes_a_notice() -> None:
     picture = load_picture(EXTRA / "deep.heic")
     assert difference(picture.pixels, GRADIENT) < 4
     (notice,) = picture.notices
@@ -72,7 +72,7 @@ def test_ten_bits_are_said_to_become_eight() -> None:
     assert "10" in notice.text
 
 
-def test_a_preview_is_small_and_tells_the_whole_size() -> None:
+def test_a_preview_is_small_and_has_the_full_size() -> None:
     preview = load_preview(EXTRA / "turned.heic", 16)
     assert preview.pixels.shape == (16, 11, 4)
     assert (preview.width, preview.height) == (32, 48)
@@ -91,7 +91,7 @@ def test_jpeg_xl_keeps_pixels_profile_and_exif() -> None:
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
-def test_jpeg_xl_of_any_number_of_channels(channels: int) -> None:
+def test_jpeg_xl_is_read_with_any_number_of_channels(channels: int) -> None:
     pixels = np.dstack([GRADIENT, GRADIENT[..., 1]])[..., -channels:]
     picture = load_picture(io.BytesIO(pylibjxl.encode(pixels.copy(), lossless=True)))
     assert picture.grey == (channels == 1)
@@ -100,7 +100,7 @@ def test_jpeg_xl_of_any_number_of_channels(channels: int) -> None:
     assert difference(picture.pixels[..., -1], pixels[..., min(channels, 3) - 1]) == 0
 
 
-def test_the_colours_of_a_jpeg_xl_header_are_known() -> None:
+def test_colours_are_read_from_jpeg_xl_headers() -> None:
     picture = load_picture(EXTRA / "p3.jxl")
     assert picture.icc is not None
     plain = to_srgb(picture).pixels[0, 0]
@@ -109,7 +109,7 @@ def test_the_colours_of_a_jpeg_xl_header_are_known() -> None:
         load_picture(EXTRA / "pq.jxl")
 
 
-def test_exif_in_a_box_of_a_jpeg_xl_file_is_kept() -> None:
+def test_exif_boxes_of_jpeg_xl_files_are_kept() -> None:
     whole = (EXTRA / "turned.jxl").read_bytes()  # signature and type in 32 bytes, the codestream
     exif = Image.Exif()
     exif[ExifTags.Base.Make], exif[ExifTags.Base.Orientation] = "Maker", 6
@@ -140,7 +140,7 @@ def test_camera_raw_is_developed_with_the_cameras_white_balance(turned: bool) ->
 
 @pytest.mark.parametrize("name", ["turned.heic", "p3.jxl", "photo.dng"])
 @pytest.mark.parametrize("damage", ["cut", "zeros"])
-def test_a_damaged_file_is_refused_in_a_line(name: str, damage: str, tmp_path: Path) -> None:
+def test_a_damaged_file_is_refused_in_one_line(name: str, damage: str, tmp_path: Path) -> None:
     whole = dng() if name == "photo.dng" else (EXTRA / name).read_bytes()
     path = tmp_path / name
     path.write_bytes(
@@ -152,21 +152,21 @@ def test_a_damaged_file_is_refused_in_a_line(name: str, damage: str, tmp_path: P
     assert "\n" not in str(caught.value)
 
 
-def test_a_decoder_that_crashes_takes_nobody_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crashing_decoder_raises_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     crash = [sys.executable, "-c", "import os; os.abort()"]
     monkeypatch.setattr(extra_formats, "_command", lambda: crash)
     with pytest.raises(UnsupportedImageError, match="It is damaged"):
         load_picture(EXTRA / "turned.heic")
 
 
-def test_the_program_of_a_bundle_decodes_for_the_app(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_bundled_command_line_decodes_for_the_app(monkeypatch: pytest.MonkeyPatch) -> None:
     frozen = "import sys; sys.frozen = True; from lbbic_engine.cli import main; sys.exit(main())"
     command = [sys.executable, "-c", frozen, decoders.COMMAND]
     monkeypatch.setattr(extra_formats, "_command", lambda: command)
     assert load_picture(EXTRA / "turned.heic").pixels.shape == (48, 32, 3)
 
 
-def test_a_picture_that_is_too_large_is_refused_before_it_is_decoded(
+def test_too_large_pictures_are_refused_before_decoding(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     limit = (
@@ -181,7 +181,7 @@ def test_a_picture_that_is_too_large_is_refused_before_it_is_decoded(
 @pytest.mark.parametrize(
     ("extra", "name"), [("heif", "turned.heic"), ("jxl", "p3.jxl"), ("raw", "photo.dng")]
 )
-def test_without_the_package_one_line_says_which(
+def test_a_missing_package_is_named_in_one_line(
     extra: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = EXTRA / name
@@ -203,7 +203,7 @@ def test_every_extra_has_suffixes_a_package_a_decoder_and_a_name() -> None:
     assert find.picture_suffixes() >= find.pillow_suffixes().union(*find.EXTRA_SUFFIXES.values())
 
 
-def test_decoders_are_not_loaded_into_the_program() -> None:
+def test_decoders_are_not_imported_by_the_engine() -> None:
     code = (
         "import sys; from lbbic_engine.pictures.read import load_picture; "
         f"load_picture({str(EXTRA / 'turned.heic')!r}); "

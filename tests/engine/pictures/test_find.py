@@ -15,13 +15,13 @@ from lbbic_engine.pictures.read import load_picture
 
 
 @pytest.mark.parametrize("suffix", sorted(pillow_suffixes()))
-def test_every_ending_names_a_format_that_is_read(suffix: str) -> None:
+def test_every_listed_suffix_has_a_readable_format(suffix: str) -> None:
     assert Image.registered_extensions()[suffix] in READABLE_FORMATS
     assert Image.registered_extensions()[suffix] in Image.OPEN
 
 
 @pytest.mark.parametrize("suffix", [".jfif", ".jpe", ".JPG", ".tga", ".qoi", ".j2k"])
-def test_a_picture_by_a_rarer_ending_is_taken(tmp_path: Path, suffix: str) -> None:
+def test_rare_suffixes_of_pictures_are_accepted(tmp_path: Path, suffix: str) -> None:
     file = tmp_path / f"photo{suffix}"
     format_ = Image.registered_extensions()[suffix.lower()]
     Image.new("RGB", (20, 10), "red").save(file, format_)
@@ -30,5 +30,5 @@ def test_a_picture_by_a_rarer_ending_is_taken(tmp_path: Path, suffix: str) -> No
 
 
 @pytest.mark.parametrize("suffix", [".eps", ".ps", ".wmf", ".emf", ".mpg", ".hdf", ".grib"])
-def test_what_other_programs_would_have_to_draw_is_not_taken(suffix: str) -> None:
+def test_formats_drawn_by_other_programs_are_not_accepted(suffix: str) -> None:
     assert suffix not in picture_suffixes()

@@ -17,7 +17,7 @@ LIMITS = [("jpg", 65_500), ("webp", 16_383), ("avif", 32_768), ("png", 65_535), 
 
 @pytest.mark.parametrize(("extension", "limit"), LIMITS)
 @pytest.mark.parametrize("is_wide", [False, True])
-def test_the_largest_picture_of_a_format_is_opened_again(
+def test_the_largest_picture_of_each_format_can_be_reopened(
     tmp_path: Path, extension: str, limit: int, is_wide: bool
 ) -> None:
     shape = (1, limit, 3) if is_wide else (limit, 1, 3)
@@ -27,7 +27,7 @@ def test_the_largest_picture_of_a_format_is_opened_again(
 
 @pytest.mark.parametrize(("extension", "limit"), LIMITS[:3])
 @pytest.mark.parametrize("is_wide", [False, True])
-def test_a_larger_one_is_refused_and_what_can_hold_it_is_named(
+def test_pictures_too_large_for_a_format_are_refused_with_an_alternative(
     tmp_path: Path, extension: str, limit: int, is_wide: bool
 ) -> None:
     shape = (1, limit + 1, 3) if is_wide else (limit + 1, 1, 3)
@@ -39,7 +39,7 @@ def test_a_larger_one_is_refused_and_what_can_hold_it_is_named(
 
 
 @pytest.mark.parametrize(("extension", "name"), [("webp", "WebP"), ("jp2", "JPEG 2000")])
-def test_a_format_is_known_by_the_ending_of_a_name(extension: str, name: str) -> None:
+def test_the_suffix_determines_the_format(extension: str, name: str) -> None:
     assert format_for(f"a.{extension.upper()}", 1, 1).name == name
 
 

@@ -79,7 +79,7 @@ LOSE: dict[str, tuple[Make, list[str]]] = {
 
 
 @pytest.mark.parametrize("case", LOSE)
-def test_what_is_lost_is_named_in_one_notice(make: ModuleType, case: str) -> None:
+def test_one_notice_names_everything_that_is_lost(make: ModuleType, case: str) -> None:
     build, names = LOSE[case]
     picture = load(build(make))
     for name in names:
@@ -88,7 +88,7 @@ def test_what_is_lost_is_named_in_one_notice(make: ModuleType, case: str) -> Non
 
 
 @pytest.mark.parametrize(("kind", "is_said"), [(0x010001, False), (0x020003, True)])
-def test_further_pictures_are_said_but_for_previews(
+def test_further_pictures_except_previews_cause_a_notice(
     make: ModuleType, kind: int, is_said: bool
 ) -> None:
     picture = load(multi_picture(make, kind, make.jpeg()))
@@ -137,7 +137,7 @@ def test_items_of_an_avif_are_read(auxiliary: bytes, item: bytes, named: list[st
         boxes.read_avif(io.BytesIO(data[:length]))
 
 
-def test_metadata_that_an_lbb_file_cannot_hold_are_left_out(
+def test_metadata_that_an_lbb_file_cannot_store_is_left_out(
     make: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert MAX_METADATA_BYTES == 2**23
@@ -165,7 +165,7 @@ LARGE: dict[str, Any] = {"exif": b"II*\0\x08\0\0\0" + bytes(70_000), "xmp": b"<x
         ("ppm", ["EXIF", "XMP"]),
     ],
 )
-def test_what_a_format_cannot_hold_is_returned_as_notices(
+def test_notices_name_what_a_format_cannot_store(
     make: ModuleType, tmp_path: Path, extension: str, lost: list[str]
 ) -> None:
     alpha = np.zeros((32, 48), np.uint8)

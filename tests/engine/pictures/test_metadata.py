@@ -39,7 +39,7 @@ def exif_of_300_dpi() -> Image.Exif:
 
 @pytest.mark.parametrize("case", SAY_300_DPI)
 @pytest.mark.parametrize("extension", ["jpg", "png", "tiff", "bmp", "webp", "avif"])
-def test_dots_per_inch_come_in_and_go_out(
+def test_resolution_is_read_and_written(
     make: ModuleType, tmp_path: Path, case: str, extension: str
 ) -> None:
     picture = load(SAY_300_DPI[case](make))
@@ -62,14 +62,14 @@ def test_dots_per_inch_come_in_and_go_out(
         ),
     ],
 )
-def test_pixels_that_are_not_square_are_kept(make: ModuleType, build: Make) -> None:
+def test_non_square_pixels_are_kept(make: ModuleType, build: Make) -> None:
     tags = to_image(load(build(make))).getexif()
     assert tags[ExifTags.Base.XResolution] == 2 * tags[ExifTags.Base.YResolution]
     assert tags[ExifTags.Base.ResolutionUnit] == 1
 
 
 @pytest.mark.parametrize("exif", [None, exif_of_300_dpi().tobytes()])
-def test_no_resolution_is_made_up(make: ModuleType, exif: bytes | None) -> None:
+def test_no_resolution_is_invented(make: ModuleType, exif: bytes | None) -> None:
     own = Image.Exif()
     own[ExifTags.Base.Make] = "Maker"
     for options in ({}, {"exif": own}):
@@ -140,7 +140,7 @@ def test_exif_agrees_with_the_upright_picture(make: ModuleType, orientation: int
 
 
 @pytest.mark.parametrize("extension", ["png", "jpg", "webp", "avif"])
-def test_a_makers_note_is_where_it_was(make: ModuleType, tmp_path: Path, extension: str) -> None:
+def test_makers_notes_stay_in_place(make: ModuleType, tmp_path: Path, extension: str) -> None:
     thumbnail = make.stored(Image.fromarray(make.colours()).resize((24, 16)), "JPEG")
     exif = make.camera_exif(8, 48, 32, thumbnail, b"a note of a maker")
     save_image(load(make.png(exif=b"Exif\0\0" + exif)), tmp_path / f"a.{extension}")
@@ -226,7 +226,7 @@ ONLY_IN_FILES = ("IPTC in TIFF", "IPTC in PNG", "comment of JPEG")
 
 
 @pytest.mark.parametrize("case", SAY_TEXTS)
-def test_texts_become_properties_of_xmp(make: ModuleType, tmp_path: Path, case: str) -> None:
+def test_texts_become_xmp_properties(make: ModuleType, tmp_path: Path, case: str) -> None:
     build, expected = SAY_TEXTS[case]
     picture = load(build(make))
     with Image.open(io.BytesIO(build(make))) as image:  # by the host, who may save it as .lbb
@@ -241,7 +241,7 @@ def test_texts_become_properties_of_xmp(make: ModuleType, tmp_path: Path, case: 
         assert image.info["xmp"] == picture.xmp
 
 
-def test_properties_join_those_that_are_there() -> None:
+def test_new_xmp_properties_are_added_to_existing_ones() -> None:
     packet, lost = with_properties(None, {"dc:title": ["One"]})
     assert lost == []
     assert packet is not None

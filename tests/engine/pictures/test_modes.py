@@ -15,7 +15,7 @@ from lbbic_engine.pictures.read import load_picture
 from tests.engine.pictures.made import SRGB, noise, stored
 
 
-def test_rgb_comes_in_and_goes_out_unchanged() -> None:
+def test_rgb_is_read_and_written_unchanged() -> None:
     values = noise(9, 7, 3)
     picture = load_picture(Image.fromarray(values))
     np.testing.assert_array_equal(picture.pixels, values)
@@ -41,7 +41,7 @@ def test_rgb_comes_in_and_goes_out_unchanged() -> None:
         ("HSV", False, False),
     ],
 )
-def test_every_mode_looks_as_pillow_shows_it(mode: str, grey: bool, alpha: bool) -> None:
+def test_every_mode_is_converted_as_pillow_does(mode: str, grey: bool, alpha: bool) -> None:
     rgba = Image.fromarray(noise(9, 7, 4))
     via = {"La": "LA", "LA": "LA", "PA": "RGBA", "RGBa": "RGBA", "RGBA": "RGBA"}.get(mode, "RGB")
     image = rgba.convert(via).convert(mode)
@@ -158,7 +158,7 @@ def test_every_16_bit_png_is_reduced_with_a_notice(
         Image.new("RGB", (0, 3)),
     ],
 )
-def test_what_8_bits_cannot_hold_is_refused(image: Image.Image) -> None:
+def test_modes_beyond_8_bits_are_refused(image: Image.Image) -> None:
     with pytest.raises(UnsupportedImageError):
         load_picture(image)
 
@@ -179,7 +179,7 @@ def test_cmyk_with_an_unfit_profile_is_converted_without_it() -> None:
         assert "without" in picture.notices[0].text
 
 
-def test_cmyk_goes_through_its_profile(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cmyk_is_converted_through_its_profile(monkeypatch: pytest.MonkeyPatch) -> None:
     used = []
 
     def image_to_srgb(image: Image.Image, icc: bytes) -> Image.Image:
@@ -206,7 +206,7 @@ def test_lab_is_converted_with_a_notice() -> None:
 
 
 @pytest.mark.parametrize("format_", ["GIF", "PNG", "WEBP", "TIFF"])
-def test_of_several_frames_the_first_is_kept_with_a_notice(format_: str) -> None:
+def test_the_first_of_several_frames_is_kept_with_a_notice(format_: str) -> None:
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "lime")]
     options = {"lossless": True} if format_ == "WEBP" else {}
     file = stored(frames[0], format_, save_all=True, append_images=frames[1:], **options)

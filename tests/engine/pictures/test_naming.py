@@ -21,14 +21,14 @@ from lbbic_engine.pictures.naming import free_name, name_apart
         (["a\udcff", "a\udcff"], ["a\udcff", "a\udcff (2)"]),  # bytes that are no UTF-8
     ],
 )
-def test_a_number_is_none_that_another_one_wants(
+def test_numbers_avoid_names_of_other_results(
     tmp_path: Path, wanted: list[str], names: list[str]
 ) -> None:
     given = name_apart([tmp_path / f"{name}.lbb" for name in wanted])
     assert given == [tmp_path / f"{name}.lbb" for name in names]
 
 
-def test_one_file_by_two_ways_is_one_name(tmp_path: Path) -> None:
+def test_two_paths_to_one_file_are_one_name(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "out")
     (tmp_path / "b.lbb").symlink_to(tmp_path / "out" / "a.lbb")
@@ -36,7 +36,7 @@ def test_one_file_by_two_ways_is_one_name(tmp_path: Path) -> None:
     assert [path.name for path in name_apart(ways)] == ["a.lbb", "a (2).lbb", "b (2).lbb"]
 
 
-def test_a_name_is_free_where_nothing_is_not_even_a_link(tmp_path: Path) -> None:
+def test_a_name_is_taken_even_by_a_dangling_link(tmp_path: Path) -> None:
     assert free_name(tmp_path / "a.lbb").name == "a.lbb"
     (tmp_path / "a.lbb").symlink_to("nowhere")
     (tmp_path / "a (2).lbb").touch()

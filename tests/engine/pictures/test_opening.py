@@ -49,13 +49,13 @@ def test_no_other_program_is_started(
         (EPS, "EPS"),
     ],
 )
-def test_a_format_that_is_not_read_is_named(content: bytes, name: str) -> None:
+def test_unsupported_formats_are_named(content: bytes, name: str) -> None:
     with pytest.raises(UnknownFormatError, match=name):
         load_picture(io.BytesIO(content))
 
 
 @pytest.mark.parametrize("format_", sorted(set(READABLE_FORMATS) & Image.SAVE.keys()))
-def test_each_format_is_told_by_its_content(make: ModuleType, format_: str) -> None:
+def test_formats_are_recognised_by_content(make: ModuleType, format_: str) -> None:
     side = 64 if format_ == "ICNS" else 32
     image = Image.new("RGB", (side, side), (200, 100, 50))
     data = make.stored(image, format_)
@@ -66,7 +66,7 @@ def test_each_format_is_told_by_its_content(make: ModuleType, format_: str) -> N
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif"])
-def test_an_empty_file_is_called_empty(tmp_path: Path, suffix: str) -> None:
+def test_an_empty_file_is_reported_as_empty(tmp_path: Path, suffix: str) -> None:
     (tmp_path / f"a{suffix}").touch()
     with pytest.raises(UnsupportedImageError, match="The file is empty"):
         load_picture(tmp_path / f"a{suffix}")
@@ -95,7 +95,7 @@ ANCILLARY: dict[str, Callable[[ModuleType], bytes]] = {
 
 
 @pytest.mark.parametrize("case", ANCILLARY)
-def test_nothing_ancillary_keeps_a_png_from_being_read(make: ModuleType, case: str) -> None:
+def test_ancillary_data_never_prevents_reading_a_png(make: ModuleType, case: str) -> None:
     before = (PngImagePlugin.MAX_TEXT_CHUNK, PngImagePlugin.MAX_TEXT_MEMORY)
     chunk = ANCILLARY[case](make)
     data = make.png(chunk)
@@ -107,7 +107,7 @@ def test_nothing_ancillary_keeps_a_png_from_being_read(make: ModuleType, case: s
     assert before == (PngImagePlugin.MAX_TEXT_CHUNK, PngImagePlugin.MAX_TEXT_MEMORY)
 
 
-def test_of_an_animated_png_the_first_picture_is_kept(make: ModuleType) -> None:
+def test_the_first_picture_of_an_animated_png_is_kept(make: ModuleType) -> None:
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "lime")]
     options = {"save_all": True, "append_images": frames[1:]}
     for default in (False, True):
@@ -118,7 +118,7 @@ def test_of_an_animated_png_the_first_picture_is_kept(make: ModuleType) -> None:
 
 
 @pytest.mark.parametrize("extension", ["ico", "icns"])
-def test_of_an_icon_the_largest_size_is_kept(tmp_path: Path, extension: str) -> None:
+def test_the_largest_size_of_an_icon_is_kept(tmp_path: Path, extension: str) -> None:
     image = Image.new("RGB", (64, 64), "red")
     image.save(tmp_path / f"a.{extension}")
     picture = load_picture(tmp_path / f"a.{extension}")
@@ -152,7 +152,7 @@ DEEP: dict[str, tuple[Callable[[ModuleType], bytes], int]] = {
 
 
 @pytest.mark.parametrize("case", DEEP)
-def test_depths_are_said_as_they_are(make: ModuleType, case: str) -> None:
+def test_notices_have_the_true_bit_depth(make: ModuleType, case: str) -> None:
     build, bits = DEEP[case]
     picture = load_picture(io.BytesIO(build(make)))
     texts = [notice.text for notice in picture.notices]
@@ -161,7 +161,7 @@ def test_depths_are_said_as_they_are(make: ModuleType, case: str) -> None:
         assert (picture.pixels == 255).all()
 
 
-def test_the_hosts_warnings_and_limits_stay_as_they_are(make: ModuleType) -> None:
+def test_the_hosts_warnings_and_limits_are_not_changed(make: ModuleType) -> None:
     before = list(warnings.filters), Image.MAX_IMAGE_PIXELS, Image.OPEN.copy()
     data = [make.png(make.gama(1.0)), make.jpeg(dpi=(72, 72)), make.avif(12, 13)] * 8
     threads = [threading.Thread(target=load_picture, args=(io.BytesIO(each),)) for each in data]
@@ -174,7 +174,7 @@ def test_the_hosts_warnings_and_limits_stay_as_they_are(make: ModuleType) -> Non
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
 @pytest.mark.parametrize("orientation", [1, 6])
-def test_a_preview_is_as_light_as_the_picture(
+def test_previews_have_the_brightness_of_the_picture(
     make: ModuleType, dtype: str, orientation: int
 ) -> None:
     values = make.greys().astype(dtype) * (257 if dtype == "uint16" else 1)

@@ -54,7 +54,7 @@ def test_an_impossible_orientation_is_ignored(orientation: int) -> None:
     assert orientation_of(picture) == 1
 
 
-def test_xmp_orientation_is_neutralised_too() -> None:
+def test_orientation_in_xmp_is_neutralised() -> None:
     file = stored(Image.fromarray(CORNERS), "WEBP", lossless=True, xmp=XMP)
     picture = load_picture(file)
     assert picture.pixels.shape == (3, 2, 3)
@@ -63,7 +63,7 @@ def test_xmp_orientation_is_neutralised_too() -> None:
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
-def test_exif_stays_verbatim_but_for_its_orientation(order: str) -> None:
+def test_exif_is_kept_verbatim_except_its_orientation(order: str) -> None:
     head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "IH", 8, 2)
     maker = struct.pack(order + "HHI4s", 0x927C, 7, 4, b"note")
     tail = struct.pack(order + "I", 0) + b"bytes that no directory mentions"
@@ -87,7 +87,7 @@ def test_damaged_exif_is_left_out_with_a_notice(exif: bytes) -> None:
     np.testing.assert_array_equal(picture.pixels[..., 0], CORNERS)
 
 
-def test_a_tiff_passes_on_what_describes_the_picture_and_not_its_layout() -> None:
+def test_tiff_tags_about_the_picture_are_kept_and_layout_tags_dropped() -> None:
     file = stored(Image.fromarray(CORNERS), "TIFF", exif=exif_bytes(6))
     picture = load_picture(file)
     exif = to_image(picture).getexif()

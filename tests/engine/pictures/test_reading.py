@@ -16,7 +16,7 @@ from lbbic_engine.pictures.read import load_picture
 from tests.engine.pictures.made import CORNERS, SRGB, UPRIGHT_XMP, exif_bytes, noise, stored
 
 
-def test_metadata_comes_in_and_goes_out(tmp_path: Path) -> None:
+def test_metadata_is_read_and_written(tmp_path: Path) -> None:
     path = tmp_path / "Bläue 图 🎈.png"
     info = PngImagePlugin.PngInfo()
     info.add_itxt("XML:com.adobe.xmp", UPRIGHT_XMP.decode())
@@ -40,7 +40,7 @@ def test_paths_and_files_are_read_alike(tmp_path: Path, as_source: Any) -> None:
     np.testing.assert_array_equal(load_picture(as_source(path)).pixels[..., 0], CORNERS)
 
 
-def test_a_file_of_the_caller_stays_open_and_its_image_unchanged() -> None:
+def test_the_callers_file_stays_open_and_its_image_unchanged() -> None:
     file = stored(Image.fromarray(CORNERS), "PNG", exif=exif_bytes(6))
     load_picture(file)
     assert not file.closed
@@ -82,7 +82,7 @@ def test_a_damaged_file_never_raises_anything_else(format_: str) -> None:
 
 
 @pytest.mark.parametrize("format_", ["PNG", "JPEG", "GIF", "TIFF", "WEBP", "BMP", "AVIF"])
-def test_pillows_limits_of_pixels_are_the_hosts_and_ours_count(
+def test_our_limit_of_pixels_applies_instead_of_pillows(
     monkeypatch: pytest.MonkeyPatch, format_: str
 ) -> None:
     values = Image.fromarray(noise(100, 100, 3))
@@ -97,12 +97,14 @@ def test_pillows_limits_of_pixels_are_the_hosts_and_ours_count(
         load_picture(file)
 
 
-def test_a_side_that_the_format_cannot_hold_is_refused() -> None:
+def test_sides_beyond_the_limit_of_the_format_are_refused() -> None:
     with pytest.raises(UnsupportedImageError, match="65535"):
         load_picture(stored(Image.new("1", (65_536, 1)), "PNG"))
 
 
-def test_lack_of_memory_is_said_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lack_of_memory_is_reported_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*_: object) -> None:
         raise MemoryError
 
@@ -123,7 +125,7 @@ JPEGS = [
 
 
 @pytest.mark.parametrize(("mode", "options"), JPEGS)
-def test_damage_within_a_jpeg_is_said(mode: str, options: dict[str, Any]) -> None:
+def test_damage_within_a_jpeg_causes_a_notice(mode: str, options: dict[str, Any]) -> None:
     """libjpeg sees it at the latest where data are missing or left, and Pillow does not ask."""
     image = Image.fromarray(noise(160, 240, 3)).convert(mode)
     intact = stored(image, "JPEG", exif=exif_bytes(1), **options).getvalue()
@@ -135,7 +137,7 @@ def test_damage_within_a_jpeg_is_said(mode: str, options: dict[str, Any]) -> Non
     assert kinds.count(NoticeKind.INCOMPLETE) == 1
 
 
-def test_bytes_between_the_parts_of_a_jpegs_header_are_no_damage() -> None:
+def test_extra_bytes_in_a_jpegs_header_cause_no_notice() -> None:
     intact = stored(Image.fromarray(noise(40, 60, 3)), "JPEG", exif=exif_bytes(1)).getvalue()
     table = intact.index(b"\xff\xdb")
     assert load_picture(io.BytesIO(intact[:table] + bytes(11) + intact[table:])).notices == ()

@@ -23,13 +23,13 @@ def test_the_longer_side_is_bounded_and_nothing_is_enlarged(
     assert resize(picture, None) is picture
 
 
-def test_it_is_pillows_lanczos() -> None:
+def test_resizing_uses_pillows_lanczos() -> None:
     pixels = noise(40, 60, 3)
     expected = Image.fromarray(pixels).resize((30, 20), Image.Resampling.LANCZOS)
     assert np.array_equal(resize(Picture(pixels), 30).pixels, np.asarray(expected))
 
 
-def test_what_is_transparent_does_not_bleed() -> None:
+def test_transparent_pixels_do_not_bleed() -> None:
     pixels, alpha = np.zeros((40, 40, 3), np.uint8), np.zeros((40, 40), np.uint8)
     pixels[:, :20], alpha[:, :20] = 200, 255  # grey, beside black that nobody sees
     small = resize(Picture(pixels, alpha), 10)
@@ -37,7 +37,7 @@ def test_what_is_transparent_does_not_bleed() -> None:
     assert (small.pixels[small.alpha > 200] > 195).all()
 
 
-def test_exif_and_xmp_say_the_new_size() -> None:
+def test_exif_and_xmp_have_the_new_size() -> None:
     exif = Image.Exif()
     exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.ExifImageWidth] = 60
     exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.ExifImageHeight] = 40

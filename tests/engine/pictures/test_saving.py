@@ -25,7 +25,7 @@ HOLDS_METADATA = ["png", "jpg", "webp", "avif", "tiff"]
     + [(name, True) for name in LOSSLESS if name not in OPAQUE],
 )
 @pytest.mark.parametrize("grey", [False, True])
-def test_formats_without_loss_keep_every_pixel(
+def test_lossless_formats_keep_every_pixel(
     tmp_path: Path, extension: str, with_alpha: bool, grey: bool
 ) -> None:
     pixels = np.repeat(noise(40, 50, 1), 3, axis=2) if grey else noise(40, 50, 3)
@@ -49,7 +49,7 @@ def test_lossy_formats_keep_full_colour_resolution(tmp_path: Path, extension: st
 
 @pytest.mark.parametrize("extension", HOLDS_METADATA)
 @pytest.mark.parametrize("with_alpha", [False, True])
-def test_metadata_goes_along(tmp_path: Path, extension: str, with_alpha: bool) -> None:
+def test_metadata_is_saved(tmp_path: Path, extension: str, with_alpha: bool) -> None:
     picture = Picture(noise(16, 16, 3), noise(16, 16) if with_alpha else None, **FULL)
     path = tmp_path / f"picture.{extension}"
     save_image(picture, path)
@@ -64,7 +64,7 @@ def test_metadata_goes_along(tmp_path: Path, extension: str, with_alpha: bool) -
 
 @pytest.mark.parametrize("extension", OPAQUE)
 @pytest.mark.parametrize("grey", [False, True])
-def test_alpha_is_laid_on_white_where_there_is_none(
+def test_formats_without_alpha_get_a_white_background(
     tmp_path: Path, extension: str, grey: bool
 ) -> None:
     alpha = np.zeros((16, 16), np.uint8)
@@ -78,7 +78,7 @@ def test_alpha_is_laid_on_white_where_there_is_none(
 
 
 @pytest.mark.parametrize("extension", ["webp", "avif"])
-def test_a_grey_profile_never_lands_in_a_colour_file(tmp_path: Path, extension: str) -> None:
+def test_a_grey_profile_is_never_written_to_a_colour_file(tmp_path: Path, extension: str) -> None:
     picture = Picture(np.full((9, 9, 3), 80, np.uint8), noise(9, 9), True, icc=b"grey profile")
     save_image(picture, tmp_path / f"picture.{extension}")
     assert load_picture(tmp_path / f"picture.{extension}").icc is None
@@ -106,7 +106,7 @@ def test_a_picture_too_large_for_its_format_is_reported(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_saving_does_not_replace_unless_told(tmp_path: Path) -> None:
+def test_saving_replaces_files_only_on_request(tmp_path: Path) -> None:
     path = tmp_path / "picture.png"
     path.write_bytes(b"precious")
     with pytest.raises(FileExistsError):

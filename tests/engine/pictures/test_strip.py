@@ -59,7 +59,7 @@ def picture() -> Picture:
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
-def test_the_position_goes_and_all_else_stays_in_its_place(order: str) -> None:
+def test_removing_the_position_moves_nothing_else(order: str) -> None:
     before = exif_with_gps(order)
     after = without_gps(before)
     assert len(after) == len(before)
@@ -77,7 +77,7 @@ def test_the_position_goes_and_all_else_stays_in_its_place(order: str) -> None:
         assert number + one not in after
 
 
-def test_what_is_damaged_goes_as_a_whole_and_that_is_said(picture: Picture) -> None:
+def test_damaged_metadata_is_removed_entirely_with_a_notice(picture: Picture) -> None:
     for exif, left_out in (
         (exif_with_gps()[:20], True),
         (b"no TIFF", True),
@@ -91,7 +91,7 @@ def test_what_is_damaged_goes_as_a_whole_and_that_is_said(picture: Picture) -> N
     assert "XMP" in stripped.notices[0].text
 
 
-def test_places_go_from_xmp_in_every_spelling() -> None:
+def test_places_are_removed_from_xmp_in_every_spelling() -> None:
     after = without_places(PACKET.encode())
     assert re.findall(rb"GPS\w+|Gps\w+|Paris|City|Location\w+", after) == []
     assert b'dc:title="GPS: a tale"' in after
@@ -109,7 +109,7 @@ def test_places_go_from_xmp_in_every_spelling() -> None:
         (("exif", "gps", "icc", "xmp"), set()),
     ],
 )
-def test_only_the_kinds_that_are_named_go(
+def test_only_the_named_kinds_are_removed(
     picture: Picture, kinds: tuple[str, ...], left: set[str]
 ) -> None:
     stripped = strip(picture, kinds)
@@ -121,7 +121,7 @@ def test_only_the_kinds_that_are_named_go(
 
 
 @pytest.mark.parametrize("grey", [False, True])
-def test_without_its_profile_a_picture_is_in_srgb(tmp_path: Path, grey: bool) -> None:
+def test_removing_the_profile_converts_to_srgb(tmp_path: Path, grey: bool) -> None:
     linear = ImageCms.ImageCmsProfile(io.BytesIO(_linear_profile(grey)))
     image = Image.new("L" if grey else "RGB", (8, 8), 128 if grey else (128, 30, 200))
     image.save(tmp_path / "a.png", icc_profile=linear.tobytes())

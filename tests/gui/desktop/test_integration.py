@@ -32,7 +32,7 @@ def own_files(home: Path) -> set[Path]:
 
 
 @linux
-def test_installing_leaves_entry_type_and_icons_and_removing_leaves_none(home: Path) -> None:
+def test_removing_undoes_all_that_installing_adds(home: Path) -> None:
     assert app.main(["--install-desktop"]) == 0
     installed = own_files(home)
     assert home / "applications" / "lbbic.desktop" in installed
@@ -97,7 +97,7 @@ def test_special_characters_in_the_programs_path_are_escaped(path: str, quoted: 
     assert f"Exec={quoted} %F\n" in files[Path("/home/applications/lbbic.desktop")].decode()
 
 
-def test_the_file_type_is_known_by_name_and_by_the_signature() -> None:
+def test_the_file_type_is_recognised_by_name_and_signature() -> None:
     text = integration.linux_files(Path("/home"), Path("/x"))[Path("/home/mime/packages/lbbic.xml")]
     (kind,) = ElementTree.fromstring(text)
     names = {"m": "http://www.freedesktop.org/standards/shared-mime-info"}
@@ -116,7 +116,7 @@ def test_windows_opens_lbb_files_with_the_program() -> None:
     assert values[rf"Software\Classes\{kind}\shell\open\command", ""] == f'"{program}" "%1"'
 
 
-def test_windows_offers_both_verbs_for_pictures_below_the_users_own_keys() -> None:
+def test_windows_verbs_for_pictures_use_the_users_own_keys() -> None:
     values = integration.registry_values(Path("lbbic-gui.exe"))
     verbs = r"Software\Classes\SystemFileAssociations\image\shell"
     assert values[rf"{verbs}\lbbic.open\command", ""] == '"lbbic-gui.exe" "%1"'
@@ -124,7 +124,7 @@ def test_windows_offers_both_verbs_for_pictures_below_the_users_own_keys() -> No
     assert all(key.startswith("Software\\Classes\\") for key, _ in values)
 
 
-def test_a_file_handed_over_by_the_system_is_opened(user: Any, draw: Any) -> None:
+def test_a_file_open_event_opens_the_file(user: Any, draw: Any) -> None:
     from PySide6.QtCore import QUrl
     from PySide6.QtGui import QFileOpenEvent
     from PySide6.QtWidgets import QApplication

@@ -49,7 +49,7 @@ def copied_in_a_browser(picture: Path, *, as_file: bool) -> QMimeData:
 
 @pytest.mark.parametrize("hand_over", [drop, paste])
 @pytest.mark.parametrize("as_file", [False, True])
-def test_a_browsers_picture_is_taken(
+def test_a_picture_from_a_browser_is_accepted(
     user: Any, draw: Draw, hand_over: Callable[[Any, QMimeData], bool], as_file: bool
 ) -> None:
     assert hand_over(user, copied_in_a_browser(draw("a.png", 40, 24), as_file=as_file))
@@ -66,7 +66,7 @@ def test_a_browsers_picture_is_taken(
         ("smb://server/cat.jpg", "Not on this computer"),
     ],
 )
-def test_an_address_is_refused_in_words(
+def test_a_web_address_is_refused_with_an_explanation(
     user: Any,
     hand_over: Callable[[Any, QMimeData], bool],
     address: str,
@@ -82,7 +82,7 @@ def test_an_address_is_refused_in_words(
 
 @pytest.mark.parametrize("hand_over", [drop, paste])
 @pytest.mark.parametrize("form", ["list", "addresses", "paths"])
-def test_files_are_opened_whatever_else_comes_with_them(
+def test_dropped_files_are_opened_despite_other_data(
     user: Any, draw: Draw, hand_over: Callable[[Any, QMimeData], bool], form: str
 ) -> None:
     pictures = [draw("größe 1.png"), draw("b.png", seed=2)]
@@ -97,7 +97,7 @@ def test_files_are_opened_whatever_else_comes_with_them(
     user.wait(lambda: [row.source.path for row in user.rows] == pictures)
 
 
-def test_other_text_is_no_address(user: Any) -> None:
+def test_other_text_is_not_taken_for_an_address(user: Any) -> None:
     data = QMimeData()
     data.setText("see\n/etc\nand https://example.org")
     assert not drop(user, data)

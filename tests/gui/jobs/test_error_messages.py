@@ -35,7 +35,7 @@ FAILURES: tuple[tuple[Exception, str], ...] = (
 
 
 @pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n", b"text"])
-def test_nobody_is_told_to_make_a_png_of_a_png(
+def test_hints_do_not_suggest_the_format_that_failed(
     answers: Any, tmp_path: Path, content: bytes
 ) -> None:
     path = tmp_path / "a.png"
@@ -46,7 +46,7 @@ def test_nobody_is_told_to_make_a_png_of_a_png(
 
 
 @pytest.mark.parametrize(("error", "title"), FAILURES, ids=lambda value: str(value)[:20])
-def test_a_failure_is_told_apart(error: Exception, title: str) -> None:
+def test_each_kind_of_failure_has_its_own_title(error: Exception, title: str) -> None:
     problem = explain(error, "a.png")
     assert problem.title.startswith(title)
     assert problem.detail

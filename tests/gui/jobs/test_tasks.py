@@ -25,7 +25,7 @@ def picture(draw: Callable[..., Path]) -> Source:
     return Source(path.name, path)
 
 
-def test_a_search_goes_on_after_what_it_cannot_reach(
+def test_a_search_continues_after_unreachable_folders(
     draw: Callable[..., Path], tmp_path: Path, without_privileges: None
 ) -> None:
     good, locked = draw("in/a.png"), draw("in/locked/b.png").parent
@@ -151,9 +151,7 @@ def test_a_cancelled_job_stops_and_leaves_no_file(answers: Any, picture: Source)
     assert list(target.parent.iterdir()) == [picture.path]
 
 
-def test_an_answer_that_is_not_taken_holds_nothing_up(
-    answers: Any, picture: Source, qtbot: Any
-) -> None:
+def test_an_unread_answer_blocks_nothing(answers: Any, picture: Source, qtbot: Any) -> None:
     def fail(_: Any) -> None:
         raise RuntimeError("I cannot take it")
 
@@ -164,7 +162,7 @@ def test_an_answer_that_is_not_taken_holds_nothing_up(
     assert len(raised) == 2
 
 
-def test_saving_takes_a_free_name_and_replaces_only_when_told(
+def test_saving_uses_a_free_name_and_replaces_only_on_request(
     answers: Any, picture: Source
 ) -> None:
     assert picture.path is not None
@@ -181,7 +179,7 @@ def test_saving_takes_a_free_name_and_replaces_only_when_told(
     assert target.read_bytes() != b"mine"
 
 
-def test_an_export_is_what_the_command_line_decodes(
+def test_an_export_equals_the_command_lines_output(
     answers: Any, picture: Source, tmp_path: Path
 ) -> None:
     from lbbic_engine import decompress, load_picture
@@ -193,9 +191,7 @@ def test_an_export_is_what_the_command_line_decodes(
     assert np.array_equal(load_picture(saved.path).pixels, decompress(coded.point.data).pixels)
 
 
-def test_what_an_export_changes_is_told_and_what_cannot_be_is_refused(
-    answers: Any, tmp_path: Path
-) -> None:
+def test_exports_report_changes_and_refuse_what_is_impossible(answers: Any, tmp_path: Path) -> None:
     from PIL import Image
 
     path = tmp_path / "wide.png"
@@ -210,7 +206,7 @@ def test_what_an_export_changes_is_told_and_what_cannot_be_is_refused(
     assert not (tmp_path / "a.webp").exists()
 
 
-def test_a_pasted_picture_is_coded_too(answers: Any) -> None:
+def test_a_pasted_picture_is_coded(answers: Any) -> None:
     image = QImage(40, 24, QImage.Format.Format_RGB32)
     image.fill(0xFF336699)
     source = Source("Pasted picture", image=image)
@@ -227,7 +223,7 @@ def test_a_pasted_picture_is_coded_too(answers: Any) -> None:
         (None, "missing.png", "File not found"),
     ],
 )
-def test_failures_are_told_plainly(
+def test_failures_are_reported_in_plain_words(
     answers: Any, tmp_path: Path, content: bytes | None, name: str, title: str
 ) -> None:
     path = tmp_path / name
@@ -243,7 +239,9 @@ def test_failures_are_told_plainly(
     assert name in problem.log
 
 
-def test_a_cut_file_is_told_apart(answers: Any, picture: Source, tmp_path: Path) -> None:
+def test_a_truncated_file_has_its_own_message(
+    answers: Any, picture: Source, tmp_path: Path
+) -> None:
     data = answers.ask(requests.Code(picture, 4.0, "cpu")).point.data
     path = tmp_path / "cut.lbb"
     path.write_bytes(data[:-20])
@@ -252,7 +250,7 @@ def test_a_cut_file_is_told_apart(answers: Any, picture: Source, tmp_path: Path)
     assert "again" in problem.hint
 
 
-def test_what_is_left_of_a_cut_file_is_shown(
+def test_the_rest_of_a_truncated_file_is_shown(
     answers: Any, draw: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from lbbic_engine import decompress
@@ -319,7 +317,7 @@ def test_other_colours_are_shown_in_srgb_and_kept_in_the_file(
 
 
 @pytest.mark.parametrize(("dtype", "factor"), [("uint8", 1), ("uint16", 257)])
-def test_a_thumbnail_is_as_light_as_the_picture(
+def test_thumbnails_have_the_brightness_of_the_picture(
     answers: Any, tmp_path: Path, dtype: str, factor: int
 ) -> None:
     from PIL import Image
@@ -334,7 +332,7 @@ def test_a_thumbnail_is_as_light_as_the_picture(
     assert (thumb.width, thumb.height) == (128, 32)
 
 
-def test_a_thorough_file_is_the_engines(answers: Any, picture: Source) -> None:
+def test_a_thorough_file_equals_the_engines(answers: Any, picture: Source) -> None:
     from lbbic_engine import compress, load_picture
 
     thorough = EncodeOptions(effort="thorough")
@@ -348,7 +346,7 @@ def test_a_thorough_file_is_the_engines(answers: Any, picture: Source) -> None:
     assert reached.data == coded.point.data
 
 
-def test_the_same_size_by_another_codec(answers: Any, picture: Source) -> None:
+def test_another_codec_is_compared_at_the_same_size(answers: Any, picture: Source) -> None:
     baseline = answers.ask(requests.CompareAtSize(picture, "jpeg", 4000))
     assert 0 < baseline.file_bytes <= 4000
     assert baseline.fits
@@ -368,7 +366,9 @@ def test_a_comparison_is_cancelled_in_the_middle_of_an_encoding(
     assert not multiprocessing.active_children()
 
 
-def test_what_fails_in_the_other_process_is_told(answers: Any, draw: Callable[..., Path]) -> None:
+def test_failures_in_the_other_process_are_reported(
+    answers: Any, draw: Callable[..., Path]
+) -> None:
     path = draw("wide.png", 16400, 8)  # WebP holds 16383
     problem = answers.ask(requests.CompareAtSize(Source(path.name, path), "webp", 4000))
     assert problem.title == "WEBP cannot store this picture"
@@ -386,7 +386,7 @@ def test_a_target_size_is_met_or_refused(answers: Any, picture: Source) -> None:
     assert "highest possible PSNR" in reach("dB", 60).detail
 
 
-def test_fifty_thousand_emissions(qtbot: Any) -> None:
+def test_fifty_thousand_signals_are_delivered(qtbot: Any) -> None:
     class Talker(QObject):
         said = Signal(bool)
 

@@ -18,7 +18,7 @@ CTRL = Qt.KeyboardModifier.ControlModifier
 LEFT = Qt.MouseButton.LeftButton
 
 
-def test_words_for_experts_are_not_those_of_the_format(user: Any, draw: Draw) -> None:
+def test_messages_avoid_terms_of_the_format(user: Any, draw: Draw) -> None:
     told: list[str] = []
     user.window.session.coder.progressed.connect(lambda words, _: told.append(words))
     user.drop(draw("a.png", 184, 120))
@@ -57,7 +57,7 @@ def test_the_arrow_keys_step_by_an_eighth(user: Any, draw: Draw) -> None:
     user.wait_for_result(4.125)
 
 
-def test_a_quality_of_its_own_is_marked_and_kept(user: Any, draw: Draw) -> None:
+def test_a_pictures_own_quality_is_marked_and_kept(user: Any, draw: Draw) -> None:
     user.drop(draw("a.png"), draw("b.png", seed=2))
     user.wait_for_result()
     user.window.inspector.quality.only_this.click()
@@ -68,7 +68,7 @@ def test_a_quality_of_its_own_is_marked_and_kept(user: Any, draw: Draw) -> None:
     assert not user.window.inspector.quality.only_this.isChecked()
 
 
-def test_the_plot_codes_a_hollow_point_and_picks_a_filled_one(user: Any, draw: Draw) -> None:
+def test_clicking_the_plot_codes_or_selects_a_point(user: Any, draw: Draw) -> None:
     user.drop(draw("a.png", 92, 60))
     user.wait_for_result()
     plot = user.window.inspector.plot
@@ -79,7 +79,7 @@ def test_the_plot_codes_a_hollow_point_and_picks_a_filled_one(user: Any, draw: D
     user.wait_for_result(6.0)
 
 
-def test_a_target_size_sets_the_quality_or_says_what_is_possible(user: Any, draw: Draw) -> None:
+def test_a_target_size_sets_the_quality_or_reports_the_possible(user: Any, draw: Draw) -> None:
     user.drop(draw("a.png", 184, 120))
     user.wait_for_result()
     target = user.window.inspector.target
@@ -135,7 +135,7 @@ def test_one_click_compares_with_the_other_codecs_at_the_same_size(user: Any, dr
     assert not any(name.isEnabled() for name in panel.names.values())
 
 
-def test_a_codec_that_cannot_be_so_small_shows_its_smallest_and_says_so(
+def test_a_codec_that_cannot_reach_the_size_shows_its_smallest_file_with_a_note(
     user: Any, draw: Draw
 ) -> None:
     user.drop(draw("a.png", 40, 24))
@@ -151,7 +151,7 @@ def test_a_codec_that_cannot_be_so_small_shows_its_smallest_and_says_so(
     assert words.endswith("its smallest file")
 
 
-def test_growth_is_amber_and_said_in_words(user: Any, tmp_path: Path) -> None:
+def test_a_larger_result_is_amber_and_described_in_words(user: Any, tmp_path: Path) -> None:
     from PIL import Image
 
     path = tmp_path / "plain.webp"
@@ -166,7 +166,7 @@ def test_growth_is_amber_and_said_in_words(user: Any, tmp_path: Path) -> None:
     assert "Larger" in inspector.result.warning.text()
 
 
-def test_a_drawing_is_said_to_be_stored_exactly(user: Any, tmp_path: Path) -> None:
+def test_a_note_marks_drawings_as_stored_exactly(user: Any, tmp_path: Path) -> None:
     Image.new("RGB", (80, 60), "khaki").save(tmp_path / "plan.png")
     user.drop(tmp_path / "plan.png")
     coded = user.wait_for_result()

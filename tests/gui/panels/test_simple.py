@@ -24,7 +24,7 @@ SIMPLE = {"quality", "effort", "compare"}
 DETAILED = SIMPLE | {"metrics", "plot", "overlay", "target"}
 
 
-def test_the_inspector_is_simple_and_one_key_shows_all(
+def test_the_inspector_is_simple_until_a_key_shows_all(
     tiny: None, newcomer: Any, draw: Draw
 ) -> None:
     user = newcomer
@@ -43,7 +43,7 @@ def test_the_inspector_is_simple_and_one_key_shows_all(
     assert not user.window.actions_["details"].isChecked()
 
 
-def test_an_lbb_file_opens_in_a_viewers_panel(user: Any, draw: Draw) -> None:
+def test_an_lbb_file_opens_in_its_own_panel(user: Any, draw: Draw) -> None:
     inspector = user.window.inspector
     path = draw("a.png", 92, 60)
     user.drop(path)
@@ -64,7 +64,7 @@ def test_an_lbb_file_opens_in_a_viewers_panel(user: Any, draw: Draw) -> None:
     assert shown(inspector) == DETAILED
 
 
-def test_the_encoders_say_what_they_cost_for_this_picture(user: Any, draw: Draw) -> None:
+def test_encoders_show_their_time_for_this_picture(user: Any, draw: Draw) -> None:
     user.drop(draw("a.png", 92, 60))
     user.wait_for_result()
     box = user.window.inspector.effort.box

@@ -79,7 +79,7 @@ def test_sorting_by_saving_puts_the_best_first(three: Any) -> None:
     assert len(set(savings)) == 3
 
 
-def test_a_row_says_state_size_and_saving(three: Any) -> None:
+def test_a_row_shows_state_size_and_saving(three: Any) -> None:
     three.press(Qt.Key.Key_Return, CTRL)
     three.wait(lambda: {row.state for row in three.rows} == {State.SAVED})
     for row in three.rows:
@@ -89,9 +89,7 @@ def test_a_row_says_state_size_and_saving(three: Any) -> None:
         assert saving.endswith(" %")
 
 
-def test_the_menu_of_a_row_holds_what_users_expect(
-    three: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_context_menu_of_a_row_is_complete(three: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[Path] = []
     monkeypatch.setattr(reveal, "show_in_folder", shown.append)
     three.wait_for_result()
@@ -105,7 +103,7 @@ def test_the_menu_of_a_row_holds_what_users_expect(
     assert QGuiApplication.clipboard().text() == str(path)
 
 
-def test_a_row_that_is_dragged_out_brings_its_file(three: Any) -> None:
+def test_dragging_a_row_out_provides_its_file(three: Any) -> None:
     coded = three.wait_for_result()
     view, row = three.window.queue.list, three.window.session.row
     (url,) = view.files_of([row]).urls()
@@ -136,7 +134,7 @@ def test_recent_files_and_folders_are_in_the_menu(user: Any, draw: Draw) -> None
     assert [action.text() for action in recent.actions()] == [str(path.parent)]
 
 
-def test_where_files_go_is_said_changed_and_opened_beside_compress_all(
+def test_the_output_folder_is_shown_changed_and_opened(
     three: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place, folder = three.window.queue.destination, tmp_path / "out"
@@ -157,7 +155,7 @@ def test_where_files_go_is_said_changed_and_opened_beside_compress_all(
     assert place.words.text() == "Saves next to the pictures"
 
 
-def test_pictures_without_a_folder_say_where_they_go(user: Any) -> None:
+def test_pictures_without_a_folder_have_an_output_folder(user: Any) -> None:
     user.window.empty.sample.click()
     user.wait(lambda: bool(user.rows))
     words = user.window.queue.destination.words.text()
@@ -165,9 +163,7 @@ def test_pictures_without_a_folder_say_where_they_go(user: Any) -> None:
     assert words == f"Saves in {user.window.session.batch.wanted(row, 4.0, '.lbb').parent}"
 
 
-def test_resizing_codes_the_smaller_picture_and_shows_it_against_itself(
-    user: Any, draw: Draw
-) -> None:
+def test_resized_pictures_are_coded_and_compared_at_the_smaller_size(user: Any, draw: Draw) -> None:
     path = draw("a.png", 92, 60)
     user.drop(path)
     user.wait_for_result()

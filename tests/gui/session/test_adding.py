@@ -19,7 +19,7 @@ Draw = Callable[..., Path]
 CTRL = Qt.KeyboardModifier.ControlModifier
 
 
-def test_a_mixed_drop_is_sorted_out_without_a_dialog(user: Any, draw: Draw) -> None:
+def test_a_mixed_drop_is_handled_without_a_dialog(user: Any, draw: Draw) -> None:
     folder = draw("folder/deep/b.png").parent.parent
     draw("folder/c.jpg")
     other = draw("a.png").with_suffix(".txt")
@@ -42,9 +42,7 @@ def test_a_mixed_drop_is_sorted_out_without_a_dialog(user: Any, draw: Draw) -> N
     user.wait(lambda: user.window.status.notice.text() == "No pictures found")
 
 
-def test_bad_files_among_good_ones_become_states_of_their_rows(
-    user: Any, draw: Draw, tmp_path: Path
-) -> None:
+def test_bad_files_are_marked_in_their_rows(user: Any, draw: Draw, tmp_path: Path) -> None:
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"no picture")
     cut = tmp_path / "cut.lbb"
@@ -62,7 +60,7 @@ def test_bad_files_among_good_ones_become_states_of_their_rows(
     assert not user.window.viewer.banner.isVisible()
 
 
-def test_a_heic_picture_is_coded_or_its_row_says_which_package_is_missing(
+def test_a_heic_picture_is_coded_or_its_row_names_the_missing_package(
     user: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heic = Path(__file__).parents[2] / "engine" / "pictures" / "extra" / "turned.heic"
@@ -100,7 +98,7 @@ def test_broken_files_are_marked_when_they_are_added(user: Any, draw: Draw, tmp_
         assert not user.window.inspector.result.line.text()
 
 
-def test_a_whole_file_is_decoded_not_compressed(user: Any, draw: Draw, tmp_path: Path) -> None:
+def test_an_lbb_file_is_decoded_not_compressed(user: Any, draw: Draw, tmp_path: Path) -> None:
     path = tmp_path / "a.lbb"
     path.write_bytes(codec.compress(load_picture(draw("a.png", 800, 600))).data)
     told: list[str] = []
@@ -111,7 +109,7 @@ def test_a_whole_file_is_decoded_not_compressed(user: Any, draw: Draw, tmp_path:
     assert told == ["Not decoded yet"]
 
 
-def test_pasting_a_picture(user: Any) -> None:
+def test_pasted_pictures_are_added(user: Any) -> None:
     image = QImage(40, 24, QImage.Format.Format_RGB32)
     image.fill(0xFF336699)
     QApplication.clipboard().setImage(image)

@@ -72,7 +72,7 @@ def add(user: Any, folder: Path, content: bytes, count: int) -> None:
     user.wait(lambda: all(row.thumbnail for row in user.rows))
 
 
-def test_the_work_for_a_picture_does_not_grow_with_their_number(
+def test_work_per_picture_does_not_grow_with_the_list(
     user: Any, draw: Draw, tmp_path: Path, stub_coder: None, calls_of_this_thread: Any
 ) -> None:
     content = draw("a.png", 40, 24).read_bytes()
@@ -100,7 +100,7 @@ def test_the_work_for_a_picture_does_not_grow_with_their_number(
     assert sum(calls.values()) < 40 * len(user.rows)
 
 
-def test_a_picture_that_is_being_coded_is_not_coded_again_to_save_it(
+def test_saving_uses_the_result_of_a_running_job(
     user: Any, draw: Draw, encodings: list[float]
 ) -> None:
     user.drop(draw("a.png", 320, 240), draw("b.png"))
@@ -111,7 +111,7 @@ def test_a_picture_that_is_being_coded_is_not_coded_again_to_save_it(
     assert user.rows[0].saved_path.read_bytes() == user.window.session.result.point.data
 
 
-def test_a_batch_is_saved_as_it_was_when_it_was_asked_for(
+def test_later_settings_do_not_change_a_running_batch(
     user: Any, draw: Draw, tmp_path: Path
 ) -> None:
     from lbbic_engine import read_info
@@ -129,7 +129,7 @@ def test_a_batch_is_saved_as_it_was_when_it_was_asked_for(
     assert user.window.queue.total.text().startswith("0 of 3 saved")
 
 
-def test_stop_leaves_what_is_finished_as_it_is(user: Any, draw: Draw) -> None:
+def test_stopping_keeps_finished_pictures(user: Any, draw: Draw) -> None:
     user.drop(*(draw(f"{n}.png", 800, 600, seed=n) for n in (1, 2)), draw("small.png"))
     user.wait(lambda: len(user.rows) == 3 and user.rows[0].state is State.WORKING)
     small = user.rows[2]
@@ -143,7 +143,7 @@ def test_stop_leaves_what_is_finished_as_it_is(user: Any, draw: Draw) -> None:
     assert State.WAITING not in [row.state for row in user.rows]
 
 
-def test_what_was_failed_before_is_failed_after_a_stop(user: Any, draw: Draw) -> None:
+def test_stopping_keeps_failed_states(user: Any, draw: Draw) -> None:
     bad = draw("z.png")
     bad.write_bytes(b"no picture")
     user.drop(draw("large.png", 800, 600), bad)
@@ -155,7 +155,7 @@ def test_what_was_failed_before_is_failed_after_a_stop(user: Any, draw: Draw) ->
     assert user.rows[1].problem is not None
 
 
-def test_unreadable_files_count_nothing_and_are_named(user: Any, draw: Draw) -> None:
+def test_unreadable_files_are_named_and_count_as_no_progress(user: Any, draw: Draw) -> None:
     bad = draw("a.png")
     bad.write_bytes(b"no picture")
     totals: list[Total] = []
@@ -172,7 +172,7 @@ def test_unreadable_files_count_nothing_and_are_named(user: Any, draw: Draw) -> 
     assert words.startswith("2 of 3 saved  ·  1 failed")
 
 
-def test_measuring_has_a_name_and_a_size_is_shown_before_the_picture(user: Any, draw: Draw) -> None:
+def test_the_size_is_shown_before_the_picture_and_measuring_is_named(user: Any, draw: Draw) -> None:
     words: list[str] = []
     figures: list[str] = []
     coder, inspector = user.window.session.coder, user.window.inspector
@@ -185,7 +185,7 @@ def test_measuring_has_a_name_and_a_size_is_shown_before_the_picture(user: Any, 
     assert "%" in figures[0]
 
 
-def test_a_picture_is_removed_while_it_waits_and_while_it_is_saved(user: Any, draw: Draw) -> None:
+def test_pictures_can_be_removed_while_waiting_or_being_saved(user: Any, draw: Draw) -> None:
     user.drop(*(draw(f"{n}.png", 320, 240, seed=n) for n in range(3)))
     user.wait(lambda: len(user.rows) == 3)
     user.wait_for_result()
@@ -200,9 +200,7 @@ def test_a_picture_is_removed_while_it_waits_and_while_it_is_saved(user: Any, dr
     assert user.window.queue.total.text().startswith("1 of 1 saved")
 
 
-def test_what_a_file_of_the_batch_lacks_is_said_at_its_row(
-    user: Any, draw: Draw, tmp_path: Path
-) -> None:
+def test_rows_show_what_their_files_lack(user: Any, draw: Draw, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     draw("in/a.png")  # on view, where the inspector says it
     Image.fromarray(np.full((16, 24), 40_000, np.uint16)).save(tmp_path / "in" / "b.tif")
@@ -223,7 +221,7 @@ def many_cores(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
-def test_processes_save_what_this_one_would(user: Any, draw: Draw, many_cores: None) -> None:
+def test_worker_processes_save_the_same_files(user: Any, draw: Draw, many_cores: None) -> None:
     paths = [draw(f"{n}.png", 90 + 40 * n, 70, seed=n) for n in range(4)]
     paths.append(paths[0].with_name("deep.tif"))
     Image.fromarray(np.full((16, 24), 40_000, np.uint16)).save(paths[-1])
@@ -242,7 +240,7 @@ def test_processes_save_what_this_one_would(user: Any, draw: Draw, many_cores: N
 
 
 @pytest.mark.slow
-def test_stop_ends_what_processes_do(
+def test_stopping_ends_the_work_of_processes(
     user: Any, draw: Draw, tmp_path: Path, many_cores: None
 ) -> None:
     user.drop(*(draw(f"{n}.png", 800, 600, seed=n) for n in range(3)))

@@ -19,7 +19,7 @@ CTRL = Qt.KeyboardModifier.ControlModifier
 LEFT = Qt.MouseButton.LeftButton
 
 
-def test_saving_opening_again_and_the_command_line_agree(
+def test_saved_files_reopen_and_decode_as_on_the_command_line(
     user: Any, draw: Draw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from lbbic_engine import decompress
@@ -55,7 +55,7 @@ def test_an_export_writes_the_decoded_picture(
     assert image == expected
 
 
-def test_a_batch_goes_on_after_a_failure_and_keeps_the_folders(
+def test_a_batch_continues_after_failures_and_keeps_the_folders(
     user: Any, draw: Draw, tmp_path: Path
 ) -> None:
     folder = draw("in/one.png").parent
@@ -73,7 +73,7 @@ def test_a_batch_goes_on_after_a_failure_and_keeps_the_folders(
     assert not list(tmp_path.rglob("*.tmp"))
 
 
-def test_a_saved_picture_stays_saved_when_it_is_looked_at(user: Any, draw: Draw) -> None:
+def test_selecting_a_saved_picture_keeps_its_state(user: Any, draw: Draw) -> None:
     user.drop(draw("a.png"), draw("b.png", seed=2))
     user.wait(lambda: len(user.rows) == 2)
     user.press(Qt.Key.Key_Return, CTRL)
@@ -86,7 +86,7 @@ def test_a_saved_picture_stays_saved_when_it_is_looked_at(user: Any, draw: Draw)
     assert not user.window.session.batch.is_busy
 
 
-def test_a_batch_never_replaces_a_file_unasked(user: Any, draw: Draw) -> None:
+def test_a_batch_replaces_files_only_on_request(user: Any, draw: Draw) -> None:
     path = draw("a.png")
     mine = path.with_suffix(".lbb")
     mine.write_bytes(b"mine")
@@ -98,7 +98,7 @@ def test_a_batch_never_replaces_a_file_unasked(user: Any, draw: Draw) -> None:
     assert (path.parent / "a (2).lbb").exists()
 
 
-def test_a_folder_that_cannot_be_written_is_told(user: Any, draw: Draw, tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_reported(user: Any, draw: Draw, tmp_path: Path) -> None:
     blocker = tmp_path / "blocker"
     blocker.write_text("a file where a folder should be")
     user.window.settings.change(output_folder=str(blocker / "out"))
@@ -110,7 +110,7 @@ def test_a_folder_that_cannot_be_written_is_told(user: Any, draw: Draw, tmp_path
     assert user.rows[0].problem.hint
 
 
-def test_other_metadata_make_another_file(user: Any, tmp_path: Path) -> None:
+def test_changed_metadata_settings_make_a_new_file(user: Any, tmp_path: Path) -> None:
     from PIL import Image
 
     path = tmp_path / "tagged.jpg"
@@ -143,9 +143,7 @@ def test_rows_are_moved_removed_and_retried(user: Any, draw: Draw) -> None:
     user.wait_for_result()
 
 
-def test_the_batch_takes_the_order_of_the_rows_and_tells_what_is_left(
-    user: Any, draw: Draw
-) -> None:
+def test_the_batch_follows_the_rows_and_shows_the_remaining_time(user: Any, draw: Draw) -> None:
     user.drop(draw("a.png"), *(draw(f"{n}.png", 200, 120, seed=n) for n in range(4)))
     user.wait_for_result()
     saved: list[str] = []
@@ -165,7 +163,9 @@ def test_the_batch_takes_the_order_of_the_rows_and_tells_what_is_left(
 
 
 @pytest.mark.slow
-def test_two_hundred_pictures_keep_no_pixels(user: Any, draw: Draw, tmp_path: Path) -> None:
+def test_two_hundred_pictures_do_not_keep_their_pixels(
+    user: Any, draw: Draw, tmp_path: Path
+) -> None:
     for number in range(200):
         draw(f"many/{number:03}.png", 40, 24, seed=number)
     user.window.settings.change(output_folder=str(tmp_path / "out"))

@@ -42,7 +42,7 @@ def compress_all(user: Any) -> None:
     user.wait(lambda: not user.window.session.batch.is_busy)
 
 
-def test_retry_shows_what_became_of_an_edited_file(user: Any, draw: Draw) -> None:
+def test_retry_reads_an_edited_file_again(user: Any, draw: Draw) -> None:
     from PIL import Image
 
     from lbbic_engine import compress, load_picture
@@ -67,7 +67,7 @@ def test_retry_shows_what_became_of_an_edited_file(user: Any, draw: Draw) -> Non
     assert user.rows[0].saved_path.read_bytes() == after.point.data
 
 
-def test_another_device_chosen_meanwhile_does_not_lose_a_result(user: Any, draw: Draw) -> None:
+def test_changing_the_device_meanwhile_keeps_the_result(user: Any, draw: Draw) -> None:
     user.drop(draw("a.png", 320, 240))
     user.wait(lambda: bool(user.rows) and user.rows[0].state is State.WORKING)
     user.window.settings.change(device="cpu")
@@ -75,7 +75,7 @@ def test_another_device_chosen_meanwhile_does_not_lose_a_result(user: Any, draw:
     assert user.rows[0].state is State.CODED
 
 
-def test_retry_of_the_same_file_works_nothing_out(
+def test_retrying_an_unchanged_file_does_no_work(
     user: Any, draw: Draw, decodings: list[bytes]
 ) -> None:
     user.drop(draw("a.png"))
@@ -85,7 +85,7 @@ def test_retry_of_the_same_file_works_nothing_out(
     assert len(decodings) == 1
 
 
-def test_another_file_in_place_of_a_picture_is_seen_by_compress_all(user: Any, draw: Draw) -> None:
+def test_compress_all_notices_replaced_files(user: Any, draw: Draw) -> None:
     from lbbic_engine import compress, load_picture
 
     a, b = draw("a.png"), draw("b.png", seed=2)
@@ -98,9 +98,7 @@ def test_another_file_in_place_of_a_picture_is_seen_by_compress_all(user: Any, d
     assert user.rows[0].saved_path.read_bytes() == compress(load_picture(a)).data
 
 
-def test_a_file_is_decoded_once_however_often_it_is_looked_at(
-    user: Any, draw: Draw, decodings: list[bytes]
-) -> None:
+def test_a_file_is_decoded_only_once(user: Any, draw: Draw, decodings: list[bytes]) -> None:
     from lbbic_engine import compress, load_picture
 
     picture, other = draw("a.png"), draw("c.png", seed=2)
@@ -116,7 +114,7 @@ def test_a_file_is_decoded_once_however_often_it_is_looked_at(
     assert decodings.count(file.read_bytes()) == 1
 
 
-def test_the_thumbnail_of_a_decoded_file_stays(
+def test_a_decoded_file_keeps_its_thumbnail(
     user: Any, draw: Draw, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from lbbic_engine import compress, load_picture
@@ -139,7 +137,7 @@ def test_the_thumbnail_of_a_decoded_file_stays(
     assert not user.rows[0].thumbnail.isNull()
 
 
-def test_results_are_told_apart_by_file_request_and_device() -> None:
+def test_results_are_cached_by_file_request_and_device() -> None:
     class Coded:
         def __init__(self, version: FileVersion) -> None:
             self.point, self.picture, self.levels = self, self, ()
@@ -156,7 +154,7 @@ def test_results_are_told_apart_by_file_request_and_device() -> None:
     assert cache.find(Code(source, 5.0, "cpu"), first) is None
 
 
-def test_rows_that_are_seen_get_their_thumbnails_first(
+def test_visible_rows_get_their_thumbnails_first(
     user: Any, draw: Draw, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from lbbic_gui.jobs import conversion

@@ -71,7 +71,7 @@ def _sticks_out(widget: QWidget) -> bool:
 
 
 @pytest.mark.parametrize("size", [SMALL, USUAL])
-def test_nothing_is_cut_off(user: Any, draw: Callable[..., Path], size: tuple[int, int]) -> None:
+def test_no_text_is_cut_off(user: Any, draw: Callable[..., Path], size: tuple[int, int]) -> None:
     window = user.window
     window.resize(*size)
     _check(window)
@@ -97,7 +97,7 @@ def test_nothing_is_cut_off(user: Any, draw: Callable[..., Path], size: tuple[in
     assert (window.width(), window.height()) == size
 
 
-def test_no_dialog_is_cut_off(user: Any) -> None:
+def test_no_text_in_dialogs_is_cut_off(user: Any) -> None:
     for dialog in dialogs(user):
         _check(dialog)
 
@@ -148,7 +148,7 @@ LARGE = "LBBIC_TEST_FONT=DejaVu Sans Mono,13"
     ids=["scale", "font", "laptop", "large"],  # none that ``tests`` would choose
 )
 @pytest.mark.slow
-def test_nor_at_twice_the_scale_nor_in_a_wide_font_nor_on_a_small_screen(
+def test_no_text_is_cut_off_at_other_scales_fonts_and_screens(
     tmp_path: Path, settings: tuple[str, ...], screen: tuple[int, int], tests: str
 ) -> None:
     """Qt reads them at its start: tests of this file once more, in a process."""

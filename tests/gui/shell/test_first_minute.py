@@ -18,14 +18,14 @@ from lbbic_gui.style import text
 Draw = Callable[..., Path]
 
 
-def test_the_empty_window_says_what_lbb_is_for_and_who_opens_it(user: Any) -> None:
+def test_the_empty_window_explains_lbb_files(user: Any) -> None:
     words = user.window.empty.purpose
     assert words.isVisibleTo(user.window)
     for opener in ("this app", "command line", "Pillow", "Python"):
         assert opener in words.text()
 
 
-def test_the_first_save_says_who_opens_the_file_and_the_second_does_not(
+def test_only_the_first_save_explains_lbb_files(
     user: Any, draw: Draw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hint = user.window.viewer.hint
@@ -42,7 +42,7 @@ def test_the_first_save_says_who_opens_the_file_and_the_second_does_not(
             user.bot.mouseClick(hint.close_button, Qt.MouseButton.LeftButton)
 
 
-def test_the_export_says_beforehand_how_much_larger_it_will_be(user: Any, draw: Draw) -> None:
+def test_the_export_dialog_shows_how_much_larger_files_are(user: Any, draw: Draw) -> None:
     user.drop(draw("a.png", 184, 120))
     coded = user.wait_for_result()
     dialog = ExportDialog(coded, user.window.session.jobs, user.window)
@@ -58,9 +58,7 @@ def test_the_export_says_beforehand_how_much_larger_it_will_be(user: Any, draw: 
     assert dialog.formats[".png"].accessibleDescription() == words
 
 
-def test_the_first_picture_is_compared_at_equal_bytes_without_being_asked(
-    tiny: None, newcomer: Any, draw: Draw
-) -> None:
+def test_the_first_picture_is_compared_automatically(tiny: None, newcomer: Any, draw: Draw) -> None:
     user, headline = newcomer, newcomer.window.inspector.headline
     user.window.settings.change(reduce_motion=True)
     user.drop(draw("a.png", 184, 120))

@@ -30,7 +30,7 @@ def is_around(widget: QWidget | None, button: QWidget) -> bool:
     return widget is not None and not is_control and widget.isAncestorOf(button)
 
 
-def test_a_button_that_disables_itself_passes_the_focus_to_no_other(user: Any, draw: Draw) -> None:
+def test_a_button_that_disables_itself_does_not_move_the_focus(user: Any, draw: Draw) -> None:
     user.drop(draw("a.png", 92, 60), draw("b.png", 92, 60, seed=2))
     user.wait_for_result()
     compare, queue = user.window.inspector.compare.button, user.window.queue
@@ -43,7 +43,7 @@ def test_a_button_that_disables_itself_passes_the_focus_to_no_other(user: Any, d
     assert is_around(focus(user), queue.cancel), focus(user)
 
 
-def test_a_notice_that_goes_passes_the_focus_to_the_picture(
+def test_a_closing_notice_moves_the_focus_to_the_picture(
     user: Any, draw: Draw, tmp_path: Path
 ) -> None:
     bad = tmp_path / "bad.png"
@@ -63,7 +63,7 @@ def test_a_notice_that_goes_passes_the_focus_to_the_picture(
     assert focus(user) is canvas
 
 
-def test_a_control_that_goes_by_itself_keeps_the_focus_near(user: Any, draw: Draw) -> None:
+def test_a_disappearing_control_keeps_the_focus_nearby(user: Any, draw: Draw) -> None:
     user.drop(draw("a.png", 92, 60))
     user.wait_for_result()
     inspector = user.window.inspector
@@ -79,7 +79,7 @@ def test_a_control_that_goes_by_itself_keeps_the_focus_near(user: Any, draw: Dra
     assert not isinstance(focus(user), QAbstractButton)
 
 
-def test_tab_still_goes_through_every_control(user: Any, draw: Draw) -> None:
+def test_tab_reaches_every_control(user: Any, draw: Draw) -> None:
     user.drop(draw("a.png", 92, 60))
     user.wait_for_result()
     reached = set()

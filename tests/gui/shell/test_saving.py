@@ -33,7 +33,9 @@ def results(folder: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("policy", ["rename", "replace", "skip"])
-def test_pictures_that_want_one_name_keep_a_file_each(user: Any, draw: Draw, policy: str) -> None:
+def test_pictures_with_one_result_name_get_numbered_files(
+    user: Any, draw: Draw, policy: str
+) -> None:
     folder = draw("in/a (2).jpg", 40, 16).parent
     draw("in/a.jpg", 24, 16)
     user.window.settings.change(policy=policy)
@@ -71,7 +73,7 @@ def test_an_earlier_result_is_replaced_unless_somebody_changed_it(user: Any, dra
     assert (path.parent / "a (2).lbb").read_bytes().endswith(b"changed")
 
 
-def test_the_dialog_proposes_the_earlier_result(
+def test_the_save_dialog_suggests_the_earlier_result(
     user: Any, draw: Draw, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     proposals: list[Path] = []
@@ -89,7 +91,7 @@ def test_the_dialog_proposes_the_earlier_result(
 
 
 @pytest.mark.parametrize("keep", [True, False])
-def test_permissions_go_along_and_the_date_if_wanted(
+def test_permissions_are_kept_and_the_date_on_request(
     user: Any, draw: Draw, monkeypatch: pytest.MonkeyPatch, keep: bool
 ) -> None:
     path = draw("a.png")
@@ -110,7 +112,7 @@ def test_permissions_go_along_and_the_date_if_wanted(
         assert (facts.st_mtime_ns == path.stat().st_mtime_ns) is keep
 
 
-def test_an_original_that_is_smaller_is_kept_when_asked(user: Any, tmp_path: Path) -> None:
+def test_smaller_originals_are_kept_on_request(user: Any, tmp_path: Path) -> None:
     path = tmp_path / "a.webp"
     Image.new("RGB", (16, 16), "teal").save(path, lossless=True)
     user.window.settings.change(skip_larger=True)
@@ -125,7 +127,7 @@ def test_an_original_that_is_smaller_is_kept_when_asked(user: Any, tmp_path: Pat
     assert results(tmp_path) == {"a.lbb"}
 
 
-def test_the_place_is_left_out_when_asked(user: Any, tmp_path: Path) -> None:
+def test_the_location_is_left_out_on_request(user: Any, tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.Make] = "maker"
     exif.get_ifd(ExifTags.IFD.GPSInfo)[2] = (48.0, 51.0, 29.0)

@@ -30,7 +30,7 @@ def drop_two(user: Any, draw: Draw) -> tuple[Any, Any]:
     return user.rows[0], user.rows[1]
 
 
-def test_undo_changes_the_picture_that_was_changed_and_no_other(user: Any, draw: Draw) -> None:
+def test_undo_affects_only_the_picture_that_was_changed(user: Any, draw: Draw) -> None:
     a, b = drop_two(user, draw)
     window, slider = user.window, user.window.inspector.quality.slider
     window.inspector.quality.only_this.click()
@@ -51,7 +51,7 @@ def test_undo_changes_the_picture_that_was_changed_and_no_other(user: Any, draw:
     assert slider.quality() == 8.0
 
 
-def test_undo_for_all_gives_a_picture_its_own_quality_back(user: Any, draw: Draw) -> None:
+def test_undo_restores_a_pictures_own_quality(user: Any, draw: Draw) -> None:
     a, b = drop_two(user, draw)
     user.window.commands.choose_quality(2.0, True)
     user.window.commands.choose_quality(6.0, False)
@@ -61,7 +61,7 @@ def test_undo_for_all_gives_a_picture_its_own_quality_back(user: Any, draw: Draw
     assert b.override is None
 
 
-def test_a_removed_picture_comes_back_with_its_results_to_its_place(user: Any, draw: Draw) -> None:
+def test_undo_restores_a_removed_picture_with_its_results(user: Any, draw: Draw) -> None:
     a, b = drop_two(user, draw)
     user.drop(draw("c.png", seed=3))
     user.wait(lambda: len(user.rows) == 3)
@@ -83,7 +83,7 @@ def test_a_removed_picture_comes_back_with_its_results_to_its_place(user: Any, d
     assert b not in user.rows
 
 
-def test_the_last_picture_comes_back_too(user: Any, draw: Draw) -> None:
+def test_undo_restores_the_last_picture(user: Any, draw: Draw) -> None:
     user.drop(draw("a.png"))
     result = user.wait_for_result()
     user.press(Qt.Key.Key_Backspace, CTRL)
@@ -93,7 +93,7 @@ def test_the_last_picture_comes_back_too(user: Any, draw: Draw) -> None:
     assert user.window.session.result is result
 
 
-def test_a_picture_added_again_is_not_there_twice(user: Any, draw: Draw) -> None:
+def test_undo_does_not_duplicate_a_picture_added_again(user: Any, draw: Draw) -> None:
     path = draw("a.png")
     user.drop(path)
     user.wait_for_result()

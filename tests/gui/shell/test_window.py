@@ -25,7 +25,7 @@ CTRL = Qt.KeyboardModifier.ControlModifier
 LEFT = Qt.MouseButton.LeftButton
 
 
-def test_the_window_starts_empty_and_the_sample_is_one_click_away(user: Any) -> None:
+def test_the_window_starts_empty_and_offers_a_sample(user: Any) -> None:
     assert user.window.pages.currentWidget() is user.window.empty
     user.bot.mouseClick(user.window.empty.sample, LEFT)
     user.wait_for_result()
@@ -33,7 +33,7 @@ def test_the_window_starts_empty_and_the_sample_is_one_click_away(user: Any) -> 
     assert "%" in user.window.inspector.result.figure.text()
 
 
-def test_a_sample_is_not_saved_beside_the_program(user: Any, tmp_path: Path) -> None:
+def test_a_sample_is_not_saved_in_the_programs_folder(user: Any, tmp_path: Path) -> None:
     from lbbic_gui.state.samples import sample_source
 
     user.window.settings.change(last_folder=str(tmp_path))
@@ -46,7 +46,7 @@ def test_a_sample_is_not_saved_beside_the_program(user: Any, tmp_path: Path) -> 
     assert not list(sample_source().path.parent.glob("*.lbb"))
 
 
-def test_the_inspector_comes_and_goes(user: Any, draw: Draw) -> None:
+def test_the_inspector_can_be_hidden_and_shown(user: Any, draw: Draw) -> None:
     user.drop(draw("a.png"))
     user.wait_for_result()
     for is_there in (False, True):
@@ -87,7 +87,7 @@ def work_until_cancelled(*_: object, cancelled: Any, **__: object) -> None:
 
 
 @pytest.mark.parametrize("work", ["batch", "export"])
-def test_quitting_while_files_are_written_asks(
+def test_quitting_while_files_are_written_asks_first(
     user: Any,
     draw: Draw,
     tmp_path: Path,
@@ -114,7 +114,7 @@ def test_quitting_while_files_are_written_asks(
     assert not (tmp_path / "out.png").exists()
 
 
-def test_quitting_asks_nothing_while_nothing_is_written(
+def test_quitting_does_not_ask_if_nothing_is_written(
     user: Any, draw: Draw, answered: list[list[str]]
 ) -> None:
     user.drop(draw("a.png", 800, 600))
@@ -123,7 +123,7 @@ def test_quitting_asks_nothing_while_nothing_is_written(
     assert not answered
 
 
-def test_every_action_has_words_and_every_control_a_name(user: Any) -> None:
+def test_every_action_has_a_text_and_every_control_a_name(user: Any) -> None:
     from PySide6.QtWidgets import QAbstractButton, QAbstractSlider, QComboBox, QScrollBar
 
     for name, action in user.window.actions_.items():
@@ -138,7 +138,7 @@ def test_every_action_has_words_and_every_control_a_name(user: Any) -> None:
             assert named or internal or not widget.isVisible(), widget
 
 
-def test_choices_are_undone_and_redone(user: Any, draw: Draw) -> None:
+def test_choices_can_be_undone_and_redone(user: Any, draw: Draw) -> None:
     user.drop(draw("a.png", 92, 60))
     user.wait_for_result(4.0)
     canvas = user.window.viewer.canvas
@@ -171,7 +171,7 @@ def test_f1_lists_every_action(user: Any) -> None:
         assert action.text().rstrip("…") in words
 
 
-def test_a_pattern_names_the_files(user: Any, draw: Draw) -> None:
+def test_the_pattern_determines_file_names(user: Any, draw: Draw) -> None:
     from lbbic_gui.dialogs.settings_dialog import SettingsDialog
 
     dialog = SettingsDialog(user.window.settings, user.window)
@@ -198,7 +198,7 @@ def test_the_theme_changes_at_once(user: Any) -> None:
         assert (theme.colours(), window) == (colours, colours.window)
 
 
-def test_a_retry_on_the_cpu_is_offered_when_the_gpu_is_full(user: Any, draw: Draw) -> None:
+def test_retrying_on_the_cpu_is_offered_if_the_gpu_fails(user: Any, draw: Draw) -> None:
     from lbbic_gui.jobs.error_messages import explain
 
     with pytest.raises(GpuError) as full, device_failures():

@@ -53,13 +53,15 @@ def come_back(user: Any) -> None:
     QApplication.sendEvent(user.window, QEvent(QEvent.Type.ActivationChange))
 
 
-def test_a_newcomer_sees_no_list_of_models(folder: Path, shipped_user: Any, draw: Draw) -> None:
+def test_the_list_of_models_is_hidden_if_there_is_only_one(
+    folder: Path, shipped_user: Any, draw: Draw
+) -> None:
     shipped_user.drop(draw("a.png"))
     shipped_user.wait_for_result()
     assert not shipped_user.window.inspector.model.isVisible()
 
 
-def test_another_model_codes_saves_and_its_file_is_opened_again(
+def test_another_model_codes_saves_and_reopens(
     paper: Path, shipped_user: Any, draw: Draw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from lbbic_engine import compress, decompress, load_picture, read_info
@@ -101,7 +103,7 @@ def test_another_model_codes_saves_and_its_file_is_opened_again(
     assert window.settings.values.quality == 6.0
 
 
-def test_everything_works_with_a_single_quality(
+def test_models_of_a_single_quality_work(
     paper: Path, shipped_user: Any, draw: Draw, tmp_path: Path
 ) -> None:
     user, window = shipped_user, shipped_user.window
@@ -155,14 +157,14 @@ def test_a_single_quality_leaves_what_is_painted_alone(
     assert brush.isChecked()
 
 
-def test_the_choice_is_kept(paper: Path, shipped_user: Any, draw: Draw) -> None:
+def test_the_chosen_model_is_remembered(paper: Path, shipped_user: Any, draw: Draw) -> None:
     shipped_user.drop(draw("a.png"))
     choose(shipped_user, "paper")
     shipped_user.wait_for_result()
     assert Settings(shipped_user.window.settings.path).values.model == "paper"
 
 
-def test_a_model_that_is_gone_gives_way_with_a_notice(
+def test_a_missing_model_is_replaced_with_a_notice(
     folder: Path, shipped_user: Any, draw: Draw
 ) -> None:
     user, window = shipped_user, shipped_user.window
@@ -175,9 +177,7 @@ def test_a_model_that_is_gone_gives_way_with_a_notice(
     assert any("lost is no longer installed" in words for words in notices)
 
 
-def test_models_that_come_and_go_meanwhile_are_noticed(
-    folder: Path, shipped_user: Any, draw: Draw
-) -> None:
+def test_added_and_removed_models_are_noticed(folder: Path, shipped_user: Any, draw: Draw) -> None:
     user, window = shipped_user, shipped_user.window
     user.drop(draw("a.png"))
     first = user.wait_for_result()
@@ -193,9 +193,7 @@ def test_models_that_come_and_go_meanwhile_are_noticed(
     assert not window.inspector.model.isVisible()
 
 
-def test_files_that_are_left_out_are_named_once(
-    folder: Path, shipped_user: Any, draw: Draw
-) -> None:
+def test_skipped_model_files_are_named_once(folder: Path, shipped_user: Any, draw: Draw) -> None:
     user, notices = shipped_user, []
     user.window.session.networks.noticed.connect(notices.append)
     (folder / "bad.safetensors").write_bytes((GOLDEN / "paper.safetensors").read_bytes()[:-1])
@@ -215,7 +213,7 @@ def test_files_that_are_left_out_are_named_once(
     assert "worse.safetensors" in user.window.status.notice.text()
 
 
-def test_only_the_first_import_of_torch_freezes_what_there_is() -> None:
+def test_only_the_first_import_of_torch_freezes_objects() -> None:
     """Later it would freeze garbage, which would stay."""
     import torch  # noqa: F401
 
@@ -225,7 +223,7 @@ def test_only_the_first_import_of_torch_freezes_what_there_is() -> None:
     assert gc.get_freeze_count() == before
 
 
-def test_a_damaged_model_is_told_and_another_can_be_chosen(
+def test_a_damaged_model_is_reported_and_another_can_be_chosen(
     paper: Path, shipped_user: Any, draw: Draw
 ) -> None:
     user, window = shipped_user, shipped_user.window

@@ -38,12 +38,12 @@ from lbbic_gui.style.numbers import NumberBox, parse_number
         ("-3", None),
     ],
 )
-def test_either_separator_is_understood(words: str, number: float | None) -> None:
+def test_comma_and_point_are_both_decimal_separators(words: str, number: float | None) -> None:
     assert parse_number(words) == number
 
 
 @pytest.mark.parametrize("words", ["1,250", "1.250"])
-def test_no_thousands_are_read_where_none_are_possible(words: str) -> None:
+def test_small_numbers_have_no_thousands_separators(words: str) -> None:
     assert parse_number(words, most=24) == 1.25
 
 
@@ -55,7 +55,7 @@ def language(request: pytest.FixtureRequest) -> Iterator[QLocale]:
     QLocale.setDefault(before)
 
 
-def test_a_field_reads_what_it_shows(language: QLocale, qtbot: Any) -> None:
+def test_a_field_accepts_its_own_text(language: QLocale, qtbot: Any) -> None:
     box = NumberBox("size")
     qtbot.addWidget(box)
     box.setRange(0.01, 1e6)
@@ -67,7 +67,7 @@ def test_a_field_reads_what_it_shows(language: QLocale, qtbot: Any) -> None:
 
 
 @pytest.mark.parametrize("typed", ["3,5", "3.5"])
-def test_a_target_is_what_was_typed(
+def test_a_typed_target_is_used(
     language: QLocale, user: Any, draw: Callable[..., Path], typed: str
 ) -> None:
     user.drop(draw("a.png", 184, 120))
@@ -85,7 +85,7 @@ def test_a_target_is_what_was_typed(
 
 
 @pytest.mark.parametrize(("typed", "zoom"), [("62,5 %", 0.625), ("62.5", 0.625), ("1.000", 10.0)])
-def test_a_zoom_is_what_was_typed(
+def test_a_typed_zoom_is_used(
     user: Any, draw: Callable[..., Path], typed: str, zoom: float
 ) -> None:
     user.drop(draw("a.png", 900, 600))
@@ -97,7 +97,7 @@ def test_a_zoom_is_what_was_typed(
     assert user.window.viewer.canvas.viewport.zoom == zoom
 
 
-def test_beyond_the_bounds_the_bound_is_meant(user: Any, draw: Callable[..., Path]) -> None:
+def test_numbers_out_of_range_are_clamped(user: Any, draw: Callable[..., Path]) -> None:
     user.drop(draw("a.png"))
     user.wait_for_result()
     box = user.window.inspector.target.value

@@ -31,9 +31,7 @@ def value(field: Any) -> object:
     return field.currentIndex() if isinstance(field, QComboBox) else field.value()
 
 
-def test_the_wheel_changes_no_field_that_is_not_in_use(
-    user: Any, draw: Callable[..., Path]
-) -> None:
+def test_the_wheel_does_not_change_unfocused_fields(user: Any, draw: Callable[..., Path]) -> None:
     user.drop(draw("a.png", 92, 60))
     user.wait_for_result()
     user.press(Qt.Key.Key_4, Qt.KeyboardModifier.ControlModifier)  # with the gain's box
@@ -67,7 +65,7 @@ def test_the_wheel_over_a_field_scrolls_the_inspector(user: Any, draw: Callable[
         assert place.value() < before, field.accessibleName()
 
 
-def test_the_wheel_changes_the_field_in_use(user: Any, draw: Callable[..., Path]) -> None:
+def test_the_wheel_changes_the_focused_field(user: Any, draw: Callable[..., Path]) -> None:
     user.drop(draw("a.png", 92, 60))
     user.wait_for_result(4.0)
     inspector = user.window.inspector

@@ -31,9 +31,7 @@ def decoded(user: Any) -> float:
     return float((order >= 0).mean())
 
 
-def test_it_fills_the_view_at_its_own_pace_and_then_the_handle_slides_in(
-    watched: Any, draw: Draw
-) -> None:
+def test_the_first_decoding_plays_and_then_the_handle_slides_in(watched: Any, draw: Draw) -> None:
     canvas = watched.window.viewer.canvas
     watched.drop(draw("a.png", 184, 120))
     watched.wait_for_result()
@@ -57,7 +55,7 @@ def test_it_fills_the_view_at_its_own_pace_and_then_the_handle_slides_in(
 
 
 @pytest.mark.parametrize("by", ["key", "click"])
-def test_any_key_or_click_skips_it(watched: Any, draw: Draw, by: str) -> None:
+def test_any_key_or_click_skips_the_first_decoding(watched: Any, draw: Draw, by: str) -> None:
     canvas = watched.window.viewer.canvas
     watched.drop(draw("a.png", 184, 120))
     watched.wait_for_result()
@@ -70,7 +68,7 @@ def test_any_key_or_click_skips_it(watched: Any, draw: Draw, by: str) -> None:
     assert canvas.options.split == 0.5
 
 
-def test_reduced_motion_shows_none_of_it(watched: Any, draw: Draw) -> None:
+def test_reduced_motion_skips_the_first_decoding(watched: Any, draw: Draw) -> None:
     watched.window.settings.change(reduce_motion=True)
     watched.drop(draw("a.png", 184, 120))
     watched.wait_for_result()
@@ -78,7 +76,7 @@ def test_reduced_motion_shows_none_of_it(watched: Any, draw: Draw) -> None:
     assert watched.window.viewer.canvas.options.split == 0.5
 
 
-def test_another_picture_ends_it(watched: Any, draw: Draw) -> None:
+def test_selecting_another_picture_ends_the_first_decoding(watched: Any, draw: Draw) -> None:
     watched.drop(draw("a.png", 184, 120), draw("b.png", 40, 24, seed=2))
     watched.wait_for_result()
     watched.window.settings.change(reduce_motion=True)

@@ -38,7 +38,7 @@ def test_a_dropped_picture_appears_front_by_front(user: Any, draw: Draw) -> None
     assert user.window.viewer.pill.isHidden()
 
 
-def test_escape_stops_and_what_is_decoded_stays(user: Any, draw: Draw) -> None:
+def test_escape_stops_and_keeps_the_decoded_part(user: Any, draw: Draw) -> None:
     user.drop(draw("large.png", 800, 600))
     user.wait(lambda: user.window.viewer.canvas.result is not None)
     user.press(Qt.Key.Key_Escape)
@@ -200,7 +200,7 @@ def test_of_the_difference_only_what_is_to_be_painted_is_worked_out(
     assert image == whole.copy(part)
 
 
-def test_a_click_pins_a_block_and_tells_its_cost(user: Any, draw: Draw) -> None:
+def test_a_click_pins_a_block_and_shows_its_cost(user: Any, draw: Draw) -> None:
     user.drop(draw("a.png", 92, 60))
     coded = user.wait_for_result()
     canvas = user.window.viewer.canvas
@@ -220,7 +220,7 @@ def test_a_click_pins_a_block_and_tells_its_cost(user: Any, draw: Draw) -> None:
     assert f"{again.picture.bits[row, column]:.1f} bits" in panel.values["bits"].text()
 
 
-def test_what_is_left_of_a_damaged_file_is_a_click_away(
+def test_a_click_shows_the_rest_of_a_damaged_file(
     user: Any, draw: Draw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from lbbic_engine import compress
@@ -240,7 +240,7 @@ def test_what_is_left_of_a_damaged_file_is_a_click_away(
     assert timeline.maximum() == coded.picture.front_count
 
 
-def test_closing_does_not_wait_for_a_picture_that_is_being_decoded(user: Any, draw: Draw) -> None:
+def test_closing_does_not_wait_for_decoding(user: Any, draw: Draw) -> None:
     user.drop(draw("large.png", 1600, 1200))
     canvas = user.window.viewer.canvas
     user.wait(lambda: canvas.result is not None)

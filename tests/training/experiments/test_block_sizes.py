@@ -33,7 +33,7 @@ def models(photograph: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return names
 
 
-def test_each_place_is_won_by_the_cheapest(
+def test_each_area_is_won_by_the_cheapest_model(
     models: list[str], photograph: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     picture = tmp_path / "photograph.png"
@@ -59,7 +59,7 @@ def test_each_place_is_won_by_the_cheapest(
     assert all(min(models, key=lambda name: float(row[name])) == row["winner"] for row in rows)
 
 
-def test_a_contest_takes_models_that_fit(models: list[str], tmp_path: Path) -> None:
+def test_incompatible_models_are_refused(models: list[str], tmp_path: Path) -> None:
     picture = tmp_path / "grey.png"
     Image.new("RGB", (20, 20)).save(picture)
     options = ["--quality", "6", "-o", str(tmp_path / "out.png")]

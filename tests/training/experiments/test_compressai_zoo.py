@@ -20,7 +20,7 @@ from training.__main__ import main
 from training.experiments import compressai_zoo
 
 
-def test_without_compressai_the_message_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_compressai_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "training.experiments.compressai_shim", None)
     with pytest.raises(LbbicError, match="CompressAI is not installed"):
         compressai_zoo.load_model("mbt2018", 1)
@@ -73,7 +73,7 @@ def test_weights_that_cannot_be_downloaded_are_reported(monkeypatch: pytest.Monk
 
 
 @pytest.mark.train
-def test_models_that_are_not_there_are_refused() -> None:
+def test_unknown_zoo_models_are_refused() -> None:
     with pytest.raises(LbbicError, match="is not one of"):
         compressai_zoo.load_model("ssf2020", 1)
     with pytest.raises(LbbicError, match="cheng2020-attn 8"):

@@ -101,9 +101,7 @@ def test_two_processes_train_like_one_with_twice_the_crops(pictures: Path, tmp_p
     assert two == pytest.approx(one, rel=0.03)
 
 
-def test_a_wider_network_begins_with_the_function_of_the_narrower(
-    exported: Path, finished: Path
-) -> None:
+def test_a_widened_network_starts_with_the_same_function(exported: Path, finished: Path) -> None:
     narrow = float_network(exported, finished)
     wide = BlockNetwork(replace(narrow.config, hidden=narrow.config.hidden + 16))
     load_float(wide, exported / "float" / "mine.safetensors")
@@ -142,7 +140,7 @@ def test_a_run_writes_its_log_and_validation(finished: Path) -> None:
 
 
 @pytest.mark.parametrize("acl_crops", [0, 6])
-def test_a_killed_run_goes_on_as_if_it_had_not_been(
+def test_a_killed_run_resumes_to_the_same_result(
     pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, acl_crops: int
 ) -> None:
     recipe = replace(load_recipe(TINY), save_every_s=0.0, acl_crops=acl_crops)
@@ -210,9 +208,7 @@ def test_exported_weights_code_a_picture(exported: Path, monkeypatch: pytest.Mon
     assert next(weights.describe_folder(exported)).record["step"] == 8
 
 
-def test_the_parallel_pass_repeats_what_the_closed_loop_made(
-    exported: Path, finished: Path
-) -> None:
+def test_the_parallel_pass_reproduces_the_closed_loop(exported: Path, finished: Path) -> None:
     """The contexts of a training step are those that a decoder sees."""
     network = float_network(exported, finished)
     x, grid = photograph(), (8, 8)
@@ -257,7 +253,7 @@ def test_the_integers_cost_less_than_a_percent(
     assert "BD-rate" in capsys.readouterr().out
 
 
-def test_a_flat_neighbourhood_is_predicted_as_by_the_float_network(
+def test_flat_contexts_are_predicted_as_by_the_float_network(
     exported: Path, finished: Path
 ) -> None:
     """All pixels of a context being alike, rounding errors of weights would add up."""
@@ -280,7 +276,7 @@ def test_a_flat_neighbourhood_is_predicted_as_by_the_float_network(
     assert error.abs().mean() < 0.06
 
 
-def test_training_chooses_symbols_as_the_codec_does(exported: Path, finished: Path) -> None:
+def test_training_uses_the_codecs_rdoq(exported: Path, finished: Path) -> None:
     network = float_network(exported, finished)
     x, rate = photograph(), rate_weights([4.0])
     calibrate.calibrate(network, x, rate, (8, 8))
@@ -303,7 +299,7 @@ def test_training_chooses_symbols_as_the_codec_does(exported: Path, finished: Pa
 
 
 @pytest.mark.parametrize("crops", [8, 4096])
-def test_calibration_sees_every_quality(pictures: Path, crops: int) -> None:
+def test_calibration_covers_every_quality(pictures: Path, crops: int) -> None:
     recipe = replace(load_recipe(TINY), crops=crops)
     found = dataset.load(pictures, recipe.crop_blocks * recipe.model.block_size)
     x, rate = calibration(found, recipe)
@@ -311,7 +307,7 @@ def test_calibration_sees_every_quality(pictures: Path, crops: int) -> None:
     assert rate.argmax(dim=1).unique().tolist() == list(range(8))
 
 
-def test_weights_are_rounded_for_the_inputs_they_meet() -> None:
+def test_rounding_minimises_errors_for_actual_inputs() -> None:
     random = torch.Generator().manual_seed(0)
     inputs = torch.randn(4000, 1, generator=random) * 10
     inputs = inputs + torch.randn(4000, 24, generator=random)  # they move together
@@ -324,7 +320,7 @@ def test_weights_are_rounded_for_the_inputs_they_meet() -> None:
     assert torch.equal(apart.float(), weight.round())
 
 
-def test_rounded_weights_keep_within_their_bounds() -> None:
+def test_rounded_weights_stay_within_their_bounds() -> None:
     random = torch.Generator().manual_seed(0)
     weight = torch.randn(32, 24, generator=random)
     weight[0, :2] = 5  # a pair of large weights of one sign
@@ -341,9 +337,7 @@ def test_rounded_weights_keep_within_their_bounds() -> None:
     assert not kernels.in_bounds((2 * weight / unit[:, None]).round())
 
 
-def test_units_that_never_fire_start_anew_and_change_nothing(
-    exported: Path, finished: Path
-) -> None:
+def test_dead_units_are_restarted_without_changing_outputs(exported: Path, finished: Path) -> None:
     network = float_network(exported, finished)
     photo, rate = photograph(), rate_weights([2.5])
     hidden = (network.context_2, network.analysis_2, network.synthesis_1, network.slice_hidden[1])

@@ -193,7 +193,7 @@ def network(variant: str, checkpoint: Path) -> PaperNetwork:
 
 
 @torch.no_grad()
-def test_the_closed_loop_is_that_of_the_checkpoint(
+def test_the_closed_loop_equals_the_checkpoints(
     variant: str, entries: Checkpoint, network: PaperNetwork
 ) -> None:
     """In float64, where no symbol hangs on rounding: the same symbols, the same pixels."""
@@ -237,7 +237,7 @@ def test_each_block_agrees_to_the_rounding_of_float32(
         assert torch.allclose(values[0], expected, atol=3e-6 * reach, rtol=1e-5), name
 
 
-def test_the_integers_decode_what_the_encoder_saw_at_the_float_networks_cost(
+def test_integers_decode_exactly_at_the_float_networks_cost(
     variant: str,
     checkpoint: Path,
     network: PaperNetwork,
@@ -280,7 +280,7 @@ def refusal(tmp_path: Path, content: Any, config: PaperConfig = TINY) -> str:
     return str(caught.value)
 
 
-def test_other_files_are_refused_in_a_line(tmp_path: Path) -> None:
+def test_files_that_are_not_checkpoints_are_refused_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "text.pth.tar"
     path.write_text("not a checkpoint")
     with pytest.raises(LbbicError, match="cannot be read"):
@@ -290,7 +290,7 @@ def test_other_files_are_refused_in_a_line(tmp_path: Path) -> None:
     assert "cannot be read" in refusal(tmp_path, {"state_dict0": Path("evil")})
 
 
-def test_the_message_names_what_does_not_fit(tmp_path: Path) -> None:
+def test_messages_name_the_tensor_that_does_not_fit(tmp_path: Path) -> None:
     entries = random_checkpoint(TINY)
     without = {k: v for k, v in entries.items() if k != "prtr_inverse2.bias"}
     assert "prtr_inverse2.bias is missing" in refusal(tmp_path, {"state_dict0": without})
@@ -309,7 +309,7 @@ def test_a_checkpoint_of_another_variant_is_named(tmp_path: Path) -> None:
     assert "It is a checkpoint of block4" in message
 
 
-def test_the_command_says_what_is_wrong_in_one_line(tmp_path: Path) -> None:
+def test_the_command_reports_errors_in_one_line(tmp_path: Path) -> None:
     options = ["--variant", "block4", "--quality", "6", "-o", "x"]
     with pytest.raises(SystemExit, match="No such file"):
         main(["import-weights", str(tmp_path / "none.pth.tar"), *options])
@@ -320,7 +320,7 @@ def test_the_command_says_what_is_wrong_in_one_line(tmp_path: Path) -> None:
         main(["import-weights", str(path), *options])
 
 
-def test_imported_networks_can_be_kept_in_floating_point(tmp_path: Path) -> None:
+def test_imported_networks_can_be_saved_as_float_weights(tmp_path: Path) -> None:
     network = network_of(random_checkpoint(TINY), TINY)
     save_float(network, tmp_path / "float.safetensors")
     again = PaperNetwork(TINY)

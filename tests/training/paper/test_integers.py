@@ -73,7 +73,7 @@ class Recorder:
         return self._symbols, None
 
 
-def test_one_front_is_the_float_networks_but_for_rounded_weights(
+def test_a_front_equals_the_float_networks_except_for_rounded_weights(
     network: PaperNetwork, calibration: integers.Calibration, pixels: NDArray[np.uint8]
 ) -> None:
     tensors = integers.integer_tensors(network, calibration)
@@ -117,7 +117,7 @@ def test_exported_weights_code_a_picture_at_the_float_networks_cost(
     assert payload == pytest.approx(coded.bits.sum().item(), rel=0.03, abs=64)
 
 
-def test_weights_have_seven_bits_and_norms_no_negative_ones(
+def test_weights_have_seven_bits_and_norms_are_not_negative(
     network: PaperNetwork, calibration: integers.Calibration
 ) -> None:
     tensors = integers.integer_tensors(network, calibration)
@@ -128,7 +128,7 @@ def test_weights_have_seven_bits_and_norms_no_negative_ones(
     assert min(v.min() for k, v in matrices.items() if k.startswith("norm")) == 0
 
 
-def test_a_row_may_clip_its_largest_weight_for_the_sake_of_the_others() -> None:
+def test_a_row_may_clip_its_largest_weight_to_refine_the_others() -> None:
     """The rest makes good for it, as its inputs move with the large one's."""
     random = torch.Generator().manual_seed(0)
     inputs = torch.randn(4000, 1, generator=random) * 3 + torch.randn(4000, 24, generator=random)
@@ -169,7 +169,7 @@ def test_gaussian_bits_count_the_mass_of_a_bin() -> None:
 
 @pytest.mark.train
 @pytest.mark.parametrize("inverse", [False, True])
-def test_gdn_is_compressais(inverse: bool) -> None:
+def test_gdn_equals_compressais(inverse: bool) -> None:
     from training.experiments.compressai_shim import compressai
 
     torch.manual_seed(0)
@@ -191,7 +191,7 @@ def test_gdn_is_compressais(inverse: bool) -> None:
 
 
 @pytest.mark.train
-def test_rate_and_bounds_are_compressais() -> None:
+def test_rates_and_bounds_equal_compressais() -> None:
     from training.experiments.compressai_shim import compressai
 
     model = compressai.entropy_models.GaussianConditional(None).eval()

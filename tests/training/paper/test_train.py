@@ -95,7 +95,7 @@ def test_each_recipe_trains_and_its_weights_code_a_picture(
     assert np.array_equal(codec.decompress(compressed.data).pixels, compressed.reconstruction)
 
 
-def test_curves_of_both_kinds_are_drawn_side_by_side(photographs: Path, tmp_path: Path) -> None:
+def test_curves_of_both_methods_are_drawn_together(photographs: Path, tmp_path: Path) -> None:
     run, production = tmp_path / "paper", tmp_path / "production"
     RunFolder.make(run, tiny("block4", "on-policy"))
     train(run, photographs)
@@ -109,7 +109,7 @@ def test_curves_of_both_kinds_are_drawn_side_by_side(photographs: Path, tmp_path
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_killed_run_goes_on_as_if_it_had_not_been(
+def test_a_killed_run_resumes_to_the_same_result(
     method: str, photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = tiny("block4", method)
@@ -140,7 +140,7 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(
         assert torch.equal(one["network"][name], value), name
 
 
-def test_an_iteration_takes_what_the_last_one_made(
+def test_an_iteration_uses_reconstructions_of_the_previous_one(
     photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[tuple[int, bool, Tensor]] = []
@@ -182,7 +182,7 @@ def test_the_threshold_or_patience_ends_iteration_0(photographs: Path, tmp_path:
     assert epochs == [1, 4]  # one that improves on nothing, then more than two that do not
 
 
-def test_a_recipe_says_what_is_wrong(tmp_path: Path) -> None:
+def test_invalid_recipes_are_reported(tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.toml"
     recipe.write_text('variant = "block4"\nquality = 9.0\n', encoding="utf-8")
     options = ["--data", str(tmp_path), "--run", str(tmp_path / "run")]

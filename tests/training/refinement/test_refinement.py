@@ -79,7 +79,7 @@ def finished(folder: Path) -> Path:
     return train(folder, "finished")
 
 
-def test_crops_are_what_the_codec_makes_of_them(folder: Path) -> None:
+def test_decoded_crops_equal_the_codecs_output(folder: Path) -> None:
     network = weights.load(weights.by_name(weights.DEFAULT), "cpu")
     crops = list(read_crops(folder / "held-out"))
     assert len(crops) == 4 * 8
@@ -92,7 +92,7 @@ def test_crops_are_what_the_codec_makes_of_them(folder: Path) -> None:
     assert np.array_equal(several[1][0], code(network, 8, [crops[1].original.numpy()])[0][0])
 
 
-def test_decoding_goes_on_where_it_was_stopped(folder: Path) -> None:
+def test_decoding_resumes_where_it_stopped(folder: Path) -> None:
     names = sorted(path.name for path in (folder / "crops").iterdir())
     assert names == [*(f"fast-{i:04}.safetensors" for i in range(3)), "thorough-0000.safetensors"]
     times = [path.stat().st_mtime_ns for path in (folder / "crops").iterdir()]
@@ -101,7 +101,7 @@ def test_decoding_goes_on_where_it_was_stopped(folder: Path) -> None:
     assert [path.stat().st_mtime_ns for path in (folder / "crops").iterdir()] == times
 
 
-def test_examples_are_turned_as_their_blocks_were_coded(folder: Path) -> None:
+def test_examples_are_flipped_as_their_blocks_were_coded(folder: Path) -> None:
     config = load_recipe(folder / "recipe.toml").model
     random = np.random.default_rng(2)
     decoded, original = (
@@ -121,7 +121,7 @@ def test_examples_are_turned_as_their_blocks_were_coded(folder: Path) -> None:
         assert np.array_equal(missing[block].reshape(8, 8, 3), lack)
 
 
-def test_a_run_that_was_killed_goes_on_as_if_it_had_not_been(
+def test_a_killed_refinement_run_resumes_to_the_same_result(
     folder: Path, finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     update = Trainer.update
@@ -142,7 +142,7 @@ def test_a_run_that_was_killed_goes_on_as_if_it_had_not_been(
     assert all(torch.equal(left[name], right[name]) for name in left)
 
 
-def test_a_trained_refinement_betters_pictures(
+def test_a_trained_refinement_improves_pictures(
     folder: Path,
     finished: Path,
     tiny_weights: Path,
@@ -163,7 +163,7 @@ def test_a_trained_refinement_betters_pictures(
     assert errors[1].sum() < 0.95 * errors[0].sum()
 
 
-def test_the_integers_are_the_network(folder: Path, finished: Path) -> None:
+def test_the_integers_equal_the_float_network(folder: Path, finished: Path) -> None:
     recipe = load_recipe(folder / "recipe.toml")
     network, step = trained(RunFolder(finished), recipe)
     assert step == 60
@@ -183,14 +183,12 @@ def test_the_integers_are_the_network(folder: Path, finished: Path) -> None:
         export.integer_tensors(network, moments)
 
 
-def test_what_there_is_nothing_to_learn_from_is_said(folder: Path, tmp_path: Path) -> None:
+def test_training_without_crops_is_reported(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no decoded crops"):
         Examples(tmp_path, load_recipe(folder / "recipe.toml").model)
 
 
-def test_float_weights_are_where_another_run_starts(
-    folder: Path, finished: Path, tmp_path: Path
-) -> None:
+def test_a_run_can_start_from_float_weights(folder: Path, finished: Path, tmp_path: Path) -> None:
     floats = tmp_path / "floats.safetensors"
     options = ["--run", str(finished), "--crops", str(folder / "crops"), "-o", str(tmp_path)]
     main(["refinement", "export", weights.DEFAULT, *options, "--float", str(floats)])

@@ -4,7 +4,7 @@ import torch
 from training.shared.losses import bits
 
 
-def test_bits_are_those_of_a_logistic_distribution() -> None:
+def test_bits_match_a_logistic_distribution() -> None:
     values = torch.linspace(-9, 9, 61, dtype=torch.double)
     for scale in (0.3, 1.0, 7.0):
         upper, lower = torch.sigmoid((values + 0.5) / scale), torch.sigmoid((values - 0.5) / scale)
@@ -14,7 +14,7 @@ def test_bits_are_those_of_a_logistic_distribution() -> None:
         assert torch.allclose(found[keep], true[keep], rtol=1e-5)
 
 
-def test_bits_stay_finite_with_gradients_far_out() -> None:
+def test_bits_and_gradients_stay_finite_far_from_the_mean() -> None:
     values = torch.tensor([0.0, 1e3, -1e5], requires_grad=True)
     scales = torch.tensor([0.05, 0.05, 64.0], requires_grad=True)
     bits(values, scales).sum().backward()

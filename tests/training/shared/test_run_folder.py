@@ -24,7 +24,7 @@ class Killed:
         raise KeyboardInterrupt
 
 
-def test_a_run_is_begun_once(tmp_path: Path) -> None:
+def test_a_run_folder_cannot_be_started_twice(tmp_path: Path) -> None:
     folder = RunFolder.make(tmp_path / "run", Recipe(seed=7))
     assert from_values(folder.recipe_values()) == Recipe(seed=7)
     with pytest.raises(FileExistsError):
@@ -32,14 +32,14 @@ def test_a_run_is_begun_once(tmp_path: Path) -> None:
     assert folder.recipe_values()["seed"] == 7
 
 
-def test_the_recipe_decides_whose_run_it_is(tmp_path: Path) -> None:
+def test_the_recipe_determines_the_kind_of_run(tmp_path: Path) -> None:
     RunFolder.make(tmp_path / "ours", Recipe())
     RunFolder.make(tmp_path / "theirs", PaperRecipe("block4", 8.0))
     assert isinstance(kind_of_run(tmp_path / "ours"), Production)
     assert isinstance(kind_of_run(tmp_path / "theirs"), Paper)
 
 
-def test_a_recipe_from_before_a_setting_was_there_has_its_default(tmp_path: Path) -> None:
+def test_old_recipes_get_defaults_for_new_settings(tmp_path: Path) -> None:
     folder = RunFolder.make(tmp_path / "run", Recipe(steps=5))
     values = folder.recipe_values()
     del values["soft_share"]
@@ -47,7 +47,7 @@ def test_a_recipe_from_before_a_setting_was_there_has_its_default(tmp_path: Path
     assert from_values(folder.recipe_values()) == Recipe(steps=5)
 
 
-def test_a_checkpoint_that_is_broken_off_leaves_the_last_one(tmp_path: Path) -> None:
+def test_an_interrupted_checkpoint_keeps_the_last_one(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     assert folder.load("cpu") is None
     folder.save({"step": 3, "weights": torch.arange(4.0)})
@@ -59,7 +59,7 @@ def test_a_checkpoint_that_is_broken_off_leaves_the_last_one(tmp_path: Path) -> 
     assert torch.equal(state["weights"], torch.arange(4.0))
 
 
-def test_validations_have_the_seconds_of_training_until_then(tmp_path: Path) -> None:
+def test_validation_rows_have_the_seconds_of_training(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     for step, seconds in ((20, 1.5), (40, 2.0)):
         folder.log({"step": step, "loss": 0.1, "seconds": seconds})
@@ -75,7 +75,7 @@ def test_validations_have_the_seconds_of_training_until_then(tmp_path: Path) -> 
     assert (record["step"], record["validation"]["cost"]) == (40, "0.25")
 
 
-def test_what_a_kind_of_run_does_not_have_is_refused(tmp_path: Path) -> None:
+def test_options_of_another_kind_of_run_are_refused(tmp_path: Path) -> None:
     run = tmp_path / "run"
     options = ["--data", str(tmp_path), "--run", str(run)]
     with pytest.raises(SystemExit, match="quality: only for the paper's networks"):
