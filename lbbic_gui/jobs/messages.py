@@ -96,8 +96,9 @@ class Model:
 
 @dataclass(frozen=True)
 class EncodeOptions:
-    """What a file depends on beside its picture and quality: model, effort, metadata, size, mask.
+    """What a file depends on beside its picture and quality.
 
+    ``tune`` is what the encoder aims at, "psnr" or "visual". ``keep`` are kinds of metadata.
     ``longest_side`` in pixels is for larger pictures; 0: none is resized. ``preview``: a small one
     for file managers goes into the file. ``mask`` is a PNG file: a grey picture that is stretched
     over this one and makes it better where it is white, worse where it is black; empty: none.
@@ -108,6 +109,7 @@ class EncodeOptions:
     keep: frozenset[str] = METADATA
     longest_side: int = 0
     preview: bool = True
+    tune: str = "psnr"
     mask: bytes = field(default=b"", repr=False)
 
 

@@ -29,6 +29,8 @@ def compress_command(
     words += ["--format-quality", str(output.quality)] if output.quality else ["-q", f"{quality:g}"]
     if options.effort != "fast":
         words += ["--effort", options.effort]
+    if options.tune != "psnr":
+        words += ["--tune", options.tune]
     if options.model:
         words += ["--weights", options.model]
     if options.longest_side:

@@ -128,9 +128,8 @@ class PictureTools(QObject):
         target = self._session.batch.wanted(row, output.quality or quality, output.suffix)
         if row.saved_path is not None and row.saved_path.suffix == output.suffix:
             target = row.saved_path
-        return compress_command(
-            source, target, quality, values.options, values.device, output, mask
-        )
+        options = self._session.networks.options(row)
+        return compress_command(source, target, quality, options, values.device, output, mask)
 
     def proposal(self, suffix: str) -> Path:
         """A free name, or that of the picture's earlier result if it is unchanged."""

@@ -127,6 +127,14 @@ class Commands(QObject):
     def _set_effort(self, effort: str) -> None:
         self.settings.change(effort=effort)
 
+    def choose_tune(self, tune: str) -> None:
+        before = self.settings.values.tune
+        if tune != before:
+            self.undo.push(Change(self.tr("tuning"), self._set_tune, before, tune))
+
+    def _set_tune(self, tune: str) -> None:
+        self.settings.change(tune=tune)
+
     def choose_mode(self, mode: Mode) -> None:
         canvas = self._viewer.canvas
         if mode is not canvas.options.mode:

@@ -114,6 +114,7 @@ def connect_panels(
     inspector.quality.chosen.connect(commands.choose_quality)
     inspector.model.chosen.connect(commands.choose_model)
     inspector.effort.chosen.connect(commands.choose_effort)
+    inspector.effort.tune_chosen.connect(commands.choose_tune)
     inspector.save_wanted.connect(commands.save)
     inspector.export_wanted.connect(commands.export)
     inspector.overlay.chosen.connect(commands.choose_overlay)

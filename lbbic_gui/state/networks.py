@@ -71,10 +71,10 @@ class Networks(QObject):
         return self._settings.values.quality
 
     def options(self, row: Row) -> EncodeOptions:
-        """Of a picture: those of all, and what is painted on it, where qualities can differ."""
+        """Of a picture: those of all and what is painted on it, as far as the model can."""
         options = self._settings.values.options
-        if not row.mask or self.has_single_quality:
-            return options
+        if self.has_single_quality:  # then all blocks have it
+            return replace(options, tune="psnr")
         return replace(options, mask=row.mask)
 
     def result(self, row: Row) -> Result:

@@ -23,6 +23,7 @@ _CHOICES: dict[str, tuple[str | int, ...]] = {
     "theme": ("system", "light", "dark"),
     "device": ("auto", "cpu", "cuda"),
     "effort": ("fast", "balanced", "thorough"),
+    "tune": ("psnr", "visual"),
     "policy": ("rename", "replace", "skip"),
     "format": ("lbb", *CODECS),
     "format_quality": FORMAT_QUALITIES,
@@ -44,6 +45,7 @@ class Preferences:
     device: str = "auto"
     model: str = ""
     effort: str = "fast"
+    tune: str = "psnr"
     quality: float = 4.0
     output_folder: str = ""
     keep_structure: bool = True
@@ -75,7 +77,9 @@ class Preferences:
             "xmp": self.keep_xmp,
         }
         keep = frozenset(kind for kind, kept in kinds.items() if kept)
-        return EncodeOptions(self.model, self.effort, keep, self.longest_side, self.preview)
+        return EncodeOptions(
+            self.model, self.effort, keep, self.longest_side, self.preview, self.tune
+        )
 
     @cached_property
     def output(self) -> OutputFormat:
@@ -91,6 +95,7 @@ class Changes(TypedDict, total=False):
     device: str
     model: str
     effort: str
+    tune: str
     quality: float
     output_folder: str
     keep_structure: bool

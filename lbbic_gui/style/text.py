@@ -33,6 +33,11 @@ def efforts() -> dict[str, str]:
     return {"fast": tr("Fast"), "balanced": tr("Balanced"), "thorough": tr("Thorough")}
 
 
+def tunes() -> dict[str, str]:
+    """What the encoder aims at, with its names."""
+    return {"psnr": tr("Measurements"), "visual": tr("Eyes")}
+
+
 def seconds(value: float) -> str:
     """2 s, 4 min: a duration in one unit."""
     if value < 90:

@@ -170,6 +170,7 @@ def _direction(
         quality=quality,
         weights=models.weights_name(options.model),
         effort=options.effort,
+        tune=options.tune,
         device=device,
         longest_side=options.longest_side or None,
         strip=tuple(METADATA - options.keep),

@@ -6,6 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 from PySide6.QtCore import Qt
 
 from lbbic_gui.state.settings import Settings
@@ -77,3 +80,24 @@ def test_encoders_show_their_time_for_this_picture(user: Any, draw: Draw) -> Non
     assert user.window.settings.values.effort == "thorough"
     user.press(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     assert user.window.settings.values.effort == "fast"
+
+
+def test_the_tuning_stands_beside_the_encoder_and_codes_anew(
+    user: Any, photograph: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    from lbbic_engine import compress, load_picture
+
+    path = tmp_path / "cat.png"
+    Image.fromarray(photograph).save(path)
+    user.drop(path)
+    measured = user.wait_for_result()
+    box = user.window.inspector.effort.tune
+    assert box.currentText() == "Measurements"
+    user.press(Qt.Key.Key_Down, widget=box)
+    assert box.currentText() == "Eyes"
+    user.wait(lambda: user.window.session.result is not measured)
+    tuned = compress(load_picture(path), 4, tune="visual").data
+    assert user.window.session.result.point.data == tuned != measured.point.data
+    user.press(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert user.window.settings.values.tune == "psnr"
+    assert user.window.session.result is measured  # out of the cache

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 from PySide6.QtCore import Qt
 
@@ -23,6 +24,7 @@ from lbbic_gui.session.batch import Total
 from lbbic_gui.state.row import State
 
 Draw = Callable[..., Path]
+Pixels = NDArray[np.uint8]
 CTRL = Qt.KeyboardModifier.ControlModifier
 
 
@@ -221,18 +223,23 @@ def many_cores(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
-def test_worker_processes_save_the_same_files(user: Any, draw: Draw, many_cores: None) -> None:
+def test_worker_processes_save_the_same_files(
+    user: Any, draw: Draw, photograph: Pixels, many_cores: None
+) -> None:
     paths = [draw(f"{n}.png", 90 + 40 * n, 70, seed=n) for n in range(4)]
     paths.append(paths[0].with_name("deep.tif"))
     Image.fromarray(np.full((16, 24), 40_000, np.uint16)).save(paths[-1])
+    paths.append(paths[0].with_name("cat.png"))
+    Image.fromarray(photograph).save(paths[-1])
+    user.window.settings.change(tune="visual")
     user.drop(*paths)
-    user.wait(lambda: len(user.rows) == 5)
+    user.wait(lambda: len(user.rows) == 6)
     user.wait_for_result()
     compress_all(user)
     assert len(multiprocessing.active_children()) == 2
-    assert [row.state for row in user.rows] == [State.SAVED] * 5
+    assert [row.state for row in user.rows] == [State.SAVED] * 6
     for row, path in zip(user.rows, paths, strict=True):
-        alone = compress(load_picture(path), 4)
+        alone = compress(load_picture(path), 4, tune="visual")
         assert row.saved_path.read_bytes() == alone.data
         assert row.points[4.0].psnr == psnr(load_picture(path).pixels, alone.reconstruction)
     words = user.window.session.queue.index(4).data(Qt.ItemDataRole.ToolTipRole)

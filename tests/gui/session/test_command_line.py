@@ -7,7 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
+from PIL import Image
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 
@@ -20,15 +23,22 @@ from lbbic_gui.state.row import State
     ("changes", "width"),
     [
         ({}, 60),
+        ({"tune": "visual"}, 60),
         ({"quality": 5.5, "longest_side": 40, "keep_exif": False}, 60),
         ({"quality": 8.0}, 500),
         ({"quality": 8.0, "preview": False}, 500),
     ],
 )
 def test_the_copied_command_makes_the_same_file(
-    user: Any, draw: Callable[..., Path], changes: dict[str, Any], width: int
+    user: Any,
+    draw: Callable[..., Path],
+    photograph: NDArray[np.uint8],
+    changes: dict[str, Any],
+    width: int,
 ) -> None:
     path = draw("it's a picture.png", width, width * 2 // 3)
+    if "tune" in changes:  # a picture that it is of any matter to
+        Image.fromarray(photograph).save(path)
     user.window.settings.change(**changes)
     user.drop(path)
     coded = user.wait_for_result()

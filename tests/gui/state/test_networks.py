@@ -107,7 +107,9 @@ def test_models_of_a_single_quality_work(
     paper: Path, shipped_user: Any, draw: Draw, tmp_path: Path
 ) -> None:
     user, window = shipped_user, shipped_user.window
-    window.settings.change(model="paper", quality=6.0, output_folder=str(tmp_path / "out"))
+    window.settings.change(
+        model="paper", quality=6.0, tune="visual", output_folder=str(tmp_path / "out")
+    )
     user.drop(draw("in/a.png", 184, 120), draw("in/b.png", 92, 60, seed=2))
     user.wait(lambda: len(user.rows) == 2)
     user.press(Qt.Key.Key_Return, CTRL)  # perhaps before it is known what the model can do
