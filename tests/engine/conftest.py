@@ -1,4 +1,4 @@
-"""Gives tests the script that makes odd pictures."""
+"""Makes the functions that create unusual pictures available to tests."""
 
 import importlib.util
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Both chains with a real (tiny) network: round trips, damage, progress, cancelling."""
+"""Encoder and decoder with a real, tiny network: round trips, damage, progress, cancelling."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -211,7 +211,7 @@ def test_a_truncated_file_shows_every_complete_front(
     for cut in range(begin, len(compressed.data), 97):
         whole_pages = (cut - begin) // 66 * 64
         blocks = shown(compressed.data[:cut], compressed.reconstruction).sum() / 64
-        # A decoder is ahead by two words at most; blocks at the edges are not whole.
+        # A decoder reads ahead by two words at most; blocks at the edges are incomplete.
         assert blocks >= 0.9 * sizes[ends + 8 < whole_pages][-1:].sum()
 
 

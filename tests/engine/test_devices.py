@@ -1,4 +1,4 @@
-"""Failures of a device, which cannot be had on demand, become errors that say what to do."""
+"""Failures of a device, simulated here, become errors with advice."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_auto_selects_the_faster_device() -> None:
 
 @pytest.fixture
 def three_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A host that has chosen how many threads torch has."""
+    """A host that has set torch's number of threads."""
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     before = torch.get_num_threads()
     torch.set_num_threads(3)

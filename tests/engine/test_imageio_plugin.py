@@ -1,4 +1,4 @@
-"""imageio reads and writes .lbb files; files that are open take the place of paths."""
+"""imageio reads and writes .lbb files; open files can be used instead of paths."""
 
 from __future__ import annotations
 

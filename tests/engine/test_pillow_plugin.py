@@ -1,4 +1,4 @@
-"""Pillow opens and saves ``.lbb`` files; here with a codec that stores pixels as they are."""
+"""Pillow opens and saves ``.lbb`` files; here with a codec that stores raw pixels."""
 
 import io
 import sys
@@ -29,7 +29,7 @@ METADATA: dict[str, bytes] = {
 
 
 class StubCodec:
-    """Compresses with zlib and writes down how it was called."""
+    """Compresses with zlib and records its calls."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[Any, ...]] = []
@@ -77,7 +77,7 @@ class StubCodec:
 
 @pytest.fixture(autouse=True)
 def codec(monkeypatch: pytest.MonkeyPatch) -> StubCodec:
-    """A codec without networks, and Pillow's registry put back afterwards."""
+    """Install a codec without networks, and restore Pillow's registry afterwards."""
     stub = StubCodec()
     monkeypatch.setitem(sys.modules, "lbbic_engine.codec", stub)
     Image.init()

@@ -68,7 +68,7 @@ def test_a_preview_that_would_exceed_the_target_is_left_out(coded: tuple[Picture
 
 
 def test_previews_as_large_as_a_picture_are_ignored() -> None:
-    """It would take memory that the file's bytes do not pay for."""
+    """It would take more memory than the size of the file justifies."""
     data = codec.compress(picture(24, 24), 2).data
     file = io.BytesIO()
     Image.new("RGB", (2000, 2000), "red").save(file, "WEBP")

@@ -1,4 +1,4 @@
-"""Measurements on several cores, with the tiny network."""
+"""Evaluation on several cores, with the tiny network."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -30,7 +30,7 @@ SIZES = ((24, 16), (40, 56), (17, 33), (64, 64), (600, 500), (30, 30), (48, 20))
 
 @pytest.fixture
 def ready_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Processes are started however little there is to do."""
+    """Start worker processes even for small jobs."""
     monkeypatch.setattr(run, "START_SECONDS", 1e-9)
 
 
@@ -150,7 +150,7 @@ def test_all_workers_share_a_single_large_picture(draw: Callable[..., Path]) -> 
 
 @pytest.fixture
 def stuck(tmp_path: Path) -> Path:
-    """What a worker that reads it waits for."""
+    """A named pipe: a worker that reads it blocks."""
     path = tmp_path / "in" / "stuck.lbb"
     path.parent.mkdir(exist_ok=True)
     os.mkfifo(path)

@@ -1,4 +1,4 @@
-"""The benchmark on a small picture: it measures, resumes, and says what it cannot do."""
+"""The benchmark on a small picture: it measures, resumes, and reports what is missing."""
 
 import json
 import os
@@ -123,7 +123,7 @@ def _die(*_: object) -> None:
 
 
 def test_the_reference_decodes_its_own_file(folder: Path, photograph: NDArray[np.uint8]) -> None:
-    """It takes the nearest symbols, not the cheapest: more bytes and fewer errors than ours."""
+    """The reference takes the nearest symbols: more bytes and smaller errors than ours."""
     reference, ours = codecs.make("reference"), codecs.make("lbbic")
     coded, size = reference.encode(photograph, 4)
     mine, my_size = ours.encode(photograph, 4)
@@ -133,7 +133,7 @@ def test_the_reference_decodes_its_own_file(folder: Path, photograph: NDArray[np
 
 
 class Recorder(latents.LatentWriter):
-    """Keeps what it sends: symbols (blocks, latents)."""
+    """Records the symbols (blocks, latents) that it encodes."""
 
     found: torch.Tensor
     widths: tuple[int, ...]
@@ -152,7 +152,7 @@ class Recorder(latents.LatentWriter):
 
 
 class Replay:
-    """Gives symbols (blocks, latents) that were found before, whatever the block's parameters."""
+    """Returns given symbols (blocks, latents), whatever the parameters of the block."""
 
     def __init__(self, symbols: torch.Tensor, widths: tuple[int, ...]) -> None:
         self._slices = symbols.split(widths, dim=1)
@@ -170,7 +170,7 @@ class Replay:
 def test_the_reference_computes_the_same_networks(
     tiny: None, photograph: NDArray[np.uint8]
 ) -> None:
-    """The symbols of our encoder make nearly our picture, though rounding errors add up."""
+    """Our encoder's symbols give nearly our picture, although rounding errors accumulate."""
     description = weights.by_name(weights.DEFAULT)
     tensors = model_files.load_file(description.path)
     exact, analysis = (model_files.part(tensors, p) for p in (weights.INTEGER, weights.ANALYSIS))

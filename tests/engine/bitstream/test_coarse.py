@@ -1,4 +1,4 @@
-"""The numbers of a coarse grid come back, and take few bytes where neighbours are alike."""
+"""Coarse grids of numbers round-trip, and take few bytes where neighbours are similar."""
 
 import numpy as np
 import pytest

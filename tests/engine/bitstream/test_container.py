@@ -1,4 +1,4 @@
-"""The ``.lbb`` format: what is packed comes back, and what is damaged is told apart."""
+"""The ``.lbb`` format: containers round-trip, and every kind of damage is recognised."""
 
 import re
 import struct
@@ -62,7 +62,7 @@ def assert_same(left: Container, right: Container) -> None:
 
 
 def chunk(kind: bytes, body: bytes) -> bytes:
-    """A chunk made by hand, bodies up to 127 bytes."""
+    """A chunk made by hand, with a body of at most 127 bytes."""
     start = kind + bytes([len(body)]) + body
     return start + struct.pack("<I", zlib.crc32(start))
 
@@ -87,7 +87,7 @@ OLD_PAYLOAD = chunk(b"P", b"\x00\x03stream")
 
 
 def chunk_ends(data: bytes) -> list[int]:
-    """Where the chunks of a file with bodies below 128 bytes end."""
+    """The ends of the chunks of a file whose bodies have less than 128 bytes."""
     ends, at = [], VERSION_END
     while at < len(data):
         at += 2 + data[at + 1] + 4
@@ -264,7 +264,7 @@ def test_a_flipped_byte_damages_only_its_own_chunk(mask: int) -> None:
 
 
 def test_a_damaged_stream_is_read_up_to_the_damage(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And all of the other tiles, whichever byte it is, its length and its number included."""
+    """All other tiles are read, even if the byte is in the chunk's length or tile number."""
     monkeypatch.setattr(chunks, "PAGE_BYTES", 8)
     streams = [np.random.default_rng(tile).bytes(21) for tile in range(3)]
     segments = tuple(Segment(tile, 3, stream) for tile, stream in enumerate(streams))
@@ -299,7 +299,7 @@ def test_partial_reading_skips_damaged_chunks(kind: bytes) -> None:
 
 
 def test_partial_reading_names_every_chunk_that_it_skips() -> None:
-    """Whichever bit of the file is wrong."""
+    """For every wrong bit of the file."""
     data = pack_container(RICH)
     for place, bit in product(range(VERSION_END, len(data)), range(8)):
         damaged = bytearray(data)
@@ -316,7 +316,7 @@ def test_partial_reading_names_every_chunk_that_it_skips() -> None:
 
 
 def test_files_of_versions_1_0_and_1_1_are_read() -> None:
-    """Their tiles may have several streams, which are of no use behind a damaged one."""
+    """Their tiles may have several streams; those after a damaged one cannot be decoded."""
     header = chunk(b"H", header_body(tile=b"\x02"))
     parts = [chunk(b"P", b"\x00\x03one"), chunk(b"P", b"\x00\x01"), chunk(b"P", b"\x01\x04three")]
     data = SIGNATURE + b"\x01\x00" + header + b"".join(parts)

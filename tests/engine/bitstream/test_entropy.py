@@ -14,7 +14,7 @@ INT32 = st.integers(-(2**31), 2**31 - 1)
 
 
 def small_tables() -> ProbabilityTables:
-    """Levels of width 8 and of width 16, by turns."""
+    """Alternate between levels of width 8 and of width 16."""
     widths = np.array([8, 16] * 5, np.int32)
     counts = np.zeros((len(widths), 16), np.int32)
     for row, width in zip(counts, widths, strict=True):
@@ -83,7 +83,7 @@ def test_the_stream_is_within_half_a_percent_of_the_information() -> None:
 
 
 def test_entropy_coded_bytes_do_not_change() -> None:
-    """A change of the coder's library that changes streams makes old files unreadable."""
+    """A change in the coder's library that changes streams would make old files unreadable."""
     number = np.arange(500).reshape(100, 5)
     levels = number % 3
     symbols = (number * number * 31 % 23 - 11).astype(np.int32)

@@ -1,4 +1,4 @@
-"""The range coder in Python writes and reads what constriction's does."""
+"""The range coder in Python writes and reads the same words as constriction's."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_constriction_is_used_if_it_is_installed() -> None:
 
 
 def calls(seed: int) -> list[tuple[str, Any, np.ndarray, Any]]:
-    """Kind of model, what it is made of, symbols, and what they have each of their own."""
+    """The kind of a model, its arguments, symbols, and the parameters of each symbol."""
     random = np.random.default_rng(seed)
     made: list[tuple[str, Any, np.ndarray, Any]] = []
     for _ in range(random.integers(0, 8)):
@@ -86,7 +86,7 @@ def test_arbitrary_words_decode_as_in_constriction(seed: int, data: bytes) -> No
 
 
 def test_a_carry_propagates_through_waiting_words() -> None:
-    """Symbols that lead the interval along the middle, where every word waits, and then over it."""
+    """Symbols that keep the interval across a carry, so that words wait, and then resolve it."""
     halves = np.array([0.5, 0.5], np.float32)
     for last in (0, 1):
         symbols = np.array([0] + [1] * 200 + [last] * 40, np.int32)

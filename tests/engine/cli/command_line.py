@@ -1,4 +1,4 @@
-"""What the tests of the command line share: to run it, and to look at what it did."""
+"""Shared by the tests of the command line: runs it and inspects its results."""
 
 from __future__ import annotations
 

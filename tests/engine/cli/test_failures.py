@@ -1,4 +1,4 @@
-"""A batch that goes on after bad files, and failures in one clear line."""
+"""A batch continues after bad files, and failures are reported in one clear line."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def test_skip_existing_continues_a_batch(
 def test_two_commands_on_one_folder_leave_complete_files(
     option: str, draw: Draw, tmp_path: Path, tiny_weights: Path
 ) -> None:
-    """Each of them is one of the two's: here they differ in quality."""
+    """Each file is complete and from one of the two commands, which differ in quality."""
     names = [f"{number}.png" for number in range(12)]
     for seed, name in enumerate(names):
         draw(f"in/{name}", seed=seed)

@@ -1,4 +1,4 @@
-"""Metadata that is left out, and files that would grow."""
+"""Metadata that is left out, and results that would be larger than their input."""
 
 from __future__ import annotations
 

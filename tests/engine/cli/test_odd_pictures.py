@@ -1,4 +1,4 @@
-"""Files that other tools got wrong, from one end of the command line to the other."""
+"""Unusual files, compressed and decompressed on the command line."""
 
 import io
 from collections.abc import Callable
@@ -29,7 +29,7 @@ def of_a_phone(make: ModuleType) -> bytes:
 
 
 def is_wide(picture: Picture) -> bool:
-    """Its reds are not those of sRGB."""
+    """A picture whose red is not that of sRGB."""
     return bool(np.abs(to_srgb(picture).pixels.astype(int) - picture.pixels).mean() > 3)
 
 
@@ -54,7 +54,7 @@ def is_upright(picture: Picture) -> bool:
 
 Build = Callable[[ModuleType], bytes]
 Check = Callable[[Picture], bool]
-# The name of the input, what is in it, what holds at the other end, words of the notice.
+# The name of the input, its content, a check of the result, and words of the notice.
 ODD: list[tuple[str, Build, Check, str]] = [
     ("cicp.png", lambda make: make.png(make.cicp(12, 13)), is_wide, ""),
     ("nclx.avif", lambda make: make.avif(12, 13), is_wide, ""),

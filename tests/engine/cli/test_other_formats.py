@@ -1,4 +1,4 @@
-"""``lbbic compress --format``: pictures as AVIF, WebP and JPEG, at a quality or by their look."""
+"""``lbbic compress --format``: pictures as AVIF, WebP, JPEG, at a quality or equal appearance."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("tiny")
 
 @pytest.fixture
 def send(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], None]:
-    """Puts bytes into standard input."""
+    """Write bytes to standard input."""
     return lambda data: monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
 
 

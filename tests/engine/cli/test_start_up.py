@@ -34,7 +34,7 @@ def test_help_imports_only_the_standard_library() -> None:
 
 @pytest.mark.slow
 def test_loading_a_model_does_not_import_torchs_compiler() -> None:
-    """It takes a third of a second and more, at every start."""
+    """The import would take a third of a second or more at every start."""
     code = (
         "import sys; from PIL import Image; from lbbic_engine import codec\n"
         "from lbbic_engine.networks import weights; from lbbic_engine.pictures import read\n"

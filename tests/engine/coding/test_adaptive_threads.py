@@ -1,4 +1,4 @@
-"""The second thread: used where a core is idle, left alone where it would wait."""
+"""A second thread is used where a core is idle, and not where it would have to wait."""
 
 import sys
 import time
@@ -17,7 +17,7 @@ from lbbic_engine.networks.block_model import SymbolPort
 
 
 class Clock:
-    """Stands still between fronts, so that no other work on the machine counts."""
+    """A clock that only fronts advance, so that other work on the machine does not count."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -28,7 +28,7 @@ class Clock:
 
 
 class Model:
-    """A block model that takes the given seconds a front with one thread and with two."""
+    """A block model that takes given seconds per front, with one thread and with two."""
 
     block_size = 1
 

@@ -18,7 +18,7 @@ def picture_of(pixels: NDArray[np.uint8]) -> Picture:
 
 
 def cost(pixels: NDArray[np.uint8], compressed: Compressed) -> float:
-    """R + λD as the choice weighs it, without the container's bytes."""
+    """R + λD with the weight that the choice uses, without the container's bytes."""
     rate = 8 * read_info(compressed.data).payload_bytes / pixels[..., 0].size
     errors = (compressed.reconstruction.astype(float) - pixels) / 255
     weight = block_choice.BLOCK_DISTORTION * lmbda(compressed.quality)

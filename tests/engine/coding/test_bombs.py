@@ -1,4 +1,4 @@
-"""Files that claim more than they hold: what they may cost is counted, in bytes and operations."""
+"""Files that claim more than they contain: bytes and operations that they cost are counted."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ pytestmark = pytest.mark.usefixtures("tiny")
 def bomb(
     tile_rows: int = 64, stream: bytes = b"\0" * 4, width: int = SIDE, height: int = SIDE
 ) -> Container:
-    """A picture that is claimed to be as large as they may be, all fronts of it."""
+    """A container that claims the largest allowed picture and all of its fronts."""
     info = weights.by_name(weights.DEFAULT)
     picture_tiles = cut(0, height, width, info.config, tile_rows)
     return Container(
@@ -69,7 +69,7 @@ def with_chunks(container: Container, chunks: bytes) -> bytes:
 
 @pytest.fixture
 def fronts_coded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many blocks each front had that went through the networks."""
+    """The number of blocks in each front that went through the networks."""
     counted: list[int] = []
 
     def counting(*args: Any) -> Iterator[tuple[NDArray[np.int64], Any]]:
@@ -82,7 +82,7 @@ def fronts_coded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def peak_of(work: Callable[[], object]) -> int:
-    """The most bytes that were allocated at a time, arrays included."""
+    """The maximum of bytes allocated at a time, including arrays."""
     once = compress(Picture(np.zeros((8, 8, 3), np.uint8)), exact=False)  # what is loaded but once
     decompress(once.data)
     tracemalloc.start()
@@ -154,7 +154,7 @@ def test_written_tiles_have_the_minimum_height(block_size: int) -> None:
 
 @pytest.mark.parametrize("exact", [False, True])
 def test_decoding_a_region_needs_memory_for_it_and_one_tile(exact: bool) -> None:
-    """An honest picture of four tiles, each of two megapixels."""
+    """A valid picture of four tiles, each of two megapixels."""
     flat = Picture(np.full((4096, 2048, 3), 90, np.uint8))
     compressed = compress(flat, 1, refine=False, exact=exact)
     assert compressed.exact == exact
@@ -213,7 +213,7 @@ def test_a_cancelled_decode_does_no_work(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_reading_information_takes_no_memory_beyond_the_file(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Nothing of a picture's size is unpacked, computed or allocated."""
+    """Nothing proportional to the picture's size is decompressed, computed or allocated."""
     transparency = zlib.compress(bytes(SIDE * SIDE), 9)
     data = with_chunks(bomb(), chunk(b"A", transparency))
     assert len(data) < MIB
@@ -269,7 +269,7 @@ def test_too_many_chunks_are_refused() -> None:
 
 
 def test_the_search_for_streams_after_damage_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each candidate is looked at for as long as its first check goes on, and they are counted."""
+    """Each candidate is read up to its first check, and their number is limited."""
     looked: list[int] = []
     crc32 = zlib.crc32
     monkeypatch.setattr(chunks, "_MAX_CANDIDATES", 500)

@@ -1,4 +1,4 @@
-"""The correction of slow errors: what it may do to files and pictures, by every way alike."""
+"""The correction of slow errors, with every decoding function."""
 
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -41,7 +41,7 @@ def refined(tiny_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.fixture
 def sky() -> Pixels:
-    """(93, 147, 3): a slope of colours with a little grain."""
+    """A gradient of colours with a little grain (93, 147, 3)."""
     y, x = np.mgrid[0:93, 0:147]
     slope = np.stack([90 + y / 3, 120 + y / 4 + x / 9, 200 - x / 5], axis=2)
     grain = np.random.default_rng(1).normal(0, 1, slope.shape)
@@ -49,7 +49,7 @@ def sky() -> Pixels:
 
 
 def put_together(data: bytes, shape: tuple[int, int], **options: Any) -> Pixels:
-    """The fronts of a file as a picture."""
+    """Assemble the fronts of a file to a picture."""
     rows, columns = -(-shape[0] // 8), -(-shape[1] // 8)
     blocks = np.full((rows * columns, 192), 128, np.uint8)
     for front in decode_progressively(data, **options):

@@ -1,4 +1,4 @@
-"""Drawings are stored exactly where that takes fewer bytes, and by every way come back so."""
+"""Drawings are stored exactly if that takes fewer bytes, with every decoding function."""
 
 from dataclasses import replace
 
@@ -30,7 +30,7 @@ Pixels = NDArray[np.uint8]
 
 @pytest.fixture
 def drawing() -> Pixels:
-    """(93, 141, 3): lines and letters."""
+    """Lines and letters (93, 141, 3)."""
     image = Image.new("RGB", (141, 93), "white")
     draw = ImageDraw.Draw(image)
     draw.rectangle((10, 12, 60, 80), outline="navy", fill="khaki")
@@ -41,7 +41,7 @@ def drawing() -> Pixels:
 
 @pytest.fixture
 def rich(drawing: Pixels) -> Picture:
-    """The drawing with everything that a file can hold."""
+    """The drawing with everything that a file can store."""
     alpha = np.arange(drawing.shape[1], dtype=np.uint8)[None].repeat(len(drawing), 0)
     return Picture(drawing, alpha, icc=b"profile", exif=b"II*\0", xmp=b"<x/>")
 
@@ -60,7 +60,7 @@ def test_a_drawing_is_stored_exactly(rich: Picture) -> None:
 
 
 def test_repetitive_drawings_are_detected_by_the_second_trial() -> None:
-    """Letters and lines in much white: a fast trial takes thirty times the bytes."""
+    """Letters and lines on white, for which the fast trial takes thirty times the bytes."""
     image = Image.new("RGB", (400, 300), "white")
     draw = ImageDraw.Draw(image)
     draw.text((10, 10), "hello world", fill="black")

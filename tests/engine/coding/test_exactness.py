@@ -1,6 +1,6 @@
-"""One file, the same pixels: every kernel, instruction set and thread count, in subprocesses.
+"""The same file decodes to the same pixels with every kernel, instruction set and thread count.
 
-And one picture, the same file.
+The same picture is also coded to the same file. Each combination runs in a subprocess.
 """
 
 import hashlib
@@ -45,7 +45,7 @@ def expected() -> list[str]:
 
 @cache
 def coded_here(path: Path) -> list[bytes]:
-    """The pixels of a file, and these pixels as files of the tiny and the shipped network."""
+    """Decode a file, and code its pixels again with the tiny and the shipped network."""
     from lbbic_engine import Picture, compress, decompress
 
     pixels = decompress(path.read_bytes()).pixels
@@ -70,7 +70,7 @@ def test_golden_files_decode_to_their_stored_pixels(monkeypatch: pytest.MonkeyPa
 )
 @pytest.mark.slow
 def test_pixels_and_files_are_the_same(setting: dict[str, str], shipped_file: Path) -> None:
-    """Golden files of the tiny network, and a photograph coded with the shipped one; sent again."""
+    """Golden files of the tiny network, and a photograph coded with the shipped one."""
     names = [line.split()[1] for line in expected()]
     paths = [GOLDEN / name for name in names] + [shipped_file]
     true = [line.split()[0] for line in expected()]

@@ -1,4 +1,4 @@
-"""Blocks of different quality: exact by every way of decoding, sized by their map, and checked."""
+"""Blocks of different quality: exact with every decoding function, and validated."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -88,7 +88,7 @@ def test_groups_are_as_large_as_possible(side: int) -> None:
 def test_maps_have_a_bounded_number_of_groups(
     photograph: Pixels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A map is decoded whole before a block is: a small file of a large one would cost much."""
+    """A map is decoded before any block, so a small file with a large map would be expensive."""
     noise = np.random.default_rng(0).normal(0, 1, (9, 13))
     fine = compress(Picture(photograph), 4, quality_map=noise, exact=False)
     monkeypatch.setattr(quality_map, "MAX_GROUPS", 8)

@@ -1,4 +1,4 @@
-"""The refinement of decoded pictures, with tiny networks: what it may do to files and pictures."""
+"""The refinement of decoded pictures, with tiny networks."""
 
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -46,7 +46,7 @@ def refined(tiny_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def put_together(data: bytes, shape: tuple[int, int], *, partial: bool = False) -> Pixels:
-    """The fronts of a file as a picture, grey where none came; each block comes once at most."""
+    """Assemble the fronts of a file, grey where there are none; check that no block comes twice."""
     rows, columns = -(-shape[0] // 8), -(-shape[1] // 8)
     blocks = np.full((rows * columns, 192), 128, np.uint8)
     seen: list[int] = []

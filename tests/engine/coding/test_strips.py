@@ -1,4 +1,4 @@
-"""Tiles of a picture by workers: mostly threads, to which it is all the same."""
+"""Tiles of a picture coded by workers, which are threads in most of the tests."""
 
 import os
 import sys
@@ -43,7 +43,7 @@ def picture(photograph: NDArray[np.uint8]) -> Picture:
 
 
 def drawing() -> Picture:
-    """What is stored exactly."""
+    """A picture that is stored exactly."""
     squares = 9 * np.kron(np.eye(7, 9), np.ones((8, 8))).astype(np.uint8)
     return Picture(squares[..., None].repeat(3, axis=2))
 
@@ -99,7 +99,7 @@ def test_damage_in_a_strip_is_reported(picture: Picture, executor: Executor) -> 
 
 
 def maps(fronts: Iterable[Front], rows: int, columns: int) -> tuple[NDArray[Any], ...]:
-    """What fronts say of each block: pixels (n, 8, 8, 3), bits (n,), context (n, 4)."""
+    """The pixels (n, 8, 8, 3), bits (n,) and context (n, 4) of all blocks, from fronts."""
     count = rows * columns
     blocks, times = np.zeros((count, 8, 8, 3), np.uint8), np.zeros(count, int)
     bits, context = np.zeros(count, np.float32), np.zeros((count, 4), np.int32)
@@ -127,7 +127,7 @@ def test_fronts_of_workers_say_what_those_of_one_process_say(
 def test_blocks_of_several_tiles_arrive_before_one_is_whole(
     picture: Picture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A tile is decoded here and others by a process, which begins when this one has begun."""
+    """One tile is decoded here, others by a process that starts once this one has begun."""
     if sys.platform == "win32":
         pytest.skip("there are no named pipes in its file system")
     monkeypatch.setattr(tiles, "TILE_PIXELS", 1 << 10)

@@ -1,4 +1,4 @@
-"""Searching encoders: their files are as good as any, and better."""
+"""Encoders that search: their files are valid and smaller at the same quality."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -79,7 +79,7 @@ def test_pictures_of_a_batch_are_searched_separately(
 def test_identical_candidates_equal_the_fast_encoders_symbols(
     photograph: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch, effort: str
 ) -> None:
-    """The search runs the networks on the same contexts as the coder does."""
+    """The search must run the networks on the same contexts as the coding loop."""
     alike = (1.0,) * len(SEARCHES[effort].candidates)
     monkeypatch.setitem(SEARCHES, effort, replace(SEARCHES[effort], candidates=alike))
     monkeypatch.setattr(candidates, "VARIATION", 0.0)

@@ -1,4 +1,4 @@
-"""Slow errors are taken away by few numbers, alike in every way of cutting a picture."""
+"""Few numbers correct slow errors, identically for every division of a picture."""
 
 import numpy as np
 import pytest

@@ -59,7 +59,7 @@ def test_neighbours_are_the_four_of_the_mask_or_the_outside(size: tuple[int, int
 
 
 class Recorder:
-    """A block model without networks: states are the blocks' pixels, and what was around them."""
+    """A block model without networks, whose states are the pixels of blocks and their context."""
 
     block_size = BLOCK_SIZE
 
@@ -99,7 +99,7 @@ def test_context_is_flipped_like_its_quarter(
     for grid, picture in zip(grids, pixels, strict=True):
         for place in range(grid.rows * grid.columns):
             row, column = divmod(place, grid.columns)
-            # The picture as the block's quarter sees it, what it may not see blacked out.
+            # The picture flipped like the block's quarter, black where it must not be visible.
             above, left = row < grid.centre[0], column < grid.centre[1]
             view = picture.copy()
             view[: 0 if above else BLOCK_SIZE * grid.centre[0]] = 0

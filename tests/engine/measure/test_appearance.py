@@ -1,4 +1,4 @@
-"""Measures of looks: what they say of pictures whose faults are known."""
+"""Measures of appearance, on pictures with known faults."""
 
 import importlib.util
 import shutil

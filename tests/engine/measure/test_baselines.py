@@ -37,7 +37,7 @@ def test_the_requested_size_is_used_but_not_exceeded(codec: str) -> None:
 
 
 def test_the_better_setting_is_chosen() -> None:
-    """Colours that change from pixel to pixel need 4:4:4; grey noise does better without it."""
+    """Colours that change from pixel to pixel need 4:4:4; grey noise is better without it."""
     rng = np.random.default_rng(1)
     grey = np.repeat(rng.integers(0, 256, (64, 64, 1), np.uint8), 3, axis=2)
     colour = np.zeros((64, 64, 3), np.uint8)

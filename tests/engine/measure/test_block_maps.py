@@ -1,4 +1,4 @@
-"""Bits and distortion of every block, against the file and the pictures as a whole."""
+"""Bits and distortion of every block, compared with the whole file and picture."""
 
 from __future__ import annotations
 

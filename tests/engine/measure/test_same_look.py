@@ -1,4 +1,4 @@
-"""Other formats at the same look: what is measured, and of which part of a picture."""
+"""Other formats at equal appearance: what is measured, and on which part of a picture."""
 
 from __future__ import annotations
 

@@ -138,7 +138,7 @@ def test_a_thorough_search_starts_from_the_fast_result(
 
 
 def made_up(sizes: list[int]) -> Callable[[float], Compressed]:
-    """Encodings of these sizes: no picture has such on demand."""
+    """Encodings of given sizes, which real pictures do not have on demand."""
     return lambda quality: Compressed(
         bytes(sizes[QUALITIES.index(quality)]), np.zeros((1, 1, 3), np.uint8), quality
     )
@@ -155,7 +155,7 @@ starts = st.none() | st.integers(0, 56)
 def test_the_result_fits_even_if_sizes_are_not_monotone(
     sizes: list[int], limit: int, start: int | None
 ) -> None:
-    """Neighbours may swap places."""
+    """Sizes of neighbouring qualities may be in the wrong order."""
     place, compressed = target_search.last_that_meets(
         lambda found: len(found.data) <= limit, made_up(sizes), QUALITIES, start
     )

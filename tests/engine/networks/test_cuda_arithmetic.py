@@ -1,6 +1,6 @@
 """The arithmetic of a CUDA device, on the CPU: padded fronts, cuBLAS's refusals, every kernel.
 
-No accelerator is needed; what only one can show (its own products) ``self_check`` tests there.
+No GPU is needed. A GPU's own products are tested by ``self_check`` where there is one.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MODELS = ("tiny", "paper")
 
 @pytest.fixture
 def golden(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The golden weights, loaded by this test alone."""
+    """The golden weights, loaded for this test only."""
     monkeypatch.setenv("LBBIC_WEIGHTS", str(GOLDEN))
     weights._load.cache_clear()
     yield
@@ -33,7 +33,7 @@ def golden(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def product_as_on_cuda(values: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-    """Refuses what torch._int_mm refuses on CUDA."""
+    """A product that refuses the shapes that torch._int_mm refuses on CUDA."""
     if len(values) <= 16 or values.shape[1] % 8 or other.shape[1] % 8:
         raise RuntimeError(f"{tuple(values.shape)} by {tuple(other.shape)}")
     return torch.mm(values.double(), other.double()).to(torch.int32)
@@ -47,7 +47,7 @@ def as_on_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def files(photograph: NDArray[np.uint8]) -> list[Compressed]:
-    """Two pictures, whose fronts have 1 to 18 blocks, coded with either kind of network."""
+    """Two pictures, whose fronts have 1 to 18 blocks, coded with both kinds of networks."""
     wide = photograph[:40]
     return [
         codec.compress(Picture(pixels), weights=name)
@@ -104,7 +104,7 @@ def test_every_kernel_writes_the_same_files(
 def test_without_padding_cuda_would_refuse_the_first_front(
     golden: None, photograph: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """So the tests above would notice if a product went past the padding."""
+    """Shows that the tests above would fail if a product bypassed the padding."""
     monkeypatch.setattr(weights, "choose_kernel", lambda device: "int8")
     monkeypatch.setattr(torch, "_int_mm", product_as_on_cuda)
     with pytest.raises(RuntimeError, match="by"):

@@ -1,4 +1,4 @@
-"""The exact twin against plain arithmetic on Python-sized integers, written separately."""
+"""The integer network, compared with plain arithmetic that was written separately."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ Integers = NDArray[np.int64]
 
 
 class Scripted:
-    """A port whose symbols are a fixed function of what it is given."""
+    """A port whose symbols are a fixed function of means and levels."""
 
     def begin(self, front: torch.Tensor, *sources: torch.Tensor) -> None:
         pass
@@ -56,12 +56,12 @@ class Plain:
         self.index = index
 
     def layer(self, name: str, accumulator: Integers) -> Integers:
-        """Of a layer without rectifier."""
+        """The output of a layer without rectifier."""
         multiplier = self.t[f"{name}.multiplier"][self.index]
         return rounded((accumulator + self.t[f"{name}.bias"][self.index]) * multiplier, 32)
 
     def product(self, name: str, accumulator: Integers) -> NDArray[np.float64]:
-        """Of a rectified layer, a float32's value."""
+        """The output of a rectified layer, which is a float32 value."""
         multiplier = (self.t[f"{name}.multiplier"] / 2**32).astype(np.float32)
         total = (accumulator + self.t[f"{name}.bias"][self.index]).astype(np.float32)
         product = total.astype(np.float64) * multiplier.astype(np.float64)  # 24 by 24 bits
@@ -154,7 +154,7 @@ def test_the_integer_networks_equal_plain_integer_arithmetic(
 
 
 def test_a_rectified_layer_rounds_its_product_to_float32_first() -> None:
-    """Near half of a level it matters: what is a tie then, is none in exact arithmetic."""
+    """Near half of a level rounding first matters: it makes ties that exact arithmetic lacks."""
     random = np.random.default_rng(0)
     accumulator = random.integers(2**16, 2**23, 1000)
     multiplier = ((random.integers(0, 120, 1000) + 0.5) / accumulator).astype(np.float32)

@@ -23,7 +23,7 @@ def test_products_are_exact_for_the_largest_operands(kernel: str, rows: int) -> 
 @pytest.mark.parametrize("kernel", kernels.KERNELS)
 @pytest.mark.parametrize("length", [8, 96, 768, 1040])
 def test_wide_products_are_exact_for_the_largest_operands(kernel: str, length: int) -> None:
-    """At the last length the sums all but reach 2^31."""
+    """At the greatest length, sums are just below 2^31."""
     random = np.random.default_rng(length)
     limit, bound = kernels.WIDE_WEIGHT_BOUND, kernels.WIDE_ACTIVATION_BOUND
     weights = random.choice([-limit, -limit // 2, limit // 3, limit], (9, length))

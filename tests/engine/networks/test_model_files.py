@@ -1,4 +1,4 @@
-"""Files of weights and refinements that are damaged or made to do harm."""
+"""Damaged or malicious files of weights and refinements."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Change = Callable[[Header, dict[str, Any], bytearray], None]
 
 
 def changed(data: bytes, change: Change) -> bytes:
-    """A file whose header, entry of metadata (a dict in it) and tensors' bytes are changed."""
+    """Write a file with a changed header, metadata entry and tensor bytes."""
     (length,) = struct.unpack("<Q", data[:8])
     header, body = json.loads(data[8 : 8 + length]), bytearray(data[8 + length :])
     metadata = json.loads(header["__metadata__"][model_files.METADATA_KEY])
@@ -57,7 +57,7 @@ def without(name: str) -> Change:
     return lambda header, _found, _body: header.pop(name)
 
 
-# Each makes a file that this program's networks, or Python, would stumble over.
+# Each makes a file on which the networks, or Python, would fail without checks.
 HARM: list[tuple[str, Change]] = [
     ("tiny", metadata(config=[])),  # AttributeError
     ("tiny", metadata(config=None)),
@@ -97,7 +97,7 @@ HARM: list[tuple[str, Change]] = [
 ]
 
 
-# Values out of range, in a file that is whole and whose identity is right.
+# Values out of range, in an intact file with the right identity.
 EXTREMES: list[tuple[str, str, Any]] = [
     ("tiny", "integer.table_widths", 3),
     ("tiny", "integer.table_widths", -1),
@@ -199,7 +199,7 @@ def test_files_with_values_out_of_range_are_skipped(
     photograph: NDArray[np.uint8],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """In a file whose identity is right."""
+    """Even if the identity of the file is right."""
     tensors = model_files.load_file(GOLDEN / f"{file}.safetensors")
     tensors[name].view(-1)[:2] = value
     bad = folder / "bad.safetensors"
@@ -221,7 +221,7 @@ def test_files_with_values_out_of_range_are_skipped(
 def test_a_refinement_of_another_block_size_is_skipped(
     folder: Path, photograph: NDArray[np.uint8]
 ) -> None:
-    """It would refine blocks that are not there."""
+    """It would refine blocks that do not exist."""
     (folder / "paper.safetensors").write_bytes(FILES["paper"])
     described = refinement_files._describe(GOLDEN / "tiny-refinement.safetensors")
     assert described is not None
@@ -258,7 +258,7 @@ def test_model_files_are_read_again_only_after_changes(
 def test_damaged_weights_are_replaced_by_the_shipped_ones(
     folder: Path, photograph: NDArray[np.uint8]
 ) -> None:
-    """A file of the same name, whose damage is among its numbers."""
+    """A user's file of the same name has damaged numbers."""
     data = bytearray(weights.by_name(weights.DEFAULT).path.read_bytes())
     data[-1000] ^= 1
     (folder / "photo.safetensors").write_bytes(data)

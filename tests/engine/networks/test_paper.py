@@ -55,11 +55,11 @@ def picture(pixels: Pixels, *, grey: bool = False) -> Picture:
     return Picture(pixels, alpha=None, grey=grey, icc=None, exif=None, xmp=None, notices=())
 
 
-# --- the exact twin -----------------------------------------------------------------------------
+# --- the integer network -------------------------------------------------------------------------
 
 
 class Scripted:
-    """A port whose symbols are a fixed function of what it is given."""
+    """A port whose symbols are a fixed function of means and levels."""
 
     def begin(self, front: torch.Tensor, *sources: torch.Tensor) -> None:
         pass
@@ -80,7 +80,7 @@ def scaled(value: Any, exponent: int) -> int:
 
 
 class Plain:
-    """The formulas of ``integer_network``'s docstring, one block at a time, nothing remembered."""
+    """The formulas of ``integer_network``'s docstring, one block at a time, without caches."""
 
     def __init__(self, config: PaperConfig, tensors: Tensors) -> None:
         self.config = config
@@ -88,7 +88,7 @@ class Plain:
         self.decoded: dict[tuple[int, int], Any] = {}
 
     def stack(self, row: int, column: int) -> Any:
-        """The accumulators of ``context`` at any place, the columns beyond the picture included."""
+        """The accumulators of ``context`` at any place, including columns beyond the picture."""
         total = 0
         for i, (down, right) in enumerate(NEIGHBOURS):
             block = self.decoded.get((row + down, column + right))
@@ -166,7 +166,7 @@ def random_tensors(config: PaperConfig = TINY) -> tuple[PaperConfig, Tensors]:
         scale(name, outputs, 36 * reach * inputs**0.5, bits)
 
     def scale(name: str, outputs: int, typical: float, bits: int) -> None:
-        """Outputs have about so many bits."""
+        """A random layer whose outputs have about that many bits."""
         bias = random.normal(0, typical, outputs).round()
         found[f"{name}.bias"] = torch.from_numpy(bias).to(torch.int32)
         exponent = random.integers(bits - 3, bits + 1, outputs) - round(math.log2(typical))
@@ -243,7 +243,7 @@ def test_the_floor_of_a_float_root_is_the_integer_root() -> None:
     assert found == [math.isqrt(n) for n in numbers]
 
 
-# --- the float networks -------------------------------------------------------------------------
+# --- the float networks --------------------------------------------------------------------------
 
 
 def conv(layer: torch.nn.Linear, context: torch.Tensor) -> torch.Tensor:
@@ -347,7 +347,7 @@ def test_variants_are_selected_by_name() -> None:
         paper_config("block32", 4)
 
 
-# --- in the codec -------------------------------------------------------------------------------
+# --- in the codec --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 5), (4, 8), (9, 2), (2, 33), (45, 31)])
@@ -420,7 +420,7 @@ def test_a_truncated_file_is_grey_after_its_end(golden: weights.WeightsInfo) -> 
     assert (codec.decompress(data[:-100], partial=True).pixels == GREY).all()
 
 
-# --- weights files ------------------------------------------------------------------------------
+# --- weights files -------------------------------------------------------------------------------
 
 
 def test_weights_files_contain_their_kind(golden: weights.WeightsInfo) -> None:
@@ -448,7 +448,7 @@ def test_weights_of_an_unknown_kind_are_skipped(tmp_path: Path) -> None:
 def test_weights_of_another_version_are_refused(
     file: str, missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When they are loaded, not in the middle of a picture."""
+    """They are refused when loaded, not in the middle of a picture."""
     tensors = load_file(GOLDEN / f"{file}.safetensors")
     del tensors[missing]
     config = next(d for d in weights.describe_folder(GOLDEN) if d.path.stem == file).config

@@ -1,4 +1,4 @@
-"""How many cores there are, by files as the kernel writes them."""
+"""The number of available cores, from files as the kernel writes them."""
 
 import math
 from pathlib import Path

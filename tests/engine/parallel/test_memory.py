@@ -1,4 +1,4 @@
-"""What the kernel and control groups say of memory, in files as they write them."""
+"""The available memory, from files as the kernel and control groups write them."""
 
 from pathlib import Path
 

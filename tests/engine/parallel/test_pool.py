@@ -1,4 +1,4 @@
-"""A pool of real processes; what they run are functions of the standard library."""
+"""A pool of real processes, which run functions of the standard library."""
 
 import multiprocessing
 import operator
@@ -60,7 +60,7 @@ def test_a_dying_process_fails_only_its_own_task(pool: WorkerPool) -> None:
 
 @pytest.fixture
 def stuck(tmp_path: Path) -> Path:
-    """What a process that reads it waits for."""
+    """A named pipe: a process that reads it blocks."""
     if sys.platform == "win32":
         pytest.skip("there are no named pipes in its file system")
     path = tmp_path / "stuck"

@@ -1,4 +1,4 @@
-"""Which tasks go where and when; what they do does not matter here."""
+"""Where and when tasks run; what they compute does not matter here."""
 
 import threading
 from collections.abc import Iterator
@@ -26,10 +26,10 @@ def tasks(*values: int) -> Iterator[Task[int]]:
     [
         (9, 9.0, 4, 4),
         (9, 9.0, 400, 9),  # never more than tasks
-        (9, 9.0, 0, 1),  # where there is memory for none
-        (1, 99.0, 4, 1),  # one task alone stays here
-        (100, 0.01, 4, 1),  # as do some small ones
-        (9, 0.3, 4, 2),  # each worker gets as much to do as it takes to start one
+        (9, 9.0, 0, 1),  # if there is memory for none
+        (1, 99.0, 4, 1),  # a single task runs in this process
+        (100, 0.01, 4, 1),  # and so do a few small ones
+        (9, 0.3, 4, 2),  # each worker gets at least as much work as it takes to start one
     ],
 )
 def test_the_number_of_workers_fits_the_work(

@@ -1,4 +1,4 @@
-"""Small picture files of kinds that are easy to get wrong, each made by a script."""
+"""Creates small picture files of kinds that are easy to get wrong."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ WIDTH, HEIGHT = 48, 32
 
 
 def colours() -> Pixels:
-    """(HEIGHT, WIDTH, 3): all hues, from dark to bright."""
+    """All hues, from dark to bright (HEIGHT, WIDTH, 3)."""
     rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH]
     channels = (columns * 255 / (WIDTH - 1), rows * 255 / (HEIGHT - 1), 255 - columns * 4)
     return np.stack(channels, axis=-1).clip(0, 255).astype(np.uint8)
 
 
 def greys() -> Pixels:
-    """(HEIGHT, WIDTH): from black to white."""
+    """A gradient from black to white (HEIGHT, WIDTH)."""
     return np.tile(np.linspace(0, 255, WIDTH).astype(np.uint8), (HEIGHT, 1))
 
 
@@ -40,7 +40,7 @@ def chunk(kind: bytes, body: bytes) -> bytes:
 
 
 def png(*chunks: bytes, image: Image.Image | None = None, **options: Any) -> bytes:
-    """With further chunks in front of the pixels."""
+    """A PNG with further chunks before the pixels."""
     data = stored(image or Image.fromarray(colours()), "PNG", **options)
     return data[:33] + b"".join(chunks) + data[33:]
 
@@ -58,12 +58,12 @@ def chrm(*points: float) -> bytes:
 
 
 def text(key: str, value: bytes) -> bytes:
-    """A compressed one."""
+    """A chunk with a compressed body."""
     return chunk(b"zTXt", key.encode("latin-1") + b"\0\0" + zlib.compress(value))
 
 
 def avif(primaries: int, transfer: int, **options: Any) -> bytes:
-    """With other code points than Pillow's encoder writes."""
+    """An AVIF file with code points that Pillow's encoder does not write."""
     options = {"quality": 100, "subsampling": "4:4:4"} | options
     data = bytearray(stored(Image.fromarray(colours()), "AVIF", **options))
     at = data.index(b"colrnclx") + 8
@@ -72,7 +72,7 @@ def avif(primaries: int, transfer: int, **options: Any) -> bytes:
 
 
 def avif_of_10_bits() -> bytes:
-    """What says so, at least: the pixels are those of an ordinary file."""
+    """A file that declares itself one; its pixels are those of an ordinary file."""
     data = bytearray(avif(1, 13))
     at = data.index(b"pixi") + 9
     data[at : at + 3] = bytes([10] * 3)
@@ -80,27 +80,27 @@ def avif_of_10_bits() -> bytes:
 
 
 def jpeg(*segments: tuple[int, bytes], **options: Any) -> bytes:
-    """With further segments, by their marker, at its beginning."""
+    """A JPEG with further segments at its beginning, given by their markers."""
     data = stored(Image.fromarray(colours()), "JPEG", quality=95, **options)
     parts = [struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body for marker, body in segments]
     return data[:2] + b"".join(parts) + data[2:]
 
 
 def iptc(*datasets: tuple[int, bytes]) -> bytes:
-    """Of the application record, by their numbers."""
+    """IPTC datasets of the application record, given by their numbers."""
     return b"".join(
         struct.pack(">BBBH", 0x1C, 2, number, len(value)) + value for number, value in datasets
     )
 
 
 def photoshop(number: int, body: bytes) -> bytes:
-    """A resource, as segment APP13 of a JPEG holds it."""
+    """A Photoshop resource as in an APP13 segment of a JPEG."""
     block = b"8BIM" + struct.pack(">HHI", number, 0, len(body)) + body + b"\0" * (len(body) % 2)
     return b"Photoshop 3.0\0" + block
 
 
 def camera_exif(orientation: int, width: int, height: int, thumbnail: bytes, note: bytes) -> bytes:
-    """EXIF of a camera: orientation, size, a note that is found by its offset, a thumbnail."""
+    """A camera's EXIF: orientation, size, a note with an absolute offset, a thumbnail."""
     first, exif = 8, 8 + 2 + 12 * 3 + 4
     second = exif + 2 + 12 * 3 + 4
     note_at = second + 2 + 12 * 3 + 4
@@ -133,7 +133,7 @@ def camera_exif(orientation: int, width: int, height: int, thumbnail: bytes, not
 
 
 def directories(exif: bytes) -> Iterator[tuple[int, int]]:
-    """Tags and values of what ``camera_exif`` makes."""
+    """The tags and values in the data that ``camera_exif`` makes."""
     tags = Image.Exif()
     tags.load(exif)
     yield from tags.items()
@@ -151,7 +151,7 @@ def rgb565() -> bytes:
 
 
 def jp2(enumerated: int | None = None, icc: bytes | None = None) -> bytes:
-    """A JP2 with another colour box than Pillow writes."""
+    """A JP2 file with a colour box that Pillow does not write."""
     data = stored(Image.fromarray(colours()), "JPEG2000")
     at = data.index(b"colr") - 4
     length = int.from_bytes(data[at : at + 4], "big")
@@ -175,7 +175,7 @@ def tiff(bits: int, photometric: int, samples: bytes) -> bytes:
 
 
 def bmp(icc: bytes) -> bytes:
-    """Of version 5, with a profile."""
+    """A BMP of version 5, with a profile."""
     pixels = np.ascontiguousarray(colours()[::-1, :, ::-1]).tobytes()
     offset = 14 + 124
     head = struct.pack("<IiiHHIIiiII", 124, WIDTH, HEIGHT, 1, 24, 0, len(pixels), 0, 0, 0, 0)

@@ -1,4 +1,4 @@
-"""What the tests of pictures share: pictures that are made, as files, and their metadata."""
+"""Shared by the tests of pictures: makes pictures, files and metadata."""
 
 import io
 import struct
@@ -55,14 +55,14 @@ def load(data: bytes) -> Picture:
 
 
 def left_out(picture: Picture) -> str:
-    """The text of the one notice of what is lost, empty if there is none."""
+    """The text of the only notice of losses, empty if there is none."""
     texts = [notice.text for notice in picture.notices if notice.kind is NoticeKind.LEFT_OUT]
     assert len(texts) <= 1
     return "".join(texts)
 
 
 def dng(turned: bool = False) -> bytes:
-    """A raw file of 64×48 pixels, an even colour under a light for which it is to be grey."""
+    """A raw file of 64×48 pixels of one colour, which the white balance makes grey."""
     bayer = np.zeros((48, 64), "<u2")
     bayer[0::2, 0::2], bayer[1::2, 1::2] = 8000, 12000  # red, blue
     bayer[0::2, 1::2] = bayer[1::2, 0::2] = 16000

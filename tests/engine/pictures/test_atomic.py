@@ -1,4 +1,4 @@
-"""A file is written whole or not at all."""
+"""A file is written completely or not at all."""
 
 import errno
 import os
@@ -40,7 +40,7 @@ def test_a_file_is_written_with_ordinary_permissions(tmp_path: Path, overwrite: 
     [
         (0o600, None, 0o600),
         (0o640, None, 0o640),
-        (0o444, None, 0o644),  # its owner may write it, else it could not be replaced
+        (0o444, None, 0o644),  # its owner may write it, otherwise it could not be replaced
         (0o400, 0o644, 0o600),
         (0o644, 0o600, 0o600),
         (0o644, 0o755, 0o644),
@@ -112,7 +112,7 @@ FAULTS = ["open", "write", "fsync", "utime", "replace", "link"]
 def test_a_failure_leaves_only_the_old_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str, number: int
 ) -> None:
-    """And it names the file that was to be, not what is written aside."""
+    """The error names the requested file, not the temporary one."""
     path, like = tmp_path / "file", tmp_path / "like"
     like.touch()
     overwrite = failing != "link"
@@ -166,7 +166,7 @@ sys.exit(main(["compress", sys.argv[1], "--weights", "tiny"]))
 def waiting_writer(
     tmp_path: Path, draw: Callable[..., Path]
 ) -> Iterator[tuple[subprocess.Popen[str], Path]]:
-    """A command in the middle of writing, and its folder."""
+    """A command that is in the middle of writing, and its folder."""
     picture = draw("in/a.png")
     writer = subprocess.Popen(
         [sys.executable, "-c", WRITER, str(picture)],
@@ -200,7 +200,7 @@ def test_a_terminated_command_leaves_no_temporary_file(
 def test_leftovers_of_a_killed_command_are_removed_later(
     waiting_writer: tuple[subprocess.Popen[str], Path],
 ) -> None:
-    """But not what a running one is about to rename."""
+    """Files that a running command is about to rename are kept."""
     writer, folder = waiting_writer
     write_atomically(folder / "first", b"", overwrite=False)
     assert len(list(folder.iterdir())) == 3

@@ -1,4 +1,4 @@
-"""Colours are what the file says, by whatever means it says so; checked against the formulas."""
+"""Colours follow the file's definition, in whatever form; compared with the formulas."""
 
 import io
 from collections.abc import Callable
@@ -46,7 +46,7 @@ def from_light(light: Floats) -> Floats:
 
 
 def to_xyz(points: tuple[tuple[float, float], ...]) -> Floats:
-    """(3, 3) from linear colours under D65."""
+    """The matrix (3, 3) from linear colours to XYZ under D65."""
     columns = np.array([[x / y, 1, (1 - x - y) / y] for x, y in points]).T
     x, y = D65_XY
     return columns * np.linalg.solve(columns, [x / y, 1, (1 - x - y) / y])
@@ -57,7 +57,7 @@ def in_srgb(
     points: tuple[tuple[float, float], ...] = SRGB_XY,
     gamma: float | None = None,
 ) -> Floats:
-    """What values of other primaries, and of a gamma or sRGB's curve, are in sRGB, 0 to 255."""
+    """Convert values with other primaries and a gamma, or sRGB's curve, to sRGB, 0 to 255."""
     light = to_light(pixels / 255) if gamma is None else (pixels / 255) ** gamma
     return 255 * from_light(light @ to_xyz(points).T @ np.linalg.inv(to_xyz(SRGB_XY)).T)
 
@@ -170,7 +170,7 @@ def test_the_narrow_range_of_cicp_is_stretched(make: ModuleType) -> None:
     assert [notice.kind for notice in picture.notices] == [NoticeKind.COLOUR]
 
 
-# --- what a profile does, not what it is called --------------------------------------------------
+# --- the effect of a profile, not its name -------------------------------------------------------
 
 
 @pytest.mark.parametrize("grey", [False, True])
@@ -230,7 +230,7 @@ def test_an_incomplete_profile_causes_a_notice(make: ModuleType, build: Make) ->
 
 
 def test_a_profile_larger_than_a_megabyte_is_kept(make: ModuleType) -> None:
-    """Those of printers are so large; Pillow refuses a PNG that holds one."""
+    """Printers' profiles are that large; Pillow refuses a PNG that contains one."""
     padded = P3_ICC + np.random.default_rng(1).bytes(2**21)
     padded = len(padded).to_bytes(4, "big") + padded[4:]
     data = make.png(icc_profile=padded)

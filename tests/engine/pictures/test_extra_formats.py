@@ -1,6 +1,6 @@
-"""HEIF, JPEG XL and camera raw: decoded in a process of their own, with all that the file says.
+"""HEIF, JPEG XL and camera raw: decoded in a separate process, with all metadata.
 
-The files in ``extra`` hold a gradient drawn for them; ``extra/README.md`` says how they were made.
+The files in ``extra`` contain a gradient drawn for them; ``extra/README.md`` describes how.
 """
 
 from __future__ import annotations

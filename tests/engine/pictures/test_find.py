@@ -1,4 +1,4 @@
-"""Which files are taken for pictures: one list, read off what Pillow opens here."""
+"""Which files count as pictures: one list, derived from what Pillow can open."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What is exported can be opened again, or is refused and what could hold it is named."""
+"""Exported pictures can be opened again, or are refused with an alternative format."""
 
 from pathlib import Path
 
@@ -48,7 +48,7 @@ def test_the_suffix_determines_the_format(extension: str, name: str) -> None:
 def test_an_avif_is_monochrome_only_if_it_is_grey(
     tmp_path: Path, grey: bool, with_profile: bool
 ) -> None:
-    """A grey profile is invalid, and refused by others, where there are three channels."""
+    """A grey profile is invalid in a file of three channels, which other programs refuse."""
     icc = as_icc(SRGB, grey) if with_profile else None
     save_image(Picture(np.full((16, 16, 3), 99, np.uint8), None, grey, icc), tmp_path / "a.avif")
     data = (tmp_path / "a.avif").read_bytes()

@@ -1,4 +1,4 @@
-"""What a picture loses on its way in or out is named, in one notice."""
+"""One notice names everything that a picture loses when it is read or written."""
 
 import io
 import struct

@@ -1,4 +1,4 @@
-"""A painted mask says by how much the quality differs."""
+"""A painted mask sets offsets of the quality."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a file says beside its colours goes along where there is a place for it, or is named."""
+"""Metadata is kept where the format has a place for it; otherwise a notice names it."""
 
 import io
 import struct

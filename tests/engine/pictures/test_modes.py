@@ -1,4 +1,4 @@
-"""Every mode of picture comes in as it looks, with a notice where it cannot."""
+"""Every mode is read without a visible change, or with a notice."""
 
 import io
 import struct
@@ -105,7 +105,7 @@ def test_16_bit_transparency_becomes_alpha() -> None:
 
 
 def png_of(depth: int, colour_type: int, row: bytes, transparency: bytes = b"") -> io.BytesIO:
-    """A 2×1 PNG made by hand, for what Pillow reads and doesn't write."""
+    """A 2×1 PNG made by hand, of a kind that Pillow reads but does not write."""
     file = io.BytesIO()
     file.write(b"\x89PNG\r\n\x1a\n")
     header = struct.pack(">IIBBBBB", 2, 1, depth, colour_type, 0, 0, 0)

@@ -1,4 +1,4 @@
-"""Names are told apart as any file system would tell them."""
+"""Names are compared as strictly as any file system does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files are opened by what they are, nothing else is started, and nothing of the host's changes."""
+"""Files are opened by content, no program is started, and the host's state is unchanged."""
 
 import io
 import struct

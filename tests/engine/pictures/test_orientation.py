@@ -1,4 +1,4 @@
-"""Orientation is applied once, and what says it is made neutral."""
+"""Orientation is applied once, and the tags that define it are neutralised."""
 
 import struct
 
@@ -10,7 +10,7 @@ from lbbic_engine.pictures.picture import NoticeKind, to_image
 from lbbic_engine.pictures.read import load_picture
 from tests.engine.pictures.made import CORNERS, UPRIGHT_XMP, XMP, exif_bytes, orientation_of, stored
 
-# What a viewer shows of CORNERS, by the EXIF specification's rows and columns.
+# How a viewer shows CORNERS, by the rows and columns of the EXIF specification.
 SHOWN = {
     1: CORNERS,
     2: CORNERS[:, ::-1],

@@ -1,4 +1,4 @@
-"""Files and images that are read: paths, damage, limits."""
+"""Reading files and images: paths, damage, limits."""
 
 import io
 from contextlib import suppress
@@ -126,13 +126,13 @@ JPEGS = [
 
 @pytest.mark.parametrize(("mode", "options"), JPEGS)
 def test_damage_within_a_jpeg_causes_a_notice(mode: str, options: dict[str, Any]) -> None:
-    """libjpeg sees it at the latest where data are missing or left, and Pillow does not ask."""
+    """libjpeg detects it at the end of the data at the latest; Pillow ignores its warnings."""
     image = Image.fromarray(noise(160, 240, 3)).convert(mode)
     intact = stored(image, "JPEG", exif=exif_bytes(1), **options).getvalue()
     assert load_picture(io.BytesIO(intact)).notices == load_picture(image).notices
     middle = len(intact) // 2
     damaged = intact[:middle] + bytes(512) + intact[middle + 512 :]
-    Image.open(io.BytesIO(damaged)).load()  # without a word
+    Image.open(io.BytesIO(damaged)).load()  # silently
     kinds = [notice.kind for notice in load_picture(io.BytesIO(damaged)).notices]
     assert kinds.count(NoticeKind.INCOMPLETE) == 1
 

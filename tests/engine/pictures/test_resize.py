@@ -1,4 +1,4 @@
-"""Resized pictures: size, filter, transparency, and metadata that say the new size."""
+"""Resized pictures: size, filter, transparency, and the size in metadata."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_resizing_uses_pillows_lanczos() -> None:
 
 def test_transparent_pixels_do_not_bleed() -> None:
     pixels, alpha = np.zeros((40, 40, 3), np.uint8), np.zeros((40, 40), np.uint8)
-    pixels[:, :20], alpha[:, :20] = 200, 255  # grey, beside black that nobody sees
+    pixels[:, :20], alpha[:, :20] = 200, 255  # grey, next to invisible black
     small = resize(Picture(pixels, alpha), 10)
     assert small.alpha is not None
     assert (small.pixels[small.alpha > 200] > 195).all()

@@ -1,4 +1,4 @@
-"""Pictures that are saved: nothing is lost silently."""
+"""Saving pictures: nothing is lost silently."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is left of a picture's metadata, and what must not be left."""
+"""Removing metadata: what must be kept, and what must not."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_removing_the_profile_converts_to_srgb(tmp_path: Path, grey: bool) -> No
 
 
 def _linear_profile(grey: bool) -> bytes:
-    """A profile whose values are light itself, with the primaries of sRGB."""
+    """A linear profile with the primaries of sRGB."""
     data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     curves = {b"rTRC", b"gTRC", b"bTRC"}
     count = int.from_bytes(data[128:132], "big")
