@@ -18,15 +18,15 @@ from lbbic_engine.resources import FOLDER
 
 GOLDEN = Path(__file__).parent / "golden"
 
-# Two threads on products this small collapse when anything else runs.
+# Two threads are very slow on products this small when anything else runs.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A shell that starts the tests in the background lets them, and the commands that they start,
 # ignore what they are to be interrupted by.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# No test is decided by how busy the machine is: hypothesis neither times an example nor how long
-# it takes to make one. A failure prints the line that repeats it.
+# A busy machine must not decide a test, so hypothesis times neither examples nor their generation.
+# A failure prints the line that repeats it.
 settings.register_profile(
     "lbbic", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
 )
@@ -35,13 +35,13 @@ settings.load_profile("lbbic")
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_weights_of_the_users(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Tests see no weights that are installed on this machine."""
+    """Hide the weights that are installed on this machine."""
     os.environ["LBBIC_WEIGHTS"] = str(tmp_path_factory.mktemp("no_weights"))
 
 
 @pytest.fixture
 def without_privileges() -> Iterator[None]:
-    """Permissions bind this thread even if root runs it."""
+    """Make file permissions apply to this thread even if root runs it."""
     if os.geteuid() != 0:
         yield
         return
@@ -78,13 +78,13 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def tiny(tiny_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The engine's default model is the tiny one."""
+    """Make the tiny network the engine's default model."""
     monkeypatch.setenv("LBBIC_WEIGHTS", str(tiny_weights))
 
 
 @pytest.fixture
 def photograph() -> NDArray[np.uint8]:
-    """A part of a real photograph, (72, 104, 3): sizes that are no multiples of 16."""
+    """A part of a real photograph (72, 104, 3), whose sides are not multiples of 16."""
 
     with Image.open(FOLDER / "samples" / "chelsea.png") as image:
         return np.asarray(image.convert("RGB"))[40:112, 100:204]
@@ -92,7 +92,7 @@ def photograph() -> NDArray[np.uint8]:
 
 @pytest.fixture
 def draw(tmp_path: Path) -> Callable[..., Path]:
-    """Saves a small noisy gradient below ``tmp_path``."""
+    """Save a small noisy gradient below ``tmp_path``."""
 
     def save(name: str, width: int = 24, height: int = 16, seed: int = 1) -> Path:
         noise = np.random.default_rng(seed).normal(0, 12, (height, width, 3))

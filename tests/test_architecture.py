@@ -1,7 +1,7 @@
 """The import rule: lbbic_gui.jobs → lbbic_engine ← training, and nothing else crosses.
 
-`lbbic_engine.resources` finds the data that ships; every package may ask it. The rules are read off
-whatever files there are, so they hold for the ones to come.
+`lbbic_engine.resources` finds the shipped data; every package may import it. The rules apply to all
+files found, so they also hold for new ones.
 """
 
 import ast

@@ -1,4 +1,4 @@
-"""The Debian package of a bundle; ``tests/frozen`` and docs/installing.md are about a real one."""
+"""The Debian package of a stub bundle; ``tests/frozen`` tests a real bundle."""
 
 from __future__ import annotations
 

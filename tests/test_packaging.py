@@ -1,4 +1,4 @@
-"""What ``pip install`` puts on a machine, built by way of the source distribution."""
+"""What ``pip install`` installs, built from the source distribution."""
 
 from __future__ import annotations
 

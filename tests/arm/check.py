@@ -1,10 +1,10 @@
-"""What a machine makes of the golden files and of a picture, line by line, for comparison.
+"""Prints how this machine decodes the golden files and codes a picture, for comparison.
 
     python check.py SOURCE
 
 Compresses a small picture at four qualities and decodes it, and decodes the golden files of the
 checkout SOURCE, with every kernel that proves itself. Two machines agree if they print the same
-lines but for the first, which names the kernels. arm.sh compares this machine with an ARM one.
+lines except for the first, which names the kernels. arm.sh compares this machine with an ARM one.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""What README and docs say is so: examples run, links lead somewhere, made pages are current."""
+"""README and docs are correct: examples run, links work, generated pages are current."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def cat() -> Image.Image:
 
 @pytest.fixture(scope="module")
 def models(tiny_weights: Path, cat: Image.Image, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of weights: the tiny network, and the paper's as the examples name them."""
+    """A folder of weights: the tiny network, and the paper's under the names in the examples."""
     folder = tmp_path_factory.mktemp("models")
     shutil.copytree(tiny_weights, folder, dirs_exist_ok=True)
     names = {f"low{q}": ("block8-low", q) for q in (1, 2, 3)}
@@ -65,7 +65,7 @@ def models(tiny_weights: Path, cat: Image.Image, tmp_path_factory: pytest.TempPa
 
 @pytest.fixture
 def desk(models: Path, cat: Image.Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the files that the examples name; networks are small, training is short."""
+    """A folder with the files named in the examples; networks are small, training is short."""
     monkeypatch.setenv("LBBIC_WEIGHTS", str(shutil.copytree(models, tmp_path / "mine")))
     for variant, (config, qualities) in PAPER_VARIANTS.items():
         monkeypatch.setitem(PAPER_VARIANTS, variant, (replace(config, **SMALL), qualities))

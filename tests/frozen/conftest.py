@@ -1,4 +1,4 @@
-"""The bundle as ``make bundle`` builds it, and a display of its own to open its window on."""
+"""The bundle as ``make bundle`` builds it, and a virtual display for its window."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SCREEN = (1400, 900)
 
 @pytest.fixture(scope="session")
 def bundle() -> Path:
-    """The folder of the two programs, built anew (PyInstaller redoes what has changed)."""
+    """The folder of the two programs, built again where anything has changed."""
     command = [sys.executable, "-m", "PyInstaller", "--noconfirm", "--log-level", "ERROR"]
     options = ["--workpath", "build/bundle", "build_app.spec"]
     done = subprocess.run(
@@ -31,7 +31,7 @@ def bundle() -> Path:
 
 @pytest.fixture
 def read_only(bundle: Path) -> Iterator[Path]:
-    """The bundle in a folder that nobody may write to, and that root has not written to either."""
+    """The bundle in a read-only folder; checks that root has not written to it either."""
     before = times(bundle)
     folders = [bundle, *(path for path in before if path.is_dir())]
     for folder in folders:
@@ -43,12 +43,12 @@ def read_only(bundle: Path) -> Iterator[Path]:
 
 
 def times(folder: Path) -> dict[Path, int]:
-    """When each file and folder in a folder was last written to."""
+    """The modification times of all files and folders in a folder."""
     return {path: path.lstat().st_mtime_ns for path in folder.rglob("*")}
 
 
 class Display:
-    """A virtual screen; programs on it see nothing else of this machine's environment."""
+    """A virtual screen, and an environment with nothing else of this machine's."""
 
     def __init__(self, number: str, home: Path) -> None:
         self.name = f":{number}"
@@ -58,7 +58,7 @@ class Display:
         return ImageGrab.grab(xdisplay=self.name)
 
     def wait(self, condition: Callable[[Image.Image], bool], patience: float = 600) -> float:
-        """Seconds until the screen is as it should be."""
+        """Return the seconds until the screen meets a condition."""
         start = time.monotonic()
         while not condition(self.shot()):
             assert time.monotonic() - start < patience, "it hangs"

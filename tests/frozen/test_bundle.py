@@ -1,4 +1,4 @@
-"""The bundled app works where nothing else of the project is: no environment, no write access."""
+"""The bundled app works without the project, an environment or write access."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FOREIGN = {"matplotlib", "compressai", "torchvision", "pytest", "hypothesis", "t
 
 
 def run(program: Path, *arguments: str, cwd: Path, **environment: str) -> str:
-    """What a program prints that knows no other environment; fails if it fails."""
+    """Run a program in an empty environment; return its output, fail if it fails."""
     done = subprocess.run(
         [program, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, check=False
     )
@@ -112,6 +112,6 @@ def test_the_menu_entry_starts_the_bundle(read_only: Path, tmp_path: Path) -> No
 
 
 def colours_in_the_middle(shot: Image.Image) -> int:
-    """How many colours there are where the picture is: a photograph has many."""
+    """The number of colours where the picture is; a photograph has many."""
     pixels = np.asarray(shot.convert("RGB"))[200:600, 300:900].reshape(-1, 3)
     return len(np.unique(pixels, axis=0))

@@ -1,11 +1,11 @@
-"""Damaged and hostile files for everything that reads a stranger's, made with a seed.
+"""Feeds damaged and hostile files, made from a seed, to everything that reads untrusted files.
 
 python -m tests.fuzz [TARGET …] [--seconds 60] [--seed 1] [--guided FOLDER]
 
-What fails is kept in build/fuzz. With --guided, inputs that reach new lines are mutated on
-(``guided``), which needs atheris (the extra ``fuzz``). FOLDER holds what was reached so far, what
-fails, and a log: another run goes on from there, and the targets with the least processor time
-come first.
+Inputs that fail are kept in build/fuzz. With --guided, inputs that reach new lines are mutated
+further (``guided``), which needs atheris (the extra ``fuzz``). FOLDER holds these inputs, those
+that fail, and a log. Another run continues from there and starts with the targets that have had
+the least processor time.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ LOG = "log.jsonl"
 
 
 def run(name: str, seed: int, seconds: float) -> bool:
-    """Whether nothing failed; says how much was tried."""
+    """Run the targets and print counts; return whether nothing failed."""
     from tests.fuzz.targets import attempt, made
 
     end, tried, taken = time.monotonic() + seconds, 0, 0
@@ -54,7 +54,7 @@ def run(name: str, seed: int, seconds: float) -> bool:
 
 
 def run_guided(name: str, seed: int, seconds: float, folder: Path) -> bool:
-    """The same by coverage, in a process of its own; adds a line to the log."""
+    """Run a target by coverage in a separate process, and append a line to the log."""
     (folder / name).mkdir(parents=True, exist_ok=True)
     before = _processor_seconds()
     command = [sys.executable, "-W", "ignore", "-m", "tests.fuzz.guided", name]
@@ -74,7 +74,7 @@ def run_guided(name: str, seed: int, seconds: float, folder: Path) -> bool:
 
 
 def total(folder: Path) -> dict[str, dict[str, Any]]:
-    """What the log says of each target: processor seconds and inputs of all runs, edges at most."""
+    """Read the log: processor seconds and inputs of all runs of each target, and most edges."""
     found: dict[str, dict[str, Any]] = {}
     lines = (folder / LOG).read_text().splitlines() if (folder / LOG).exists() else []
     for line in map(json.loads, lines):

@@ -1,4 +1,4 @@
-"""One target by coverage: inputs that reach new lines are kept in a folder and mutated on.
+"""Fuzzes one target by coverage: inputs that reach new lines are kept and mutated further.
 
 python -m tests.fuzz.guided TARGET SEED SECONDS FOLDER; ``__main__`` runs it.
 """
@@ -21,12 +21,12 @@ with atheris.instrument_imports(include=["lbbic_engine", "PIL"]):
     from tests.fuzz.inputs import GOLDEN, mutate_bytes
     from tests.fuzz.targets import TARGETS, attempt
 
-# What mutators raise that know a format, at inputs that are not in it.
+# What mutators of a format raise for inputs of another one.
 UNFIT = (LbbicError, ValueError, LookupError, TypeError, AttributeError, struct.error)
 
 
 def main(name: str, seed: str, seconds: str, folder: str) -> None:
-    """Never returns: it ends the process, with the counts as the last line of output."""
+    """Run until the time is over; print the counts as the last line and end the process."""
     target, found = TARGETS[name], TARGETS[name].seeds()
     for number, data in enumerate(found):
         Path(folder, f"seed-{number}").write_bytes(data)

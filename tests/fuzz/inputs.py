@@ -1,7 +1,7 @@
-"""Damaged and hostile inputs: intact seeds, their mutators, and files made to cost much.
+"""Damaged and hostile inputs: intact seeds, their mutators, and files made to be expensive.
 
-What mutates an .lbb file knows its chunks and makes their checksums right again, so that what is
-behind them is reached; so do those for weights and for PNG.
+The mutators for .lbb files, weights and PNG know the format and correct its checksums, so that the
+code behind these is reached.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ Chunks = list[tuple[bytes, bytes]]
 
 
 def small_tiles() -> Any:
-    """A context in which small pictures are cut into tiles, as large ones are."""
+    """A context in which small pictures are cut into tiles like large ones."""
     return patch.object(tiles, "TILE_PIXELS", 512)
 
 
@@ -58,7 +58,7 @@ def small_tiles() -> Any:
 
 
 def seeds() -> list[bytes]:
-    """Small files of every kind that this program and those before it have written."""
+    """Small files of every kind that this program and earlier versions write."""
     before = [path.read_bytes() for path in sorted(GOLDEN.glob("1.*/*.lbb"))]
     random = np.random.default_rng(1)
     y, x = np.mgrid[0:24, 0:64]
@@ -103,7 +103,7 @@ def split(data: bytes) -> Chunks:
 
 
 def join(start: bytes, chunks: Chunks) -> bytes:
-    """The file, every checksum right, also those within the streams."""
+    """Return the file with all checksums corrected, including those within streams."""
     return start + b"".join(_sealed(kind, body) for kind, body in chunks)
 
 
@@ -121,14 +121,14 @@ def _sealed(kind: bytes, body: bytes) -> bytes:
 
 
 def with_pixels_crc(data: bytes, crc: int) -> bytes:
-    """The file as if these were the pixels that its encoder has seen."""
+    """Return the file with the checksum of these pixels."""
     header = read_chunk(data, HEADER_END)
     body = bytes(header.body[:-4]) + struct.pack("<I", crc)
     return data[:HEADER_END] + pack_chunk(b"H", body) + data[header.end :]
 
 
 def mutate(random: Random, data: bytes) -> bytes:
-    """Changes chunks, or the bytes as they lie there."""
+    """Change chunks, or bytes regardless of them."""
     chunks, start = split(data), data[:HEADER_END]
     for _ in range(random.choice((1, 1, 2, 4))):
         index = random.randrange(len(chunks))
@@ -150,7 +150,7 @@ def mutate(random: Random, data: bytes) -> bytes:
 
 
 def mutate_bytes(random: Random, data: bytes) -> bytes:
-    """A few bytes changed, taken out, put in, or cut off."""
+    """Change, remove, insert or cut off a few bytes."""
     changed = bytearray(data)
     for _ in range(random.choice((1, 1, 3))):
         place = random.randrange(len(changed) + 1)
@@ -169,7 +169,7 @@ def mutate_bytes(random: Random, data: bytes) -> bytes:
 
 
 def corpus() -> dict[str, bytes]:
-    """Small files that were made to cost much, one for each kind of claim."""
+    """Small files made to be expensive, one for each kind of false claim."""
     plain = seeds()[0]
     start, chunks = plain[:HEADER_END], split(plain)
     (_, header), (_, stream) = chunks[0], chunks[-1]
@@ -225,7 +225,7 @@ VALUES = (None, True, -1, 0, 1, 8, 2**31, 2**63, 0.5, float("nan"), "", "x", [],
 
 
 def mutate_weights(random: Random, data: bytes) -> bytes:
-    """Changes the header, the configuration within, or numbers of a tensor."""
+    """Change the header, the configuration in it, or numbers of a tensor."""
     (length,) = struct.unpack("<Q", data[:8])
     header, body = json.loads(data[8 : 8 + length]), bytearray(data[8 + length :])
     metadata = json.loads(header["__metadata__"][model_files.METADATA_KEY])
@@ -258,7 +258,7 @@ def _pack_weights(header: dict[str, Any], metadata: dict[str, Any], body: bytear
 
 
 def _identity(metadata: dict[str, Any], data: bytes) -> str:
-    """The one that matches the tensors."""
+    """Return the identity that matches the tensors."""
     kind, prefix = metadata["kind"], weights.INTEGER
     if kind == model_files.REFINEMENT:
         kind, prefix = RefinementConfig, ""
@@ -328,7 +328,7 @@ def mutate_picture(random: Random, data: bytes) -> bytes:
 
 
 def _with_png_checksums(data: bytes) -> bytes:
-    """Of chunks for as long as they follow each other; anything else as it is."""
+    """Correct the checksums of a PNG's chunks up to the first damaged one."""
     signature, start = png.SIGNATURE, len(png.SIGNATURE)
     if not data.startswith(signature):
         return data
@@ -341,11 +341,11 @@ def _with_png_checksums(data: bytes) -> bytes:
     return bytes(found[: len(data)])
 
 
-# --- what an encoder is given -------------------------------------------------------------------
+# --- inputs of an encoder ------------------------------------------------------------------------
 
 
 def plain_pictures() -> list[bytes]:
-    """Bytes that ``picture_of`` makes pictures of."""
+    """Bytes from which ``picture_of`` makes pictures."""
     random = Random(1)
     return [
         bytes([side, 2 * side, kind * 29, kind]) + random.randbytes(side)
@@ -354,7 +354,7 @@ def plain_pictures() -> list[bytes]:
 
 
 def picture_of(data: bytes) -> tuple[Picture, float | None, dict[str, Any]]:
-    """A small picture, a quality and options for ``compress``, all by the bytes."""
+    """Make a small picture, a quality and options for ``compress`` from bytes."""
     width, height, eighths, flags, *values = bytes(data[:2000]).ljust(5, b"\0")
     height, width = height % 24 + 1, width % 24 + 1
     pixels = np.resize(np.array(values, np.uint8), (height, width, 3))

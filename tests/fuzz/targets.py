@@ -1,6 +1,6 @@
-"""What is tried with an input: it is taken or refused with LbbicError, and nothing else happens.
+"""The fuzzing targets: an input must be accepted, or refused with LbbicError.
 
-Whatever makes one picture in several ways must make the same one.
+Functions that decode the same picture must give the same pixels.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from lbbic_engine.previews import thumbnail
 from tests.fuzz import inputs
 from tests.fuzz.inputs import GOLDEN
 
-MOST_PIXELS = 2**14  # of a picture that is decoded: what claims more is refused
+MOST_PIXELS = 2**14  # of a decoded picture; larger claims are refused
 
 # --- .lbb files ---------------------------------------------------------------------------------
 
 
 def container(data: bytes) -> None:
-    """Reading in part gives what reading whole does, if that can be done."""
+    """Partial parsing equals complete parsing where that is possible."""
     left = format_.parse_container(data, partial=True)
     codec.read_info(data)
     whole = format_.parse_container(data)
@@ -50,7 +50,7 @@ def decode(data: bytes) -> None:
 
 
 def partial(data: bytes) -> None:
-    """In part, front by front and, unless something is said to be missing, whole."""
+    """Partial, progressive and, unless something is missing, complete decoding agree."""
     pixels = _front_by_front(data, partial=True)
     data = inputs.with_pixels_crc(data, zlib.crc32(pixels))
     left = codec.decompress(data, partial=True, max_pixels=MOST_PIXELS)
@@ -67,7 +67,7 @@ def partial(data: bytes) -> None:
 
 
 def region(data: bytes) -> None:
-    """Any part of the picture that comes front by front."""
+    """Regions equal the same part of the progressively decoded picture."""
     pixels = _front_by_front(data, partial=False)
     height, width, _ = pixels.shape
     random = Random(zlib.crc32(data))
@@ -79,7 +79,7 @@ def region(data: bytes) -> None:
 
 
 def kernel(data: bytes) -> None:
-    """What is left of a file, by every kernel."""
+    """Every kernel decodes the rest of a damaged file alike."""
     found = []
     for name in KERNELS:
         with using_kernel(name):
@@ -105,7 +105,7 @@ def _front_by_front(data: bytes, *, partial: bool) -> NDArray[np.uint8]:
 
 
 def encode(data: bytes) -> None:
-    """Every kernel encodes a picture alike, and decoders show what the encoder has seen."""
+    """Every kernel encodes alike, and decoders give the encoder's reconstruction."""
     picture, quality, options = inputs.picture_of(data)
     files = set()
     for name in KERNELS:
@@ -118,7 +118,7 @@ def encode(data: bytes) -> None:
 
 
 def small(data: bytes) -> None:
-    """The picture that a file manager shows, from the preview inside or without it."""
+    """The thumbnail for a file manager, with and without a preview in the file."""
     assert max(thumbnail(data, 32).size) <= 32
 
 
@@ -131,7 +131,7 @@ _LOADERS = {
 
 @contextmanager
 def using_kernel(name: str) -> Iterator[None]:
-    """Loads models for one kernel, and keeps those of each."""
+    """Switch to a kernel; models loaded for each are kept."""
     (first, load), (second, load_too) = _LOADERS[name]
     with (
         patch.dict(os.environ, LBBIC_KERNEL=name),
@@ -147,7 +147,7 @@ _numbers = count()
 
 
 def model(data: bytes) -> None:
-    """A file in the user's folder, which gives itself out to be any model or refinement."""
+    """A model file in the user's folder, which claims to be any model or refinement."""
     with tempfile.TemporaryDirectory() as folder, patch.dict(os.environ, LBBIC_WEIGHTS=folder):
         Path(folder, f"{next(_numbers)}.safetensors").write_bytes(data)
         found = [*weights.installed(), *refinement_files.installed()]
@@ -170,7 +170,7 @@ def picture(data: bytes) -> None:
 
 
 def extra(data: bytes) -> None:
-    """A picture that another process decodes; this one reads its metadata all the same."""
+    """A picture that another process decodes, while this one reads its metadata."""
     with suppress(LbbicError):
         load_picture(io.BytesIO(data))
     file = io.BytesIO(data)
@@ -183,7 +183,7 @@ def extra(data: bytes) -> None:
 
 
 class Target(NamedTuple):
-    """What is tried, with what, and how that is changed."""
+    """A target: the function, its seeds, and its mutator."""
 
     use: Callable[[bytes], None]
     seeds: Callable[[], list[bytes]]
@@ -205,7 +205,7 @@ TARGETS = {
 
 
 def made(name: str, seed: int) -> Iterator[bytes]:
-    """Inputs without end, the same for the same seed."""
+    """Yield an endless series of inputs, determined by the seed."""
     target = TARGETS[name]
     random, found = Random(f"{name} {seed}"), target.seeds()
     while True:
@@ -213,7 +213,7 @@ def made(name: str, seed: int) -> Iterator[bytes]:
 
 
 def attempt(name: str, data: bytes) -> bool:
-    """Whether a target took the input; it raises what it should not."""
+    """Return whether a target accepted the input; errors other than LbbicError are raised."""
     with inputs.small_tiles():
         try:
             TARGETS[name].use(data)

@@ -1,4 +1,4 @@
-"""A short run of every target with a fixed seed, and the files that were made to cost much."""
+"""A short run of every target with a fixed seed, and the files made to be expensive."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ COUNTS = {
     "picture": 300,
     "extra": 10,
 }
-TAKE_ALL = ("encode", "extra")  # the latter refuses what others read
+TAKE_ALL = ("encode", "extra")  # the latter refuses some files that others read
 CORPUS = (
     "many pixels",
     "low tiles",
@@ -87,7 +87,7 @@ def test_files_made_to_be_expensive_are_refused(name: str) -> None:
         lambda: next(codec.decode_progressively(data)),
         lambda: codec.decompress_region(data, 0, 0, 8, 8),
     ]
-    for use in uses[: 1 if name == "transparency" else 3]:  # which the others leave packed
+    for use in uses[: 1 if name == "transparency" else 3]:  # which the others do not decompress
         with pytest.raises(LbbicError):
             use()
     with suppress(LbbicError):
@@ -108,7 +108,7 @@ def test_expensive_files_cost_no_more_than_their_bytes_justify(name: str) -> Non
     ]
     for use in uses:
         with suppress(LbbicError):
-            use()  # loads what is loaded but once
+            use()  # loads what is loaded only once
         with cost() as found, suppress(LbbicError):
             use()
         assert found["bytes"] < 3 * MAX_METADATA_BYTES + 8 * len(data)
@@ -118,7 +118,7 @@ def test_expensive_files_cost_no_more_than_their_bytes_justify(name: str) -> Non
 
 @contextmanager
 def cost() -> Iterator[dict[str, int]]:
-    """The most bytes allocated at a time, blocks that went through networks, and calls."""
+    """Count the maximum of allocated bytes, blocks that went through networks, and calls."""
     found = dict.fromkeys(("bytes", "blocks", "calls"), 0)
     code_grids = decoder.code_grids
 

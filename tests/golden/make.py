@@ -1,6 +1,6 @@
-"""Makes the golden files anew: only when the format changes, together with its version.
+"""Makes the golden files again; only for a change of the format, together with its version.
 
-Those of the version before are moved into a folder named after it first, and stay.
+Before that, move those of the previous version into a folder with its name, where they stay.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""A window as its users have it, with settings of its own and the tiny network."""
+"""A real window with its own settings and the tiny network."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ import pytest
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
-PATIENCE_S = int(os.environ.get("LBBIC_TEST_PATIENCE", 600))  # ends a test that hangs, decides none
+PATIENCE_S = int(
+    os.environ.get("LBBIC_TEST_PATIENCE", 600)
+)  # ends a test that hangs; never decides one
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +44,7 @@ def qapp(qapp: Any) -> Any:
 
 @pytest.fixture(autouse=True)
 def _one_core(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pictures are saved by this process; tests of others say so (``many_cores``)."""
+    """Save pictures in this process; tests of worker processes use ``many_cores``."""
     from lbbic_engine.parallel import cores, run
 
     for module in (cores, run):
@@ -66,13 +68,13 @@ def _calls_of_this_thread() -> Iterator[Counter[str]]:
 
 @pytest.fixture
 def calls_of_this_thread() -> Any:
-    """Counts, within its context, how often this thread calls functions of which modules."""
+    """Counts, within its context, this thread's calls of functions by module."""
     return _calls_of_this_thread
 
 
 @pytest.fixture
 def answers(tiny: None, qtbot: Any) -> Iterator[Any]:
-    """Submits requests to real workers and waits for what they say."""
+    """Submits requests to real workers and waits for their answers."""
     from lbbic_gui.jobs.lanes import Jobs
 
     jobs = Jobs()
@@ -91,7 +93,7 @@ def answers(tiny: None, qtbot: Any) -> Iterator[Any]:
             return self.wait(self.submit(request))
 
         def wait(self, job: Any) -> Any:
-            """The answer to a job, which has come or will."""
+            """Wait for the answer to a job, if it has not come yet."""
             qtbot.waitUntil(lambda: job.is_answered, timeout=1000 * PATIENCE_S)
             return self._answers[id(job.request)]
 
@@ -101,20 +103,20 @@ def answers(tiny: None, qtbot: Any) -> Iterator[Any]:
 
 @pytest.fixture
 def settings_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The user's settings, fenced off."""
+    """Settings in a temporary file, separate from the user's."""
     path = tmp_path / "config" / "settings.ini"
     monkeypatch.setenv("LBBIC_SETTINGS", str(path))
     return path
 
 
 class User:
-    """A person before the window: drops, waits, looks."""
+    """Acts like a user of the window: drops files, waits, looks."""
 
     def __init__(self, window: Any, qtbot: Any) -> None:
         self.window, self.bot = window, qtbot
 
     def drop(self, *paths: Path, image: Any = None) -> None:
-        """Drag files over the window and let them go there."""
+        """Drag files over the window and drop them there."""
         from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
         from PySide6.QtGui import QDragEnterEvent, QDropEvent
         from PySide6.QtWidgets import QApplication
@@ -138,7 +140,7 @@ class User:
         self.bot.waitUntil(condition, timeout=1000 * PATIENCE_S)
 
     def wait_for_result(self, quality: float | None = None) -> Any:
-        """Until the picture on view is coded."""
+        """Wait until the picture on view is coded."""
 
         def is_there() -> bool:
             coded = self.window.session.result
@@ -155,7 +157,7 @@ class User:
         self.bot.keyClick(target, key, modifier if modifier is not None else none)
 
     def export(self, suffix: str = ".png") -> None:
-        """Ask for an export and choose a format; where it goes is the file dialog's question."""
+        """Open the export dialog and choose a format; a file dialog then asks for the place."""
         from PySide6.QtCore import Qt, QTimer
         from PySide6.QtWidgets import QApplication
 
@@ -178,20 +180,20 @@ class User:
 
 @pytest.fixture
 def user(tiny: None, shipped_user: User) -> User:
-    """A user before the empty window, the tiny network loading."""
+    """A user of the empty window, with the tiny network."""
     return shipped_user
 
 
 @pytest.fixture
 def shipped_user(newcomer: User) -> User:
-    """An expert before the empty window: details in the inspector, nothing moves."""
+    """A user of the empty window with details shown and motion reduced."""
     newcomer.window.settings.change(detailed=True, reduce_motion=True, compare_first=False)
     return newcomer
 
 
 @pytest.fixture
 def newcomer(qtbot: Any, settings_file: Path) -> Iterator[User]:
-    """A user at the first start, the model loading that everybody gets."""
+    """A user at the first start, with the shipped model."""
     from PySide6.QtWidgets import QApplication
 
     from lbbic_gui.app import prepare
@@ -199,7 +201,7 @@ def newcomer(qtbot: Any, settings_file: Path) -> Iterator[User]:
     from lbbic_gui.state.settings import Settings
 
     def stop_writing(window: MainWindow) -> None:
-        """Closing would ask about what is being written, and wait for an answer."""
+        """Stop all work first; otherwise closing would ask a question and wait for an answer."""
         window.session.batch.stop()
         if window.isVisible():
             qtbot.waitUntil(

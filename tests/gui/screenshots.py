@@ -1,8 +1,8 @@
-"""Photographs the window in every state, in both themes and at twice the scale.
+"""Takes screenshots of the window in every state, in both themes and at twice the scale.
 
     python tests/gui/screenshots.py FOLDER
 
-Each state is reached as a user reaches it. Look at the pictures before a release.
+Each state is reached by a user's actions. Look at the pictures before a release.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ USUAL, SMALL = (1280, 800), (960, 540)  # the small one is a full-HD screen at t
 
 
 def main(folder: Path) -> int:
-    """Photograph every variant, each in a process of its own: Qt reads the scale at its start."""
+    """Run every variant in a separate process, because Qt reads the scale when it starts."""
     folder.mkdir(parents=True, exist_ok=True)
     codes = []
     for theme, scale in VARIANTS:
@@ -32,7 +32,7 @@ def main(folder: Path) -> int:
 
 
 class Photographer:
-    """A window, and the camera before it."""
+    """A window and the folder for its screenshots."""
 
     def __init__(self, folder: Path, theme: str, scale: str, workshop: Path) -> None:
         from PySide6.QtWidgets import QApplication
@@ -66,7 +66,7 @@ class Photographer:
         picture.save(f"{self._prefix}-{self._number:02}-{name}.png")
 
     def drag(self, *points: tuple[float, float]) -> None:
-        """Draw the mouse through points of the picture."""
+        """Drag the mouse through points of the picture."""
         from PySide6.QtCore import QPointF, Qt
         from PySide6.QtTest import QTest
 
@@ -78,7 +78,7 @@ class Photographer:
         QTest.mouseRelease(canvas, left, pos=places[-1])
 
     def shoot_modal(self, name: str, open_dialog: Callable[[], object]) -> None:
-        """Photograph a dialog that waits for an answer, and give it none."""
+        """Take a screenshot of a dialog that waits for an answer, and close it."""
         from PySide6.QtCore import QTimer
         from PySide6.QtWidgets import QApplication
 
@@ -94,7 +94,7 @@ class Photographer:
 
 
 def photograph(folder: Path, theme: str, scale: str, workshop: Path) -> None:
-    """Walk through the app."""
+    """Visit every state of the app."""
     import numpy as np
     from PIL import Image
     from PySide6.QtCore import QPointF
@@ -219,7 +219,7 @@ def photograph(folder: Path, theme: str, scale: str, workshop: Path) -> None:
         window.queue.select(row)
         camera.wait(lambda: session.result)
         camera.shoot(name)
-    untouched = Settings(Path("/home/mia/.config/lbbic/settings.ini"))  # of nobody's
+    untouched = Settings(Path("/home/mia/.config/lbbic/settings.ini"))  # of no particular user
     dialogs = {
         "settings": SettingsDialog(untouched, window),
         "keys": KeysDialog(help_pairs(), window),

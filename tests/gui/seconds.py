@@ -1,9 +1,9 @@
-"""How quickly the window is up and how long it stands still, in seconds; run by `make bench`.
+"""Measures how quickly the window opens and how long it freezes; run by `make bench`.
 
     python tests/gui/seconds.py
 
-Not a test: seconds depend on the machine. What keeps the window alive is tested without a clock
-in test_responsive.py.
+This is not a test, because seconds depend on the machine. test_responsive.py tests without a clock
+that the window stays responsive.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def print_stalls_of_many(window: MainWindow, folder: Path) -> None:
-    """Add, save and stop many pictures, the coder a stub."""
+    """Add, save and stop many pictures, with a stub for the coder."""
     from lbbic_gui.jobs.messages import Saved, Step
     from lbbic_gui.jobs.requests import Save
     from lbbic_gui.jobs.tasks import Tasks
@@ -83,7 +83,7 @@ def print_stalls_of_many(window: MainWindow, folder: Path) -> None:
 
 
 def open_window() -> tuple[QApplication, MainWindow]:
-    """The window with its first picture on the screen."""
+    """Measure until the window shows its first picture."""
     from PySide6.QtWidgets import QApplication
 
     from lbbic_gui.app import prepare

@@ -1,4 +1,4 @@
-"""What a screen reader is told: names, values, and the way to every one of them."""
+"""What a screen reader gets: names, values, and keyboard access to all of them."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Draw = Callable[..., Path]
 
 
 def spoken(widget: QWidget) -> str:
-    """What is read when a reader comes to a widget."""
+    """The words that a screen reader speaks for a widget."""
     return QAccessible.queryAccessibleInterface(widget).text(QAccessible.Text.Name)
 
 
 def labels(widget: QWidget) -> Iterator[str]:
-    """The names of what labels a widget, where readers look for them."""
+    """The names of a widget's labels, where screen readers look for them."""
     for other, relation in QAccessible.queryAccessibleInterface(widget).relations():
         if relation & QAccessible.RelationFlag.Label:
             yield other.text(QAccessible.Text.Name)

@@ -1,4 +1,4 @@
-"""The whole way with the shipped weights, as a user goes it, and the command line beside it."""
+"""From a drop to a saved file with the shipped weights, compared with the command line."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CTRL = Qt.KeyboardModifier.ControlModifier
 
 @pytest.fixture
 def cat(tmp_path: Path) -> Path:
-    """A part of a sample photograph, (168, 240), beside nothing else."""
+    """A part of a sample photograph (168, 240), alone in its folder."""
     path = tmp_path / "in" / "cat.png"
     path.parent.mkdir()
     with Image.open(FOLDER / "samples" / "chelsea.png") as image:
@@ -66,7 +66,7 @@ def test_a_dropped_picture_becomes_a_file_that_the_command_line_decodes(
 
 
 def _watch(window: Any) -> list[Any]:
-    """What is decoded on the canvas after every front that leaves something to come."""
+    """Record the decoded part of the canvas after every front but the last."""
     states: list[Any] = []
 
     def note(front: Any) -> None:

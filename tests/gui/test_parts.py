@@ -1,4 +1,4 @@
-"""The window's parts by themselves: settings, model, viewport, words, names, themes."""
+"""Parts of the app without a window: settings, queue, viewport, texts, names, themes."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ def test_text_has_enough_contrast_in_both_themes(colours: theme.Colours) -> None
 
 
 def _contrast(a: str, b: str) -> float:
-    """Contrast by WCAG 2."""
+    """The contrast as WCAG 2 defines it."""
 
     def luminance(colour: str) -> float:
         parts = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]

@@ -1,6 +1,6 @@
-"""The window stays alive: nothing heavy runs in its thread. Counted in calls, not in seconds.
+"""The window stays responsive: nothing heavy runs in its thread.
 
-Seconds depend on the machine; `make bench` prints them (seconds.py).
+These tests count calls, not seconds, which depend on the machine; seconds.py measures those.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def test_the_window_opens_before_the_engine_is_loaded(settings_file: Path) -> No
 def test_torch_is_imported_with_lazy_binding_in_its_own_thread(
     settings_file: Path,
 ) -> None:
-    """Binding them within the import holds the interpreter's lock, and the window stands still."""
+    """Binding them during the import would hold the interpreter's lock and freeze the window."""
     assert in_a_process(_LOAD) == {"here": False, "bound": True, "gc": False}
 
 
@@ -97,7 +97,7 @@ def test_the_windows_thread_does_no_coding(
 def test_other_codecs_run_in_another_process(
     answers: Any, draw: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They do not let go of the interpreter's lock."""
+    """These codecs do not release the interpreter's lock."""
     monkeypatch.setattr("lbbic_engine.measure.baselines.encode_at_size", None)
     path = draw("picture.png", 92, 60)
     baseline = answers.ask(requests.CompareAtSize(Source(path.name, path), "webp", 4000))

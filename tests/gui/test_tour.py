@@ -1,4 +1,4 @@
-"""What README and guide call by its name is so called in the app."""
+"""Names of controls in the README and the guide are those in the app."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAMED = re.compile(r"\*\*([A-Z][^*]{2,})\*\*|(?<!\*)\*([A-Z][^*]+)\*(?!\*)")
 
 
 def words_of(user: Any) -> set[str]:
-    """Everything that stands on buttons, labels and in menus and boxes."""
+    """All texts of buttons, labels, menus and boxes."""
     dialog = SettingsDialog(user.window.settings, user.window)
     user.bot.addWidget(dialog)
     words = {action.text() for action in user.window.actions_.values()}

@@ -1,8 +1,8 @@
-"""Many small pictures in one process, and in one window: it uses no more memory in the end.
+"""Codes many small pictures in one process and in one window; memory must not grow.
 
 python -m tests.soak.soak [--pictures 10000] [--in-window 300]; `make soak`
 
-Linux only, where the system tells what a process uses.
+Only on Linux, where the system reports what a process uses.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ CUT = 100  # bytes that are left of a file
 
 @dataclass(frozen=True)
 class Use:
-    """What the process uses: private memory in bytes, threads, open files."""
+    """The process's private memory in bytes, threads and open files."""
 
     memory: int
     threads: int
@@ -53,7 +53,7 @@ def use_now() -> Use:
 
 
 def uses(work: Callable[[int], None], count: int) -> Iterator[Use]:
-    """What is used after each of ``STEPS`` equal parts of ``count`` pictures."""
+    """Yield the usage after each of ``STEPS`` equal parts of ``count`` pictures."""
     for step in range(STEPS):
         for number in range(step * count // STEPS, (step + 1) * count // STEPS):
             work(number)
@@ -61,7 +61,7 @@ def uses(work: Callable[[int], None], count: int) -> Iterator[Use]:
 
 
 def soak(name: str, work: Callable[[int], None], count: int) -> int:
-    """Bytes of memory that are used in the end beyond those after the warm-up; says it, too."""
+    """Print and return the growth of memory in bytes after the warm-up."""
     found = []
     for step, use in enumerate(uses(work, count), 1):
         found.append(use)
@@ -74,7 +74,7 @@ def soak(name: str, work: Callable[[int], None], count: int) -> int:
 
 
 def small_pictures(folder: Path) -> list[Path]:
-    """Of some sizes, in some formats, a few with transparency, one cut off."""
+    """Make pictures of several sizes and formats, a few with transparency, one truncated."""
     random = np.random.default_rng(1)
     found = []
     for number in range(16):
@@ -88,7 +88,7 @@ def small_pictures(folder: Path) -> list[Path]:
 
 
 def code(path: Path, target: Path, number: int) -> None:
-    """Reads a picture, writes its file, reads that in one of all ways."""
+    """Read a picture, compress it, and decode the file by one of all functions."""
     try:
         picture = load_picture(path)
     except LbbicError:
@@ -110,13 +110,13 @@ def code(path: Path, target: Path, number: int) -> None:
 
 
 def of_engine(folder: Path, count: int) -> int:
-    """Growth of a process that codes so many pictures."""
+    """Measure the growth of a process that codes ``count`` pictures."""
     pictures, target = small_pictures(folder), folder / "coded.lbb"
     return soak("engine", lambda n: code(pictures[n % len(pictures)], target, n), count)
 
 
 def of_window(folder: Path, count: int) -> int:
-    """Growth of the window in which so many pictures are opened, coded and removed."""
+    """Measure the growth of a window in which ``count`` pictures are opened and removed."""
     from PySide6.QtWidgets import QApplication
 
     from lbbic_gui.app import prepare

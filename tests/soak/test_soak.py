@@ -1,6 +1,6 @@
-"""A short soak, and that it would see what it looks for.
+"""A short soak test, and proof that it detects leaks.
 
-Each in a process of its own: what other tests have started or freed there would count, too.
+Each runs in a separate process, because what other tests started or freed would count, too.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The desktop learns of the app and forgets it again; files it hands over are opened."""
+"""The app is added to the desktop and removed again; files passed by the system are opened."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What browsers, file managers and editors offer when one drops or pastes."""
+"""What browsers, file managers and editors offer when something is dropped or pasted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ADDRESS = "https://example.org/cat.jpg"
 
 
 def drop(user: Any, data: QMimeData) -> bool:
-    """Drag over the window and, where the cursor says that one may, let go."""
+    """Drag over the window and drop, if the window accepts it."""
     button, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
     copy = Qt.DropAction.CopyAction
     enter = QDragEnterEvent(QPoint(400, 300), copy, data, button, none)
@@ -30,12 +30,12 @@ def drop(user: Any, data: QMimeData) -> bool:
 def paste(user: Any, data: QMimeData) -> bool:
     QApplication.clipboard().setMimeData(data)
     user.press(Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier, widget=user.window)
-    QApplication.clipboard().clear()  # what still lies there when Python ends, Qt frees too late
+    QApplication.clipboard().clear()  # Qt would free its contents too late, after Python
     return True
 
 
 def copied_in_a_browser(picture: Path, *, as_file: bool) -> QMimeData:
-    """A picture, the page around it, its address; the picture as Qt's own or as a file's bytes."""
+    """A picture (as Qt's image or as bytes of a file), the page around it and its address."""
     data = QMimeData()
     if as_file:
         data.setData("image/png", picture.read_bytes())

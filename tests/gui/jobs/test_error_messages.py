@@ -1,4 +1,4 @@
-"""Every kind of failure has a title of its own, a plain reason and something to do."""
+"""Every kind of failure has its own title, a plain reason and advice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The workers: what they answer, how they stop, how they fail."""
+"""The workers: their answers, how they stop, how they fail."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def test_a_search_continues_after_unreachable_folders(
     loop, long = good.with_name("loop.png"), tmp_path / f"{'x' * 300}.png"
     loop.symlink_to(loop)
     locked.chmod(0)
-    os.mkfifo(tmp_path / "pipe.png")  # whoever opened it would wait for ever
+    os.mkfifo(tmp_path / "pipe.png")  # opening it would block for ever
     found = conversion.find((long, good.parent, locked / "b.png", tmp_path / "pipe.png"))
     locked.chmod(0o700)
     paths = [source.path for _, sources in found.sources for source in sources]
-    assert paths == [long, good, loop, locked / "b.png"]  # rows say which of them cannot be read
+    assert paths == [long, good, loop, locked / "b.png"]  # rows show which of them cannot be read
     assert found.unreadable == ("locked",)
     assert found.unsupported == ("pipe.png",)
 
@@ -58,7 +58,7 @@ def test_a_picture_is_coded_and_decoded_front_by_front(answers: Any, picture: So
 
 @pytest.fixture
 def tile_pools(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """The pools for tiles; any picture has some, and is worth two workers."""
+    """Record the pools for tiles; every picture has several tiles and is worth two workers."""
     from lbbic_engine.batch import tiles as tile_workers
     from lbbic_engine.layout import tiles
     from lbbic_engine.parallel import run
@@ -362,14 +362,14 @@ def test_a_comparison_is_cancelled_in_the_middle_of_an_encoding(
     qtbot.waitUntil(lambda: bool(multiprocessing.active_children()), timeout=600_000)
     assert not job.is_answered
     answers.jobs.cancel(job)
-    assert isinstance(answers.wait(job), Stopped)  # not what it would have given in the end
+    assert isinstance(answers.wait(job), Stopped)  # not the result that it would have had
     assert not multiprocessing.active_children()
 
 
 def test_failures_in_the_other_process_are_reported(
     answers: Any, draw: Callable[..., Path]
 ) -> None:
-    path = draw("wide.png", 16400, 8)  # WebP holds 16383
+    path = draw("wide.png", 16400, 8)  # the limit of WebP is 16383
     problem = answers.ask(requests.CompareAtSize(Source(path.name, path), "webp", 4000))
     assert problem.title == "WEBP cannot store this picture"
 

@@ -1,4 +1,4 @@
-"""The panels beside the picture: quality, plot, target, comparison."""
+"""The panels next to the picture: quality, plot, target, comparison."""
 
 from __future__ import annotations
 

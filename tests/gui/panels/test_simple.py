@@ -1,4 +1,4 @@
-"""Few parts at first and all of them by one key; a viewer's panel for .lbb files."""
+"""The inspector shows few parts at first, all of them after one key, and less for .lbb files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Draw = Callable[..., Path]
 
 
 def shown(inspector: Any) -> set[str]:
-    """The parts that are there."""
+    """The parts that are visible."""
     parts = ("quality", "effort", "compare", "metrics", "plot", "overlay", "target", "file")
     return {name for name in parts if getattr(inspector, name).isVisibleTo(inspector)}
 

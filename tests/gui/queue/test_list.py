@@ -1,4 +1,4 @@
-"""The list of pictures as a list: select, sort, clear, menu, drag out; and where files go."""
+"""The list of pictures: selecting, sorting, clearing, menu, dragging out, output folder."""
 
 from __future__ import annotations
 

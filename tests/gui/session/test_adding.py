@@ -1,4 +1,4 @@
-"""What is dropped, pasted or opened becomes rows, each with a state of its own."""
+"""Dropped, pasted and opened files become rows, each with its own state."""
 
 from __future__ import annotations
 

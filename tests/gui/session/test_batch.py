@@ -1,4 +1,4 @@
-"""Many pictures at a time: nothing is done twice, what is shown is true, and the window goes on."""
+"""Many pictures: no work is done twice, displays are correct, and the window stays responsive."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CTRL = Qt.KeyboardModifier.ControlModifier
 
 @pytest.fixture
 def stub_coder(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Saving takes no time and writes nothing."""
+    """Replace saving by a stub that writes nothing."""
     do = Tasks.do
 
     def stub(self: Tasks, request: Any, report: Any, cancelled: Any) -> Any:
@@ -44,7 +44,7 @@ def stub_coder(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def encodings(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The qualities at which pictures were encoded."""
+    """Record the qualities at which pictures are encoded."""
     from lbbic_engine import codec
 
     seen: list[float] = []
@@ -64,7 +64,7 @@ def compress_all(user: Any) -> None:
 
 
 def add(user: Any, folder: Path, content: bytes, count: int) -> None:
-    """Drop a folder with so many copies of a picture, until each has its thumbnail."""
+    """Drop a folder with ``count`` copies of a picture; wait for all thumbnails."""
     folder.mkdir()
     for number in range(count):
         (folder / f"{number:04}.png").write_bytes(content)
@@ -81,7 +81,7 @@ def test_work_per_picture_does_not_grow_with_the_list(
     user.window.settings.change(output_folder=str(tmp_path / "out"))
 
     def work(name: str) -> int:
-        """Calls of the window's thread to add and save a hundred pictures."""
+        """Count the calls of the window's thread while a hundred pictures are added and saved."""
         with calls_of_this_thread() as calls:
             add(user, tmp_path / name, content, 100)
             compress_all(user)
@@ -121,7 +121,7 @@ def test_later_settings_do_not_change_a_running_batch(
     user.drop(draw("a.png", 320, 240), draw("b.png"), draw("c.png", seed=2))
     user.wait(lambda: len(user.rows) == 3 and user.rows[0].state is State.WORKING)
     user.press(Qt.Key.Key_Return, CTRL)
-    user.window.tools.save(tmp_path / "chosen.lbb")  # of the first, at its quality of now
+    user.window.tools.save(tmp_path / "chosen.lbb")  # of the first, at its current quality
     user.window.settings.change(quality=2.0, keep_exif=False, output_folder=str(tmp_path / "out"))
     user.wait(lambda: not user.window.session.batch.is_busy)
     saved = [row.saved_path for row in user.rows]
@@ -167,7 +167,7 @@ def test_unreadable_files_are_named_and_count_as_no_progress(user: Any, draw: Dr
     compress_all(user)
     shares = [total.share for total in totals if total.busy]
     assert shares == sorted(shares)
-    assert shares[-1] < 1  # only what is saved is whole
+    assert shares[-1] < 1  # only a finished batch is complete
     after_failure = next(total for total in totals if total.failed and total.busy)
     assert after_failure.share == 0
     words = user.window.queue.total.text()
@@ -204,7 +204,7 @@ def test_pictures_can_be_removed_while_waiting_or_being_saved(user: Any, draw: D
 
 def test_rows_show_what_their_files_lack(user: Any, draw: Draw, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
-    draw("in/a.png")  # on view, where the inspector says it
+    draw("in/a.png")  # on view, where the inspector shows it
     Image.fromarray(np.full((16, 24), 40_000, np.uint16)).save(tmp_path / "in" / "b.tif")
     user.drop(tmp_path / "in")
     user.wait(lambda: len(user.rows) == 2)
@@ -217,7 +217,7 @@ def test_rows_show_what_their_files_lack(user: Any, draw: Draw, tmp_path: Path) 
 
 @pytest.fixture
 def many_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two cores, for which any two pictures are worth a process each."""
+    """Pretend that there are two cores and that any two pictures are worth a process each."""
     monkeypatch.setattr(cores, "usable_cores", lambda: 2)
     monkeypatch.setattr(run, "START_SECONDS", 1e-9)
 

@@ -1,4 +1,4 @@
-"""*Copy as command* gives the command that makes the same file."""
+"""*Copy as command* copies a command that makes the same file."""
 
 from __future__ import annotations
 

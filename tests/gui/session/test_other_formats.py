@@ -57,8 +57,8 @@ def test_the_format_stands_beside_where_files_go_and_is_remembered(
     with Image.open(row.saved_path) as image:
         assert image.format == "AVIF"
     assert row.columns()[0] == "Saved"
-    assert not user.window.viewer.hint.isVisible()  # which says who opens .lbb files
-    user.window.settings.change(quality=6.0)  # of no matter to the file
+    assert not user.window.viewer.hint.isVisible()  # whose hint explains .lbb files
+    user.window.settings.change(quality=6.0)  # irrelevant for the file
     user.wait_for_result(6.0)
     assert row.state is State.SAVED
     choose(user, "lbb", 0)

@@ -1,4 +1,4 @@
-"""The queue: saving, exporting, the batch, and what becomes of its rows."""
+"""The queue: saving, exporting, the batch, and the states of its rows."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def test_the_batch_follows_the_rows_and_shows_the_remaining_time(user: Any, draw
     user.press(Qt.Key.Key_Return, CTRL)
     user.window.queue.select(user.rows[4])
     model, top = user.window.session.queue, user.window.session.queue.index(-1)
-    assert model.moveRows(top, 4, 1, top, 1)  # what the list does when a row is dropped there
+    assert model.moveRows(top, 4, 1, top, 1)  # as when a row is dropped there in the list
     user.wait(lambda: not user.window.session.batch.is_busy)
     assert saved.index("3") < saved.index("2")
     assert saved.index("2") > saved.index("1")

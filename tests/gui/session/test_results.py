@@ -1,4 +1,4 @@
-"""Results on view: of the file as it is now, and never worked out twice."""
+"""Results on view belong to the current file and are never computed twice."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CTRL = Qt.KeyboardModifier.ControlModifier
 
 @pytest.fixture
 def decodings(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    """The files that were decoded."""
+    """Record the files that are decoded."""
     from lbbic_engine import codec
 
     seen: list[bytes] = []
@@ -62,7 +62,7 @@ def test_retry_reads_an_edited_file_again(user: Any, draw: Draw) -> None:
     assert after.point.data == compress(load_picture(path)).data
     shown = user.window.viewer.canvas.original
     assert np.array_equal(shown[..., 2::-1], np.asarray(edited))
-    assert user.rows[0].state is State.CODED  # not saved any more
+    assert user.rows[0].state is State.CODED  # no longer saved
     compress_all(user)
     assert user.rows[0].saved_path.read_bytes() == after.point.data
 

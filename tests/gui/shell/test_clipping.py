@@ -1,4 +1,4 @@
-"""Nothing is cut off: not in a small window, not at twice the scale, not with long names."""
+"""No text is cut off: in a small window, at twice the scale, with long names."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ LONG = "ein sehr langer Name ohne Ende " * 6 + ".png"
 
 
 def clipped(window: QWidget) -> Iterator[str]:
-    """What does not have the room that its words need, or is not within its parent."""
+    """The widgets that are too small for their text or not within their parent."""
     for widget in window.findChildren(QWidget):
         if widget.isVisible() and widget.size().isValid():
             needs = _needs(widget)
@@ -52,7 +52,7 @@ def clipped(window: QWidget) -> Iterator[str]:
 
 
 def _needs(widget: QWidget) -> tuple[int, int] | None:
-    """Width and height that the words of a widget take."""
+    """The width and height that the text of a widget needs."""
     if isinstance(widget, ElidedLabel):  # shortened only where it has to be
         is_whole = QLabel.text(widget) == widget.text()
         return None if is_whole or widget.sizeHint().width() > widget.width() else (10_000, 0)
@@ -65,7 +65,7 @@ def _needs(widget: QWidget) -> tuple[int, int] | None:
 
 
 def _sticks_out(widget: QWidget) -> bool:
-    """To the left or the right; what is below is scrolled to."""
+    """Whether a widget is beyond the left or right edge; one can scroll to what is below."""
     parent = widget.parentWidget()
     return parent is not None and (widget.x() < 0 or widget.x() + widget.width() > parent.width())
 
@@ -103,7 +103,7 @@ def test_no_text_in_dialogs_is_cut_off(user: Any) -> None:
 
 
 def dialogs(user: Any) -> Iterator[QDialog]:
-    """Each dialog in turn, with much to say, and open."""
+    """Yield each dialog, open and with long texts."""
     networks = user.window.session.networks
     user.wait(lambda: networks.ready is not None)
     networks.ready = Ready("cuda", "2.13.0+cu130")
@@ -145,13 +145,13 @@ LARGE = "LBBIC_TEST_FONT=DejaVu Sans Mono,13"
         ((WIDE,), (1366, 768), "fit_the_screen"),
         ((SCALED, LARGE), (1920, 1080), "fit_the_screen"),
     ],
-    ids=["scale", "font", "laptop", "large"],  # none that ``tests`` would choose
+    ids=["scale", "font", "laptop", "large"],  # must not match ``tests``
 )
 @pytest.mark.slow
-def test_no_text_is_cut_off_at_other_scales_fonts_and_screens(
+def test_other_scales_fonts_and_screens_have_room_for_all_texts(
     tmp_path: Path, settings: tuple[str, ...], screen: tuple[int, int], tests: str
 ) -> None:
-    """Qt reads them at its start: tests of this file once more, in a process."""
+    """Run the tests of this file in another process, because Qt reads these settings at start."""
     width, height = screen[0], screen[1] - TASK_BAR
     screens = tmp_path / "screens.json"
     sizes = {"x": 0, "y": 0, "width": width, "height": height, "logicalDpi": 96, "dpr": 1}

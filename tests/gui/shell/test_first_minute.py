@@ -1,4 +1,4 @@
-"""What a newcomer is told: what .lbb files are good for, who opens them, what an export costs."""
+"""What a new user learns: the use of .lbb files, what opens them, how large an export is."""
 
 from __future__ import annotations
 

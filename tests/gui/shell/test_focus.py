@@ -1,4 +1,4 @@
-"""The focus stays where the user is, whatever becomes of the control that was pressed."""
+"""The focus stays near the user, whatever happens to the control that was pressed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def focus(user: Any) -> QWidget | None:
 
 
 def press_space(user: Any, button: QAbstractButton) -> None:
-    """As whoever works by keys does."""
+    """Press a button by keyboard."""
     assert button.isVisible()
     button.setFocus()
     assert focus(user) is button
@@ -25,7 +25,7 @@ def press_space(user: Any, button: QAbstractButton) -> None:
 
 
 def is_around(widget: QWidget | None, button: QWidget) -> bool:
-    """Whether it is no control of its own, and what the button lies in."""
+    """Whether a widget only contains the button and is not itself a control."""
     is_control = isinstance(widget, QAbstractButton)
     return widget is not None and not is_control and widget.isAncestorOf(button)
 

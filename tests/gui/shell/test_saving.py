@@ -1,4 +1,4 @@
-"""What is saved where: names that are told apart, earlier results, dates, permissions, growth."""
+"""Where files are saved: unique names, earlier results, dates, permissions, larger results."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CTRL = Qt.KeyboardModifier.ControlModifier
 
 
 def compress_all(user: Any, *, expected: State = State.SAVED) -> None:
-    """All that is in the list, at the quality that is set."""
+    """Compress all pictures in the list at the current quality."""
     user.wait(lambda: bool(user.rows))
     user.press(Qt.Key.Key_Return, CTRL)
     user.wait(lambda: not user.window.session.batch.is_busy)

@@ -1,4 +1,4 @@
-"""What is undone is what was done, to the picture it was done to, and the menu says it."""
+"""Undo reverts the right change of the right picture, and the menu names it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LEFT = Qt.MouseButton.LeftButton
 
 
 def words(user: Any, name: str) -> str:
-    """What a menu entry says, empty if it cannot be chosen."""
+    """The text of a menu entry, empty if it is disabled."""
     action = user.window.actions_[name]
     return str(action.text()) if action.isEnabled() else ""
 
@@ -105,7 +105,7 @@ def test_undo_does_not_duplicate_a_picture_added_again(user: Any, draw: Draw) ->
 
 
 def test_the_oldest_changes_are_forgotten(user: Any, draw: Draw) -> None:
-    """What was removed is kept with its files."""
+    """Removed pictures are kept together with their results."""
     user.drop(draw("a.png"))
     user.wait_for_result()
     commands = user.window.commands

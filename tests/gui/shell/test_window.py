@@ -1,4 +1,4 @@
-"""The window around the picture: its beginning and end, dialogs, themes, undo."""
+"""The main window: opening and closing, dialogs, themes, undo."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_the_inspector_can_be_hidden_and_shown(user: Any, draw: Draw) -> None:
 
 @pytest.fixture
 def answered(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[list[str]]]:
-    """Answers the questions of the app by Return, then Escape, then the second button.
+    """Answer the questions of the app by Return, then Escape, then the second button.
 
     Yields the buttons of each question so far, from left to right.
     """

@@ -1,4 +1,4 @@
-"""Models beside the one that comes with the app: choosing, a single quality, coming and going."""
+"""Additional models: choosing one, single qualities, adding and removing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ GOLDEN = Path(__file__).parents[2] / "golden"
 
 @pytest.fixture
 def folder(tiny_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The user's folder of weights, with nothing but the tiny network."""
+    """The user's folder of weights, with only the tiny network."""
     folder = tmp_path / "weights"
     shutil.copytree(tiny_weights, folder)
     monkeypatch.setenv("LBBIC_WEIGHTS", str(folder))
@@ -35,7 +35,7 @@ def folder(tiny_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.fixture
 def paper(folder: Path) -> Path:
-    """A model of the paper's, which has one quality, 4, in the user's folder."""
+    """One of the paper's models in the user's folder, with quality 4 only."""
     return Path(shutil.copy(GOLDEN / "paper.safetensors", folder))
 
 
@@ -112,7 +112,7 @@ def test_models_of_a_single_quality_work(
     )
     user.drop(draw("in/a.png", 184, 120), draw("in/b.png", 92, 60, seed=2))
     user.wait(lambda: len(user.rows) == 2)
-    user.press(Qt.Key.Key_Return, CTRL)  # perhaps before it is known what the model can do
+    user.press(Qt.Key.Key_Return, CTRL)  # perhaps before the model's qualities are known
     coded = user.wait_for_result(4.0)
     user.wait(lambda: all(row.state is State.SAVED for row in user.rows))
     assert (tmp_path / "out" / "a.lbb").read_bytes() == coded.point.data
@@ -128,7 +128,7 @@ def test_models_of_a_single_quality_work(
     pinned, size = canvas.options.pinned, coded.picture.size
     choose(user, "photo")
     other = user.wait_for_result(6.0).picture
-    assert other.size != size  # so the block below the same place is another one
+    assert other.size != size  # so another block is below the same point
     middle = [int((place + 0.5) * size) // other.size for place in pinned]
     assert list(canvas.options.pinned) == middle
     assert "0 of 2 saved" in window.queue.total.text()
@@ -216,7 +216,7 @@ def test_skipped_model_files_are_named_once(folder: Path, shipped_user: Any, dra
 
 
 def test_only_the_first_import_of_torch_freezes_objects() -> None:
-    """Later it would freeze garbage, which would stay."""
+    """A later freeze would keep garbage for good."""
     import torch  # noqa: F401
 
     before = gc.get_freeze_count()

@@ -1,4 +1,4 @@
-"""A number that is typed is taken for what it is, with either separator and in any language."""
+"""Typed numbers are understood with either decimal separator and in every language."""
 
 from __future__ import annotations
 

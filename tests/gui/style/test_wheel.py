@@ -1,4 +1,4 @@
-"""The wheel scrolls what it is over, and changes a value only where the user is."""
+"""The wheel scrolls, and changes a value only in the focused field."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lbbic_gui.dialogs.settings_dialog import SettingsDialog
 
 
 def turn_wheel(widget: QWidget, notches: int = -1) -> None:
-    """Over the middle of a widget, towards the user, on the way that a real wheel takes."""
+    """Turn the wheel towards the user over a widget, by the events of a real wheel."""
     window = widget.window()
     at = widget.mapTo(window, widget.rect().center())
     QTest.wheelEvent(window.windowHandle(), QPointF(at), QPoint(0, 120 * notches))

@@ -1,4 +1,4 @@
-"""What is painted with the brush is better or worse in the file, and can be taken back."""
+"""The brush raises or lowers quality in the file, and its strokes can be undone."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SHIFT = Qt.KeyboardModifier.ShiftModifier
 
 
 def drag(user: Any, *points: tuple[float, float]) -> None:
-    """Draw the mouse over the picture, through points of the picture."""
+    """Drag the mouse through points of the picture."""
     canvas = user.window.viewer.canvas
     places = [canvas.viewport.to_view(QPointF(*point)).toPoint() for point in points]
     user.bot.mousePress(canvas, LEFT, pos=places[0])
@@ -39,7 +39,7 @@ def drag(user: Any, *points: tuple[float, float]) -> None:
 
 
 def wait_for_another(user: Any, before: Any) -> Any:
-    """Until the picture on view is coded anew."""
+    """Wait until the picture on view is coded again."""
     session = user.window.session
     user.wait(lambda: session.result is not before and not session.is_stale)
     return session.result
@@ -58,7 +58,7 @@ def words(user: Any, name: str) -> str:
 
 @pytest.fixture
 def opened(user: Any, draw: Draw) -> Any:
-    """A picture on view, of blocks that are all alike, and the brush in hand."""
+    """A picture of identical blocks on view, with the brush active."""
     user.drop(draw("a.png", 192, 128))
     user.wait_for_result()
     take_brush(user)
@@ -345,7 +345,7 @@ def test_worker_processes_know_what_is_painted(
     user.drop(draw("b.png", 192, 128, seed=2))
     user.wait(lambda: len(user.rows) == 2)
     for row in user.rows:
-        row.points.clear()  # nothing is known: all of it is for the workers
+        row.points.clear()  # no result is cached: the workers do all of it
     user.press(Qt.Key.Key_Return, CTRL)
     user.wait(lambda: all(row.state is State.SAVED for row in user.rows))
     assert multiprocessing.active_children()

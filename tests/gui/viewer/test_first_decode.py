@@ -1,4 +1,4 @@
-"""The first decoding of a picture can be seen, skipped, and turned off."""
+"""The first decoding of a picture is played, and can be skipped or turned off."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Draw = Callable[..., Path]
 
 @pytest.fixture
 def watched(tiny: None, newcomer: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A newcomer with a clock that stands still until it is set."""
+    """A new user, with a clock that only the test advances."""
     newcomer.now = 0.0
     clock = SimpleNamespace(monotonic=lambda: newcomer.now)
     monkeypatch.setattr(first_decode, "time", clock)
@@ -26,7 +26,7 @@ def watched(tiny: None, newcomer: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def decoded(user: Any) -> float:
-    """How much of the picture is on view."""
+    """The share of the picture that is on view."""
     order = user.window.viewer.canvas._decoded.order
     return float((order >= 0).mean())
 

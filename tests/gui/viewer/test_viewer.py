@@ -1,4 +1,4 @@
-"""The picture on view: how it appears, how it is compared, moved and played."""
+"""The picture on view: decoding, comparing, moving, playing."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_the_timeline_scrubs_what_was_decoded(user: Any, draw: Draw) -> None:
     canvas.set_mode(Mode.FLIP)
 
     def hidden() -> Any:
-        """Whether each block has the colour of those that are still to come."""
+        """Whether each block has the colour of blocks that are not decoded yet."""
         image, ratio = canvas.grab().toImage(), canvas.devicePixelRatioF()
         colour = QColor(*reversed(UNDECODED))
         middles = [
@@ -142,7 +142,7 @@ def test_the_timeline_scrubs_what_was_decoded(user: Any, draw: Draw) -> None:
     assert timeline.slider.value() == timeline.slider.maximum()
     shown: list[int] = []
     timeline.sought.connect(shown.append)
-    user.press(Qt.Key.Key_P)  # at the end: again from the start, in stills
+    user.press(Qt.Key.Key_P)  # at the end: again from the start, in still pictures
     user.wait(lambda: shown[-1:] == [timeline.slider.maximum()])
     assert shown[0] == 0
     assert len(shown) <= 1 + STILLS
@@ -151,7 +151,7 @@ def test_the_timeline_scrubs_what_was_decoded(user: Any, draw: Draw) -> None:
 def test_a_large_picture_is_painted_from_its_halvings_at_any_time(
     user: Any, draw: Draw, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only a picture as large as the view is touched: while it is decoded, scrubbed and there."""
+    """Only an image of the view's size is changed, during decoding, scrubbing and afterwards."""
     monkeypatch.setattr(decoded_picture, "SMALL_PX", 32)
     canvas, timeline = user.window.viewer.canvas, user.window.viewer.timeline
     sizes: list[Any] = []
@@ -209,7 +209,7 @@ def test_a_click_pins_a_block_and_shows_its_cost(user: Any, draw: Draw) -> None:
     panel = user.window.inspector.block
     assert panel.isVisibleTo(user.window)
     assert f"{coded.picture.bits[row, column]:.1f} bits" in panel.values["bits"].text()
-    # The upper right quarter is coded upside down: the context lies to the left and below.
+    # The upper right quarter is coded upwards: the context is on the left and below.
     assert row < coded.picture.rows // 2
     assert column > coded.picture.columns // 2
     context = [(row, column - 1), *((row + 1, column + step) for step in (-1, 0, 1))]

@@ -22,7 +22,7 @@ from training.paper.export_run import write_weights
 
 @pytest.fixture
 def models(photograph: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Untrained models of the three block sizes, of quality 6."""
+    """Untrained models of the three block sizes, for quality 6."""
     monkeypatch.setenv("LBBIC_WEIGHTS", str(tmp_path / "models"))
     names = []
     for size in (4, 8, 16):
@@ -37,7 +37,9 @@ def test_each_area_is_won_by_the_cheapest_model(
     models: list[str], photograph: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     picture = tmp_path / "photograph.png"
-    Image.fromarray(photograph[:60]).save(picture)  # 60×104: incomplete places below and right
+    Image.fromarray(photograph[:60]).save(
+        picture
+    )  # 60×104: incomplete areas at the bottom and on the right
     contest = compete(picture, models, 6)
     assert contest.cost.shape == (3, 4, 7)
     for i, name in enumerate(models):

@@ -1,4 +1,4 @@
-"""CompressAI imports beside this torch, and its entropy model computes."""
+"""CompressAI can be imported with this torch, and its entropy model works."""
 
 import math
 

@@ -36,7 +36,7 @@ def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
 def test_a_model_is_measured_from_its_bitstreams(
     architecture: str, photograph: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With random weights, which need no download: the sizes and the files are real."""
+    """Random weights need no download; the sizes and the files are real."""
     load_model = compressai_zoo.load_model
     torch.manual_seed(0)
 

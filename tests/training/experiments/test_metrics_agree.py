@@ -1,4 +1,4 @@
-"""The engine's own metrics equal the packages that published figures were made with."""
+"""The engine's metrics equal those of the packages used for published figures."""
 
 import io
 

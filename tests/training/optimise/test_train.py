@@ -1,4 +1,4 @@
-"""A tiny run from nothing to weights, killed and resumed, and the consistency of its parts."""
+"""A tiny run from the start to weights, killed and resumed, and the consistency of its parts."""
 
 import os
 import subprocess
@@ -63,7 +63,7 @@ def exported(finished: Path, pictures: Path, tmp_path_factory: pytest.TempPathFa
 
 
 def photograph(left: int = 200, top: int = 100) -> Tensor:
-    """One crop of 8×8 blocks; where nothing else is said, of middling brightness."""
+    """One crop of 8×8 blocks, by default of medium brightness."""
     with Image.open(FOLDER / "samples" / "chelsea.png") as image:
         pixels = np.asarray(image.convert("RGB"))[top : top + 64, left : left + 64]
     return to_unit(torch.from_numpy(split_blocks(pixels, 8)))[None]
@@ -76,7 +76,7 @@ def float_network(exported: Path, finished: Path) -> BlockNetwork:
 
 
 def test_two_processes_train_like_one_with_twice_the_crops(pictures: Path, tmp_path: Path) -> None:
-    """Sums differ in their order. What that changes is seen once contexts were coded anew."""
+    """Sums differ in their order, which changes results only once contexts are coded again."""
     twice = tmp_path / "twice.toml"
     twice.write_text(TINY.read_text().replace("crops = 2", "crops = 4", 1))
     script = tmp_path / "train.py"
@@ -209,7 +209,7 @@ def test_exported_weights_code_a_picture(exported: Path, monkeypatch: pytest.Mon
 
 
 def test_the_parallel_pass_reproduces_the_closed_loop(exported: Path, finished: Path) -> None:
-    """The contexts of a training step are those that a decoder sees."""
+    """The contexts of a training step are those of a decoder."""
     network = float_network(exported, finished)
     x, grid = photograph(), (8, 8)
     rate = rate_weights([4.0])
@@ -256,7 +256,7 @@ def test_the_integers_cost_less_than_a_percent(
 def test_flat_contexts_are_predicted_as_by_the_float_network(
     exported: Path, finished: Path
 ) -> None:
-    """All pixels of a context being alike, rounding errors of weights would add up."""
+    """Where all pixels of a context are equal, rounding errors of weights would add up."""
     network = float_network(exported, finished)
     x, rate = photograph(), rate_weights([4.0])
     calibrate.calibrate(network, x, rate, (8, 8))
@@ -295,7 +295,9 @@ def test_training_uses_the_codecs_rdoq(exported: Path, finished: Path) -> None:
     lower = codecs_choice.saving_per_distortion(slice(32), values, nearest, byte_levels) > 1
     codecs = nearest - nearest.sign() * lower
     assert (ours == codecs).float().mean() > 0.99  # tables round what is costly
-    assert (ours != values.round()).float().mean() > 0.02  # or there is nothing to see
+    assert (
+        ours != values.round()
+    ).float().mean() > 0.02  # otherwise there would be nothing to test
 
 
 @pytest.mark.parametrize("crops", [8, 4096])
@@ -316,7 +318,7 @@ def test_rounding_minimises_errors_for_actual_inputs() -> None:
     assert torch.equal(rounded, rounded.round())
     errors = [(inputs @ (w - weight).T).square().mean() for w in (rounded, weight.round())]
     assert errors[0] < 0.2 * errors[1]
-    apart = rounding.round_weights(weight, torch.eye(24))  # nothing to make good
+    apart = rounding.round_weights(weight, torch.eye(24))  # nothing to compensate for
     assert torch.equal(apart.float(), weight.round())
 
 

@@ -1,8 +1,8 @@
-"""Published checkpoints: our networks against a plain evaluation of the checkpoint's own layers.
+"""Published checkpoints: our networks, compared with a plain evaluation of their own layers.
 
-``Reference`` is written from the paper's description and shares no code with the program: masked
-convolutions over the pixels of a whole picture padded by two blocks, one block after the other in
-raster order, each from the pictures as decoded so far.
+``Reference`` is written from the paper's description and shares no code with the program. It runs
+masked convolutions over the pixels of a whole picture, padded by two blocks, one block after the
+other in raster order, each from the picture decoded so far.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ SIZES = {"block8-low": (3, 4), "block8-high": (4, 2), "block16": (2, 3), "block4
 
 
 def random_checkpoint(config: PaperConfig, seed: int = 0) -> Checkpoint:
-    """Layers as the paper's code stores them, of random numbers and a realistic reach."""
+    """Layers as the paper's code stores them, with random numbers of a realistic range."""
     random = torch.Generator().manual_seed(seed)
     pixels, latents, n = 3 * config.block_size**2, config.latents, config.hidden
     found: Checkpoint = {}
@@ -109,7 +109,7 @@ class Reference:
         return x * norm if inverse else x / norm
 
     def autoencoder(self, name: str, value: Tensor, ring: Tensor, *, inverse: bool) -> Tensor:
-        """``ring`` is the 3×3 blocks around, so the result is a single block."""
+        """Apply a layer to ``ring``, the 3×3 blocks around one; return a single block."""
         x = self.conv(f"prtr_{name}1", value) + self.conv(f"prtr_{name}2", ring)
         for i in (0, 2, 4):
             x = self.gdn(f"prtr_{name}3.{i}", x, inverse=inverse)
@@ -117,7 +117,7 @@ class Reference:
         return x
 
     def entropy_parameters(self, rings: Tensor) -> tuple[Tensor, Tensor]:
-        """From the 5×5 blocks around, or their middle where the second kernel is 1."""
+        """Evaluate the context model on the 5×5 blocks around, or 3×3 if the second kernel is 1."""
         x = rings if self.config.context_kernels[1] == 3 else rings[:, :, 1:4, 1:4]
         for i in (0, 2, 4):
             x = functional.leaky_relu(self.conv(f"get_meanscale.{i}", x), 0.01)
@@ -125,7 +125,7 @@ class Reference:
         return scales.clamp(min=0.11), means
 
     def code(self, picture: Tensor) -> tuple[Tensor, Tensor, list[list[Tensor]]]:
-        """Reconstruction (1, 3B², rows, columns), 0…255, symbols, and what each block computed."""
+        """The reconstruction (1, 3B², rows, columns), 0…255, symbols, and each block's values."""
         rows, columns = picture.shape[2:]
         decoded = picture.new_zeros(1, picture.shape[1], rows + 4, columns + 4)
         x = picture / 255 - 0.5
@@ -153,14 +153,14 @@ def photograph(height: int, width: int) -> Pixels:
 
 
 def odd_size(variant: str) -> tuple[int, int]:
-    """A picture of those rows and columns of blocks, the last ones incomplete."""
+    """A picture of ``rows`` and ``columns`` of blocks, the last ones incomplete."""
     rows, columns = SIZES[variant]
     size = PAPER_VARIANTS[variant][0].block_size
     return rows * size - 3, columns * size - 1
 
 
 def as_image(pixels: Pixels, size: int, dtype: torch.dtype) -> Tensor:
-    """(1, 3B², rows, columns), channels by row, column, colour; edges repeated."""
+    """Return blocks (1, 3B², rows, columns), channels by row, column, colour; edges repeated."""
     height, width, _ = pixels.shape
     padded = np.pad(pixels, ((0, -height % size), (0, -width % size), (0, 0)), mode="edge")
     image = torch.from_numpy(padded).to(dtype).permute(2, 0, 1)
@@ -196,7 +196,7 @@ def network(variant: str, checkpoint: Path) -> PaperNetwork:
 def test_the_closed_loop_equals_the_checkpoints(
     variant: str, entries: Checkpoint, network: PaperNetwork
 ) -> None:
-    """In float64, where no symbol hangs on rounding: the same symbols, the same pixels."""
+    """In float64, where no symbol depends on rounding: the same symbols and pixels."""
     pixels = photograph(*odd_size(variant))
     size = network.config.block_size
     doubled = {k: v.double() for k, v in entries.items() if v.is_floating_point()}
@@ -262,7 +262,7 @@ def test_integers_decode_exactly_at_the_float_networks_cost(
     assert codec.read_info(compressed.data).quality == quality
     coded = loop.run(network, pixels)
     payload = 8 * codec.read_info(compressed.data).payload_bytes
-    # Symbols far out, which random networks have, take fewer bits than the float loss counts.
+    # Extreme symbols of random networks take fewer bits than the float loss counts.
     counted = coded.bits.sum().item()
     assert 0.88 * counted < payload < 1.03 * counted + 64
 

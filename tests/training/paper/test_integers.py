@@ -1,4 +1,4 @@
-"""The paper's networks as integers: near the float ones, and with every bound checked."""
+"""The paper's networks as integers: close to the float ones, with every bound checked."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def calibration(network: PaperNetwork, pixels: NDArray[np.uint8]) -> integers.Ca
 
 
 class Recorder:
-    """Keeps the entropy parameters; its symbols are fixed."""
+    """Records the entropy parameters; its symbols are fixed."""
 
     def __init__(self, symbols: Tensor) -> None:
         self._symbols = symbols
@@ -129,7 +129,7 @@ def test_weights_have_seven_bits_and_norms_are_not_negative(
 
 
 def test_a_row_may_clip_its_largest_weight_to_refine_the_others() -> None:
-    """The rest makes good for it, as its inputs move with the large one's."""
+    """The other weights compensate, because their inputs correlate with that of the large one."""
     random = torch.Generator().manual_seed(0)
     inputs = torch.randn(4000, 1, generator=random) * 3 + torch.randn(4000, 24, generator=random)
     weight = torch.randn(1, 24, generator=random)

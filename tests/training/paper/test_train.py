@@ -1,4 +1,4 @@
-"""Training of the paper's networks: every recipe for a few steps, both ways, killed and resumed."""
+"""Trains the paper's networks: every recipe for a few steps, both methods, killed and resumed."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def test_an_iteration_uses_reconstructions_of_the_previous_one(
     coded = [error for iteration, _, error in seen if iteration > 0]
     assert max(originals) == 0
     assert min(coded) > 0
-    # An iteration that does not better the closed loop by a hundredth is the last without chains.
+    # Without chains, an iteration that improves the closed loop by less than 1 % is the last.
     assert [chained for iteration, chained, _ in seen if iteration == 0] == [False, False]
     assert training.progress.iteration == 3
     assert not list(run.glob("*.tmp"))

@@ -1,4 +1,4 @@
-"""From pictures to a refinement's file and a better picture, killed and resumed on the way."""
+"""From pictures to a refinement file and a better picture, killed and resumed on the way."""
 
 import shutil
 from pathlib import Path
@@ -49,7 +49,7 @@ pytestmark = pytest.mark.usefixtures("tiny")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> Path:
-    """Pictures, crops of them as the tiny network codes them, a recipe."""
+    """Pictures, crops of them coded by the tiny network, and a recipe."""
     folder = tmp_path_factory.mktemp("refinement")
     pictures = folder / "pictures"
     pictures.mkdir()

@@ -1,4 +1,4 @@
-"""A run's folder: what is in it is whole and read back as it was; whose run it is is known."""
+"""A run's folder: files are complete, round-trip, and tell which kind of run it is."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RECIPES = Path(__file__).parents[3] / "training" / "recipes"
 
 
 class Killed:
-    """Saving it is where the process ends."""
+    """A value at which saving fails, as if the process ended there."""
 
     def __reduce__(self) -> str:
         raise KeyboardInterrupt
