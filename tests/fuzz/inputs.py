@@ -133,14 +133,14 @@ def mutate(random: Random, data: bytes) -> bytes:
     for _ in range(random.choice((1, 1, 2, 4))):
         index = random.randrange(len(chunks))
         kind, body = chunks[index]
-        way = random.randrange(8)
-        if way <= 3:
+        choice = random.randrange(8)
+        if choice <= 3:
             chunks[index] = kind, mutate_bytes(random, body)
-        elif way == 4:
+        elif choice == 4:
             chunks.insert(random.randrange(len(chunks) + 1), (kind, body))
-        elif way == 5 and len(chunks) > 1:
+        elif choice == 5 and len(chunks) > 1:
             del chunks[index]
-        elif way == 6:
+        elif choice == 6:
             chunks[index] = bytes([random.choice(b"HAMCiexSLPz")]), body
         else:
             number = pack_varint(random.choice(NUMBERS))
@@ -154,14 +154,14 @@ def mutate_bytes(random: Random, data: bytes) -> bytes:
     changed = bytearray(data)
     for _ in range(random.choice((1, 1, 3))):
         place = random.randrange(len(changed) + 1)
-        way = random.randrange(6)
-        if way <= 2 and place < len(changed):
+        choice = random.randrange(6)
+        if choice <= 2 and place < len(changed):
             changed[place] = (
-                random.randrange(256) if way else changed[place] ^ 1 << random.randrange(8)
+                random.randrange(256) if choice else changed[place] ^ 1 << random.randrange(8)
             )
-        elif way == 3:
+        elif choice == 3:
             del changed[place : place + random.choice((1, 4, 50))]
-        elif way == 4:
+        elif choice == 4:
             changed[place:place] = random.randbytes(random.choice((1, 4, 50)))
         elif random.random() < 0.2:
             del changed[place:]
@@ -230,14 +230,14 @@ def mutate_weights(random: Random, data: bytes) -> bytes:
     header, body = json.loads(data[8 : 8 + length]), bytearray(data[8 + length :])
     metadata = json.loads(header["__metadata__"][model_files.METADATA_KEY])
     name = random.choice([key for key in header if key != "__metadata__"])
-    way = random.randrange(5)
-    if way == 0:
+    choice = random.randrange(5)
+    if choice == 0:
         metadata[random.choice(list(metadata))] = random.choice(VALUES)
-    elif way == 1:
+    elif choice == 1:
         metadata["config"][random.choice(list(metadata["config"]))] = random.choice(VALUES)
-    elif way == 2:
+    elif choice == 2:
         header[name]["dtype"] = random.choice(("F64", "F16", "I64", "I8", "BOOL", "F8_E8M0"))
-    elif way == 3:
+    elif choice == 3:
         header[name]["shape"] = random.choice(([], [0], header[name]["shape"][::-1], [2**63, 2]))
     else:
         first, last = header[name]["data_offsets"]
@@ -245,7 +245,7 @@ def mutate_weights(random: Random, data: bytes) -> bytes:
         length = random.choice((1, min(8, last - place)))
         body[place : place + length] = random.choice((b"\xff", b"\x7f", b"\0", b"\x80")) * length
     mutated = _pack_weights(header, metadata, body)
-    if way == 4 and random.random() < 0.8:
+    if choice == 4 and random.random() < 0.8:
         metadata["id"] = _identity(metadata, mutated)
         mutated = _pack_weights(header, metadata, body)
     return mutated

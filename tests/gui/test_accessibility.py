@@ -97,27 +97,27 @@ def test_the_plot_is_accessible_by_keyboard(user: Any, draw: Draw) -> None:
 def test_events_are_announced(
     user: Any, draw: Draw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said: list[str] = []
+    announced: list[str] = []
     monkeypatch.setattr(
-        QAccessible, "updateAccessibility", lambda event: said.append(event.message())
+        QAccessible, "updateAccessibility", lambda event: announced.append(event.message())
     )
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"no picture")
     user.drop(bad)
     user.wait(user.window.viewer.banner.isVisible)
-    assert said[0] == "1 picture added"
-    assert "Cannot read this picture: bad.png" in said[-1]
+    assert announced[0] == "1 picture added"
+    assert "Cannot read this picture: bad.png" in announced[-1]
     user.window.commands.noticed.emit("It contains no picture")
-    assert said[-1] == "It contains no picture"
+    assert announced[-1] == "It contains no picture"
     user.drop(draw("a.png", 92, 60))
     user.wait_for_result()
     user.press(Qt.Key.Key_Left, widget=user.window.inspector.plot)
-    assert said[-1].startswith("Web (3): about")
+    assert announced[-1].startswith("Web (3): about")
     for _ in range(2):
         user.press(Qt.Key.Key_G)
-    assert re.fullmatch(r"Overlay: Bits, 0 – ≥ \d.* bits per block", said[-1])
+    assert re.fullmatch(r"Overlay: Bits, 0 – ≥ \d.* bits per block", announced[-1])
     user.press(Qt.Key.Key_Return)
-    assert re.fullmatch(r"Block in row \d+, column \d+: \d+\.\d bits", said[-1])
+    assert re.fullmatch(r"Block in row \d+, column \d+: \d+\.\d bits", announced[-1])
 
 
 def test_focusable_widgets_have_names(user: Any, draw: Draw) -> None:

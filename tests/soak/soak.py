@@ -96,12 +96,12 @@ def code(path: Path, target: Path, number: int) -> None:
     data = codec.compress(picture, 1 + number % 57 / 8).data
     write_atomically(target, data, overwrite=True)
     data = target.read_bytes()
-    way = number // 16 % 4
-    if way == 0:
+    choice = number // 16 % 4
+    if choice == 0:
         save_image(codec.decompress(data), target.with_suffix(".png"), overwrite=True)
-    elif way == 1:
+    elif choice == 1:
         list(codec.decode_progressively(data))
-    elif way == 2:
+    elif choice == 2:
         codec.decompress_region(data, 0, 0, 1, 1)
         codec.decompress(data[:-5], partial=True)
     else:

@@ -113,9 +113,9 @@ def test_a_codec_whose_process_dies_is_skipped(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(suite, "_measure", _die)
-    said: list[str] = []
-    assert suite.run([folder / "one.png"], ["jpeg"], tmp_path, said.append) == []
-    assert said == ["jpeg: Its process ended unexpectedly; memory may have run out."]
+    messages: list[str] = []
+    assert suite.run([folder / "one.png"], ["jpeg"], tmp_path, messages.append) == []
+    assert messages == ["jpeg: Its process ended unexpectedly; memory may have run out."]
 
 
 def _die(*_: object) -> None:

@@ -543,14 +543,14 @@ def test_messages_about_damage_avoid_terms_of_the_format() -> None:
         file_of(chunk(b"P", b"\x05\x03stream")),
         file_of(chunk(b"P", b"\x00\x7fstream")),
     ]
-    told = set()
+    messages = set()
     for each in damaged:
         with suppress(LbbicError):
             parse_container(each)
             continue
         with pytest.raises(LbbicError) as caught:
             parse_container(each)
-        told.add(str(caught.value))
-    assert len(told) >= 8
+        messages.add(str(caught.value))
+    assert len(messages) >= 8
     jargon = re.compile(r"part [A-Za-z]\b|front|tile|payload|chunk|flag|encod|byte|0x|b'")
-    assert not [words for words in told if jargon.search(words)]
+    assert not [words for words in messages if jargon.search(words)]

@@ -74,9 +74,9 @@ def test_two_commands_on_one_folder_leave_complete_files(
         )
         for quality in (1, 8)
     ]
-    said = [process.communicate()[1] for process in running]
-    assert not any("Traceback" in text or ".tmp" in text for text in said)
-    for process, text in zip(running, said, strict=True):
+    errors = [process.communicate()[1] for process in running]
+    assert not any("Traceback" in text or ".tmp" in text for text in errors)
+    for process, text in zip(running, errors, strict=True):
         assert process.returncode == 0 or "already exists" in text
     results = sorted((tmp_path / "in").glob("*.lbb"))
     assert len(results) == len(names)

@@ -274,6 +274,6 @@ def test_the_command_line_names_a_bad_file_once(
     (folder / "tiny.safetensors").write_bytes(FILES["tiny"])
     pictures = [draw(f"{name}.png", 1024, 720) for name in "abc"]
     assert main(["compress", *map(str, pictures), "--weights", "tiny", "--jobs", jobs]) == 0
-    said = capfd.readouterr().err
-    assert said.count("bad.safetensors cannot be used") == 1
-    assert said.startswith("lbbic: bad.safetensors")
+    stderr = capfd.readouterr().err
+    assert stderr.count("bad.safetensors cannot be used") == 1
+    assert stderr.startswith("lbbic: bad.safetensors")

@@ -191,9 +191,9 @@ def test_a_terminated_command_leaves_no_temporary_file(
 ) -> None:
     writer, folder = waiting_writer
     writer.send_signal(number)
-    _, said = writer.communicate()
+    _, stderr = writer.communicate()
     assert writer.returncode == code
-    assert "Traceback" not in said
+    assert "Traceback" not in stderr
     assert [path.name for path in folder.iterdir()] == ["a.png"]
 
 

@@ -32,8 +32,8 @@ def test_two_paths_to_one_file_are_one_name(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "out")
     (tmp_path / "b.lbb").symlink_to(tmp_path / "out" / "a.lbb")
-    ways = [tmp_path / "out" / "a.lbb", tmp_path / "link" / "a.lbb", tmp_path / "b.lbb"]
-    assert [path.name for path in name_apart(ways)] == ["a.lbb", "a (2).lbb", "b (2).lbb"]
+    paths = [tmp_path / "out" / "a.lbb", tmp_path / "link" / "a.lbb", tmp_path / "b.lbb"]
+    assert [path.name for path in name_apart(paths)] == ["a.lbb", "a (2).lbb", "b (2).lbb"]
 
 
 def test_a_name_is_taken_even_by_a_dangling_link(tmp_path: Path) -> None:

@@ -387,14 +387,14 @@ def test_a_target_size_is_met_or_refused(answers: Any, picture: Source) -> None:
 
 
 def test_fifty_thousand_signals_are_delivered(qtbot: Any) -> None:
-    class Talker(QObject):
-        said = Signal(bool)
+    class Sender(QObject):
+        sent = Signal(bool)
 
-    talker, heard = Talker(), []
-    talker.said.connect(heard.append)
+    sender, received = Sender(), []
+    sender.sent.connect(received.append)
     for _ in range(50_000):
-        talker.said.emit(True)
-    assert len(heard) == 50_000
+        sender.sent.emit(True)
+    assert len(received) == 50_000
 
 
 def test_the_smoke_test_passes_with_weights_and_fails_without(

@@ -19,16 +19,16 @@ LEFT = Qt.MouseButton.LeftButton
 
 
 def test_messages_avoid_terms_of_the_format(user: Any, draw: Draw) -> None:
-    told: list[str] = []
-    user.window.session.coder.progressed.connect(lambda words, _: told.append(words))
+    messages: list[str] = []
+    user.window.session.coder.progressed.connect(lambda words, _: messages.append(words))
     user.drop(draw("a.png", 184, 120))
     user.wait_for_result()
-    assert any(re.fullmatch(r"\w+  \d+ %(  ·  .*)?", words) for words in told)
+    assert any(re.fullmatch(r"\w+  \d+ %(  ·  .*)?", words) for words in messages)
     user.window.commands.choose_overlay(Overlay.ORDER)
     canvas = user.window.viewer.canvas
     user.bot.mouseMove(canvas, canvas.rect().center() + QPoint(40, 0))
     user.wait(lambda: "decoded in step" in user.window.status.place.text())
-    assert not any("block" in words or "front" in words for words in told)
+    assert not any("block" in words or "front" in words for words in messages)
 
 
 def test_the_slider_codes_on_release_and_a_known_quality_comes_back_at_once(
@@ -85,10 +85,10 @@ def test_a_target_size_sets_the_quality_or_reports_the_possible(user: Any, draw:
     target = user.window.inspector.target
     field = target.value.lineEdit()
     assert field.width() > field.fontMetrics().horizontalAdvance("1000000,0")
-    told: list[tuple[str, int]] = []
+    messages: list[tuple[str, int]] = []
     pill = user.window.viewer.pill
     user.window.tools.progressed.connect(
-        lambda words, _: told.append((pill.words.text(), pill.bar.value())) if words else None
+        lambda words, _: messages.append((pill.words.text(), pill.bar.value())) if words else None
     )
     target.value.selectAll()
     user.bot.keyClicks(target.value, "4")
@@ -98,9 +98,9 @@ def test_a_target_size_sets_the_quality_or_reports_the_possible(user: Any, draw:
     assert len(user.wait_for_result(found).point.data) <= 4000
     assert user.window.inspector.quality.slider.quality() == found
     assert user.window.inspector.quality.only_this.isChecked()
-    assert told[0][0].startswith("Attempt 1 of at most 6")
-    assert any(words.startswith("Attempt 2 of at most 6") for words, _ in told)
-    shares = [share for _, share in told]
+    assert messages[0][0].startswith("Attempt 1 of at most 6")
+    assert any(words.startswith("Attempt 2 of at most 6") for words, _ in messages)
+    shares = [share for _, share in messages]
     assert shares == sorted(shares)
     assert len(set(shares)) > 6
     user.press(Qt.Key.Key_Z, CTRL)

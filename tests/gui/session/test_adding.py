@@ -78,15 +78,15 @@ def test_a_heic_picture_is_coded_or_its_row_names_the_missing_package(
 
 
 def test_broken_files_are_marked_when_they_are_added(user: Any, draw: Draw, tmp_path: Path) -> None:
-    whole = {path.name: path.read_bytes() for path in (draw("a.png"), draw("b.jpg"))}
-    whole["c.lbb"] = codec.compress(load_picture(draw("c.png"))).data
-    broken = [tmp_path / f"cut {name}" for name in whole]
-    for path, data in zip(broken, whole.values(), strict=True):
+    intact = {path.name: path.read_bytes() for path in (draw("a.png"), draw("b.jpg"))}
+    intact["c.lbb"] = codec.compress(load_picture(draw("c.png"))).data
+    broken = [tmp_path / f"cut {name}" for name in intact]
+    for path, data in zip(broken, intact.values(), strict=True):
         path.write_bytes(data[: len(data) // 2])
     broken += [tmp_path / "empty.webp", tmp_path / "text.lbb"]
     broken[-2].touch()
     broken[-1].write_text("no picture")
-    (tmp_path / "c.lbb").write_bytes(whole["c.lbb"])
+    (tmp_path / "c.lbb").write_bytes(intact["c.lbb"])
     user.drop(draw("a.png"), *broken, tmp_path / "c.lbb")
     user.wait(lambda: [row.state for row in user.rows[1:-1]] == [State.FAILED] * len(broken))
     user.wait(lambda: user.rows[-1].width == 24)
@@ -101,12 +101,12 @@ def test_broken_files_are_marked_when_they_are_added(user: Any, draw: Draw, tmp_
 def test_an_lbb_file_is_decoded_not_compressed(user: Any, draw: Draw, tmp_path: Path) -> None:
     path = tmp_path / "a.lbb"
     path.write_bytes(codec.compress(load_picture(draw("a.png", 800, 600))).data)
-    told: list[str] = []
+    lines: list[str] = []
     line = user.window.inspector.result.line
-    user.window.session.current_changed.connect(lambda _: told.append(line.text()))
+    user.window.session.current_changed.connect(lambda _: lines.append(line.text()))
     user.drop(path)
     user.wait_for_result()
-    assert told == ["Not decoded yet"]
+    assert lines == ["Not decoded yet"]
 
 
 def test_pasted_pictures_are_added(user: Any) -> None:

@@ -110,9 +110,9 @@ def test_examples_are_flipped_as_their_blocks_were_coded(folder: Path) -> None:
     example = Example(Crop(original, decoded, torch.zeros(3, 5), 8), config)
     patches, missing = example.cut(np.arange(15))
     padded = np.pad(decoded.numpy(), ((2, 2), (2, 2), (0, 0)), mode="edge")
-    for block, way in enumerate(block_flips(Grid(3, 5, from_middle=True))):
+    for block, flip in enumerate(block_flips(Grid(3, 5, from_middle=True))):
         top, left = 8 * (block // 5), 8 * (block % 5)
-        turned = [axis for axis, bit in ((1, 1), (0, 2)) if way & bit]
+        turned = [axis for axis, bit in ((1, 1), (0, 2)) if flip & bit]
         assert np.array_equal(
             patches[block], np.flip(padded[top : top + 12, left : left + 12], turned)
         )
