@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PySide6.QtWidgets import QAbstractButton, QLabel
+from PySide6.QtWidgets import QAbstractButton, QComboBox, QLabel
 
 from lbbic_gui.dialogs.settings_dialog import SettingsDialog
 from lbbic_gui.state.samples import sample_source
@@ -24,18 +24,11 @@ def words_of(user: Any) -> set[str]:
     for window in (user.window, dialog):
         for kind in (QAbstractButton, QLabel):
             words |= {widget.text() for widget in window.findChildren(kind)}
-    boxes = (user.window.inspector.overlay.box, dialog._choices["effort"])
-    words |= {box.itemText(place) for box in boxes for place in range(box.count())}
-    words |= {"Fewer details", "More details", "Show JPEG beside it"}  # by turns
-    words |= {
-        "Preview",
-        "Web",
-        "Share",
-        "Keep",
-        "Fast",
-        "Balanced",
-        "Thorough",
-    }  # with a number or a time
+        for box in window.findChildren(QComboBox):
+            words |= {box.itemText(place) for place in range(box.count())}
+    words |= {"Fewer details", "More details", "Show JPEG beside it"}  # not at the same time
+    # These are followed by a number or a time.
+    words |= {"Preview", "Web", "Share", "Keep", "Fast", "Balanced", "Thorough"}
     return {part for each in words for part in (each, *each.split(": "))}
 
 
