@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from lbbic_engine import codec
 from lbbic_engine.coding.results import Progress, ReportProgress
 from lbbic_engine.measure import baselines, metrics, ssimulacra2
+from lbbic_engine.measure.sample import sample
 from lbbic_engine.measure.target_search import last_that_meets
 from lbbic_engine.pictures.picture import Notice, NoticeKind, Picture
 from lbbic_engine.pictures.write import encode_image
 
 Pixels = NDArray[np.uint8]
 
-SQUARE = 384  # pixels, side of what is measured of a large picture
 _QUALITIES = tuple(range(100, 0, -1))
 _ATTEMPTS = len(_QUALITIES).bit_length()
 
@@ -64,7 +64,7 @@ def convert_alike(
     What codes that file is as for ``codec.compress``. A format that cannot look as good gets its
     highest quality, and a notice says so. ``progress`` may raise Cancelled.
     """
-    pixels = _sample(picture.pixels)
+    pixels = sample(picture.pixels)
     ours = codec.compress(
         Picture(pixels, grey=picture.grey),
         quality,
@@ -109,17 +109,3 @@ def _measure(pixels: Pixels) -> Callable[[Pixels, Pixels], float]:
 
 def _ms_ssim(original: Pixels, decoded: Pixels) -> float:
     return metrics.ms_ssim(original, decoded) or 0.0
-
-
-def _sample(pixels: Pixels) -> Pixels:
-    """A picture, or three times three squares of a large one side by side."""
-    rows, columns = (_places(side) for side in pixels.shape[:2])
-    return np.ascontiguousarray(pixels[rows][:, columns])
-
-
-def _places(side: int) -> NDArray[np.int64]:
-    """Indexes along a side: all of it, or three parts of it."""
-    if side <= 3 * SQUARE:
-        return np.arange(side)
-    starts = [side * part // 6 - SQUARE // 2 for part in (1, 3, 5)]
-    return np.concatenate([np.arange(start, start + SQUARE) for start in starts])

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import importlib
 import math
+from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
 from typing import Any
@@ -18,14 +19,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lbbic_engine.errors import LbbicError
+from lbbic_engine.errors import Cancelled, LbbicError
 
 _SIGMA = 1.5
 MIN_SIDE = 8  # pixels, of a scale
 
 
-def ssimulacra2(original: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> float:
-    """The score of a picture (height, width, 3); LbbicError where the package is missing."""
+def ssimulacra2(
+    original: NDArray[np.uint8],
+    decoded: NDArray[np.uint8],
+    cancelled: Callable[[], bool] | None = None,
+) -> float:
+    """The score of a picture (height, width, 3); LbbicError where the package is missing.
+
+    Cancelled once ``cancelled`` returns True, which is asked several times for each scale.
+    """
+
+    def blur(image: NDArray[np.float64]) -> NDArray[np.float64]:
+        if cancelled is not None and cancelled():
+            raise Cancelled
+        return _blur(image)
+
     steps = require_package()
     linear = [steps.srgb_to_linear(pixels) for pixels in (original, decoded)]
     score = steps.Msssim()
@@ -34,8 +48,8 @@ def ssimulacra2(original: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> floa
             break
         # The package turns the picture here; its own blur is not the same in both directions.
         one, other = (steps.make_positive_xyb(steps.linear_rgb_to_xyb(each)) for each in linear)
-        mean_one, mean_other = _blur(one), _blur(other)
-        moments = (_blur(a * b) for a, b in ((one, one), (other, other), (one, other)))
+        mean_one, mean_other = blur(one), blur(other)
+        moments = (blur(a * b) for a, b in ((one, one), (other, other), (one, other)))
         scale = steps.MsssimScale()
         scale.avg_ssim = steps.ssim_map(mean_one, mean_other, *moments)
         scale.avg_edgediff = steps.edge_diff_map(one, mean_one, other, mean_other)

@@ -1,9 +1,10 @@
 """Jobs and the threads that do them.
 
-One thread owns the model and one does what needs no model; while a batch is saved, further threads
-wait for worker processes. What a job does is in ``tasks``. Jobs wait on the window's side and are
-handed over one at a time, so that waiting ones can be dropped without a lock. Reports and answers
-go to the callbacks given to ``submit``, called in the window's thread.
+One thread owns the model, one does what needs no model, and one measures how pictures look, which
+takes seconds; while a batch is saved, further threads wait for worker processes. What a job does is
+in ``tasks``. Jobs wait on the window's side and are handed over one at a time, so that waiting ones
+can be dropped without a lock. Reports and answers go to the callbacks given to ``submit``, called
+in the window's thread.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from lbbic_gui.jobs.messages import (
     Report,
     Stopped,
 )
-from lbbic_gui.jobs.requests import Request, Save
+from lbbic_gui.jobs.requests import MeasureLook, Request, Save
 from lbbic_gui.jobs.tasks import Tasks
 from lbbic_gui.jobs.work.workers import Workers
 
@@ -72,7 +73,8 @@ class Jobs(QObject):
         super().__init__(parent)
         self._workers = Workers()
         self._coding, self._reading, self._saving = (_Lane(self._workers, self) for _ in range(3))
-        self._lanes = (self._reading, self._coding, self._saving)
+        self._measuring = _Lane(self._workers, self)
+        self._lanes = (self._reading, self._coding, self._saving, self._measuring)
         for lane in self._lanes:
             lane.widen(1)
 
@@ -92,6 +94,8 @@ class Jobs(QObject):
         job = Job(request, on_answer, on_report, priority)
         if isinstance(request, Save) and request.by_worker:
             self._saving.submit(job)
+        elif isinstance(request, MeasureLook):
+            self._measuring.submit(job)
         else:
             (self._coding if request.needs_model else self._reading).submit(job)
         return job

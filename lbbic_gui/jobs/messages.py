@@ -324,6 +324,13 @@ class ExportSizes:
 
 
 @dataclass(frozen=True)
+class Look:
+    """How good a picture looks beside its original, by SSIMULACRA 2: 100 is no difference."""
+
+    score: float
+
+
+@dataclass(frozen=True)
 class Baseline:
     """What another codec makes of the picture in its best ``setting``.
 
@@ -351,4 +358,5 @@ Answer = (
     | Saved
     | Baseline
     | ExportSizes
+    | Look
 )

@@ -14,6 +14,7 @@ from lbbic_gui.jobs.messages import (
     FileVersion,
     Found,
     InstalledModels,
+    Look,
     Opened,
     OutputFormat,
     Pixels,
@@ -175,6 +176,15 @@ class MeasureExports(Request[ExportSizes]):
     needs_model = False
     canvas: Pixels = field(compare=False, repr=False)
     suffixes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class MeasureLook(Request[Look]):
+    """Measure SSIMULACRA 2 of two canvases; of large ones, of nine squares."""
+
+    needs_model = False
+    original: Pixels = field(compare=False, repr=False)
+    decoded: Pixels = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True)

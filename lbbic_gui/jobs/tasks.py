@@ -93,6 +93,8 @@ class Tasks:
                 return export(request, self._workers, report, cancelled)
             case requests.MeasureExports():
                 return measure_exports(request, report, cancelled)
+            case requests.MeasureLook():
+                return _measure_look(request, cancelled)
             case requests.CompareAtSize():
                 return self._compare(request, cancelled)
         raise TypeError(f"no such request: {request}")
@@ -303,6 +305,16 @@ def _quality_map(options: EncodeOptions) -> QualityMap | None:
 
 def _pixels(read: ReadPicture) -> int:
     return read.picture.pixels.size // 3
+
+
+def _measure_look(request: requests.MeasureLook, cancelled: IsCancelled) -> messages.Look:
+    from lbbic_engine.measure.sample import sample
+    from lbbic_engine.measure.ssimulacra2 import ssimulacra2
+
+    original, decoded = (
+        sample(canvas)[..., 2::-1] for canvas in (request.original, request.decoded)
+    )
+    return messages.Look(ssimulacra2(original, decoded, cancelled))
 
 
 def _texts(notices: tuple[Notice, ...]) -> tuple[str, ...]:

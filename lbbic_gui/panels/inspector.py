@@ -43,7 +43,7 @@ class Inspector(QWidget):
         self.headline = Headline(session, tools)
         self.model = ModelPanel()
         self.quality = QualityPanel(session)
-        self.metrics = MetricsPanel(session)
+        self.metrics = MetricsPanel(session, tools)
         self.plot = RatePlot()
         self.overlay = OverlayPanel()
         self.block = BlockPanel()

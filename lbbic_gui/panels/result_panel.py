@@ -5,8 +5,10 @@ from __future__ import annotations
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QVBoxLayout, QWidget
 
+from lbbic_gui.jobs.conversion import measures_by_ssimulacra2
 from lbbic_gui.jobs.messages import Coded, DecodingStarted
 from lbbic_gui.panels.parts import make_label
+from lbbic_gui.session.picture_tools import PictureTools
 from lbbic_gui.session.session import Session
 from lbbic_gui.state.row import Row
 from lbbic_gui.style import text
@@ -122,27 +124,41 @@ class ResultPanel(QWidget):
 
 
 class MetricsPanel(QWidget):
-    """PSNR and MS-SSIM of the result on view."""
+    """PSNR, MS-SSIM and, where it can be measured, SSIMULACRA 2 of the result on view."""
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, session: Session, tools: PictureTools, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
-        self.psnr, self.ms_ssim = Figure(self.tr("PSNR")), Figure(self.tr("MS-SSIM"))
+        self._tools = tools
+        psnr, ms_ssim = self.tr("PSNR"), self.tr("MS-SSIM")
+        self.psnr, self.ms_ssim = Figure(psnr), Figure(ms_ssim)
+        self.look = Figure("SSIMULACRA 2")
+        tips = {
+            psnr: self.tr(
+                "Peak signal-to-noise ratio of R, G and B: how close the pixels are.\n"
+                "Above 40 dB differences are hard to see; 30 dB is usual for the web."
+            ),
+            ms_ssim: self.tr(
+                "Multi-scale structural similarity: how similar structures are; 1 is identical.\n"
+                "Needs a picture of at least 176 pixels on its smaller side."
+            ),
+            "SSIMULACRA 2": self.tr(
+                "How good it looks: the measure that agrees best with people. From 90 on nobody\n"
+                "sees a difference, 70 is high, 50 medium, 30 low. Large pictures are measured\n"
+                "in nine places."
+            ),
+        }
+        figures = [self.psnr, self.ms_ssim, self.look]
+        if not measures_by_ssimulacra2():
+            del tips["SSIMULACRA 2"]
+            words = self.tr("SSIMULACRA 2 is shown, too, where its Python package is installed:")
+            tips = {name: f"{tip}\n{words}\npip install ssimulacra2" for name, tip in tips.items()}
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setHorizontalSpacing(16)
         grid.setVerticalSpacing(4)
-        tips = (
-            self.tr(
-                "Peak signal-to-noise ratio of R, G and B: how close the pixels are.\n"
-                "Above 40 dB differences are hard to see; 30 dB is usual for the web."
-            ),
-            self.tr(
-                "Multi-scale structural similarity: how similar structures are; 1 is identical.\n"
-                "Needs a picture of at least 176 pixels on its smaller side."
-            ),
-        )
-        pairs = ((self.tr("PSNR"), self.psnr), (self.tr("MS-SSIM"), self.ms_ssim))
-        for row, ((name, value), tip) in enumerate(zip(pairs, tips, strict=True)):
+        for row, ((name, tip), value) in enumerate(zip(tips.items(), figures, strict=False)):
             title = make_label("faint", name)
             value.setProperty("role", "heading")
             for column, widget in enumerate((title, value)):
@@ -153,14 +169,18 @@ class MetricsPanel(QWidget):
         session.current_changed.connect(lambda: self._show_result(None))
         session.coded.connect(self._show_result)
         session.stale.connect(self._show_stale)
+        tools.look_measured.connect(lambda score: self.look.setText(text.look(score)))
         self._show_result(None)
 
     def _show_result(self, coded: Coded | None) -> None:
         self._show_stale(False)
         self.psnr.setText(text.decibels(coded.point.psnr if coded else None))
         self.ms_ssim.setText(text.similarity(coded.point.ms_ssim if coded else None))
+        score = self._tools.look
+        is_awaited = coded is not None and score is None
+        self.look.setText(self.tr("measuring…") if is_awaited else text.look(score))
 
     def _show_stale(self, stale: bool) -> None:
         """Grey them out where they are those of the previous quality."""
-        for figure in (self.psnr, self.ms_ssim):
+        for figure in (self.psnr, self.ms_ssim, self.look):
             figure.setEnabled(not stale)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
+from lbbic_gui.jobs.conversion import measures_by_ssimulacra2
 from lbbic_gui.jobs.lanes import Job
 from lbbic_gui.jobs.messages import (
     BACKGROUND,
@@ -16,6 +18,7 @@ from lbbic_gui.jobs.messages import (
     Baseline,
     Coded,
     EncodeOptions,
+    Look,
     Point,
     Problem,
     Report,
@@ -25,7 +28,7 @@ from lbbic_gui.jobs.messages import (
     Target,
 )
 from lbbic_gui.jobs.naming import free_name
-from lbbic_gui.jobs.requests import CompareAtSize, CompressOnly, Export, FindTarget
+from lbbic_gui.jobs.requests import CompareAtSize, CompressOnly, Export, FindTarget, MeasureLook
 from lbbic_gui.session.command_line import compress_command, decompress_command
 from lbbic_gui.session.session import Session
 from lbbic_gui.state.row import Row
@@ -37,6 +40,7 @@ from lbbic_gui.style.text import tr
 class PictureTools(QObject):
     """They leave the row's state alone; failures are emitted by ``failed``."""
 
+    look_measured = Signal(object)  # SSIMULACRA 2 of the result on view; None: it failed
     compared = Signal(Baseline)
     not_compared = Signal(str, str)  # codec, why it has no picture
     target_found = Signal(Row, float)  # the quality that reaches it
@@ -51,8 +55,12 @@ class PictureTools(QObject):
         self._jobs: list[Job[Any]] = []
         self._comparisons: list[Job[Baseline]] = []
         self._first: Row | None = None  # the picture that is compared without being asked
+        self._look: Job[Look] | None = None
+        self._looks: dict[bytes, float] = {}  # by what was measured
         session.coded.connect(self._on_coded)
-        session.stale.connect(lambda stale: self.stop_comparing() if stale else None)
+        for change in (session.coded, session.opened, session.settings.changed):
+            change.connect(self._measure_look)
+        session.stale.connect(self._on_stale)
 
     def compress_only(self, quality: float) -> None:
         """Code at another quality in the background, for the plot."""
@@ -139,14 +147,27 @@ class PictureTools(QObject):
         earlier = batch.outputs.earlier(row.source, wanted)
         return earlier.path if earlier and earlier.is_untouched() else free_name(wanted)
 
+    @property
+    def look(self) -> float | None:
+        """SSIMULACRA 2 of the result on view, if it is measured."""
+        result = self._session.result
+        return None if result is None else self._looks.get(_digest(result))
+
     def stop(self) -> None:
         """Cancel all of them."""
         self.stop_comparing()
+        self._stop_measuring()
         jobs, self._jobs = self._jobs, []
         self._session.jobs.cancel(*jobs)
 
+    def _on_stale(self, stale: bool) -> None:
+        """What another quality is on its way to needs no comparison and no measure."""
+        if stale:
+            self.stop_comparing()
+            self._stop_measuring()
+
     def stop_comparing(self) -> None:
-        """What another quality is on its way to needs no comparison."""
+        """Cancel comparisons that run or wait."""
         jobs, self._comparisons = self._comparisons, []
         self._session.jobs.cancel(*jobs)
 
@@ -160,6 +181,36 @@ class PictureTools(QObject):
         may = self._session.settings.values.compare_first
         if may and (row is self._first or is_sample(row.source.path)):
             self.compare(["jpeg"])
+
+    def _measure_look(self) -> None:
+        """Measure the result on view, or tell what is known, where anybody sees it."""
+        original, result = self._session.original, self._session.result
+        wanted = self._session.settings.values.detailed and measures_by_ssimulacra2()
+        self._stop_measuring()
+        if not wanted or original is None or result is None:
+            return
+        decoded = result.picture.picture()
+        if original.canvas.shape != decoded.shape:  # it is about to be opened in another size
+            return
+        if self.look is not None:
+            self.look_measured.emit(self.look)
+            return
+        request = MeasureLook(original.canvas, decoded)
+        take = partial(self._on_look, _digest(result))
+        self._look = self._session.jobs.submit(request, take, priority=BACKGROUND)
+
+    def _stop_measuring(self) -> None:
+        if self._look is not None:
+            self._session.jobs.cancel(self._look)
+            self._look = None
+
+    def _on_look(self, key: bytes, answer: Look | Problem | Stopped) -> None:
+        match answer:
+            case Look(score):
+                self._looks[key] = score
+                self._measure_look()
+            case Problem():
+                self.look_measured.emit(None)
 
     def _keep(self, job: Job[Any]) -> None:
         """Remember a job for as long as there is something to stop."""
@@ -214,3 +265,7 @@ class PictureTools(QObject):
                 self.not_compared.emit(codec, title)
             case Stopped():
                 self.not_compared.emit(codec, tr("stopped"))
+
+
+def _digest(coded: Coded) -> bytes:
+    return hashlib.sha256(coded.point.data).digest()

@@ -81,6 +81,15 @@ def similarity(value: float | None) -> str:
     return "–" if value is None else f"{value:.4f}"
 
 
+def look(score: float | None) -> str:
+    """71.3 · high: a score of SSIMULACRA 2, in the words of its authors."""
+    if score is None:
+        return "–"
+    names = ((90, tr("visually lossless")), (70, tr("high")), (50, tr("medium")), (30, tr("low")))
+    word = next((name for limit, name in names if score >= limit), tr("very low"))
+    return f"{QLocale().toString(score, 'f', 1)}  ·  {word}"
+
+
 def progress(stage: str, share: float) -> str:
     """Encoding  29 %."""
     return tr("{}  {} %").format(stage, int(100 * share))

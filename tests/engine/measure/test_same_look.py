@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from lbbic_engine.measure import metrics, same_look, ssimulacra2
-from lbbic_engine.measure.same_look import SQUARE
+from lbbic_engine.measure.sample import SQUARE, sample
 from lbbic_engine.pictures.picture import Picture
 
 
@@ -30,11 +30,11 @@ def test_the_best_measure_at_hand_decides(
 def test_small_pictures_are_measured_whole_and_large_ones_all_over() -> None:
     rows, columns = np.mgrid[: 3 * SQUARE, : 6 * SQUARE]
     pixels = np.stack([rows % 256, columns % 256, columns // 256], axis=2).astype(np.uint8)
-    sample = same_look._sample(pixels)
-    assert sample.shape == (3 * SQUARE, 3 * SQUARE, 3)
-    seen = sample[..., 1].astype(int) + 256 * sample[..., 2].astype(int)
+    part = sample(pixels)
+    assert part.shape == (3 * SQUARE, 3 * SQUARE, 3)
+    seen = part[..., 1].astype(int) + 256 * part[..., 2].astype(int)
     assert (seen.min(), seen.max()) == (SQUARE // 2, 6 * SQUARE - SQUARE // 2 - 1)
-    assert (sample[..., 0] == pixels[:, : 3 * SQUARE, 0]).all()
+    assert (part[..., 0] == pixels[:, : 3 * SQUARE, 0]).all()
 
 
 @pytest.mark.parametrize("name", ["avif", "webp", "jpeg"])
