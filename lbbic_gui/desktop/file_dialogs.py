@@ -17,7 +17,7 @@ EXPORTS = {"PNG": ".png", "JPEG": ".jpg", "WebP": ".webp", "AVIF": ".avif"}
 
 
 def place_of(source: Source, last_folder: str) -> Path:
-    """Beside what a result is saved: the picture, or what would be it in a folder of the user's."""
+    """The path next to which a result is saved: the picture's, or one in the last folder used."""
     if source.path is not None and not is_sample(source.path):
         return source.path
     pictures = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.PicturesLocation)
@@ -38,7 +38,7 @@ def choose_folder(parent: QWidget, folder: str) -> Path | None:
 
 
 def choose_target(parent: QWidget, proposal: Path) -> Path | None:
-    """Where to save an .lbb file; the dialog asks before a file is to be replaced."""
+    """Ask where to save an .lbb file; the dialog asks before it replaces a file."""
     name, _ = QFileDialog.getSaveFileName(
         parent, tr("Save"), _within_reach(proposal), tr("LBBIC picture (*.lbb)")
     )
@@ -46,14 +46,14 @@ def choose_target(parent: QWidget, proposal: Path) -> Path | None:
 
 
 def choose_mask(parent: QWidget, proposal: Path) -> Path | None:
-    """Where to save what is painted on a picture, for a command."""
+    """Ask where to save a picture's mask, for a command."""
     title, kind = tr("Save what is painted, for the command"), tr("PNG picture (*.png)")
     name, _ = QFileDialog.getSaveFileName(parent, title, _within_reach(proposal), kind)
     return _with_suffix(name, ".png")
 
 
 def choose_export(parent: QWidget, proposal: Path) -> Path | None:
-    """Where to export to, in the format that the name's ending or else the filter says."""
+    """Ask where to export to; the name's suffix or else the filter determines the format."""
     filters = {suffix: f"{name} (*{suffix})" for name, suffix in EXPORTS.items()}
     name, chosen = QFileDialog.getSaveFileName(
         parent,
@@ -68,13 +68,13 @@ def choose_export(parent: QWidget, proposal: Path) -> Path | None:
 
 
 def _within_reach(proposal: Path) -> str:
-    """In a folder that exists: for one that does not, dialogs take the program's own."""
+    """Return a path in an existing folder; dialogs ignore folders that do not exist."""
     folder = next((folder for folder in proposal.parents if folder.is_dir()), Path.home())
     return str(folder / proposal.name)
 
 
 def _with_suffix(name: str, suffix: str) -> Path | None:
-    """The name that was typed; one that the dialog has not seen replaces nothing."""
+    """Add the suffix to a typed name, numbered if a file has that name already."""
     if not name:
         return None
     return Path(name) if name.lower().endswith(suffix) else free_name(Path(name + suffix))

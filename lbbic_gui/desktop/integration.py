@@ -22,7 +22,7 @@ _CLASSES = r"Software\Classes"
 
 
 def install() -> int:
-    """Write what the desktop needs; writing it again does no harm. Returns an exit code."""
+    """Write the desktop's files, again if they are there. Return an exit code."""
     if sys.platform == "darwin":
         return _nothing_to_do()
     if sys.platform == "win32":
@@ -38,7 +38,7 @@ def install() -> int:
 
 
 def remove() -> int:
-    """Undo ``install``; what is not there any more does no harm. Returns an exit code."""
+    """Undo ``install``, as far as its files are still there. Return an exit code."""
     if sys.platform == "darwin":
         return _nothing_to_do()
     if sys.platform == "win32":
@@ -52,14 +52,14 @@ def remove() -> int:
 
 
 def _users_files() -> dict[Path, bytes]:
-    """``linux_files``, and the script where Nautilus looks: in users' folders only."""
+    """``linux_files`` and the script for Nautilus, which looks only in users' folders."""
     contents = linux_files(data_home(), program())
     script = contents[data_home() / "lbbic" / "lbbic-compress"]
     return {**contents, data_home() / "nautilus" / "scripts" / "Compress with LBBIC": script}
 
 
 def write_files(contents: dict[Path, bytes]) -> None:
-    """Write files, those executable that a file manager starts."""
+    """Write files; make those executable that a file manager starts."""
     for path, content in contents.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
@@ -68,13 +68,13 @@ def write_files(contents: dict[Path, bytes]) -> None:
 
 
 def program() -> Path:
-    """The app's executable: the bundle's, or the one beside this Python."""
+    """The app's executable: the bundle's, or the one next to this Python."""
     this = Path(sys.executable)
     return this if getattr(sys, "frozen", False) else this.with_name("lbbic-gui" + this.suffix)
 
 
 def data_home() -> Path:
-    """Where this user's desktop entries, icons and file types live."""
+    """The folder of this user's desktop entries, icons and file types."""
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
 
 
@@ -111,12 +111,12 @@ def linux_files(home: Path, program: Path) -> dict[Path, bytes]:
 
 
 def _try_exec(program: Path) -> bytes:
-    """The program whose presence a desktop checks: a path without quotes."""
+    """The program whose presence a desktop checks, as a path without quotes."""
     return f"TryExec={program}\n".encode()
 
 
 def registry_values(program: Path) -> dict[tuple[str, str], str]:
-    """What is written below ``HKEY_CURRENT_USER``, by key and name of the value."""
+    """The values below ``HKEY_CURRENT_USER``, by key and name."""
     kind, extension = rf"{_CLASSES}\lbbic.picture", rf"{_CLASSES}\.lbb"
     verbs = rf"{_CLASSES}\SystemFileAssociations\image\shell"  # of all pictures
     lbbic = program.with_name("lbbic" + program.suffix)
@@ -137,7 +137,7 @@ def registry_values(program: Path) -> dict[tuple[str, str], str]:
 
 
 def _quoted(program: Path) -> str:
-    """A path as the Exec key wants it: in quotes, with what is special in them escaped twice."""
+    """A path as the Exec key requires it: in quotes, with special characters escaped twice."""
     text = str(program).replace("\\", "\\\\")
     for special in '"`$':
         text = text.replace(special, "\\" + special)
@@ -145,7 +145,7 @@ def _quoted(program: Path) -> str:
 
 
 def _update_caches(home: Path) -> None:
-    """Let the desktop notice; desktops without these tools look for themselves."""
+    """Notify the desktop; desktops without these tools notice by themselves."""
     for command in (
         ("update-desktop-database", str(home / "applications")),
         ("update-mime-database", str(home / "mime")),

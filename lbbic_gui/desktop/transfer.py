@@ -1,4 +1,4 @@
-"""What is dropped on the window or pasted into it: files, a picture, or something else.
+"""What is dropped or pasted into the window: files, a picture, or something else.
 
 A browser that copies a picture offers the picture, a page around it and its address, all at once.
 """
@@ -16,7 +16,7 @@ from lbbic_gui.style.text import tr
 
 @dataclass(frozen=True)
 class Transfer:
-    """Files or a picture; where there are neither, ``refusal`` says why."""
+    """Files or a picture; if there is neither, ``refusal`` is the reason."""
 
     paths: tuple[Path, ...] = ()
     image: QImage | None = None
@@ -24,7 +24,7 @@ class Transfer:
 
 
 def read(data: QMimeData) -> Transfer:
-    """Files first, since file managers add an icon to them; then a picture; addresses last."""
+    """Read files first, because file managers add icons to them, then pictures, then addresses."""
     addresses = _addresses(data)
     paths = tuple(Path(url.toLocalFile()) for url in addresses if url.isLocalFile())
     if paths:
@@ -41,12 +41,12 @@ def read(data: QMimeData) -> Transfer:
 
 
 def is_welcome(data: QMimeData) -> bool:
-    """Whether a drop of it is of use, or can be answered in words of use; decodes nothing."""
+    """Whether a drop can be used, or refused with a helpful message; decodes nothing."""
     return data.hasImage() or any(map(_is_picture, data.formats())) or bool(_addresses(data))
 
 
 def _addresses(data: QMimeData) -> list[QUrl]:
-    """The addresses it comes with, or that its text consists of, one a line."""
+    """The addresses in it: its own, or those that its text consists of, one per line."""
     if data.hasUrls():
         return data.urls()
     lines = [line.strip() for line in data.text().splitlines() if line.strip()]

@@ -22,7 +22,7 @@ from lbbic_gui.style.text import tr
 
 
 class ExportDialog(QDialog):
-    """``suffix`` is the choice; the sizes are measured while the dialog is open."""
+    """Chooses a format, ``suffix``; the sizes are measured while the dialog is open."""
 
     def __init__(self, coded: Coded, jobs: Jobs, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -72,7 +72,7 @@ class ExportDialog(QDialog):
 
     @property
     def suffix(self) -> str:
-        """Of the chosen format, with its dot."""
+        """The suffix of the chosen format, with its dot."""
         return next(suffix for suffix, button in self.formats.items() if button.isChecked())
 
     def _on_report(self, report: Report) -> None:
@@ -83,7 +83,7 @@ class ExportDialog(QDialog):
             self._say(report.suffix, words.format(text.size(report.file_bytes), number))
 
     def _on_measured(self, answer: ExportSizes | Problem | Stopped) -> None:
-        """Disable the formats that cannot hold the picture."""
+        """Disable the formats that cannot store the picture."""
         if isinstance(answer, ExportSizes):
             for suffix in self.formats.keys() - {size.suffix for size in answer.sizes}:
                 self.formats[suffix].setEnabled(False)
@@ -95,6 +95,6 @@ class ExportDialog(QDialog):
 
 
 def _kinds() -> dict[str, str]:
-    """What a format does to the decoded pixels."""
+    """What each format does to the decoded pixels."""
     lossy = tr("high quality")
     return {".png": tr("exact"), ".jpg": lossy, ".webp": tr("exact"), ".avif": lossy}

@@ -33,7 +33,7 @@ def version() -> str:
 
 
 class KeysDialog(ScrollingDialog):
-    """Keys, or what the mouse does, with their effects; in two columns where there is room."""
+    """Keys and mouse actions with their effects, in two columns if there is room."""
 
     def __init__(self, pairs: Sequence[tuple[str, str]], parent: QWidget | None = None) -> None:
         super().__init__(tr("Keyboard and mouse"), parent)
@@ -63,7 +63,7 @@ def _heading(words: str) -> QLabel:
 
 
 class AboutDialog(ScrollingDialog):
-    """Versions, weights, device and licences, to be copied into a report."""
+    """Versions, weights, device and licences, to be copied into a bug report."""
 
     def __init__(self, networks: Networks, parent: QWidget | None = None) -> None:
         super().__init__(tr("About LBBIC"), parent)
@@ -96,7 +96,7 @@ class AboutDialog(ScrollingDialog):
 
 
 def system_info(ready: Ready | None, model: Model | None) -> str:
-    """Versions and device, one a line."""
+    """Versions and device, one per line."""
     loaded = [tr("The model is not loaded")]
     if ready is not None and model is not None:
         device = tr("Device {}").format(ready.device.upper())
@@ -112,7 +112,7 @@ def system_info(ready: Ready | None, model: Model | None) -> str:
 
 
 def confirm_stop(window: QWidget) -> bool:
-    """Ask whether to quit although files are being written."""
+    """Ask whether to quit while files are being written."""
     box = QMessageBox(QMessageBox.Icon.Question, tr("Stop and quit?"), "", parent=window)
     box.setText(tr("Files are still being written."))
     box.setInformativeText(tr("Files already saved are kept; the others are not written."))

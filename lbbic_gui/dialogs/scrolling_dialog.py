@@ -12,7 +12,7 @@ _MARGIN = 24
 
 
 class ScrollingDialog(QDialog):
-    """``content`` is for the subclass to fill; the buttons below it stay on view."""
+    """The subclass fills ``content``; the buttons below it stay visible."""
 
     def __init__(self, title: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -33,7 +33,7 @@ class ScrollingDialog(QDialog):
         layout.addLayout(feet)
 
     def showEvent(self, event: QShowEvent) -> None:
-        """As large as its content, as far as there is room."""
+        """Make the dialog as large as its content, if there is room."""
         wanted = self.sizeHint()
         if wanted.height() > room(self).height():
             wanted += QSize(self._area.verticalScrollBar().sizeHint().width(), 0)
@@ -42,7 +42,7 @@ class ScrollingDialog(QDialog):
 
 
 class _Area(QScrollArea):
-    """Asks for the whole size of what it holds, which Qt's does not."""
+    """A scroll area whose size hint is that of its whole content, unlike Qt's."""
 
     def __init__(self, content: QWidget) -> None:
         super().__init__()

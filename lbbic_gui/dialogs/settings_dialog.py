@@ -149,7 +149,7 @@ class SettingsDialog(ScrollingDialog):
         self._show_example(values.pattern)
 
     def _try_pattern(self, pattern: str) -> None:
-        """Use what can be a name; until then the last one that could stays."""
+        """Use a valid pattern; keep the last valid one while an invalid one is typed."""
         if is_pattern(pattern):
             self._settings.change(pattern=pattern)
         else:
@@ -165,7 +165,7 @@ class SettingsDialog(ScrollingDialog):
         set_role(self.example, "faint" if is_good else "warning")
 
     def _choose_side(self) -> None:
-        """Once it is typed: every digit would make the picture on view anew."""
+        """Apply the typed number at the end, so that not every digit codes the picture again."""
         if self.longest_side.value() != self._settings.values.longest_side:
             self._settings.change(longest_side=self.longest_side.value())
 
@@ -176,7 +176,7 @@ class SettingsDialog(ScrollingDialog):
 
 
 def _centre_labels(content: QWidget, form: QFormLayout) -> None:
-    """Qt sets labels too high beside fields that the style sheet makes taller."""
+    """Centre the labels, which Qt places too high next to fields made taller by the style sheet."""
     for child in content.findChildren(QWidget):
         child.ensurePolished()  # else their heights are those without the style sheet
     for row in range(form.rowCount()):

@@ -25,14 +25,14 @@ _CHECK_PX = 8
 
 
 def to_canvas(rgb: Pixels) -> Pixels:
-    """(H, W, 3) red first as (H, W, 4) blue first, which Qt draws without converting."""
+    """Convert RGB (H, W, 3) to BGRX (H, W, 4), which Qt draws without converting."""
     canvas = np.full((*rgb.shape[:2], 4), 255, np.uint8)
     canvas[..., :3] = rgb[..., ::-1]
     return canvas
 
 
 class Colours:
-    """From a picture's colour profile to sRGB, which is what a screen is taken for.
+    """Converts from a picture's colour profile to sRGB, which screens are assumed to have.
 
     Only what is shown is converted; ``notices`` says so, or that the profile does not fit.
     """
@@ -51,12 +51,12 @@ class Colours:
             self.notices = (words.format(self._conversion.name),)
 
     def on_screen(self, rgb: Pixels) -> Pixels:
-        """``rgb`` (…, 3) in sRGB."""
+        """Return ``rgb`` (…, 3) in sRGB."""
         return rgb if self._conversion is None else self._conversion.convert(rgb)
 
 
 def checkerboard(alpha: NDArray[np.uint8] | None) -> QImage | None:
-    """Checks that lie on a picture where it is transparent; None if it is not."""
+    """The checkerboard that covers a picture's transparent parts; None if there are none."""
     if alpha is None:
         return None
     rows, columns = (np.arange(side) // _CHECK_PX for side in alpha.shape)
@@ -71,7 +71,7 @@ def checkerboard(alpha: NDArray[np.uint8] | None) -> QImage | None:
 
 
 def suffixes() -> frozenset[str]:
-    """The endings, in small letters, of pictures and .lbb files."""
+    """The suffixes of pictures and .lbb files, in lower case."""
     from lbbic_engine.pictures.find import LBBIC_SUFFIXES, picture_suffixes
 
     return picture_suffixes() | LBBIC_SUFFIXES
@@ -85,7 +85,7 @@ def measures_by_ssimulacra2() -> bool:
 
 
 def find(paths: tuple[Path, ...]) -> Found:
-    """All pictures and .lbb files among files and, at any depth, in folders."""
+    """Find all pictures and .lbb files among files and, at any depth, in folders."""
     from lbbic_engine.pictures.find import (
         EXTRA_SUFFIXES,
         find_files,
@@ -118,7 +118,7 @@ def _source(path: Path) -> Source:
 
 
 def thumbnail(source: Source) -> Thumb:
-    """A small upright picture as it is shown, none of an .lbb file, which is only checked.
+    """Make a small upright picture for display; only check an .lbb file.
 
     LbbicError or OSError if the file cannot be read.
     """
@@ -151,7 +151,7 @@ def small_canvas(canvas: Pixels) -> QImage:
 
 
 def to_pillow(image: QImage) -> tuple[Image.Image, int]:
-    """A pasted picture for Pillow, and its size as a PNG file."""
+    """Convert a pasted picture for Pillow; also return its size as a PNG file."""
     from PIL import Image
 
     data = _to_png(image)
@@ -159,7 +159,7 @@ def to_pillow(image: QImage) -> tuple[Image.Image, int]:
 
 
 def content(source: Source) -> Path | bytes:
-    """What a process can read a picture from: its file, or a PNG file of what was pasted."""
+    """What a process can read a picture from: its file, or a PNG file of a pasted picture."""
     if source.path is not None:
         return source.path
     assert source.image is not None

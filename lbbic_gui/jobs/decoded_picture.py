@@ -20,20 +20,20 @@ UNDECODED = (44, 40, 38)  # blue, green, red of blocks that are still to come
 
 
 def as_image(canvas: Pixels, width: int = 0, height: int = 0) -> QImage:
-    """A view of a canvas or its upper left part: the caller keeps the array alive as long."""
+    """A view of a canvas or its upper left part; the caller keeps the array alive meanwhile."""
     rows, columns = canvas.shape[:2]
     stride, format_ = canvas.strides[0], QImage.Format.Format_RGB32
     return QImage(canvas.data, width or columns, height or rows, stride, format_)
 
 
 def halvings(canvas: Pixels) -> tuple[Pixels, ...]:
-    """A picture at a half, a quarter… of its size, for views that are smaller than it."""
+    """A picture at a half, a quarter… of its size, for smaller views."""
     height, width = canvas.shape[:2]
     return _halvings(canvas, _useful_halvings(width, height))
 
 
 def _useful_halvings(width: int, height: int) -> int:
-    """How many there are until a picture is small, or a line."""
+    """The number of halvings until a picture is small or a line."""
     count = 0
     while max(width, height) >> count > SMALL_PX and min(width, height) >> count > 1:
         count += 1
@@ -48,7 +48,7 @@ def _halvings(pixels: Pixels, count: int) -> tuple[Pixels, ...]:
 
 
 def _halved(pixels: Pixels) -> Pixels:
-    """Pixels (…, H, W, colour) at half their size; an odd row or column is left out."""
+    """Pixels (…, H, W, colour) at half their size; an odd last row or column is dropped."""
     height, width = (side // 2 * 2 for side in pixels.shape[-3:-1])
     sums = pixels[..., :height:2, :width:2, :].astype(np.uint16)
     for down, right in ((0, 1), (1, 0), (1, 1)):
@@ -57,7 +57,7 @@ def _halved(pixels: Pixels) -> Pixels:
 
 
 class DecodedPicture:
-    """A picture that is decoded block by block: (rows·B, columns·B, 4), with maps of its blocks.
+    """A picture decoded block by block (rows·B, columns·B, 4), with maps of its blocks.
 
     ``levels`` are its halvings, kept up to date block by block.
     ``order`` (rows, columns) is the number of a block's front, −1 before it comes; ``bits`` its
@@ -95,7 +95,7 @@ class DecodedPicture:
         bits: NDArray[np.float32] | None = None,
         context: NDArray[np.int32] | None = None,
     ) -> None:
-        """Put a front in its place; ``blocks`` (n, B, B, 3) red first, and those of ``halved``."""
+        """Place a front of ``blocks`` (n, B, B, 3), RGB, and their halvings from ``halved``."""
         for canvas, values in zip(self._blocks, (blocks, *halvings), strict=True):
             canvas[rows, columns, :, :, :3] = values[..., ::-1]
         self.order[rows, columns] = self._fronts
@@ -107,11 +107,11 @@ class DecodedPicture:
         self.done += len(rows)
 
     def halved(self, blocks: Pixels) -> tuple[Pixels, ...]:
-        """Blocks (n, B, B, 3) at a half, a quarter… of their size, as many as there are levels."""
+        """Blocks (n, B, B, 3) at a half, a quarter… of their size, one array for each level."""
         return _halvings(blocks, len(self.levels))
 
     def recolour(self, convert: Callable[[Pixels], Pixels]) -> None:
-        """Pass all pixels, red first, through ``convert``; not those of levels."""
+        """Pass all pixels, in RGB, through ``convert``, except those of levels."""
         self.canvas[..., :3] = convert(self.canvas[..., 2::-1])[..., ::-1]
 
     @property
@@ -119,11 +119,11 @@ class DecodedPicture:
         return self._fronts
 
     def picture(self) -> Pixels:
-        """A view of the picture without the blocks' overhang, (H, W, 4)."""
+        """A view of the picture (H, W, 4) without the overhang of its blocks."""
         return self.canvas[: self.height, : self.width]
 
     def image(self) -> QImage:
-        """A view of the picture, no copy; valid while this object lives."""
+        """A view of the picture without copying; valid while this object lives."""
         return as_image(self.canvas, self.width, self.height)
 
     def level_images(self) -> tuple[QImage, ...]:
@@ -134,7 +134,7 @@ class DecodedPicture:
         )
 
     def errors(self, original: Pixels) -> NDArray[np.float32]:
-        """Mean squared error (rows, columns) of each block, of its part inside the picture."""
+        """Mean squared error (rows, columns) of each block, inside the picture."""
         picture, edges = self.picture()[..., 2::-1], np.arange(0, self.width, self.size)
         widths = np.minimum(self.size, self.width - edges)
         means = np.empty((self.rows, self.columns), np.float32)
@@ -146,7 +146,7 @@ class DecodedPicture:
         return means
 
     def cover(self, front: int) -> QImage:
-        """What hides the blocks of that front and of those after it: a pixel a block."""
+        """An image, one pixel per block, that hides the blocks of this front and later ones."""
         pixels = np.where(self.order >= front, _undecoded_pixel(), np.uint32(0))
         stride, format_ = pixels.strides[0], QImage.Format.Format_ARGB32_Premultiplied
         return QImage(pixels.data, self.columns, self.rows, stride, format_).copy()
@@ -163,6 +163,6 @@ def _undecoded_pixel() -> np.uint32:
 
 
 def _by_blocks(canvas: Pixels, size: int) -> Pixels:
-    """A view of a canvas (row, column, y, x, colour): one block at a time."""
+    """A view of a canvas by blocks (row, column, y, x, colour)."""
     height, width, colours = canvas.shape
     return canvas.reshape(height // size, size, width // size, size, colours).swapaxes(1, 2)

@@ -59,7 +59,7 @@ _SYSTEM = {
 
 
 def explain(error: BaseException, name: str) -> Problem:
-    """What to show a user for an error raised while working on the file ``name``."""
+    """Return what to show a user for an error raised while working on the file ``name``."""
     title, detail, hint = _words(error)
     is_recoverable = isinstance(error, errors.CorruptDataError) and not isinstance(
         error, errors.UnrecoverableDataError

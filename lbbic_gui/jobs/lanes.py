@@ -53,21 +53,21 @@ class Job(Generic[A]):
     is_answered: bool = False
 
     def answer(self, answer: A | Problem | Stopped) -> None:
-        """Deliver the answer; once only."""
+        """Deliver the answer, once only."""
         self.is_answered = True
         self.on_answer(answer)
 
     def __lt__(self, other: Job[Any]) -> bool:
-        """Whether it goes first."""
+        """Whether this job goes before another."""
         return (self.priority, self.number) < (other.priority, other.number)
 
 
 def _ignore(_: Report) -> None:
-    """Discards reports, for callers that need only the answer."""
+    """Discard reports, for callers that need only the answer."""
 
 
 class Jobs(QObject):
-    """Hands jobs to the threads and their answers back."""
+    """Distributes jobs to the threads and delivers their answers."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -86,7 +86,7 @@ class Jobs(QObject):
         *,
         priority: int = VIEW,
     ) -> Job[A]:
-        """Queue a request; returns what to cancel it by.
+        """Queue a request; return its job, by which it can be cancelled.
 
         ``on_answer`` is called once, for a cancelled job with ``Stopped``; ``on_report`` before
         that and never once the job is cancelled. Both in the window's thread.
@@ -103,7 +103,7 @@ class Jobs(QObject):
     def prepare_to_save(
         self, pixels: Sequence[int], options: EncodeOptions, output: OutputFormat
     ) -> int:
-        """Return how many pictures are to be saved at a time; 1: .lbb files by no process.
+        """Return how many pictures to save at a time; 1: .lbb files without worker processes.
 
         ``pixels`` are those of each picture.
         """
@@ -112,14 +112,14 @@ class Jobs(QObject):
         return count
 
     def cancel(self, *jobs: Job[Any]) -> None:
-        """Stop jobs at their next front; those that have not begun are answered at once."""
+        """Stop jobs at their next front; jobs that have not started are answered at once."""
         for job in jobs:
             job.cancelled.set()
         for lane in self._lanes:
             lane.drop_cancelled()
 
     def active(self) -> list[Job[Any]]:
-        """All jobs that are not answered, those that run first."""
+        """All unanswered jobs, running ones first."""
         return [job for lane in self._lanes for job in lane.jobs()]
 
     def stop(self, seconds: float = 2.0) -> bool:
@@ -149,7 +149,7 @@ class _Lane(QObject):
     # --- in the window's thread -----------------------------------------------------------------
 
     def widen(self, threads: int) -> None:
-        """Start threads until there are at least so many."""
+        """Start threads until there are at least ``threads``."""
         while len(self._threads) < threads:
             self._threads.append(threading.Thread(target=self._work, daemon=True))
             self._threads[-1].start()

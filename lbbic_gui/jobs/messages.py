@@ -1,4 +1,4 @@
-"""What workers say to the window, and the values in it: frozen, no engine, no widgets."""
+"""Messages from workers to the window, and their values: frozen, without engine or widgets."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Stopped:
 
 @dataclass(frozen=True)
 class FileVersion:
-    """Tells a file from what it was before it was edited or replaced."""
+    """Distinguishes a file from what it was before it was edited or replaced."""
 
     file_bytes: int
     mtime_ns: int
@@ -37,7 +37,7 @@ class FileVersion:
 
     @classmethod
     def of(cls, path: Path) -> FileVersion | None:
-        """Of the file as it is now; None where there is none."""
+        """The version of the current file; None if there is none."""
         try:
             status = path.stat()
         except OSError:
@@ -47,7 +47,7 @@ class FileVersion:
 
 @dataclass(frozen=True)
 class Source:
-    """Where a picture comes from: a file, or an ``image`` that was pasted."""
+    """The source of a picture: a file, or an ``image`` that was pasted."""
 
     name: str
     path: Path | None = None
@@ -59,18 +59,18 @@ class Source:
 
     @property
     def format(self) -> str:
-        """PNG, JPEG…: by the name's ending; a pasted picture counts as PNG."""
+        """The format by the name's suffix, such as JPEG; pasted pictures count as PNG."""
         suffix = self.path.suffix.lower().lstrip(".") if self.path is not None else "png"
         return _FORMATS.get(suffix, suffix.upper())
 
     def version(self) -> FileVersion | None:
-        """Of the file as it is now; None where there is none."""
+        """The version of the current file; None if there is none."""
         return FileVersion.of(self.path) if self.path is not None else None
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Why a job failed, in words for the user; ``log`` is for a bug report."""
+    """The reason why a job failed, in words for the user; ``log`` is for a bug report."""
 
     title: str
     detail: str
@@ -82,7 +82,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Model:
-    """A model that is installed: its ``name`` in the settings, ``title`` for people, weights' id.
+    """An installed model: ``name`` in the settings, ``title`` for display, identity of its weights.
 
     The name is empty for the model that comes with the app. ``quality``: the only one it codes
     at; None: all.
@@ -96,7 +96,7 @@ class Model:
 
 @dataclass(frozen=True)
 class EncodeOptions:
-    """What a file depends on beside its picture and quality.
+    """What a file depends on besides its picture and quality.
 
     ``tune`` is what the encoder aims at, "psnr" or "visual". ``keep`` are kinds of metadata.
     ``longest_side`` in pixels is for larger pictures; 0: none is resized. ``preview``: a small one
@@ -133,7 +133,7 @@ class OutputFormat:
 
 
 class Result(NamedTuple):
-    """What a saved file was made by; two that are equal are the same file."""
+    """What a saved file was made with; equal results mean equal files."""
 
     quality: float
     options: EncodeOptions
@@ -141,7 +141,7 @@ class Result(NamedTuple):
 
     @classmethod
     def of(cls, quality: float, options: EncodeOptions, output: OutputFormat) -> Result:
-        """A codec's own quality leaves ours without a meaning; masks are for .lbb files."""
+        """Leave out what does not apply: our quality if the codec has its own, and masks."""
         if not output.is_lbb:
             options = replace(options, mask=b"")
         return cls(0.0 if output.quality else quality, options, output)
@@ -149,7 +149,7 @@ class Result(NamedTuple):
 
 @dataclass(frozen=True)
 class Target:
-    """At most so many ``bytes`` or ``bpp``, or at least so many ``dB``."""
+    """At most that many ``bytes`` or ``bpp``, or at least that many ``dB``."""
 
     unit: str
     value: float
@@ -160,7 +160,7 @@ class Target:
 
 @dataclass(frozen=True)
 class InstalledModels:
-    """What is installed, the model that comes with the app first."""
+    """The installed models, the app's own first."""
 
     installed: tuple[Model, ...]
     rejected: tuple[str, ...] = ()  # a sentence for each file that cannot be used
@@ -168,7 +168,7 @@ class InstalledModels:
 
 @dataclass(frozen=True)
 class Step:
-    """Blocks ``done`` of all ``blocks`` of a stage, which is the job from ``begin`` to ``end``."""
+    """Blocks ``done`` of ``blocks`` in a phase, which takes the job from ``begin`` to ``end``."""
 
     stage: str
     done: int = 0
@@ -178,13 +178,13 @@ class Step:
 
     @property
     def share(self) -> float:
-        """Of the whole job, 0 to 1."""
+        """The share of the whole job, 0 to 1."""
         return self.begin + (self.end - self.begin) * (self.done / max(self.blocks, 1))
 
 
 @dataclass(frozen=True)
 class DecodingStarted:
-    """``picture`` is for the window alone, which may not wait for its memory."""
+    """Decoding starts; ``picture`` is for the window only, which cannot wait to allocate it."""
 
     picture: DecodedPicture = field(repr=False)
     checkerboard: QImage | None
@@ -204,7 +204,7 @@ class Front:
 
 @dataclass(frozen=True)
 class ExportSize:
-    """About how large a picture is in the format of ``suffix``."""
+    """The approximate size of a picture in the format of ``suffix``."""
 
     suffix: str
     file_bytes: int
@@ -226,7 +226,7 @@ class Ready:
 
 @dataclass(frozen=True)
 class Found:
-    """What a search for pictures came upon: ``sources`` by the folder that was searched.
+    """The results of a search for pictures: ``sources`` by the folder that was searched.
 
     ``unsupported`` and ``unreadable`` are names of files and folders; ``others`` counts, in words,
     what else the folders hold.
@@ -240,7 +240,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Thumb:
-    """A small picture (h, w, 4), and the size of the whole one."""
+    """A small picture (h, w, 4), and the full size."""
 
     image: QImage
     file_bytes: int
@@ -250,7 +250,7 @@ class Thumb:
 
 @dataclass(frozen=True)
 class Opened:
-    """A picture as the canvas shows it, (H, W, 4) blue first, and its halvings.
+    """A picture for the canvas (H, W, 4), BGRX, and its halvings.
 
     ``checkerboard`` hides what is transparent.
     """
@@ -264,7 +264,7 @@ class Opened:
 
 @dataclass(frozen=True)
 class Point:
-    """A file that was made, a place on the rate–distortion plot."""
+    """A compressed file, as a point of the rate–distortion plot."""
 
     quality: float
     data: bytes = field(repr=False)  # empty where it was not kept
@@ -276,7 +276,7 @@ class Point:
 
 @dataclass(frozen=True)
 class FileContents:
-    """What an .lbb file says of itself; ``metadata`` are kinds with their bytes."""
+    """What an .lbb file contains besides pixels; ``metadata`` are kinds with their bytes."""
 
     version: str
     model: str
@@ -287,7 +287,7 @@ class FileContents:
 
 @dataclass(frozen=True)
 class Coded:
-    """A picture that was coded and decoded again.
+    """A picture that was coded and decoded.
 
     ``errors`` (rows, columns): the blocks' MSE, None where there is no original to compare with.
     """
@@ -302,7 +302,7 @@ class Coded:
 
 @dataclass(frozen=True)
 class Saved:
-    """A file was written, or was not and ``skipped`` says why.
+    """A file was written, or ``skipped`` is the reason why not.
 
     ``notices``: what of the picture is not in it.
     """
@@ -318,7 +318,7 @@ class Saved:
 
 @dataclass(frozen=True)
 class ExportSizes:
-    """The formats that can hold a picture."""
+    """The formats that can store a picture."""
 
     sizes: tuple[ExportSize, ...]
 
@@ -332,7 +332,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Baseline:
-    """What another codec makes of the picture in its best ``setting``.
+    """What another codec makes of the picture with its best ``setting``.
 
     ``fits``: it is at most as large as was wanted; else it is the smallest that the codec can make.
     """

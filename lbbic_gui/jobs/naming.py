@@ -11,18 +11,18 @@ __all__ = ["fill", "free_name", "is_pattern", "name_key", "numbered", "output_pa
 
 
 def is_pattern(pattern: str) -> bool:
-    """Whether names can be made of it on every system, a different one for every picture."""
+    """Whether a pattern gives valid and distinct names on every system."""
     is_safe = not set(pattern) & set('/\\:*?"<>|') and all(map(str.isprintable, pattern))
     return "{name}" in pattern and is_safe and pattern.strip(" .") == pattern
 
 
 def fill(pattern: str, name: str, quality: float) -> str:
-    """``pattern`` with a picture's name for {name} and its quality for {quality}."""
+    """Fill in a pattern: a picture's name for {name} and its quality for {quality}."""
     return pattern.replace("{quality}", f"{quality:g}").replace("{name}", name)
 
 
 def output_path(source: Path, folder: Path | None, base: Path | None, name: str) -> Path:
-    """Where a result goes: beside its picture, or in ``folder`` as the picture is in ``base``."""
+    """The path of a result: next to its picture, or in ``folder`` as the picture is in ``base``."""
     if folder is None:
         return source.with_name(name)
     if base is not None and source.is_relative_to(base):

@@ -33,19 +33,19 @@ _LBB = OutputFormat()
 
 
 class Request(Generic[A]):
-    """Answered by an ``A``."""
+    """A request that is answered by an ``A``."""
 
     needs_model: ClassVar[bool] = True  # the thread that owns the model does it, else the other
 
     @property
     def name(self) -> str:
-        """Of the file that it is about, for the log."""
+        """The name of the file that the request is about, for the log."""
         return ""
 
 
 @dataclass(frozen=True)
 class OfPicture(Request[A]):
-    """About one picture."""
+    """A request about one picture."""
 
     source: Source
 
@@ -71,7 +71,7 @@ class FindModels(Request[InstalledModels]):
 
 @dataclass(frozen=True)
 class Thumbnail(OfPicture[Thumb]):
-    """Look at a file: how large it is, and a small picture of it."""
+    """Read a file's size and a small picture of it."""
 
     needs_model = False
 
@@ -86,7 +86,7 @@ class Find(Request[Found]):
 
 @dataclass(frozen=True)
 class Open(OfPicture[Opened]):
-    """Read a picture for the canvas, in the size that it is coded in."""
+    """Read a picture for the canvas, at the size at which it is coded."""
 
     needs_model = False
     longest_side: int = 0
@@ -171,7 +171,7 @@ class Export(Request[Saved]):
 
 @dataclass(frozen=True)
 class MeasureExports(Request[ExportSizes]):
-    """How large a decoded picture is in the formats of ``suffixes``; reports ``ExportSize``."""
+    """Measure a decoded picture in the formats of ``suffixes``; reports ``ExportSize``."""
 
     needs_model = False
     canvas: Pixels = field(compare=False, repr=False)
@@ -189,7 +189,7 @@ class MeasureLook(Request[Look]):
 
 @dataclass(frozen=True)
 class CompareAtSize(OfPicture[Baseline]):
-    """Code by another codec in its best setting with at most ``max_bytes``."""
+    """Code with another codec at its best setting with at most ``max_bytes``."""
 
     needs_model = False
     codec: str

@@ -55,14 +55,14 @@ _ENCODING = {"fast": 0.6, "balanced": 0.8, "thorough": 0.95}
 
 
 class Tasks:
-    """Every kind of job as a function of its request; remembers the picture it read last."""
+    """Performs every kind of job; remembers the picture that was read last."""
 
     def __init__(self, workers: Workers) -> None:
         self._workers = workers
         self._last: ReadPicture | None = None
 
     def do(self, request: Request[A], report: OnReport, cancelled: IsCancelled) -> A:
-        """The answer to a request; raises what the engine raises, Cancelled included."""
+        """Return the answer to a request; raises what the engine raises, including Cancelled."""
         return cast("A", self._do(request, report, cancelled))
 
     def _do(
@@ -112,7 +112,7 @@ class Tasks:
         )
 
     def _picture(self, source: Source) -> ReadPicture:
-        """The picture, read again only if its file has changed."""
+        """The picture, which is read again only if its file has changed."""
         from lbbic_engine.pictures.read import load_picture
 
         version, last = source.version(), self._last
@@ -134,7 +134,7 @@ class Tasks:
         return replace(read, picture=resize(read.picture, longest_side or None))
 
     def _kept(self, source: Source, options: EncodeOptions) -> ReadPicture:
-        """The picture as it is coded: its size, the metadata that are kept, its colours."""
+        """The picture as it is coded: resized, with the metadata to keep, in the right colours."""
         from lbbic_engine.pictures.metadata.strip import strip
 
         read = self._resized(source, options.longest_side)
@@ -322,14 +322,14 @@ def _texts(notices: tuple[Notice, ...]) -> tuple[str, ...]:
 
 
 def _is_own(request: requests.Save) -> bool:
-    """Whether the target is the picture's earlier result, unchanged since."""
+    """Whether the target is the picture's own earlier result, unchanged since then."""
     return request.own is not None and FileVersion.of(request.target) == request.own
 
 
 def _write(
     data: bytes, target: Path, policy: str, like: os.stat_result | None, *, keep_date: bool
 ) -> Path:
-    """Write aside and rename; another program's file of the same name is never touched."""
+    """Write atomically; never replace a file of the same name that another program made."""
     from lbbic_engine.pictures.atomic import write_atomically
 
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,1 +1,1 @@
-"""What is painted on the canvas, and where."""
+"""Paints the canvas."""

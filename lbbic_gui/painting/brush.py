@@ -1,4 +1,4 @@
-"""A brush that paints where a picture is to be better: strokes on a mask, and how both look.
+"""A brush that paints where quality is higher or lower: strokes on a mask, and their display.
 
 A mask is a grey picture of few pixels, its cells, that is stretched over the picture: white makes
 it better, black worse. A cell covers what the map of a file has one offset for, so that what is
@@ -26,7 +26,7 @@ _TINT = 150  # opacity of what is painted most strongly, of 255
 
 
 class Kind(Enum):
-    """What a brush does; the values are the grey that it paints."""
+    """The kinds of brushes; the values are the grey that they paint."""
 
     BETTER = 255
     WORSE = 0
@@ -46,7 +46,7 @@ COLOURS = {Kind.BETTER: QColor(86, 180, 233), Kind.WORSE: QColor(213, 94, 0)}
 
 @dataclass(frozen=True)
 class Brush:
-    """``opacity`` and ``softness``, the part of the radius along which it fades, are 0 to 1."""
+    """``opacity`` and ``softness``, the part of the radius that fades, are 0 to 1."""
 
     kind: Kind
     opacity: float
@@ -54,10 +54,10 @@ class Brush:
 
 
 class Stroke:
-    """A line drawn on a mask; where it crosses itself, it is no stronger."""
+    """A line painted on a mask, not stronger where it crosses itself."""
 
     def __init__(self, mask: bytes, picture: QSizeF, brush: Brush, width: float) -> None:
-        """``width`` of the brush in pixels of the ``picture``; ``mask`` is a file, or empty."""
+        """``width`` is the brush's, in pixels of the ``picture``; ``mask`` is a file, or empty."""
         self._brush = brush
         self._before = levels_of(mask) if mask else _blank(picture)
         self._cover = np.zeros(self._before.shape, np.float32)
@@ -67,7 +67,7 @@ class Stroke:
         self._last: QPointF | None = None
 
     def draw_to(self, at: QPointF) -> None:
-        """Go on, straight, to a point of the picture, or begin there."""
+        """Start the line at a point of the picture, or continue it there."""
         start, self._last = self._last or at, at
         line = at - start
         side = max(self._cell)
@@ -84,7 +84,7 @@ class Stroke:
         np.maximum(part, cover, out=part)
 
     def levels(self) -> Pixels:
-        """The mask with the stroke as far as it goes."""
+        """The mask with the stroke up to now."""
         change = self._brush.kind.value - self._before.astype(np.float32)
         levels = self._before + self._brush.opacity * self._cover * change
         return levels.round().astype(np.uint8)
@@ -107,7 +107,7 @@ def levels_of(mask: bytes) -> Pixels:
 
 
 def mask_of(levels: Pixels) -> bytes:
-    """The file of a mask, a PNG; empty where nothing is painted."""
+    """The file of a mask, a PNG; empty if nothing is painted."""
     if (levels == NEUTRAL).all():
         return b""
     rows, columns = levels.shape
@@ -120,7 +120,7 @@ def mask_of(levels: Pixels) -> bytes:
 
 @dataclass(frozen=True)
 class Tint:
-    """What lies on a picture to show its mask: the cells' colours, a pixel each.
+    """An image that shows a mask over a picture: the cells' colours, one pixel each.
 
     ``outline``, in cells, surrounds all that is better and all that is worse: the colours alone do
     not show on a picture of the same colours.
@@ -138,7 +138,7 @@ def tint_of(levels: Pixels) -> Tint:
 
 
 def paint_tint(painter: QPainter, tint: Tint, area: QRectF) -> None:
-    """The cells as they are: an offset is the same all over its square."""
+    """Paint the cells as squares, because an offset applies to a whole cell."""
     ratio = painter.device().devicePixelRatio()  # cosmetic pens have pixels of the screen
     painter.save()
     painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, False)
@@ -154,7 +154,7 @@ def paint_tint(painter: QPainter, tint: Tint, area: QRectF) -> None:
 
 
 def paint_ring(painter: QPainter, centre: QPointF, width: float) -> None:
-    """The outline of the brush, which every picture lets one see."""
+    """Paint the outline of the brush, visible on every picture."""
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.setBrush(Qt.BrushStyle.NoBrush)
     for colour, line in ((QColor(0, 0, 0, 180), 3.0), (QColor(255, 255, 255), 1.25)):
@@ -164,7 +164,7 @@ def paint_ring(painter: QPainter, centre: QPointF, width: float) -> None:
 
 
 def _outline(levels: Pixels) -> list[QLineF]:
-    """The sides of cells that part what is better, worse and neither."""
+    """The edges between cells of higher, lower and unchanged quality."""
     change = levels.astype(np.int16) - NEUTRAL
     sign = np.pad(np.sign(change) * (np.abs(change) >= _LEAST), 1)
     lines = [QLineF(x, y, x + 1, y) for y, x in _steps(sign[:, 1:-1])]
@@ -172,7 +172,7 @@ def _outline(levels: Pixels) -> list[QLineF]:
 
 
 def _steps(sign: NDArray[np.int16]) -> list[tuple[int, int]]:
-    """Where a row differs from the one before."""
+    """Where a row of cells differs from the row before."""
     return [(int(row), int(column)) for row, column in np.argwhere(np.diff(sign, axis=0))]
 
 
@@ -185,7 +185,7 @@ def _blank(picture: QSizeF) -> Pixels:
 
 
 def _colour_table() -> Pixels:
-    """What each grey of a mask looks like (256, 4), blue first, times its opacity."""
+    """The colour of each grey of a mask (256, 4), BGRA, multiplied by its opacity."""
     rows = []
     for level in range(256):
         colour = COLOURS[Kind.BETTER if level > NEUTRAL else Kind.WORSE]

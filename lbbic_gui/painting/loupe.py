@@ -13,7 +13,7 @@ _SIDE = (2 * REACH + 1) * SCALE
 
 
 def paint_loupe(painter: QPainter, canvas: Shown) -> None:
-    """Paint it beside the cursor, on the side where there is room."""
+    """Paint the loupe next to the cursor, on the side with room for it."""
     at = canvas.cursor_at
     pixel = canvas.pixel_at(at) if at is not None else None
     if at is None or pixel is None:
@@ -41,7 +41,7 @@ def paint_loupe(painter: QPainter, canvas: Shown) -> None:
 
 
 def _around(image: QImage, cover: QImage | None, block_size: int, pixel: QPoint) -> QImage:
-    """The pixels around one, with what covers their blocks."""
+    """The pixels around one, with the cover of their blocks."""
     left, top, side = pixel.x() - REACH, pixel.y() - REACH, 2 * REACH + 1
     part = image.copy(left, top, side, side)
     if cover is not None:

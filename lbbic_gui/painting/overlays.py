@@ -27,7 +27,7 @@ _ANCHORS = (
 
 
 class Overlay(Enum):
-    """What lies on the picture."""
+    """The overlays on the picture."""
 
     NONE = "none"
     GRID = "grid"
@@ -47,7 +47,7 @@ class Overlay(Enum):
 
 @dataclass(frozen=True)
 class Map:
-    """A map to paint: one pixel a block, and what its darkest and lightest colours mean.
+    """A map to paint, one pixel per block, and what its darkest and lightest colours mean.
 
     ``words`` are for one value, to be formatted.
     """
@@ -64,7 +64,7 @@ class Map:
 
 
 def _colour_table() -> Pixels:
-    """256 colours (256, 4), blue first."""
+    """The 256 colours (256, 4), BGRX."""
     anchors = np.array(_ANCHORS, np.float64)
     places = np.linspace(0, len(anchors) - 1, 256)
     columns = [np.interp(places, range(len(anchors)), anchors[:, k]) for k in (2, 1, 0)]
@@ -75,7 +75,7 @@ TABLE = _colour_table()
 
 
 def make_map(overlay: Overlay, coded: Coded) -> Map | None:
-    """The map of an overlay; None where it has none (none, grid, no original to compare with)."""
+    """The map of an overlay; None if it has none (none, grid, no original to compare with)."""
     picture = coded.picture
     match overlay:
         case Overlay.BITS:

@@ -1,4 +1,4 @@
-"""How the canvas is painted: pictures, overlays, marks and words. Decides nothing.
+"""Paints the canvas: pictures, overlays, marks and texts. Makes no decisions.
 
 Qt scales only what is to be painted, from the smallest halving that has enough pixels.
 """
@@ -152,7 +152,7 @@ def _paint_picture(painter: QPainter, canvas: Shown, name: str) -> None:
 
 
 def _paint_marks(painter: QPainter, canvas: Shown, *, has_map: bool = True) -> None:
-    """Overlay, grid and pinned block."""
+    """Paint overlay, grid and pinned block."""
     options = canvas.options
     if options.map is not None and has_map:
         _paint_by_blocks(painter, canvas, options.map.image, options.opacity)
@@ -163,7 +163,7 @@ def _paint_marks(painter: QPainter, canvas: Shown, *, has_map: bool = True) -> N
 
 
 def _paint_by_blocks(painter: QPainter, canvas: Shown, image: QImage, opacity: float = 1.0) -> None:
-    """Paint an image of one pixel a block over the result."""
+    """Paint an image of one pixel per block over the result."""
     view, size = canvas.viewport, canvas.block_size
     painter.save()
     painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, False)
@@ -195,7 +195,7 @@ def _paint_grid(painter: QPainter, canvas: Shown) -> None:
 
 
 def _paint_pinned(painter: QPainter, canvas: Shown, row: int, column: int) -> None:
-    """The block, and dashed those that it was predicted from."""
+    """Outline the block, and with dashes the blocks from which it was predicted."""
     for block in canvas.context_of(row, column):
         _outline(painter, canvas, *block, Qt.PenStyle.DashLine)
     _outline(painter, canvas, row, column, Qt.PenStyle.SolidLine)
@@ -238,7 +238,7 @@ def _paint_handle(painter: QPainter, canvas: Shown, x: float, height: int) -> No
 def _paint_label(
     painter: QPainter, words: str, x: float, y: float, *, to_the_left: bool = False
 ) -> float:
-    """White words on a dark pill that every picture lets one read; returns its width."""
+    """Paint white text on a dark pill, legible on every picture; return its width."""
     font = QFont(painter.font())
     font.setPixelSize(12)
     painter.setFont(font)
@@ -255,7 +255,7 @@ def _paint_label(
 
 
 def _paint_badge(painter: QPainter, canvas: Shown) -> None:
-    """Says that the result on view is not of the quality that is set."""
+    """Paint the note that the result on view is of another quality than the one set."""
     font = QFont(painter.font())
     font.setPixelSize(12)
     font.setWeight(QFont.Weight.DemiBold)
@@ -280,7 +280,7 @@ def _paint_legend(painter: QPainter, canvas: Shown) -> None:
 
 
 def _paint_scale(painter: QPainter, canvas: Shown, low: str, high: str, unit: str) -> None:
-    """The colours from the least to the most, with their values and unit."""
+    """Paint the colours from the lowest to the highest, with their values and unit."""
     place = QRectF(12, canvas.height() - 64, 216, 52)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.setPen(Qt.PenStyle.NoPen)

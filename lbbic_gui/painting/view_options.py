@@ -26,7 +26,7 @@ class Mode(Enum):
 
 @dataclass(frozen=True)
 class ViewOptions:
-    """All that decides how the pictures are painted, but the pictures and the viewport."""
+    """All options of painting, except the pictures and the viewport."""
 
     mode: Mode = Mode.SPLIT
     split: float = 0.5  # of the view's width
@@ -62,7 +62,7 @@ class ViewChanges(TypedDict, total=False):
 
 
 class Shown(Protocol):
-    """What painting may ask the canvas."""
+    """What painting may read from the canvas."""
 
     options: ViewOptions
     viewport: Viewport

@@ -34,7 +34,7 @@ class Viewport:
         return self.zoom / self.ratio
 
     def fitted(self) -> Viewport:
-        """The whole picture in the middle, never above 100 %."""
+        """Show the whole picture in the middle, at 100 % at most."""
         if self.picture.isEmpty():
             return self
         room = (
@@ -46,18 +46,18 @@ class Viewport:
         return replace(self, zoom=zoom, centre=centre, is_fitted=True)
 
     def resized(self, view: QSizeF, ratio: float) -> Viewport:
-        """In a view of another size: still fitted, or the same centre."""
+        """Adapt to a view of another size: still fitted, or with the same centre."""
         other = replace(self, view=view, ratio=ratio)
         return other.fitted() if self.is_fitted else other._kept_inside()
 
     def of_picture(self, picture: QSizeF) -> Viewport:
-        """For another picture, fitted; where the size is the same, nothing moves."""
+        """Adapt to another picture, fitted; if its size is the same, nothing moves."""
         if picture == self.picture:
             return self
         return replace(self, picture=picture).fitted()
 
     def zoomed(self, zoom: float, at: QPointF | None = None) -> Viewport:
-        """At another zoom; the picture stays put below ``at``, by default the view's middle."""
+        """Zoom; the point of the picture at ``at``, by default the view's middle, stays there."""
         zoom = max(min(STEPS[0], self.fitted().zoom), min(STEPS[-1], zoom))
         at = at if at is not None else QPointF(self.view.width() / 2, self.view.height() / 2)
         held = self.to_picture(at)
@@ -67,7 +67,7 @@ class Viewport:
         return replace(self, zoom=zoom, centre=centre, is_fitted=False)._kept_inside()
 
     def stepped(self, steps: int, at: QPointF | None = None) -> Viewport:
-        """One of ``STEPS`` further in (positive) or out."""
+        """Zoom by ``steps`` of ``STEPS``, in if positive or out."""
         if steps > 0:
             larger = [step for step in STEPS if step > self.zoom * 1.001]
             return self.zoomed(larger[0] if larger else STEPS[-1], at)
@@ -75,7 +75,7 @@ class Viewport:
         return self.zoomed(smaller[-1] if smaller else STEPS[0], at)
 
     def panned(self, by: QPointF) -> Viewport:
-        """Dragged by a distance on the screen."""
+        """Move by a distance on the screen."""
         moved = replace(self, centre=self.centre - by / self.scale, is_fitted=False)
         return moved._kept_inside()
 
@@ -88,7 +88,7 @@ class Viewport:
         return middle + (point - self.centre) * self.scale
 
     def area(self, part: QRectF | None = None) -> QRectF:
-        """Where the picture, or a part of it, lies in the view; on whole screen pixels."""
+        """Where the picture, or a part of it, is in the view, in whole screen pixels."""
         part = part if part is not None else QRectF(QPointF(), self.picture)
         start, end = self.to_view(part.topLeft()), self.to_view(part.bottomRight())
         return QRectF(self._snap(start), self._snap(end))
@@ -98,7 +98,7 @@ class Viewport:
         return QPointF(round(point.x() * ratio) / ratio, round(point.y() * ratio) / ratio)
 
     def _kept_inside(self) -> Viewport:
-        """The centre of the view never leaves the picture."""
+        """Keep the centre of the view within the picture."""
         x = min(max(self.centre.x(), 0.0), self.picture.width())
         y = min(max(self.centre.y(), 0.0), self.picture.height())
         return replace(self, centre=QPointF(x, y))

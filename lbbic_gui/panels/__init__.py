@@ -1,1 +1,1 @@
-"""The panels beside the picture."""
+"""The panels next to the picture."""

@@ -73,7 +73,7 @@ class ComparePanel(QWidget):
         layout.addWidget(self._table)
 
     def reset(self) -> None:
-        """Nothing is compared with."""
+        """Clear the comparison."""
         self._baselines.clear()
         self._is_wanted = False
         self.button.setEnabled(True)
@@ -90,7 +90,7 @@ class ComparePanel(QWidget):
         self.reset()
 
     def _show_baseline(self, baseline: Baseline) -> None:
-        """Say what another codec made of the same bytes; the first of them is put on view."""
+        """Show another codec's result; put the first one on view."""
         result = self._session.result
         if result is None:
             return
@@ -113,7 +113,7 @@ class ComparePanel(QWidget):
             self._choose(baseline.codec)
 
     def _show_failure(self, codec: str, reason: str) -> None:
-        """Say why a codec has no picture; the comparison can be started again."""
+        """Show why a codec has no result; the comparison can be started again."""
         self.button.setEnabled(True)
         self._say(codec, reason, "")
 

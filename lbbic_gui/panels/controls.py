@@ -22,7 +22,7 @@ _UNITS = {"kB": (1, 1e6, 100, 1), "bpp": (0.01, 24, 0.5, 2), "dB": (10, 60, 35, 
 
 
 class ModelPanel(QWidget):
-    """Which model codes; hidden where there is nothing to choose from."""
+    """The choice of a model; hidden if there is only one."""
 
     chosen = Signal(str)
 
@@ -43,7 +43,7 @@ class ModelPanel(QWidget):
         self.hide()
 
     def show_models(self, installed: tuple[Model, ...], chosen: Model | None) -> None:
-        """List the models and mark the one that codes."""
+        """List the models and mark the chosen one."""
         self.setVisible(len(installed) > 1)
         self.box.clear()
         for model in installed:
@@ -53,7 +53,7 @@ class ModelPanel(QWidget):
 
 
 class OverlayPanel(QWidget):
-    """Which map lies on the picture, and how strongly."""
+    """The choice of an overlay and its opacity."""
 
     chosen = Signal(Overlay)
     opacity_changed = Signal(float)
@@ -79,7 +79,7 @@ class OverlayPanel(QWidget):
         layout.addWidget(self.opacity, 1)
 
     def show_available(self, coded: Coded | None) -> None:
-        """Without an original there are no errors to show."""
+        """Disable the overlay of errors if there is no original."""
         self.setEnabled(coded is not None)
         model = self.box.model()
         item = model.index(list(Overlay).index(Overlay.ERROR), 0)
@@ -92,7 +92,7 @@ class OverlayPanel(QWidget):
 
 
 class BlockPanel(QWidget):
-    """What is known of the pinned block; hidden while none is pinned."""
+    """Position, cost and error of the pinned block; hidden if none is pinned."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -133,7 +133,7 @@ class BlockPanel(QWidget):
 
 
 class TargetPanel(QWidget):
-    """A size not to be exceeded, or a PSNR to be reached."""
+    """The choice of a target: a size not to be exceeded, or a PSNR to be reached."""
 
     wanted = Signal(Target)
 

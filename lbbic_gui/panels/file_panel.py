@@ -1,4 +1,4 @@
-"""What an .lbb file that was opened says of itself: a viewer has nothing to choose."""
+"""The facts about an opened .lbb file, for which there is nothing to choose."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _METADATA = {"exif": "EXIF", "icc": "ICC", "xmp": "XMP"}
 
 
 class FilePanel(QWidget):
-    """Filled once the file is decoded."""
+    """The facts, filled in once the file is decoded."""
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)

@@ -1,4 +1,4 @@
-"""The best of the result in one line: what JPEG makes of as many bytes."""
+"""One line under the result: what JPEG makes of the same number of bytes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lbbic_gui.style import text
 
 
 class Headline(QWidget):
-    """Hidden until there is something to compare with."""
+    """The line; hidden until there is something to compare with."""
 
     chosen = Signal(Baseline)  # to be shown in place of the original; None: the original
 

@@ -25,7 +25,7 @@ WIDTH = 304
 
 
 class Inspector(QWidget):
-    """See the module."""
+    """The panel on the right; see the module's docstring."""
 
     save_wanted = Signal()
     export_wanted = Signal()
@@ -124,12 +124,12 @@ class Inspector(QWidget):
         session.networks.changed.connect(self._show_models)
 
     def reveal_block(self) -> None:
-        """Scroll to what is known of the pinned block."""
+        """Scroll to the panel of the pinned block."""
         if self.block.isVisibleTo(self):
             QTimer.singleShot(0, lambda: self.scroll_area.ensureWidgetVisible(self.block, 0, 12))
 
     def _show_parts(self) -> None:
-        """Few parts or all of them, for a picture or for a file that was opened."""
+        """Show few parts or all of them, for a picture or an opened file."""
         row, detailed = self._session.row, self._session.settings.values.detailed
         is_lbb = row is not None and row.source.is_lbb
         self.file.setVisible(is_lbb)
@@ -141,7 +141,7 @@ class Inspector(QWidget):
         self.details.setText(self.tr("Fewer details") if detailed else self.tr("More details"))
 
     def _show_models(self) -> None:
-        """List the models, and allow what the chosen one can do with the picture on view."""
+        """List the models, and enable what the chosen one supports."""
         row, networks = self._session.row, self._session.networks
         is_picture = row is not None and not row.source.is_lbb
         self.model.show_models(networks.installed if is_picture else (), networks.chosen())
@@ -150,13 +150,13 @@ class Inspector(QWidget):
         self._show_points()
 
     def _show_points(self) -> None:
-        """Draw the files made of the picture so far."""
+        """Plot the files made of the picture."""
         row, quality = self._session.row, self._session.quality()
         rates = (quality,) if self._session.networks.has_single_quality else RATE_POINTS
         self.plot.show_points(row.points if row else {}, quality, rates)
 
     def _show_result(self, coded: Coded | None) -> None:
-        """Allow what there is a result for."""
+        """Enable what there is a result for."""
         self.block.show_block(None, None)
         for widget in (self.save, self.export):
             widget.setEnabled(coded is not None)

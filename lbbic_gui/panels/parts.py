@@ -1,4 +1,4 @@
-"""What panels are made of: labels, rules, sections with a heading."""
+"""Building blocks of panels: labels, rules, sections with a heading."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from lbbic_gui.style import text
 
 
 class QualityPanel(QWidget):
-    """The slider with its level in words; a model of a single quality leaves nothing to choose."""
+    """The slider with its level in words; disabled for models of a single quality."""
 
     chosen = Signal(float, bool)  # only for this picture
 
@@ -35,7 +35,7 @@ class QualityPanel(QWidget):
         self._show()
 
     def choose(self, quality: float) -> None:
-        """Ask for a quality, of all pictures or of this one as the box says."""
+        """Request a quality for all pictures, or for this one if the box is checked."""
         self.chosen.emit(quality, self.only_this.isChecked())
 
     def _lay_out(self) -> None:
@@ -58,7 +58,7 @@ class QualityPanel(QWidget):
         column.addWidget(self.single)
 
     def _show(self) -> None:
-        """Set the slider to the quality of the row, and allow what can be chosen."""
+        """Set the slider to the quality of the row, and enable what can be chosen."""
         row, quality = self._session.row, self._session.quality()
         is_picture = row is not None and not row.source.is_lbb
         has_single = self._session.networks.has_single_quality
@@ -72,7 +72,7 @@ class QualityPanel(QWidget):
         self._show_coded()
 
     def _show_coded(self) -> None:
-        """Mark what is coded already."""
+        """Mark the qualities that are coded already."""
         row = self._session.row
         self.slider.show_coded(frozenset(row.points if row else ()))
 

@@ -20,7 +20,7 @@ _PAUSE_MS = 350
 
 
 class QualitySlider(QSlider):
-    """See the module; values are eighths, from 8 to 64."""
+    """The slider; its values are eighths of a quality, from 8 to 64."""
 
     previewed = Signal(float)
     chosen = Signal(float)
@@ -49,7 +49,7 @@ class QualitySlider(QSlider):
         self.update()
 
     def show_coded(self, qualities: frozenset[float]) -> None:
-        """Mark the qualities that come back at once."""
+        """Mark the qualities that appear at once."""
         self._coded = qualities
         self.update()
 
@@ -63,7 +63,7 @@ class QualitySlider(QSlider):
             self._timer.start()
 
     def _describe(self) -> None:
-        """In the name, since the value that Qt speaks counts eighths."""
+        """Put the quality into the name, because Qt speaks the value in eighths."""
         quality = self.quality()
         words = f"{quality_name(quality)}, {quality:g}"
         self.setAccessibleName(self.tr("Quality: {}").format(words))

@@ -39,7 +39,7 @@ Place = tuple[float, float]  # bpp, dB
 
 
 def estimate(known: Mapping[float, Place], quality: float) -> Place:
-    """Where a quality will lie, by the straight line (in log rate) through its neighbours."""
+    """Estimate a quality's point by linear interpolation (in log rate) between its neighbours."""
     if len(known) == 1:
         ((only, (bpp, psnr)),) = known.items()
         steps = quality - only
@@ -78,7 +78,7 @@ class RatePlot(QWidget):
         current: float,
         rates: tuple[float, ...] = RATE_POINTS,
     ) -> None:
-        """Show the files made of a picture so far, which quality is set, and which there are."""
+        """Show the files made of a picture, the current quality, and the available ones."""
         known = {quality: (point.bpp, point.psnr) for quality, point in points.items()}
         self._known = {
             quality: (bpp, psnr)
@@ -96,7 +96,7 @@ class RatePlot(QWidget):
         self.update()
 
     def places(self) -> dict[float, QPointF]:
-        """Where the points of all qualities lie in the widget."""
+        """The positions of the points of all qualities in the widget."""
         everything = self._everything()
         if not everything:
             return {}
@@ -155,7 +155,7 @@ class RatePlot(QWidget):
             event.ignore()
 
     def _speak(self) -> None:
-        """Make the point that the keys are at a part of the name."""
+        """Put the point selected by the keys into the name."""
         is_there = self._at_key in self._everything()
         words = self._words(self._at_key) if is_there else self.tr("nothing coded yet")
         title = self.tr("Rate and distortion of this picture")

@@ -1,4 +1,4 @@
-"""What came out of the picture on view: its name, its size before and after, and two measures."""
+"""The result for the picture on view: its name, its size before and after, and two measures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lbbic_gui.style.theme import set_role
 
 
 class ResultPanel(QWidget):
-    """Follows the session; says so where the figures are those of the previous quality."""
+    """The result, marked if the figures are those of the previous quality."""
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -47,7 +47,7 @@ class ResultPanel(QWidget):
         self._show_row(None)
 
     def _show_again(self) -> None:
-        """With more or fewer details."""
+        """Show the result with more or fewer details."""
         row, result = self._session.row, self._session.result
         if row is not None and result is not None and self.figure.isEnabled():
             self._show_size(row, len(result.point.data), exact=result.contents.exact)
@@ -58,7 +58,7 @@ class ResultPanel(QWidget):
         self._show_result(None)
 
     def _show_facts(self, notices: tuple[str, ...] = ()) -> None:
-        """Say how large a picture is, and what loading it changed."""
+        """Show the size of a picture, and what reading it changed."""
         row, words = self._session.row, ""
         if row is not None and row.width:
             words = self.tr("{} × {} pixels").format(row.width, row.height)
@@ -67,7 +67,7 @@ class ResultPanel(QWidget):
         self.facts.setText("\n".join((words, *notices)))
 
     def _show_result(self, coded: Coded | None) -> None:
-        """Say what came out, or that nothing has yet."""
+        """Show the result, or that there is none yet."""
         row = self._session.row
         self.warning.hide()
         if row is None or coded is None:
@@ -90,13 +90,13 @@ class ResultPanel(QWidget):
             label.setText(placeholder if may_come else "")
 
     def _on_decoding_started(self, started: DecodingStarted) -> None:
-        """The size is known before the picture is decoded."""
+        """Show the size, which is known before the picture is decoded."""
         self._show_facts()
         if self._session.row is not None:
             self._show_size(self._session.row, started.file_bytes)
 
     def _show_stale(self, stale: bool) -> None:
-        """Say that the figures are those of the previous quality."""
+        """Mark the figures as those of the previous quality."""
         if stale and not self.line.text().startswith(self.tr("Previous")):
             self.line.setText(self.tr("Previous: {}").format(self.line.text()))
             self.figure.setEnabled(False)
@@ -181,6 +181,6 @@ class MetricsPanel(QWidget):
         self.look.setText(self.tr("measuring…") if is_awaited else text.look(score))
 
     def _show_stale(self, stale: bool) -> None:
-        """Grey them out where they are those of the previous quality."""
+        """Grey out the figures if they are those of the previous quality."""
         for figure in (self.psnr, self.ms_ssim, self.look):
             figure.setEnabled(not stale)

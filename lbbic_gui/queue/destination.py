@@ -78,7 +78,7 @@ class Destination(QWidget):
         self._show()
 
     def _show(self) -> None:
-        """Pasted pictures and samples have no folder to be saved in."""
+        """Show the folder; pasted pictures and samples have none of their own."""
         values, rows = self._session.settings.values, self._session.queue.rows
         folder = values.output_folder
         self.beside.setChecked(not folder)

@@ -42,7 +42,7 @@ class PictureList(QListView):
         return [index.data(ROW) for index in indexes]
 
     def dataChanged(self, top: Index, bottom: Index, roles: Sequence[int] = ()) -> None:
-        """Paint again; a list would lay all its rows out again, and they are all of one size."""
+        """Only repaint: Qt's list would lay out all rows again, which all have one size."""
         QAbstractItemView.dataChanged(self, top, bottom, roles)
 
     def startDrag(self, supported: Qt.DropAction) -> None:
@@ -52,7 +52,7 @@ class PictureList(QListView):
         drag.exec(supported, Qt.DropAction.CopyAction)
 
     def files_of(self, rows: Sequence[Row]) -> QMimeData:
-        """The .lbb files of rows, as far as they are saved or coded."""
+        """The .lbb files of rows, if they are saved or coded."""
         data = self.model().mimeData(self.selectedIndexes())
         files = [file for row in rows if (file := result_file(row, self._quality_of(row)))]
         if files:
@@ -79,7 +79,7 @@ _LIST_KEYS = (
 
 
 def result_file(row: Row, quality: float) -> Path | None:
-    """The row's saved file, or an .lbb file written now that lasts as long as the app."""
+    """The row's saved file, or a temporary .lbb file that lasts as long as the app."""
     if row.source.is_lbb:
         return row.source.path
     if row.saved_path is not None and row.saved_as and row.saved_as.quality in (quality, 0):

@@ -25,7 +25,7 @@ _KEYS: dict[str, Callable[[Row], str | float]] = {
 
 
 class QueueView(QWidget):
-    """The row that is chosen is on view."""
+    """The list; its current row is on view."""
 
     removal_wanted = Signal(list)  # of rows
     order_wanted = Signal(list)  # of all rows
@@ -90,7 +90,7 @@ class QueueView(QWidget):
         return row if isinstance(row, Row) else None
 
     def select(self, row: Row) -> None:
-        """Put a row on view, whatever keys are held."""
+        """Put a row on view, regardless of modifier keys."""
         index = self._queue.index(self._queue.place(row))
         flag = QItemSelectionModel.SelectionFlag.ClearAndSelect
         self.list.selectionModel().setCurrentIndex(index, flag)
@@ -99,12 +99,12 @@ class QueueView(QWidget):
         self.order_wanted.emit(sorted(self._queue.rows, key=_KEYS[column], reverse=descending))
 
     def _show_heading(self) -> None:
-        """One picture needs no order; an added one has its place at the end."""
+        """Show the heading for two pictures or more; a new picture ends the sorting."""
         self.heading.setVisible(len(self._queue.rows) > 1)
         self.heading.clear()
 
     def _show_total(self, total: Total) -> None:
-        """Say how many of the pictures are saved, and what that saved."""
+        """Show how many of the pictures are saved, and the bytes saved."""
         words = self.tr("{} of {} saved").format(total.saved, total.count) if total.count else ""
         if total.failed:
             words += "  ·  " + self.tr("{} failed").format(total.failed)
@@ -125,19 +125,19 @@ class QueueView(QWidget):
             self._session.select(row)
 
     def _select_current(self) -> None:
-        """Qt moves on from a row that is removed, but selects nothing in its place."""
+        """Select the current row after a removal, which Qt does not do."""
         row = self.current()
         if row is not None and not self.list.selectedIndexes():
             self.select(row)
 
     def want_removal(self) -> None:
-        """Ask that what is selected be removed."""
+        """Request the removal of the selected rows."""
         if rows := self.list.selected():
             self.removal_wanted.emit(rows)
 
 
 class _Heading(QWidget):
-    """A button for each column; a click sorts by it, another click the other way round."""
+    """A button for each column; a click sorts by it, another click reverses the order."""
 
     chosen = Signal(str, bool)  # whether the largest goes first
 
@@ -157,7 +157,7 @@ class _Heading(QWidget):
         self.clear()
 
     def clear(self) -> None:
-        """The list is in no order."""
+        """Show that the list is not sorted."""
         self._column = ""
         self._show()
 

@@ -15,7 +15,7 @@ ROW_HEIGHT, THUMBNAIL = 72, 48
 
 
 class RowDelegate(QStyledItemDelegate):
-    """Paints one row: 72 px high, its thumbnail 48 px; rows that are seen get theirs first."""
+    """Paints a row, 72 px high with a thumbnail of 48 px; visible rows get theirs first."""
 
     def __init__(self, adder: Adder, parent: QWidget) -> None:
         super().__init__(parent)
@@ -79,7 +79,7 @@ def _paint_thumbnail(painter: QPainter, place: QRect, row: Row) -> None:
 
 
 def _paint_tick(painter: QPainter, centre: QPointF) -> None:
-    """Saved, for eyes that do not see it by the colour of the words."""
+    """Paint a tick for saved rows, for people who cannot distinguish the colours."""
     painter.setPen(QPen(theme.colour("panel"), 1.5))
     painter.setBrush(theme.colour("accent"))
     painter.drawEllipse(centre, 8, 8)
@@ -116,7 +116,7 @@ def _paint_words(painter: QPainter, place: QRect, row: Row, font: QFont) -> None
 
 
 def _paint_columns(painter: QPainter, place: QRect, row: Row) -> None:
-    """The state, and of a result its size and saving, below one another in all rows."""
+    """Paint the state, size and saving, aligned in all rows."""
     state, *figures = row.columns()
     metrics, align = painter.fontMetrics(), Qt.AlignmentFlag
     right = place.right()

@@ -1,1 +1,1 @@
-"""What the app is doing: the picture on view, the batch, the tools beside them."""
+"""The app's activities: the picture on view, the batch, and the tools for them."""

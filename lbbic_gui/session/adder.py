@@ -28,7 +28,7 @@ ROWS_AT_ONCE = 100  # more would let the window stand still
 
 @dataclass
 class _Addition:
-    """Pictures that are being added, and the rows made of them so far."""
+    """Pictures that are being added, and the rows made of them up to now."""
 
     sources: deque[tuple[Path | None, Source]]
     search: Found
@@ -37,7 +37,7 @@ class _Addition:
 
 
 class Adder(QObject):
-    """``added`` carries the first of the new rows, ``noticed`` what was added and what was not."""
+    """``added`` carries the first of the new rows, ``noticed`` a summary of what was added."""
 
     added = Signal(Row, bool)  # whether it is the only one
     noticed = Signal(str)
@@ -65,13 +65,13 @@ class Adder(QObject):
         self._add(_Addition(deque([(None, source)]), Found(())))
 
     def look_again(self, row: Row) -> None:
-        """The file of a row has changed."""
+        """Read a row's file again, because it has changed."""
         self._unseen[row] = None
         self.hurry(row)
         self._look()
 
     def hurry(self, row: Row) -> None:
-        """A row that is on view goes first, if it waits to be looked at."""
+        """Read a row first, if it is waiting, because it is on view."""
         if row in self._unseen:
             self._unseen.move_to_end(row, last=False)
 

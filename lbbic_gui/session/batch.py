@@ -43,7 +43,7 @@ _USUAL_PIXELS = 4_000_000
 
 @dataclass(frozen=True)
 class Total:
-    """How many pictures are saved, and how far the rest are."""
+    """The number of saved pictures, and the progress of the others."""
 
     saved: int
     failed: int
@@ -57,7 +57,7 @@ class Total:
 
 @dataclass(eq=False)
 class _Saving:
-    """A picture to be saved, by the settings of the moment when that was requested."""
+    """A picture to be saved, with the settings at the time of the request."""
 
     row: Row
     quality: float
@@ -73,12 +73,12 @@ class _Saving:
 
     @cached_property
     def work(self) -> int:
-        """Pixels; of a picture not measured yet, those of a usual one."""
+        """The work in pixels; for a picture not measured yet, those of a usual one."""
         return self.row.width * self.row.height or _USUAL_PIXELS
 
 
 class Batch(QObject):
-    """Saves rows and follows them."""
+    """Saves rows and tracks their progress."""
 
     changed = Signal(Total)
     saved = Signal(Saved)
@@ -115,7 +115,7 @@ class Batch(QObject):
         return bool(self._running or self._waiting)
 
     def compress_all(self) -> None:
-        """Save every picture that is not saved yet as it is to be."""
+        """Save every picture that is not saved with the current settings."""
         if not self._networks.installed:  # its qualities have to be known
             once = Qt.ConnectionType.SingleShotConnection
             self._networks.changed.connect(self.compress_all, once)
@@ -137,14 +137,14 @@ class Batch(QObject):
         self._next()
 
     def stop(self) -> None:
-        """Cancel all that is not saved yet."""
+        """Cancel all that are not saved yet."""
         waiting, self._waiting = self._waiting, OrderedDict()
         for saving in waiting:
             self._give_up(saving)
         self._cancel(self._running)
 
     def tell(self) -> None:
-        """Emit the total as it is now."""
+        """Emit the current total."""
         self._queue.flush()
         sums, running = self._totals.sums, self._running
         share = self._load.share(sum(each.work * each.row.progress for each in running))
@@ -175,7 +175,7 @@ class Batch(QObject):
         self._queue.touch(saving.row)
 
     def _give_up(self, saving: _Saving) -> None:
-        """Drop one that waited."""
+        """Drop a waiting picture."""
         self._load.drop(saving.work)
         saving.row.savings -= 1
         if saving.row.state is State.WAITING:
@@ -186,7 +186,7 @@ class Batch(QObject):
         self._go_on()
 
     def _next(self) -> None:
-        """Begin with the first that wait, as far as those being saved leave room."""
+        """Start waiting pictures, as many as there is room for."""
         ready = (each for each in self._waiting if not self._coder.is_coding(each.row))
         for saving in list(islice(ready, max(0, self._at_a_time - len(self._running)))):
             del self._waiting[saving]
@@ -227,7 +227,7 @@ class Batch(QObject):
     def wanted(
         self, row: Row, quality: float, suffix: str, values: Preferences | None = None
     ) -> Path:
-        """What a result is to be called by the settings, of now or given, wherever that is."""
+        """The path of a result by the current or given settings, if no file had that name."""
         values = values or self._settings.values
         folder = Path(values.output_folder) if values.output_folder else None
         source = place_of(row.source, values.last_folder)
@@ -235,7 +235,7 @@ class Batch(QObject):
         return output_path(source, folder, row.base if values.keep_structure else None, name)
 
     def _is_saved(self, row: Row) -> bool:
-        """Whether a row is saved, or need not be, at the quality and by the options of now."""
+        """Whether a row is saved at its quality and with its options, or need not be."""
         is_wanted = row.skipped == "larger" and not self._settings.values.skip_larger
         return row.saved_as == self._networks.result(row) and not is_wanted
 
@@ -311,7 +311,7 @@ class Batch(QObject):
         self.tell()
 
     def _on_moved(self) -> None:
-        """Those that wait take the order of the rows."""
+        """Sort the waiting pictures into the order of the rows."""
         waiting = sorted(self._waiting, key=lambda saving: self._queue.place(saving.row))
         self._waiting = OrderedDict.fromkeys(waiting)
 

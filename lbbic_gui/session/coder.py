@@ -33,7 +33,7 @@ _MEASURABLE_SECONDS = 0.5
 
 
 class Coder(QObject):
-    """Emits the progress of the picture; the result goes to the callback of ``code``."""
+    """Codes pictures and emits the progress; the result goes to the callback of ``code``."""
 
     decoding_started = Signal(DecodingStarted)
     front = Signal(Front)
@@ -61,15 +61,15 @@ class Coder(QObject):
         return self._job is not None
 
     def is_coding(self, row: Row) -> bool:
-        """Whether just what is wanted of a row is on its way."""
+        """Whether exactly the wanted result of a row is being made."""
         return self._job is not None and self._job.request == self._request(row)
 
     def seconds_for(self, pixels: int, effort: str) -> float:
-        """About how long coding such a picture and decoding it will take, by the last one."""
+        """Estimate the seconds to code and decode such a picture, from the last one."""
         return self._slowness * encoding_seconds(pixels, effort)
 
     def code(self, row: Row, on_coded: Callable[[Coded], None]) -> None:
-        """Code a row in place of what is being coded; at once where the result is known."""
+        """Code a row instead of the current one; if the result is cached, answer at once."""
         request, before = self._request(row), self._job
         known = self._cache.find(request, row.version)
         if known is not None:
@@ -95,7 +95,7 @@ class Coder(QObject):
             self._jobs.cancel(job)
 
     def _request(self, row: Row) -> Code | Decode:
-        """The request that brings a row on view."""
+        """The request that makes a row's result."""
         values, quality = self._settings.values, self._networks.quality(row)
         if row.source.is_lbb:
             return Decode(row.source, values.device, row.partial)
@@ -127,14 +127,14 @@ class Coder(QObject):
         self.ended.emit()
 
     def _note_seconds(self, row: Row, request: Code | Decode) -> None:
-        """Learn from a picture that took long enough to be measured."""
+        """Update the estimate from a picture that took long enough to be measured."""
         seconds = self._pace.seconds()
         if isinstance(request, Code) and request.data is None and seconds > _MEASURABLE_SECONDS:
             expected = encoding_seconds(row.width * row.height, request.options.effort)
             self._slowness = seconds / max(expected, 1e-9)
 
     def _take(self, row: Row, request: Code | Decode, coded: Coded) -> None:
-        """Note with the row what came out."""
+        """Store the result with the row."""
         if row.source.is_lbb:
             row.thumbnail = small_canvas(coded.picture.picture())
         if isinstance(request, Decode) or request.options == self._networks.options(row):

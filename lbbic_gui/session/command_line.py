@@ -19,7 +19,7 @@ def compress_command(
     output: OutputFormat,
     mask: Path | None = None,
 ) -> str:
-    """What makes ``target`` of ``source``, quoted for the system's shell.
+    """The command that makes ``target`` of ``source``, quoted for the system's shell.
 
     ``mask``: the file that holds the mask of the options.
     """
@@ -47,7 +47,7 @@ def compress_command(
 
 
 def decompress_command(source: Path, target: Path, *, partial: bool) -> str:
-    """What makes a picture of an .lbb file."""
+    """The command that makes a picture of an .lbb file."""
     words = ["lbbic", "decompress", str(source), "-o", str(target)]
     return _quoted(words + ["--partial"] * partial)
 

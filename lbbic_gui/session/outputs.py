@@ -21,7 +21,7 @@ class Output:
     version: FileVersion | None
 
     def is_untouched(self) -> bool:
-        """Whether it is there still, as it was written."""
+        """Whether the file still exists unchanged."""
         return self.version is not None and FileVersion.of(self.path) == self.version
 
 
@@ -34,17 +34,17 @@ class Outputs:
         self._originals: set[str] = set()
 
     def keep(self, sources: Iterable[Source]) -> None:
-        """These pictures, once in the list, are never replaced."""
+        """Never replace these pictures, which are in the list."""
         paths = [each.path for each in sources if each.path is not None and not each.is_lbb]
         self._originals.update(map(name_key, paths))
 
     def earlier(self, source: Source, wanted: Path) -> Output | None:
-        """The picture's result that was to be ``wanted``, as it was written."""
+        """The picture's earlier result for the path ``wanted``, unless it is in the list itself."""
         written = self._written.get((source, wanted))
         return None if written and name_key(written.path) in self._originals else written
 
     def name(self, source: Source, wanted: Path) -> Path:
-        """``wanted``, numbered where another picture has that name; from now on it is taken."""
+        """Reserve ``wanted``, numbered if another picture has that name."""
         names = ((name, name_key(name)) for name in numbered(wanted))
         path, key = next(
             (path, key)
@@ -55,6 +55,6 @@ class Outputs:
         return path
 
     def note(self, source: Source, wanted: Path, path: Path, version: FileVersion | None) -> None:
-        """What was to be ``wanted`` was written to ``path``."""
+        """Record that the result for ``wanted`` was written to ``path``."""
         self._owners[name_key(path)] = source
         self._written[source, wanted] = Output(path, version)

@@ -1,4 +1,4 @@
-"""Progress of one job in words and of many as a share, and the time left."""
+"""Progress of one job in words and of many as a share, with the time left."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ _ESTIMATE_SHARE_OF_MANY, _ESTIMATE_SECONDS_OF_MANY = 0.02, 2.0
 
 
 class Pace:
-    """The progress of one job after the other."""
+    """The progress of consecutive jobs."""
 
     def __init__(self) -> None:
         self._began = self._shown = 0.0
         self._stage = ""
 
     def begin(self) -> None:
-        """A job has begun."""
+        """Start a job."""
         self._began, self._stage = time.monotonic(), ""
 
     def seconds(self) -> float:
-        """Since the job began."""
+        """The seconds since the job started."""
         return time.monotonic() - self._began
 
     def words(self, step: Step) -> str:
-        """Where the job stands; empty as long as there is nothing new to read."""
+        """The progress in words; empty if there is nothing new to read."""
         now = time.monotonic()
         if step.stage == self._stage and now - self._shown < _UPDATE_SECONDS:
             return ""
@@ -41,7 +41,7 @@ class Pace:
 
 
 class Workload:
-    """Many jobs, since there was last nothing to do: their work, and how much of it is done."""
+    """The work of many jobs since the queue was last empty, and how much is done."""
 
     def __init__(self) -> None:
         self._total = self._done = 0.0
@@ -53,22 +53,22 @@ class Workload:
         self._total += work
 
     def drop(self, work: float) -> None:
-        """Work that is not to be done, or that failed: it took no time that others will take."""
+        """Subtract work that was cancelled or failed, so that it does not count as fast."""
         self._total -= work
 
     def finish(self, work: float) -> None:
         self._done += work
 
     def clear(self) -> None:
-        """Nothing is to be done any more."""
+        """Start again, because nothing is left to do."""
         self._total = self._done = 0.0
 
     def share(self, in_progress: float) -> float:
-        """How much is done, 0 to 1, with what is done of the work in progress."""
+        """The share that is done, 0 to 1, including work in progress."""
         return (self._done + in_progress) / self._total if self._total else 0.0
 
     def seconds_left(self, share: float) -> float | None:
-        """None as long as it would be a guess."""
+        """The estimated seconds left; None while an estimate would be a guess."""
         elapsed = time.monotonic() - self._began
         if share < _ESTIMATE_SHARE_OF_MANY or elapsed < _ESTIMATE_SECONDS_OF_MANY:
             return None

@@ -38,7 +38,7 @@ from lbbic_gui.style.text import tr
 
 
 class PictureTools(QObject):
-    """They leave the row's state alone; failures are emitted by ``failed``."""
+    """The tools do not change the row's state; failures are emitted by ``failed``."""
 
     look_measured = Signal(object)  # SSIMULACRA 2 of the result on view; None: it failed
     compared = Signal(Baseline)
@@ -81,7 +81,7 @@ class PictureTools(QObject):
             self._keep(self._session.jobs.submit(request, take, self._on_report))
 
     def compare(self, codecs: Iterable[str] = CODECS) -> None:
-        """Code by other codecs, at no more bytes than ours."""
+        """Code with other codecs, with at most as many bytes as ours."""
         row, result = self._session.row, self._session.result
         if row is not None and result is not None:
             self.stop_comparing()
@@ -98,7 +98,7 @@ class PictureTools(QObject):
             self._session.batch.save(self._session.row, target)
 
     def export(self, target: Path) -> None:
-        """Write the decoded picture in the format that the name's ending says."""
+        """Write the decoded picture in the format of the target's suffix."""
         row, data = self._session.row, self._data()
         if row is None or data is None:
             self.noticed.emit(tr("Not compressed yet at this quality"))
@@ -117,7 +117,7 @@ class PictureTools(QObject):
 
     @property
     def is_exporting(self) -> bool:
-        """Whether a picture is being written, or is to be."""
+        """Whether a picture is being written or waits to be."""
         return any(isinstance(job.request, Export) and not job.is_answered for job in self._jobs)
 
     def command(self, mask: Path | None = None) -> str:
@@ -140,7 +140,7 @@ class PictureTools(QObject):
         return compress_command(source, target, quality, options, values.device, output, mask)
 
     def proposal(self, suffix: str) -> Path:
-        """A free name, or that of the picture's earlier result if it is unchanged."""
+        """A free path, or that of the picture's earlier result if it is unchanged."""
         row, batch = self._session.row, self._session.batch
         assert row is not None
         wanted = batch.wanted(row, self._session.quality(), suffix)
@@ -154,7 +154,7 @@ class PictureTools(QObject):
         return None if result is None else self._looks.get(_digest(result))
 
     def stop(self) -> None:
-        """Cancel all of them."""
+        """Cancel all tools."""
         self.stop_comparing()
         self._stop_measuring()
         jobs, self._jobs = self._jobs, []
@@ -167,12 +167,12 @@ class PictureTools(QObject):
             self._stop_measuring()
 
     def stop_comparing(self) -> None:
-        """Cancel comparisons that run or wait."""
+        """Cancel the comparison, because another quality is being coded."""
         jobs, self._comparisons = self._comparisons, []
         self._session.jobs.cancel(*jobs)
 
     def _on_coded(self, coded: Coded | None) -> None:
-        """Compare the sample and the first picture with JPEG, unless the user does not want it."""
+        """Compare the sample and the first picture with JPEG, unless turned off."""
         self.stop_comparing()
         row = self._session.row
         if coded is None or row is None or row.source.is_lbb:
@@ -213,11 +213,11 @@ class PictureTools(QObject):
                 self.look_measured.emit(None)
 
     def _keep(self, job: Job[Any]) -> None:
-        """Remember a job for as long as there is something to stop."""
+        """Remember a job until it ends, so that it can be stopped."""
         self._jobs = [job for job in self._jobs if not job.is_answered] + [job]
 
     def _data(self) -> bytes | None:
-        """The file of the picture on view at the quality that is set."""
+        """The file of the picture on view at the current quality."""
         row, result = self._session.row, self._session.result
         if row is None or result is None:
             return None

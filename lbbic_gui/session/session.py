@@ -1,4 +1,4 @@
-"""The picture on view and its coding, and the parts that work beside it. No widgets.
+"""The picture on view and its coding, and the parts that work with it. No widgets.
 
 Widgets call its methods and listen to its signals. One owner per fact: rows live in the queue
 model, preferences in the settings, the pixels on view and the cache of coded pictures here.
@@ -26,7 +26,7 @@ _PAUSE_MS = 350  # between strokes, before what is painted is coded
 
 
 class Session(QObject):
-    """See the module. The progress of the coding itself is emitted by ``coder``."""
+    """See the module's docstring. ``coder`` emits the progress of the coding itself."""
 
     current_changed = Signal(Row)  # or None
     opened = Signal(Opened)
@@ -78,13 +78,13 @@ class Session(QObject):
             self._preview(row)
 
     def quality(self) -> float:
-        """Of the row on view; of an .lbb file, once it is decoded, the one it has."""
+        """The quality of the row on view; of an .lbb file, its own, once it is decoded."""
         if self.row is not None and self.row.source.is_lbb and self.result is not None:
             return self.result.point.quality
         return self.networks.quality(self.row)
 
     def set_quality(self, row: Row | None, override: float | None, common: float) -> None:
-        """Choose a row's own quality, or none, and that of all others; code the row on view."""
+        """Set a row's own quality, or none, and the common one; code the row on view."""
         if row is not None:
             row.override = override
             self.queue.touch(row)
@@ -94,7 +94,7 @@ class Session(QObject):
         self.quality_changed.emit()
 
     def paint(self, row: Row, mask: bytes) -> None:
-        """Set what is painted on a row; the row on view is coded again a moment later."""
+        """Set a row's mask; if the row is on view, it is coded again a moment later."""
         row.mask = mask
         row.points.clear()
         if row is self.row:
@@ -109,13 +109,13 @@ class Session(QObject):
         self.queue.touch(row)
 
     def code_again(self) -> None:
-        """Show the row on view at its quality: at once where that is known, else code it."""
+        """Show the row on view at its quality, from the cache or by coding it."""
         row = self.row
         if row is not None and not row.source.is_lbb and not self.coder.is_coding(row):
             self._preview(row)
 
     def retry(self, device: str | None = None, *, partial: bool = False) -> None:
-        """Try the row on view again, perhaps on another device, or for what is left of its file."""
+        """Try the row on view again, optionally on another device or for what is left of it."""
         if device is not None:
             self.settings.change(device=device)
         row, self.row = self.row, None
@@ -124,14 +124,14 @@ class Session(QObject):
         self.select(row)
 
     def stop(self) -> None:
-        """Cancel what runs for the row on view and for the batch."""
+        """Cancel the work for the row on view and the batch."""
         self.batch.stop()
         self.coder.stop(self.row)
         self._leave()
         self.progressed.emit("", 0.0)  # at once; the worker follows at its next front
 
     def note_point(self, row: Row, point: Point, options: EncodeOptions) -> None:
-        """Keep a file that was made of a row, if it is still one of those that are wanted."""
+        """Keep a file made of a row, if it is still wanted."""
         if options == self.networks.options(row):
             row.note(point)
             if row is self.row:
@@ -184,7 +184,7 @@ class Session(QObject):
             self.code_again()
 
     def _on_networks(self) -> None:
-        """Which qualities there are is known now: what waits may be of another one."""
+        """Adapt to the available qualities, which may change that of waiting rows."""
         if self.coder.is_busy:
             self.code_again()
 

@@ -12,7 +12,7 @@ from lbbic_gui.state.row import Row, State
 
 
 class Sums(NamedTuple):
-    """Pictures, those of them that are saved and that failed; bytes of what is saved."""
+    """Numbers of pictures, of saved and failed ones, and bytes of the saved ones."""
 
     pictures: int = 0
     saved: int = 0
@@ -22,7 +22,7 @@ class Sums(NamedTuple):
 
 
 class Totals:
-    """The sums over all pictures of a queue, followed by what the queue says of its rows."""
+    """The sums over all pictures of a queue, updated by the queue's signals."""
 
     def __init__(self, queue: QueueModel, is_saved: Callable[[Row], bool]) -> None:
         self._queue, self._is_saved = queue, is_saved
@@ -33,7 +33,7 @@ class Totals:
         queue.dataChanged.connect(self._on_changed)
 
     def recount(self) -> None:
-        """What counts as saved is another thing now."""
+        """Count again, because other results count as saved now."""
         self._follow(self._queue.rows)
 
     def _on_inserted(self, _: QModelIndex, first: int, last: int) -> None:

@@ -19,7 +19,7 @@ LIST_MENU = (
 
 @dataclass(frozen=True)
 class Entry:
-    """An action: its menu, words and keys. ``group``: one of several of which one is on."""
+    """An action: its menu, text and keys. ``group``: exactly one of these is on."""
 
     name: str
     menu: str
@@ -88,7 +88,7 @@ def entries() -> tuple[Entry, ...]:
 
 
 def build(parent: QObject) -> dict[str, QAction]:
-    """The actions by name."""
+    """Make the actions, by name."""
     actions: dict[str, QAction] = {}
     groups: dict[str, QActionGroup] = {}
     for entry in entries():
@@ -122,7 +122,7 @@ def fill_menus(bar: QMenuBar, actions: dict[str, QAction], recent: QMenu) -> Non
 
 
 def help_pairs() -> list[tuple[str, str]]:
-    """Every action's keys with its words, then what mouse and keys do beside the actions."""
+    """Every action's keys and text, then further keys and mouse actions."""
     native = QKeySequence.SequenceFormat.NativeText
     pairs = []
     for entry in entries():

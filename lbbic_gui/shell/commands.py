@@ -25,7 +25,7 @@ MAX_UNDO = 100  # changes: those of removed pictures keep their files in memory
 
 
 class Commands(QObject):
-    """Commands of the window; choices and removals can be undone."""
+    """The window's commands; choices and removals can be undone."""
 
     row_wanted = Signal(Row)  # on view
     overlay_changed = Signal(Overlay)
@@ -72,7 +72,7 @@ class Commands(QObject):
         self.take(QGuiApplication.clipboard().mimeData())
 
     def take(self, data: QMimeData) -> None:
-        """Add what was dropped or pasted, or say why it cannot be."""
+        """Add what was dropped or pasted, or show why it cannot be added."""
         content = transfer.read(data)
         if content.paths:
             self.open_paths(list(content.paths))
@@ -82,7 +82,7 @@ class Commands(QObject):
             self.noticed.emit(content.refusal)
 
     def choose_quality(self, quality: float, only_this: bool) -> None:
-        """For the picture on view alone, or for all."""
+        """Choose a quality for the picture on view only, or for all."""
         row, common = self.session.row, self.settings.values.quality
         before = (row.override if row else None, common)
         if row is not None and only_this:
@@ -107,7 +107,7 @@ class Commands(QObject):
         self.session.set_quality(row, *qualities)
 
     def paint(self, row: Row, mask: bytes, tool: str) -> None:
-        """Let a row have what was painted on it."""
+        """Set the mask of a row, undoably."""
         words = self.tr("“{}” on {}").format(tool, row.source.name)
         self.undo.push(Change(words, partial(self.session.paint, row), row.mask, mask))
 
@@ -189,7 +189,7 @@ class Commands(QObject):
         self.undo.push(Change(self.tr("sorting"), queue.arrange, list(queue.rows), order))
 
     def show_in_folder(self) -> None:
-        """The file saved for the picture on view, else the picture's own."""
+        """Show the file saved for the picture on view, or else the picture's own."""
         row = self.session.row
         path = row and (row.saved_path or row.source.path)
         if path:
@@ -216,7 +216,7 @@ class Commands(QObject):
             self.noticed.emit(self.tr("A pasted picture has no file that a command could read"))
 
     def _save_mask(self, row: Row) -> Path | None:
-        """The file that a command finds what is painted in, where the user wants it."""
+        """Ask where to save a row's mask for a command; return its path."""
         target = file_dialogs.choose_mask(self._window, self._tools.proposal("-mask.png"))
         if target is None:
             return None

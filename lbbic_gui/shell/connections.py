@@ -29,7 +29,7 @@ def connect_actions(
     compare: ComparePanel,
     others: Mapping[str, Callable[[], object]],
 ) -> None:
-    """Let every action do what it says; ``others`` are those that the window itself does."""
+    """Connect every action to what it does; ``others`` are those of the window itself."""
     canvas, session = viewer.canvas, commands.session
     slots: dict[str, Callable[[], object]] = {
         "open": commands.open,
@@ -77,7 +77,7 @@ def connect_actions(
 
 
 def _show_brush(actions: Actions, brush: BrushTool) -> None:
-    """Allow the brush where there is something to paint on, or say why it is not."""
+    """Enable the brush if there is something to paint on, otherwise show the reason."""
     use = tr("Paint what is to stay sharp, and what matters less (B)")
     actions["brush"].setToolTip(brush.refusal() or use)
     actions["brush"].setEnabled(not brush.refusal())
@@ -87,7 +87,7 @@ def _show_brush(actions: Actions, brush: BrushTool) -> None:
 
 
 class _Name(QObject):
-    """Lets an action say what it undoes or does again, for as long as there is the action."""
+    """Keeps an action's text up to date with what it undoes or redoes."""
 
     def __init__(self, action: QAction) -> None:
         super().__init__(action)
@@ -110,7 +110,7 @@ def _connect_undo(actions: Actions, stack: QUndoStack) -> None:
 def connect_panels(
     inspector: Inspector, queue: QueueView, viewer: Viewer, commands: Commands
 ) -> None:
-    """What panels ask for and only the window can do, and what one panel tells another."""
+    """Connect the panels with the window and with each other."""
     inspector.quality.chosen.connect(commands.choose_quality)
     inspector.model.chosen.connect(commands.choose_model)
     inspector.effort.chosen.connect(commands.choose_effort)

@@ -74,7 +74,7 @@ class EmptyState(QWidget):
         self._paint_blocks(painter)
 
     def _paint_blocks(self, painter: QPainter) -> None:
-        """A picture half decoded, as a wavefront of blocks."""
+        """Paint a picture that is half decoded, with a wavefront of blocks."""
         cell, gap, side = 17.0, 4.0, 4
         centre = QPointF(self.width() / 2, self.height() / 2 - 96)
         left = centre.x() - (side * cell + (side - 1) * gap) / 2

@@ -42,7 +42,7 @@ from lbbic_gui.viewer.viewer import Viewer
 
 
 class MainWindow(QMainWindow):
-    """Queue, viewer and inspector side by side; the empty state in their place at first."""
+    """Queue, viewer and inspector side by side, or the empty state instead of them."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ class MainWindow(QMainWindow):
         self.empty.setFocus()
 
     def begin(self, files: list[Path]) -> None:
-        """Load the model, before anything else needs it, and open files."""
+        """Load the model first, then open files."""
         self.session.networks.load()
         if files:
             self.session.adder.open(files)
@@ -147,7 +147,7 @@ class MainWindow(QMainWindow):
     # --- events ---------------------------------------------------------------------------------
 
     def focusNextPrevChild(self, forward: bool) -> bool:
-        """On to another control, unless the one in use was disabled or hidden.
+        """Move the focus, unless the focused control was disabled or hidden.
 
         Then what is around it takes the focus: the next key is to press nothing by chance.
         """
@@ -161,7 +161,7 @@ class MainWindow(QMainWindow):
         return True
 
     def changeEvent(self, event: QEvent) -> None:
-        """Models may have been installed while the user was elsewhere."""
+        """Look for models that were installed while the user was elsewhere."""
         super().changeEvent(event)
         if event.type() == QEvent.Type.ActivationChange and self.isActiveWindow():
             self.session.networks.look()

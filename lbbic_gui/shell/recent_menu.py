@@ -1,4 +1,4 @@
-"""The menu of files and folders opened lately."""
+"""The menu of recently opened files and folders."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lbbic_gui.state.settings import Settings
 
 
 class RecentMenu(QMenu):
-    """Made anew each time it opens; ``open_path`` is called with what is chosen."""
+    """Filled each time it opens; ``open_path`` is called with the chosen path."""
 
     def __init__(
         self, settings: Settings, open_path: Callable[[Path], None], parent: QWidget

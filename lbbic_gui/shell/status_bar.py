@@ -15,7 +15,7 @@ _NOTICE_MS = 8000
 
 
 class StatusBar(QStatusBar):
-    """Notices go after eight seconds; the rest stays."""
+    """Notices disappear after eight seconds; the rest stays."""
 
     def __init__(
         self, session: Session, tools: PictureTools, parent: QWidget | None = None
@@ -42,14 +42,14 @@ class StatusBar(QStatusBar):
         session.networks.loaded.connect(self._show_device)
 
     def notify(self, words: str) -> None:
-        """Say what has happened, aloud unless a batch has something to say every moment."""
+        """Show what has happened, and announce it except during a batch."""
         self.notice.setText(words)
         self._notice_end.start()
         if words and not self._session.batch.is_busy:
             announce(self.notice, words)
 
     def _show_device(self, ready: Ready) -> None:
-        """Say where the model runs; without a GPU, that there is none."""
+        """Show where the model runs, and if there is no GPU."""
         wants_gpu = self._session.settings.values.device == "cuda"
         cpu = self.tr("CPU (no CUDA device)") if wants_gpu else self.tr("CPU")
         self.device.setText(cpu if ready.device == "cpu" else self.tr("GPU (CUDA)"))

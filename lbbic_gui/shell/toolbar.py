@@ -18,7 +18,7 @@ ZOOMS = (25, 50, 100, 200, 400, 800)
 
 
 class Toolbar(QToolBar):
-    """Made of the window's actions, the canvas's zoom, and the gain of the difference."""
+    """The window's actions, the canvas's zoom, and the amplification of differences."""
 
     def __init__(
         self, actions: dict[str, QAction], canvas: Canvas, parent: QWidget | None = None
@@ -75,13 +75,13 @@ class Toolbar(QToolBar):
         self._fit_words()
 
     def _fit_words(self) -> None:
-        """Icons alone where their words do not fit beside them."""
+        """Show only icons if there is no room for texts."""
         self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         if self.sizeHint().width() > self.width():
             self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
 
     def draw_icons(self) -> None:
-        """Draw the icons in the colours of the theme of now."""
+        """Draw the icons in the colours of the current theme."""
         for name in icons.names():
             self._all[name].setIcon(icons.icon(name))
 
@@ -89,7 +89,7 @@ class Toolbar(QToolBar):
         self.zoom.setEditText(f"{100 * zoom:.{0 if zoom >= 0.1 else 1}f} %")
 
     def show_options(self, options: ViewOptions) -> None:
-        """Check what is on."""
+        """Check the actions that are on."""
         for action, mode in zip(self._modes, Mode, strict=True):
             action.setChecked(mode is options.mode)
         self._gain_action.setVisible(options.mode is Mode.DIFFERENCE)

@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Change(QUndoCommand, Generic[T]):
-    """From one value to another; pushing it makes the change."""
+    """A change from one value to another; pushing it makes the change."""
 
     def __init__(self, words: str, apply: Callable[[T], None], before: T, after: T) -> None:
         super().__init__(words)
@@ -28,7 +28,7 @@ class Change(QUndoCommand, Generic[T]):
 
 
 class Removal(QUndoCommand):
-    """Pictures leave the queue, and come back to their places with all that was made of them."""
+    """Removes pictures; undone, they return to their places with all their results."""
 
     def __init__(
         self, words: str, queue: QueueModel, rows: Sequence[Row], restored: Callable[[Row], None]

@@ -24,7 +24,7 @@ from lbbic_gui.style.text import tr
 
 
 class Networks(QObject):
-    """The choice is one of the settings. ``installed`` is empty until a worker has looked."""
+    """The chosen model is a setting. ``installed`` is empty until a worker has looked."""
 
     changed = Signal()
     loaded = Signal(Ready)
@@ -42,27 +42,27 @@ class Networks(QObject):
         settings.changed.connect(self._on_settings)
 
     def load(self) -> None:
-        """Import torch and load the model; answered by ``loaded`` or ``failed``."""
+        """Import torch and load the model; emits ``loaded`` or ``failed``."""
         device, model = self._wanted
         self._jobs.submit(WarmUp(device, model), self._on_ready, self._on_report)
 
     def look(self) -> None:
-        """See whether models have come or gone since."""
+        """Look for added and removed models."""
         if self.ready is not None:  # before that a worker is about to
             self._jobs.submit(FindModels(), self._on_found)
 
     def chosen(self) -> Model | None:
-        """The model that codes."""
+        """The chosen model."""
         return self._by_name.get(self._settings.values.model)
 
     @property
     def has_single_quality(self) -> bool:
-        """Whether the model that codes leaves no quality to choose."""
+        """Whether the chosen model has only one quality."""
         chosen = self.chosen()
         return chosen is not None and chosen.quality is not None
 
     def quality(self, row: Row | None) -> float:
-        """Of a picture: the model's only one, else the picture's own, else that of all."""
+        """A picture's quality: the model's only one, or its own, or the common one."""
         chosen = self.chosen()
         if chosen is not None and chosen.quality is not None:
             return chosen.quality
@@ -71,7 +71,7 @@ class Networks(QObject):
         return self._settings.values.quality
 
     def options(self, row: Row) -> EncodeOptions:
-        """Of a picture: those of all and what is painted on it, as far as the model can."""
+        """A picture's options: the common ones and its mask, if the model supports it."""
         options = self._settings.values.options
         if self.has_single_quality:  # then all blocks have it
             return replace(options, tune="psnr")
@@ -106,7 +106,7 @@ class Networks(QObject):
                 self.failed.emit(answer)
 
     def _take(self, models: InstalledModels) -> None:
-        """Note what is installed; the app's own model takes the place of one that is gone."""
+        """Store the installed models; the app's own replaces a chosen one that is gone."""
         notices = [words for words in models.rejected if words not in self._rejected]
         self._rejected = frozenset(models.rejected)
         has_changed = models.installed != self.installed

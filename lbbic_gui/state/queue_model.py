@@ -28,7 +28,7 @@ Index = QModelIndex | QPersistentModelIndex
 
 
 class QueueModel(QAbstractListModel):
-    """The rows; ``rowsInserted``, ``rowsRemoved`` and ``dataChanged`` tell the views."""
+    """The rows; ``rowsInserted``, ``rowsRemoved`` and ``dataChanged`` notify views."""
 
     removed = Signal(Row)
 
@@ -58,7 +58,7 @@ class QueueModel(QAbstractListModel):
         return row if role == ROW else None
 
     def add(self, sources: Sequence[Source], base: Path | None = None) -> tuple[list[Row], int]:
-        """Append rows; returns them, and how many were there already."""
+        """Append rows; return them, and how many sources were already in the list."""
         fresh = [
             Row(source, base) for source in dict.fromkeys(sources) if source not in self._sources
         ]
@@ -67,7 +67,7 @@ class QueueModel(QAbstractListModel):
         return fresh, len(sources) - len(fresh)
 
     def remove(self, rows: Sequence[Row]) -> None:
-        """Take rows out, neighbours together."""
+        """Remove rows, adjacent ones together."""
         for first, last in reversed(_runs(map(self.place, rows))):
             gone = self.rows[first : last + 1]
             self.beginRemoveRows(_NO_INDEX, first, last)
@@ -80,13 +80,13 @@ class QueueModel(QAbstractListModel):
                 self.removed.emit(row)
 
     def forget_points(self) -> None:
-        """What was made of the pictures was made by other options."""
+        """Drop the results of all rows, because the options have changed."""
         for row in self.rows:
             if not row.source.is_lbb:
                 row.points.clear()
 
     def arrange(self, order: Sequence[Row]) -> None:
-        """Put the rows in an order; those that are not in it go to the end."""
+        """Sort the rows into an order; rows that are not in it go to the end."""
         self.layoutAboutToBeChanged.emit()
         before = self.persistentIndexList()
         followed = [self.rows[index.row()] for index in before]
@@ -98,14 +98,14 @@ class QueueModel(QAbstractListModel):
         self.layoutChanged.emit()
 
     def restore(self, place: int, row: Row) -> bool:
-        """Put a row back where it was; False if its file has been added again meanwhile."""
+        """Put a row back in its place; return False if its file has been added again meanwhile."""
         if row.source in self._sources:
             return False
         self._insert(min(place, len(self.rows)), [row])
         return True
 
     def place(self, row: Row) -> int:
-        """Of a row in the list, −1 if it is not in it."""
+        """The index of a row in the list, −1 if it is not there."""
         if len(self._places) != len(self.rows):
             self._places = {row: place for place, row in enumerate(self.rows)}
         return self._places.get(row, -1)
@@ -118,13 +118,13 @@ class QueueModel(QAbstractListModel):
         self.endInsertRows()
 
     def move(self, row: Row, step: int) -> bool:
-        """Move a row by one place up (−1) or down (+1); False at the end of the list."""
+        """Move a row one place up (−1) or down (+1); return False at the end of the list."""
         place = self.place(row)
         before = place + step + (1 if step > 0 else 0)
         return self.moveRows(_NO_INDEX, place, 1, _NO_INDEX, before)
 
     def moveRows(self, parent: Index, first: int, count: int, target: Index, before: int) -> bool:
-        """Move rows before another, as Qt counts: before anything is taken out."""
+        """Move rows before another; positions are those before the move, as in Qt."""
         end = first + count
         if first < 0 or end > len(self.rows) or not 0 <= before <= len(self.rows):
             return False
@@ -141,7 +141,7 @@ class QueueModel(QAbstractListModel):
         return True
 
     def flags(self, index: Index) -> Qt.ItemFlag:
-        """A row is dropped between rows, never on one."""
+        """Rows can be dropped between rows, not onto them."""
         flag = Qt.ItemFlag
         if not index.isValid():
             return flag.ItemIsDropEnabled
@@ -152,26 +152,26 @@ class QueueModel(QAbstractListModel):
         return Qt.DropAction.MoveAction
 
     def supportedDragActions(self) -> Qt.DropAction:
-        """Rows are moved in the list, and copied out of the window."""
+        """Rows are moved within the list, and copied out of the window."""
         return Qt.DropAction.MoveAction | Qt.DropAction.CopyAction
 
     def mimeTypes(self) -> list[str]:
         return [_ROWS]
 
     def mimeData(self, indexes: Sequence[QModelIndex]) -> QMimeData:
-        """Says only that rows are dragged; which ones, the view knows."""
+        """Only mark the data as rows; the view knows which ones are dragged."""
         data = QMimeData()
         data.setData(_ROWS, b"")
         return data
 
     def touch(self, row: Row) -> None:
-        """Tell the views soon that a row has changed."""
+        """Notify views soon that a row has changed."""
         if not self._touched:
             self._timer.start()
         self._touched.add(row)
 
     def flush(self) -> None:
-        """Tell the views now what has changed, in as few signals as there are runs of rows."""
+        """Notify views now of all changed rows, with one signal for each run of them."""
         touched, self._touched = self._touched, set()
         self._timer.stop()
         places = [place for place in map(self.place, touched) if place >= 0]
@@ -180,7 +180,7 @@ class QueueModel(QAbstractListModel):
 
 
 def _runs(places: Iterable[int]) -> list[tuple[int, int]]:
-    """First and last of each run of neighbouring places."""
+    """The first and last index of each run of adjacent places."""
     runs: list[tuple[int, int]] = []
     for place in sorted(places):
         if runs and place == runs[-1][1] + 1:

@@ -14,7 +14,7 @@ from lbbic_gui.style.text import tr
 
 
 class State(Enum):
-    """Where a picture stands."""
+    """The state of a picture."""
 
     NEW = "new"
     WAITING = "waiting"
@@ -31,7 +31,7 @@ BUSY = (State.WAITING, State.WORKING)
 
 @dataclass(eq=False)
 class Row:
-    """A picture of the queue; its pixels live elsewhere, and only while it is on view."""
+    """A picture of the queue; its pixels are stored elsewhere, while it is on view."""
 
     source: Source
     base: Path | None = None  # the folder it was found below
@@ -57,14 +57,14 @@ class Row:
     partial: bool = False  # what is left of a damaged file is shown
 
     def note(self, point: Point) -> None:
-        """Keep a file that was made of the picture; those of another version of it go."""
+        """Keep a file made of the picture; drop those of another version of it."""
         if point.version != self.version:
             self.points.clear()
             self.version = point.version
         self.points[point.quality] = point
 
     def follow_file(self) -> bool:
-        """Forget what was made of a file that is another one now; returns whether it is."""
+        """Drop results if the file has changed; return whether it has."""
         version = self.source.version()
         if self.version is None or version in (None, self.version):
             return False
@@ -73,7 +73,7 @@ class Row:
         return True
 
     def rest(self, quality: float, wanted: Result, *, stopped: bool = False) -> None:
-        """Nothing is done for it now: be what it is without, by the settings of now."""
+        """Set the state that the row has, by the current settings, while nothing is done for it."""
         self.progress = 0.0
         if self.savings:
             self.state = State.WAITING
@@ -106,7 +106,7 @@ class Row:
         return text.size(self.file_bytes) if self.file_bytes else tr("Added")
 
     def columns(self) -> tuple[str, str, str]:
-        """State, size and saving; the last two are empty while there is no result."""
+        """State, size and saving; the last two are empty without a result."""
         if self.state not in (State.SAVED, State.CODED) or not self.shown_bytes:
             return self.status(), "", ""
         if self.source.is_lbb or not self.file_bytes:
@@ -117,17 +117,17 @@ class Row:
 
     @property
     def shown_bytes(self) -> int:
-        """Of what is saved, else of the .lbb file; 0 as long as there is neither."""
+        """The size of the saved file, or of the .lbb file; 0 without either."""
         return self.saved_bytes if self.state is State.SAVED else self.result_bytes
 
     def own_choices(self) -> str:
-        """What it has of its own in place of what is set for all, in a few words."""
+        """The row's own choices, different from the common ones, in a few words."""
         quality = "" if self.override is None else f"{self.override:g}"
         return "  ".join(filter(None, (tr("painted") if self.mask else "", quality)))
 
     @property
     def saving(self) -> float:
-        """The part of its file that its result does without; 0 as long as there is none."""
+        """The share of the file's size that is saved; 0 without a result."""
         has_both = self.shown_bytes and self.file_bytes
         return 1 - self.shown_bytes / self.file_bytes if has_both else 0
 

@@ -12,7 +12,7 @@ _FIRST = "astronaut.png"  # a face and fine texture, and it fills the view
 
 
 def is_sample(path: Path | None) -> bool:
-    """Whether a file came with the program, so that nothing may be written beside it."""
+    """Whether a file came with the program, so that nothing may be written next to it."""
     return path is not None and path.parent == _path().parent
 
 

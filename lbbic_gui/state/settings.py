@@ -1,4 +1,4 @@
-"""What the user chose, kept in a file of its own; unreadable values become the defaults."""
+"""The user's preferences, kept in a file; unreadable values are replaced by defaults."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Preferences:
 
     @cached_property
     def options(self) -> EncodeOptions:
-        """By which model and effort files are made, and what is in them besides the picture."""
+        """The encoder's options for all pictures."""
         kinds = {
             "exif": self.keep_exif,
             "gps": self.keep_location,
@@ -119,7 +119,7 @@ class Changes(TypedDict, total=False):
 
 
 class Settings(QObject):
-    """The preferences of now, and the layout of the window. ``changed`` after every change."""
+    """The current preferences and the window's layout; emits ``changed`` after every change."""
 
     changed = Signal(Preferences)
 
@@ -130,7 +130,7 @@ class Settings(QObject):
         self.values = self._read()
 
     def change(self, **changes: Unpack[Changes]) -> None:
-        """Change preferences and write them down."""
+        """Change preferences and save them."""
         self.values = dataclasses.replace(self.values, **changes)
         for name, value in changes.items():
             self._store.setValue(f"preferences/{name}", value)
@@ -145,13 +145,13 @@ class Settings(QObject):
         self.changed.emit(self.values)
 
     def recent(self) -> list[Path]:
-        """Files and folders opened lately, the last one first."""
+        """Recently opened files and folders, the last one first."""
         names = self._store.value("recent/paths")
         names = [names] if isinstance(names, str) else names  # as a list of one is read back
         return [Path(str(name)) for name in names] if isinstance(names, list) else []
 
     def add_recent(self, paths: Sequence[Path]) -> None:
-        """Put paths before those opened earlier."""
+        """Put paths first in the list of recent ones."""
         self._keep_recent(list(dict.fromkeys([*paths, *self.recent()]))[:RECENT])
 
     def forget_recent(self, path: Path) -> None:
@@ -162,7 +162,7 @@ class Settings(QObject):
         self._store.sync()
 
     def layout(self, name: str) -> QByteArray:
-        """A part of the window's layout, empty where none was kept."""
+        """A part of the window's layout, empty if none was saved."""
         value = self._store.value(f"window/{name}")
         return value if isinstance(value, QByteArray) else QByteArray()
 
@@ -191,7 +191,7 @@ def settings_path() -> Path:
 
 
 def _parse(raw: str, default: Value) -> Value | None:
-    """The value in the default's type, None where the text is no such value."""
+    """The value in the default's type, None if the text is not such a value."""
     if isinstance(default, bool):
         return {"true": True, "false": False}.get(raw.lower())
     if isinstance(default, int | float):

@@ -11,7 +11,7 @@ _ROOM_CHANGES = frozenset(
 
 
 class ElidedLabel(QLabel):
-    """Leaves out the middle of what does not fit; the whole is its ``text`` and its tool tip."""
+    """Omits the middle of a text that does not fit; ``text`` and the tool tip have all of it."""
 
     def __init__(self, words: str = "", parent: QWidget | None = None) -> None:
         super().__init__(parent)

@@ -20,7 +20,7 @@ _LOOKS = (
 
 
 def icon(name: str) -> QIcon:
-    """The icon of an action in the theme of now."""
+    """The icon of an action in the current theme."""
     result = QIcon()
     for mode, state, ink in _LOOKS:
         for ratio in _RATIOS:

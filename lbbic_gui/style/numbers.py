@@ -18,7 +18,7 @@ _NUMBER = re.compile(r"\d+\.?\d*|\.\d+")
 
 
 def parse_number(words: str, most: float = math.inf) -> float | None:
-    """The number that is typed, not negative; None if it is none.
+    """Parse a typed number that is not negative; None if it is not one.
 
     1,234 and 1.234 are thousands like 1 234, unless that is beyond the ``most`` a field takes.
     """
@@ -36,7 +36,7 @@ def _plain(words: str) -> float | None:
 
 
 class NumberBox(QDoubleSpinBox):
-    """Takes either decimal separator; shows no more decimals than there are."""
+    """Accepts either decimal separator, and shows no superfluous decimals."""
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -61,6 +61,6 @@ class NumberBox(QDoubleSpinBox):
         return state, words, place
 
     def fixup(self, words: str) -> str:
-        """Beyond the bounds the bound is meant; what is no number leaves the one before."""
+        """Clamp a number out of range; restore the last value if the text is not a number."""
         number = max(self.valueFromText(words), self.minimum())
         return self.textFromValue(min(number, self.maximum()))

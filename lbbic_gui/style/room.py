@@ -9,5 +9,5 @@ _FRAME = QSize(16, 48)  # as wide and high as desktops make it; it is drawn late
 
 
 def room(window: QWidget) -> QSize:
-    """The part of the screen that panels and task bars leave, without the window's frame."""
+    """The part of the screen without panels, task bars and the window's frame."""
     return window.screen().availableSize() - _FRAME

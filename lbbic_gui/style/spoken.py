@@ -8,12 +8,12 @@ from PySide6.QtWidgets import QComboBox, QLabel, QWidget
 
 
 def announce(widget: QWidget, words: str) -> None:
-    """Have it said at once, wherever the focus is."""
+    """Let screen readers speak at once, wherever the focus is."""
     QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(widget, words))
 
 
 class Figure(QLabel):
-    """A value that stands beside its title; it is spoken with it."""
+    """A value next to its title, which is spoken with it."""
 
     def __init__(self, title: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)

@@ -14,7 +14,7 @@ def tr(text: str) -> str:
 
 
 def quality_name(quality: float) -> str:
-    """What a quality is good for, by the nearest rate point."""
+    """The usual purpose of a quality, by the nearest rate point."""
     names = (
         tr("Smallest"),
         tr("Preview"),
@@ -29,7 +29,7 @@ def quality_name(quality: float) -> str:
 
 
 def efforts() -> dict[str, str]:
-    """The encoder's efforts with their names, the quickest first."""
+    """The encoder's efforts with their names, fastest first."""
     return {"fast": tr("Fast"), "balanced": tr("Balanced"), "thorough": tr("Thorough")}
 
 
@@ -96,7 +96,7 @@ def progress(stage: str, share: float) -> str:
 
 
 def duration(value: float) -> str:
-    """About how long something takes still."""
+    """The approximate time left."""
     return tr("{} left").format(seconds(value))
 
 

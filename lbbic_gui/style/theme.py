@@ -23,7 +23,7 @@ UNIT = 8
 
 @dataclass(frozen=True)
 class Colours:
-    """One theme."""
+    """The colours of a theme."""
 
     window: str
     panel: str
@@ -85,12 +85,12 @@ def colour(name: str) -> QColor:
 
 
 def needs(theme: str) -> bool:
-    """Whether ``theme`` is not the one in use."""
+    """Whether ``theme`` differs from the one in use."""
     return theme != _applied
 
 
 def apply(theme: str, application: QApplication) -> None:
-    """Put a theme of ``THEMES`` on the whole application."""
+    """Apply a theme of ``THEMES`` to the whole application."""
     global _current, _applied
     _applied = theme
     schemes = {"light": Qt.ColorScheme.Light, "dark": Qt.ColorScheme.Dark}
@@ -103,7 +103,7 @@ def apply(theme: str, application: QApplication) -> None:
 
 
 def palette(theme: Colours) -> QPalette:
-    """The colours where Qt looks for them."""
+    """The theme's colours as Qt's palette."""
     role, group = QPalette.ColorRole, QPalette.ColorGroup
     chosen = {
         role.Window: theme.window,
@@ -133,7 +133,7 @@ def palette(theme: Colours) -> QPalette:
 
 
 def style_sheet(theme: Colours) -> str:
-    """What the palette alone cannot say."""
+    """What the palette cannot express."""
     values = {key: getattr(theme, key) for key in theme.__dataclass_fields__}
     arrow = _drawing("arrow", theme.faint, [(3, 4), (10, 11), (17, 4)])
     tick = _drawing("tick", theme.on_accent, [(4, 10), (8, 14), (16, 5)])
@@ -151,7 +151,7 @@ def set_role(label: QLabel, role: str) -> None:
 
 
 def _drawing(name: str, colour: str, line: list[tuple[int, int]]) -> str:
-    """The path of a drawn mark, 20 pixels square: style sheets take pictures from files alone."""
+    """The path of a drawn mark of 20 pixels; style sheets can only load images from files."""
     path = _folder() / f"{name}-{colour.lstrip('#')}.png"
     if not path.exists():
         image = QImage(20, 20, QImage.Format.Format_ARGB32_Premultiplied)
@@ -167,7 +167,7 @@ def _drawing(name: str, colour: str, line: list[tuple[int, int]]) -> str:
 
 @cache
 def _folder() -> Path:
-    """A folder for the drawings, gone when the app ends."""
+    """A temporary folder for the drawings, deleted when the app ends."""
     folder = Path(tempfile.mkdtemp(prefix="lbbic-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder

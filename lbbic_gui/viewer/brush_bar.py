@@ -24,7 +24,7 @@ _CHIP = 12
 
 
 class BrushBar(QWidget):
-    """``changed`` when the brush, or whether the map is shown, is another one."""
+    """Emits ``changed`` if the brush changes, or whether the mask is shown."""
 
     changed = Signal()
     clear_wanted = Signal()
@@ -67,12 +67,12 @@ class BrushBar(QWidget):
         self.clear.clicked.connect(self.clear_wanted)
 
     def brush(self) -> Brush:
-        """As it is chosen."""
+        """The chosen brush."""
         (kind,) = (kind for kind, button in self.kinds.items() if button.isChecked())
         return Brush(kind, self.opacity.value() / 100, self.softness.value() / 100)
 
     def resize_brush(self, steps: int) -> None:
-        """Make the brush larger, or smaller."""
+        """Make the brush larger or smaller."""
         self.size_.setValue(round(self.size_.value() * _STEP**steps))
 
     def _lay_out(self) -> None:
@@ -110,7 +110,7 @@ def _slider(name: str, least: int, most: int, value: int) -> QSlider:
 
 
 def _chip(colour: QColor) -> QIcon:
-    """The colour of what is painted, so that the buttons are its legend."""
+    """An icon in the colour of the brush, so that the buttons are its legend."""
     icon = QIcon()
     for ratio in (1, 2, 3):
         pixmap = QPixmap((_CHIP + icons.GAP) * ratio, _CHIP * ratio)

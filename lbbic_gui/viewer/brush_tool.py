@@ -1,4 +1,4 @@
-"""The brush under the user's hand: strokes on the canvas become what is painted on the row.
+"""The brush: turns mouse strokes on the canvas into the row's mask.
 
 It watches the canvas, whose own answers to the mouse rest meanwhile, save what begins on the split
 handle or with Ctrl held. Rows are changed by whoever listens to ``painted``, so that it can be
@@ -45,7 +45,7 @@ class BrushTool(QObject):
         self._show()
 
     def choose(self, chosen: bool) -> None:
-        """Take the brush, or put it away."""
+        """Turn the brush on or off."""
         self._is_chosen = chosen
         self._start_afresh()
         kind = self._bar.brush().kind.title()
@@ -56,7 +56,7 @@ class BrushTool(QObject):
         return self._is_chosen and not self.refusal()
 
     def refusal(self) -> str:
-        """Why nothing can be painted now; empty where it can."""
+        """The reason why nothing can be painted now; empty if it can."""
         row = self._session.row
         if row is not None and row.source.is_lbb:
             return tr("An .lbb file is compressed already: there is nothing left to paint on")
@@ -65,7 +65,7 @@ class BrushTool(QObject):
         return "" if row is not None else tr("There is no picture to paint on")
 
     def resize(self, steps: int) -> None:
-        """Make the brush larger, or smaller."""
+        """Make the brush larger or smaller."""
         self._bar.resize_brush(steps)
         announce(self._canvas, tr("Size of the brush: {}").format(self._bar.size_.value()))
 
@@ -124,12 +124,12 @@ class BrushTool(QObject):
             self.painted.emit(row, mask, tool)
 
     def _start_afresh(self) -> None:
-        """The picture or its mask is another one, so a stroke that has begun ends here."""
+        """End a stroke, because the picture or its mask has changed."""
         self._stroke = None
         self._show()
 
     def _show(self) -> None:
-        """Show the brush, its controls and what is painted, as it is now."""
+        """Show the brush, its controls and the current mask."""
         row, canvas, bar = self._session.row, self._canvas, self._bar
         mask = row.mask if row is not None else b""
         is_on = self.is_on

@@ -1,4 +1,4 @@
-"""The picture on view under the user's hands: zoom, pan, the split handle, pinned blocks."""
+"""The picture on view with mouse and keyboard: zoom, pan, the split handle, pinned blocks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ARROWS = {
 
 
 class Canvas(PictureView):
-    """Follows the mouse and the keys."""
+    """Handles mouse and keys."""
 
     pinned = Signal(tuple)  # (row, column) of a block, or None
     hovered = Signal(object)  # QPoint of the picture, or None, which Signal(QPoint) cannot carry
@@ -100,12 +100,12 @@ class Canvas(PictureView):
             self.set_options(peeking=False)
 
     def pin(self, block: tuple[int, int] | None) -> None:
-        """Mark a block; the one marked already is let go."""
+        """Pin a block; unpin it if it is pinned."""
         block = None if block == self.options.pinned else block
         self.set_options(pinned=block)
         self.pinned.emit(block)
 
     def is_on_handle(self, at: QPointF) -> bool:
-        """Whether the split handle can be taken at a point."""
+        """Whether the split handle can be dragged from a point."""
         is_split = self.options.mode is Mode.SPLIT and self.original is not None
         return is_split and self.result is not None and abs(at.x() - self.split_x()) < HANDLE_REACH

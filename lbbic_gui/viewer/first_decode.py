@@ -22,7 +22,7 @@ _SKIPPING = (QEvent.Type.KeyPress, QEvent.Type.MouseButtonPress, QEvent.Type.Whe
 
 
 class FirstDecode(QObject):
-    """Holds blocks back until their time; any key or click shows the rest at once."""
+    """Delays blocks until they are due; any key or click shows the rest at once."""
 
     front = Signal(Front)  # is due
     split = Signal(float)  # of the view's width, while the handle slides in
@@ -41,7 +41,7 @@ class FirstDecode(QObject):
         self.is_running = False
 
     def begin(self, split: float) -> None:
-        """The decoded picture fills the view; in the end the handle is at ``split``."""
+        """Show the decoded picture over the whole view; end with the handle at ``split``."""
         self.stop()
         self.is_running = True
         self._slide.setEndValue(split)
@@ -52,7 +52,7 @@ class FirstDecode(QObject):
         self.split.emit(0.0)
 
     def add(self, front: Front) -> None:
-        """Blocks that were decoded."""
+        """Take decoded blocks."""
         self._fronts.append(front)
 
     def end_with(self, at_end: Callable[[], None]) -> None:
@@ -60,7 +60,7 @@ class FirstDecode(QObject):
         self._at_end = at_end
 
     def stop(self) -> None:
-        """Another picture is on view: forget what is left of this one."""
+        """Drop the remaining blocks, because another picture is on view."""
         is_sliding = self._slide.state() is QVariantAnimation.State.Running
         if self.is_running or is_sliding:
             self.split.emit(self._slide.endValue())
@@ -72,7 +72,7 @@ class FirstDecode(QObject):
         self._stop_watching()
 
     def skip(self) -> None:
-        """Show all there is, and the handle in the middle."""
+        """Show all blocks, and the handle in the middle."""
         if self.is_running:
             self._began -= SECONDS
             self._show_due()
@@ -80,7 +80,7 @@ class FirstDecode(QObject):
             self._slide.setCurrentTime(_SLIDE_MS)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Skips, and lets the key or click do what it does."""
+        """Skip on a key or click, which still has its usual effect."""
         if event.type() in _SKIPPING and watched.isWidgetType():
             self.skip()
         return False
@@ -102,5 +102,5 @@ class FirstDecode(QObject):
 
 
 def _share(front: Front) -> float:
-    """Of all blocks, those that are decoded by then."""
+    """The share of blocks that are decoded by then."""
     return front.step.done / max(front.step.blocks, 1)

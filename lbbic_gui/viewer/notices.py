@@ -1,4 +1,4 @@
-"""Messages over the canvas: a failure with what to do about it, and the progress of a job."""
+"""Messages over the canvas: failures with advice, and the progress of a job."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Floating(QFrame):
 
 
 class ProgressPill(Floating):
-    """The stage of a job, its progress, and Cancel."""
+    """The phase of a job, its progress, and a button to stop it."""
 
     cancel_wanted = Signal()
 
@@ -77,7 +77,7 @@ class ProgressPill(Floating):
         layout.addWidget(self.cancel)
 
     def show_progress(self, words: str, share: float) -> None:
-        """Show where a job stands; no words: it is over."""
+        """Show the progress of a job; hide without words."""
         if not words:
             self.hide()
             return
@@ -89,7 +89,7 @@ class ProgressPill(Floating):
 
 
 class HintBanner(Floating):
-    """Something worth knowing, said once."""
+    """A hint that is shown once."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent, 480, at_top=True)
@@ -111,7 +111,7 @@ class HintBanner(Floating):
 
 
 class ProblemBanner(Floating):
-    """What went wrong with the picture on view."""
+    """The failure of the picture on view."""
 
     retry_wanted = Signal()
     cpu_wanted = Signal()
@@ -155,7 +155,7 @@ class ProblemBanner(Floating):
         layout.addLayout(buttons)
 
     def show_problem(self, name: str, problem: Problem | None, *, can_retry: bool = True) -> None:
-        """Show a failure, or none."""
+        """Show a failure; hide if there is none."""
         if problem is None:
             self.hide()
             return

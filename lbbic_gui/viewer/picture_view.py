@@ -22,7 +22,7 @@ from lbbic_gui.painting.viewport import Viewport
 
 
 class PictureView(QWidget):
-    """Shows two pictures under one transform; takes nothing from mouse or keys."""
+    """Shows two pictures under one transform; ignores mouse and keys."""
 
     zoomed = Signal(float)
     options_changed = Signal(ViewOptions)
@@ -60,14 +60,14 @@ class PictureView(QWidget):
     def show_original(
         self, canvas: Pixels, levels: tuple[Pixels, ...], checkerboard: QImage | None
     ) -> None:
-        """Put a picture with its halvings on the original's side."""
+        """Show a picture, with its halvings, on the original's side."""
         self.original, self.checkerboard = canvas, checkerboard
         self._images["original"] = as_image(canvas)
         self._levels["original"] = tuple(map(as_image, levels))
         self._use_size(QSizeF(canvas.shape[1], canvas.shape[0]))
 
     def show_result(self, decoded: DecodedPicture) -> None:
-        """Put a decoded picture, or one that is being decoded, on the other side."""
+        """Show a decoded picture, or one that is being decoded, on the other side."""
         self._decoded, self.cover = decoded, None
         self.result = decoded.picture()
         if self.options.pinned is not None and decoded.size != self.block_size:
@@ -78,12 +78,12 @@ class PictureView(QWidget):
         self._use_size(QSizeF(decoded.width, decoded.height))
 
     def show_cover(self, cover: QImage | None) -> None:
-        """Hide blocks of the result, as ``DecodedPicture.cover`` says."""
+        """Hide blocks of the result, by an image from ``DecodedPicture.cover``."""
         self.cover = cover
         self.update()
 
     def add_front(self, front: Front) -> None:
-        """Put decoded blocks in their place and paint just them."""
+        """Add decoded blocks and repaint only them."""
         if self._decoded is None:
             return
         self._decoded.add(front.rows, front.columns, front.blocks, front.halvings)
@@ -97,7 +97,7 @@ class PictureView(QWidget):
         return self._images.get(name)
 
     def scaled_image(self, name: str) -> QImage | None:
-        """The image, or its smallest halving that still has a pixel for every one of the view."""
+        """The smallest halving with at least one pixel per pixel of the view."""
         image, zoom = self._images.get(name), self.viewport.zoom
         for level in self._levels.get(name, ()):
             zoom *= 2
@@ -107,7 +107,7 @@ class PictureView(QWidget):
         return image
 
     def set_options(self, **changes: Unpack[ViewChanges]) -> None:
-        """Change how things are painted."""
+        """Change options of painting."""
         self.options = replace(self.options, **changes)
         self.update()
         self.options_changed.emit(self.options)
@@ -138,7 +138,7 @@ class PictureView(QWidget):
             self.zoomed.emit(viewport.zoom)
 
     def pane(self) -> QSizeF:
-        """The size of one picture's view: half of the widget when they lie side by side."""
+        """The size of one picture's view: half of the widget if they are side by side."""
         halves = 2 if self.options.mode is Mode.SIDE else 1
         return QSizeF(self.width() / halves, self.height())
 
@@ -152,12 +152,12 @@ class PictureView(QWidget):
         self._move(self.viewport.resized(self.pane(), self.devicePixelRatioF()))
 
     def set_mode(self, mode: Mode) -> None:
-        """Compare in another way; zoom and place stay, unless the picture is fitted."""
+        """Change the comparison; zoom and position stay, unless the picture is fitted."""
         self.set_options(mode=mode)
         self._fit_pane()
 
     def show_side(self, split: float) -> None:
-        """1 original, 0.5 half and half, 0 compressed; where nothing is split, one of the two."""
+        """Set the split: 1 original, 0.5 half and half, 0 compressed; without one, flip."""
         if self.options.mode is Mode.FLIP:
             self.set_options(flipped=split >= 0.5)
             return
@@ -191,19 +191,19 @@ class PictureView(QWidget):
         return pixel.y() // self.block_size, pixel.x() // self.block_size
 
     def context_of(self, row: int, column: int) -> list[tuple[int, int]]:
-        """The blocks that a block of the result was predicted from, as far as that is known."""
+        """The blocks from which a block was predicted, as far as known."""
         if self._decoded is None:
             return []
         blocks = self._decoded.context[row, column]
         return [divmod(int(index), self._decoded.columns) for index in blocks if index >= 0]
 
     def in_pane(self, at: QPointF) -> QPointF:
-        """A point of the widget as one of the picture's view that it lies in."""
+        """Convert a point of the widget to one of the picture's view that contains it."""
         width = self.pane().width()
         return QPointF(at.x() % width, at.y()) if self.options.mode is Mode.SIDE else at
 
 
 def _repinned(block: tuple[int, int], size: int, decoded: DecodedPicture) -> tuple[int, int]:
-    """The block, of another size, where the middle of ``block`` was."""
+    """The block, of another size, that contains the middle of ``block``."""
     row, column = (int((place + 0.5) * size) // decoded.size for place in block)
     return min(row, decoded.rows - 1), min(column, decoded.columns - 1)

@@ -22,7 +22,7 @@ _FRAME_MS = 16
 
 
 class Timeline(QWidget):
-    """``sought`` carries how many fronts are to be on view."""
+    """Emits ``sought`` with the number of fronts to show."""
 
     sought = Signal(int)
 
@@ -61,7 +61,7 @@ class Timeline(QWidget):
         self.show_fronts(0)
 
     def show_fronts(self, count: int) -> None:
-        """A picture of so many fronts is on view, whole; 0: none is."""
+        """Set the timeline to the end of ``count`` fronts; disable it for 0."""
         self.pause()
         self.slider.blockSignals(True)
         self.slider.setRange(0, count)
@@ -71,7 +71,7 @@ class Timeline(QWidget):
         self._tell()
 
     def toggle(self) -> None:
-        """Play from here, from the start if at the end, or pause."""
+        """Play from the current position, from the start if at the end; or pause."""
         if self._timer.isActive():
             self.pause()
             return
@@ -87,7 +87,7 @@ class Timeline(QWidget):
         self.play.setText(self.tr("Pause"))
 
     def step(self, event: QKeyEvent) -> None:
-        """Move by a key as if the slider had the focus."""
+        """Handle a key as if the slider had the focus."""
         if self.isEnabled():
             self.slider.keyPressEvent(event)
 
@@ -119,7 +119,7 @@ class Timeline(QWidget):
 
 
 class _Fronts(QSlider):
-    """Home, End, ← and → move it; so do clicks anywhere on it."""
+    """The slider; Home, End, ← and → move it, and so do clicks anywhere on it."""
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         step = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}.get(Qt.Key(event.key()))

@@ -35,7 +35,7 @@ from lbbic_gui.viewer.timeline import Timeline
 
 
 class Viewer(QWidget):
-    """Shows what the session says of the picture on view."""
+    """Shows the state of the picture on view."""
 
     hover_text = Signal(str)  # what is below the cursor
     pinned = Signal(tuple, Coded)  # (row, column) or None, or None
@@ -94,14 +94,14 @@ class Viewer(QWidget):
         self.canvas.pinned.connect(self._on_pinned)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Home, End, ← and → step through the decoding from the canvas too."""
+        """Home, End, ← and → also step through the decoding from the canvas."""
         if event.key() in (Qt.Key.Key_Home, Qt.Key.Key_End, Qt.Key.Key_Left, Qt.Key.Key_Right):
             self.timeline.step(event)
         else:
             event.ignore()
 
     def set_overlay(self, overlay: Overlay) -> None:
-        """Lay another map on the picture."""
+        """Show another overlay."""
         values = make_map(overlay, self._coded) if self._coded else None
         self.canvas.set_options(overlay=overlay, map=values)
         words = self.tr("Overlay: {}").format(overlay.title())
@@ -113,14 +113,14 @@ class Viewer(QWidget):
         self._on_hover(self.canvas.pixel_below())
 
     def show_original(self) -> None:
-        """The original takes its side back from another codec's picture."""
+        """Show the original again instead of another codec's picture."""
         if self._opened is not None:
             opened = self._opened
             self.canvas.show_original(opened.canvas, opened.levels, opened.checkerboard)
             self.canvas.set_options(baseline="", ours="")
 
     def show_drop(self, visible: bool) -> None:
-        """Say that what is dragged over the window can be dropped."""
+        """Show that what is dragged over the window can be dropped."""
         self.drop.setGeometry(self.canvas.rect().adjusted(16, 16, -16, -16))
         self.drop.setVisible(visible)
 
@@ -134,7 +134,7 @@ class Viewer(QWidget):
         self._show_failure(row)
 
     def _show_failure(self, row: Row | None) -> None:
-        """Show the failure of a row, or that it has none."""
+        """Show the failure of a row; hide it if there is none."""
         self.banner.show_problem(row.source.name if row else "", row.problem if row else None)
 
     def _on_opened(self, opened: Opened) -> None:
@@ -142,7 +142,7 @@ class Viewer(QWidget):
         self.canvas.show_original(opened.canvas, opened.levels, opened.checkerboard)
 
     def _on_problem(self, problem: Problem) -> None:
-        """Show what concerns no row."""
+        """Show a failure that concerns no row."""
         self.banner.show_problem("", problem, can_retry=False)
 
     def _on_decoding_started(self, started: DecodingStarted) -> None:
@@ -161,7 +161,7 @@ class Viewer(QWidget):
                 self.first_decode.begin(self.canvas.options.split)
 
     def _on_ended(self) -> None:
-        """Show what was decoded of a picture that is not decoded any further."""
+        """Show the decoded part of a picture whose decoding has ended."""
         if self.first_decode.is_running and self._coded is None and not self._session.coder.is_busy:
             self.first_decode.end_with(lambda: None)
 
@@ -188,7 +188,7 @@ class Viewer(QWidget):
         self.pinned.emit(self.canvas.options.pinned, coded)
 
     def _on_saved(self, saved: Saved) -> None:
-        """Say at the first .lbb file who can open it."""
+        """Explain at the first .lbb file what opens it."""
         settings = self._session.settings
         is_first = saved.path.suffix == ".lbb" and not settings.values.lbb_explained
         if is_first and not saved.skipped:
@@ -204,7 +204,7 @@ class Viewer(QWidget):
         self.canvas.set_options(badge=self.tr("Previous result") if stale else "")
 
     def show_baseline(self, baseline: Baseline | None) -> None:
-        """Put another codec's picture on the original's side; None: the original returns."""
+        """Show another codec's picture instead of the original; None: the original."""
         if baseline is None or self._coded is None:
             self.show_original()
         else:
@@ -218,7 +218,7 @@ class Viewer(QWidget):
             self.canvas.set_options(baseline=words, ours=ours)
 
     def _on_pinned(self, block: tuple[int, int] | None) -> None:
-        """Say aloud what is known of a block that a key or a click has pinned."""
+        """Announce the facts about a block that was pinned."""
         self.pinned.emit(block, self._coded)
         if block is None or self._coded is None:
             return

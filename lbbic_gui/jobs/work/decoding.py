@@ -1,4 +1,4 @@
-"""Decoding a file block by block for the window to watch, and measuring what came out."""
+"""Decodes a file front by front for display, and measures the result."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MEASURING = 0.97  # of a job's time when the measuring begins
 
 @dataclass(frozen=True)
 class ReadPicture:
-    """A picture as it was read, and of which file."""
+    """A picture, and the version of the file that it was read from."""
 
     source: Source
     version: FileVersion | None
@@ -34,12 +34,12 @@ class ReadPicture:
 
 
 def reporter(report: OnReport, stage: str, end: float = 1.0) -> Callable[[Progress], None]:
-    """Reports an engine's progress, which takes the job to ``end``."""
+    """Return a function that reports an engine's progress, up to ``end`` of the job."""
     return lambda progress: report(Step(stage, progress.done, progress.total, end=end))
 
 
 class SearchReporter:
-    """Reports a search by several encodings, each an equal part of it."""
+    """Reports the progress of a search; each encoding is an equal part of it."""
 
     def __init__(self, report: OnReport) -> None:
         self._report = report
@@ -66,7 +66,7 @@ def decode(
     begin: float = 0.0,
     partial: bool = False,
 ) -> Coded:
-    """Decode front by front as any decoder would, reporting each; the job is at ``begin``.
+    """Decode front by front like any decoder, reporting each; the job is at ``begin``.
 
     Tiles of a large picture are decoded side by side by the workers of ``executor``.
     """

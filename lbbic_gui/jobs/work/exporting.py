@@ -1,4 +1,4 @@
-"""Writing a decoded picture in another format, and how large that would be."""
+"""Writes a decoded picture in another format, and measures how large that would be."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def export(
 def measure_exports(
     request: requests.MeasureExports, report: OnReport, cancelled: IsCancelled
 ) -> ExportSizes:
-    """Report how large a picture is in each format, without its metadata.
+    """Report the size of a picture in each format, without metadata.
 
     Of a large picture the middle is measured, in proportion. Formats that cannot hold it are left
     out.
@@ -82,20 +82,20 @@ def measure_exports(
 
 
 def _middle(canvas: Pixels) -> Pixels:
-    """At most a square of ``_SAMPLE_PX`` from the middle of a canvas, red first."""
+    """At most a square of ``_SAMPLE_PX`` from the middle of a canvas, in RGB."""
     starts = [max(0, side - _SAMPLE_PX) // 2 for side in canvas.shape[:2]]
     rows, columns = (slice(start, start + _SAMPLE_PX) for start in starts)
     return canvas[rows, columns, 2::-1]
 
 
 def skipped(target: Path) -> Saved:
-    """The answer where a file exists and is to be kept."""
+    """The answer if a file exists and is to be kept."""
     version = FileVersion.of(target)
     return Saved(target, None, version.file_bytes if version else 0, skipped="exists")
 
 
 def file_facts(path: Path | None) -> os.stat_result | None:
-    """Permissions and dates of what a file is made of, while that is there."""
+    """Permissions and dates of the file from which a result is made, if it still exists."""
     try:
         return path.stat() if path is not None else None
     except OSError:

@@ -1,4 +1,4 @@
-"""Which models are installed, and loading one."""
+"""Finds the installed models, and loads one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def warm_up(request: requests.WarmUp, report: OnReport) -> messages.Ready:
 
 
 def installed() -> messages.InstalledModels:
-    """The installed models; where several have one name, the one that the engine uses."""
+    """The installed models; of several with one name, the one that the engine uses."""
     from lbbic_engine.config import QUALITY_COUNT
     from lbbic_engine.networks import model_files, weights
 
@@ -41,7 +41,7 @@ def installed() -> messages.InstalledModels:
 
 
 def weights_name(model: str) -> str:
-    """The engine's name of a model of the settings."""
+    """The engine's name of a model in the settings."""
     from lbbic_engine.networks import weights
 
     return model or weights.DEFAULT

@@ -22,7 +22,7 @@ _ENDING = {"linux": ".so", "darwin": ".dylib"}  # torch itself does the like on 
 
 @contextmanager
 def quiet_import() -> Iterator[None]:
-    """For the first import of torch and all that is made once with it; does nothing later."""
+    """A context for the first import of torch; does nothing later."""
     if "torch" in sys.modules:  # or each change of the model would freeze what is garbage by then
         yield
         return
@@ -39,7 +39,7 @@ def quiet_import() -> Iterator[None]:
 
 
 def _bind_torch() -> None:
-    """What fails here is left to the import, which can say why."""
+    """Bind torch's libraries; errors are left to the import, which can explain them."""
     spec = importlib.util.find_spec("torch")
     if "torch" in sys.modules or sys.platform not in _ENDING or not (spec and spec.origin):
         return

@@ -24,21 +24,21 @@ _COMPARING = 0.3  # of a conversion's time when the search for the same look beg
 
 
 def encoding_seconds(pixels: int, effort: str) -> float:
-    """To compress a picture of so many pixels on one core of a usual machine."""
+    """Estimated seconds to compress a picture of ``pixels`` on one core of a usual machine."""
     from lbbic_engine.batch.directions import Encoding
 
     return pixels / 1e6 * Encoding(effort=effort).seconds_per_megapixel
 
 
 def decoding_seconds(pixels: int) -> float:
-    """To decode a picture of so many pixels on one core of a usual machine."""
+    """Estimated seconds to decode a picture of ``pixels`` on one core of a usual machine."""
     from lbbic_engine.batch.directions import Decoding
 
     return pixels / 1e6 * Decoding().seconds_per_megapixel
 
 
 class Workers:
-    """A pool of processes, started at first use, and how many of them pay."""
+    """A pool of processes, started at first use, and the number of them that is worth it."""
 
     def __init__(self) -> None:
         self._pool: WorkerPool | None = None
@@ -48,7 +48,7 @@ class Workers:
     def useful_workers(
         self, pixels: Sequence[int], options: EncodeOptions, output: OutputFormat
     ) -> int:
-        """How many pictures of so many pixels each are to be saved at a time."""
+        """Return how many pictures of ``pixels`` each to save at a time."""
         from lbbic_engine.batch.files import BYTES_PER_PIXEL
         from lbbic_engine.parallel.cores import usable_cores
         from lbbic_engine.parallel.memory import usable_memory
@@ -64,7 +64,7 @@ class Workers:
 
     @contextmanager
     def for_tiles(self, pixels: int, seconds: float, device: str) -> Iterator[WorkerPool | None]:
-        """Processes that code one picture together with this one; None where there are to be none.
+        """Yield processes that help to code one picture, or None if they are not worth it.
 
         That is where they do not pay, and where a batch has them all.
         """
@@ -82,7 +82,7 @@ class Workers:
     def compress(
         self, request: requests.CompressOnly, report: OnReport, cancelled: IsCancelled
     ) -> tuple[Point, tuple[str, ...]]:
-        """Have a process read a picture's file and compress it; what is not in it, in words.
+        """Let a process read and compress a picture's file; return notices of what is lost.
 
         Raises what the engine raises.
         """
@@ -97,7 +97,7 @@ class Workers:
     def convert(
         self, request: requests.Save, report: OnReport, cancelled: IsCancelled
     ) -> tuple[bytes, tuple[str, ...]]:
-        """Have a process make a file of another format; what is not in it, in words.
+        """Let a process make a file of another format; return notices of what is lost.
 
         Raises what the engine raises.
         """
@@ -140,7 +140,7 @@ class Workers:
 
     @contextmanager
     def _at_hand(self) -> Iterator[WorkerPool]:
-        """The pool; it starts a process for a task that finds none idle."""
+        """The pool, which starts a process if none is idle for a task."""
         from lbbic_engine.parallel.cores import usable_cores
         from lbbic_engine.parallel.pool import WorkerPool
 
