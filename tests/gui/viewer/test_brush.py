@@ -17,7 +17,10 @@ from PySide6.QtGui import QAccessible, QGuiApplication, QWheelEvent
 from PySide6.QtWidgets import QApplication, QFileDialog
 
 from lbbic_engine import read_info
+from lbbic_engine.bitstream.container import parse_container
+from lbbic_engine.bitstream.quality_map import unpack
 from lbbic_engine.cli import main
+from lbbic_engine.config import quality_index
 from lbbic_engine.parallel import cores, run
 from lbbic_gui.painting.brush import MAX_CELLS, NEUTRAL, Brush, Kind, Stroke, levels_of
 from lbbic_gui.painting.view_options import Mode
@@ -378,3 +381,32 @@ def test_the_brush_is_named_and_heard(opened: Any, monkeypatch: pytest.MonkeyPat
     user.press(Qt.Key.Key_B)
     user.press(Qt.Key.Key_BracketRight)
     assert said == ["Brush off", "Brush: Matters less", "Size of the brush: 50"]
+
+
+def test_a_turned_photograph_is_painted_as_it_is_seen(user: Any, tmp_path: Path) -> None:
+    path, turned = tmp_path / "turned.jpg", Image.Exif()
+    turned[274] = 6  # a quarter turn to the right
+    noise = np.random.default_rng(1).integers(0, 256, (64, 128, 3), np.uint8)
+    Image.fromarray(noise).save(path, exif=turned)
+    user.drop(path)
+    before = user.wait_for_result()
+    take_brush(user, size=16)
+    drag(user, (40, 120))  # at the lower right of 64 × 128 pixels
+    data = wait_for_another(user, before).point.data
+    body = parse_container(data).quality_map
+    assert body is not None
+    indexes = unpack(body, 16, 8, quality_index(4.0))
+    assert next(tuple(block) for block in np.argwhere(indexes == indexes.max())) == (14, 4)
+
+
+def test_two_quick_clicks_are_two_strokes(opened: Any) -> None:
+    user = opened
+    user.window.viewer.brush_bar.opacity.setValue(50)
+    canvas = user.window.viewer.canvas
+    place = canvas.viewport.to_view(QPointF(56, 56)).toPoint()
+    user.bot.mouseClick(canvas, LEFT, pos=place)
+    user.bot.mouseDClick(canvas, LEFT, pos=place)  # as the system calls the second press
+    user.bot.mouseRelease(canvas, LEFT, pos=place)
+    assert levels_of(user.rows[0].mask).max() == NEUTRAL + 64 + 32
+    user.press(Qt.Key.Key_Z, CTRL)
+    assert levels_of(user.rows[0].mask).max() == NEUTRAL + 64
