@@ -101,7 +101,7 @@ class PictureTools(QObject):
         """Write the decoded picture in the format of the target's suffix."""
         row, data = self._session.row, self._data()
         if row is None or data is None:
-            self.noticed.emit(tr("Not compressed yet at this quality"))
+            self.noticed.emit(tr("Not compressed yet with these settings"))
             return
         values = self._session.settings.values
         request = Export(

@@ -132,12 +132,15 @@ def test_what_is_painted_stays_with_its_picture(opened: Any, draw: Draw) -> None
     assert user.window.viewer.canvas.tint is not None
 
 
-def test_painting_waits_for_a_pause_and_then_shows_the_result(opened: Any) -> None:
-    user, session = opened, opened.window.session
+def test_painting_waits_for_a_pause_and_then_shows_the_result(opened: Any, tmp_path: Path) -> None:
+    user, session, tools = opened, opened.window.session, opened.window.tools
     drag(user, (40, 60))
     drag(user, (80, 60))
     assert not session.coder.is_busy
     assert user.window.viewer.canvas.options.badge == "Previous result"
+    with user.bot.waitSignal(tools.noticed):
+        tools.export(tmp_path / "previous.png")
+    assert not tools.is_exporting
     wait_for_another(user, None)
     assert user.window.viewer.canvas.options.badge == ""
 
@@ -187,14 +190,16 @@ def test_the_brush_paints_below_the_cursor_at_any_zoom(opened: Any, zoom: float)
     assert np.unravel_index(levels.argmax(), levels.shape) == (3, 6)
 
 
-def test_a_stroke_from_side_to_side_stays_in_its_picture(opened: Any) -> None:
+@pytest.mark.parametrize("side", [0, 1])
+def test_a_stroke_from_side_to_side_stays_in_its_picture(opened: Any, side: int) -> None:
     user, canvas = opened, opened.window.viewer.canvas
     user.window.actions_["side"].trigger()
     half = canvas.width() // 2
-    at = canvas.viewport.to_view(QPointF(184, 56)).toPoint()
-    user.bot.mousePress(canvas, LEFT, pos=at)
-    user.bot.mouseMove(canvas, QPoint(half + 5, at.y()))
-    user.bot.mouseRelease(canvas, LEFT, pos=QPoint(half + 5, at.y()))
+    begin = canvas.viewport.to_view(QPointF(184, 56)).toPoint() + QPoint(side * half, 0)
+    end = QPoint(half + 5, begin.y()) if side == 0 else begin + QPoint(5, 0)
+    user.bot.mousePress(canvas, LEFT, pos=begin)
+    user.bot.mouseMove(canvas, end)
+    user.bot.mouseRelease(canvas, LEFT, pos=end)
     levels = levels_of(user.rows[0].mask)
     assert levels[3, -1] == 255
     assert (levels[:, :9] == NEUTRAL).all()
