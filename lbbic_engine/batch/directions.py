@@ -119,8 +119,9 @@ class Encoding:
         from lbbic_engine.pictures.metadata.strip import resize, strip
         from lbbic_engine.pictures.read import load_picture
 
+        size = _size(content)  # first: a missing file is then reported as such
         picture = load_picture(_source(content))
-        return _size(content), resize(strip(picture, self.strip), self.longest_side)
+        return size, resize(strip(picture, self.strip), self.longest_side)
 
     def _encoded_file(
         self, input_bytes: int, picture: Picture, compressed: Compressed, seconds: float

@@ -94,7 +94,7 @@ def test_what_files_hold_and_when_they_are_written_is_as_for_lbb_files(
     os.utime(path, (1e9, 1e9))
     options = "--format", "jpeg", "--format-quality", 90, "--keep-dates", "--longest-side", 45
     assert run("compress", path, *options) == 0
-    assert "JPEG cannot hold transparency" in capsys.readouterr().err
+    assert "JPEG cannot store transparency" in capsys.readouterr().err
     with Image.open(tmp_path / "a.jpg") as image:
         assert image.size == (45, 30)
         assert image.getexif()[0x010F] == "A camera"
