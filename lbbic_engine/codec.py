@@ -196,7 +196,7 @@ def decompress(
     progress: ReportProgress | None = None,
     cancelled: IsCancelled | None = None,
 ) -> Picture:
-    """Decompress a file. With ``partial``, missing blocks are grey and a notice says so.
+    """Decompress a file. With ``partial``, missing blocks are grey, with a notice.
 
     The tiles of a large picture are decoded by the workers of ``executor``, except with
     ``partial``.

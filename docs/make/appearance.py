@@ -4,7 +4,7 @@
 
 Every folder of pictures is a section of the page. The measures are those of ``lbbic eval``, which
 need the package ``ssimulacra2`` and libjxl's programs (Debian: libjxl-tools and libjxl-devtools).
-What has been measured is kept in build/appearance, from where an interrupted run goes on.
+Measurements are kept in build/appearance; an interrupted run continues from there.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ from lbbic_engine.pictures.read import load_picture
 ROOT = Path(__file__).parents[2]
 KEPT = ROOT / "build" / "appearance"
 Pixels = NDArray[np.uint8]
-Coder = Callable[[Pixels, Any], tuple[int, Pixels]]  # of a picture at a quality of its own scale
+Coder = Callable[
+    [Pixels, Any], tuple[int, Pixels]
+]  # of a picture at a quality on the codec's scale
 Row = dict[str, Any]
 
 

@@ -56,7 +56,7 @@ def make_deb(bundle: Path, folder: Path) -> Path:
 
 
 def _lay_out(bundle: Path, root: Path) -> None:
-    """What lies where once it is installed, below ``root``."""
+    """The installed files, by their paths below ``root``."""
     shutil.copytree(bundle, root / "usr" / "lib" / "lbbic", symlinks=True)
     programs, share = root / "usr" / "bin", root / "usr" / "share"
     programs.mkdir(parents=True)

@@ -1,6 +1,6 @@
 """The rooms of each package, from the ground up: a module imports its own room and those below it.
 
-``tests/test_architecture.py`` holds the code to it; ``architecture.py`` beside it draws it. A room
+``tests/test_architecture.py`` enforces it; ``architecture.py`` draws it. A room
 is a folder, or single modules that lie at the top of their package.
 """
 

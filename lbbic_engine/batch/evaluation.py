@@ -123,7 +123,7 @@ def _evaluate(work: _Work, report: Report) -> PictureResult:
     except Cancelled:
         raise
     except Exception as error:
-        error.add_note(traceback.format_exc())  # which gets lost on the way
+        error.add_note(traceback.format_exc())  # pickling would lose it
         return PictureResult(work.index, error=error)
     return PictureResult(work.index, tuple(rows))
 

@@ -203,7 +203,7 @@ def _code(
         raise
     except Exception as error:
         if len(group.files) == 1:
-            error.add_note(traceback.format_exc())  # which gets lost on the way
+            error.add_note(traceback.format_exc())  # pickling would lose it
             return [FileResult(group.files[0].index, error=error)]
         singles = (replace(group, files=(file,)) for file in group.files)
         return [

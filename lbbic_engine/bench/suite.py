@@ -34,7 +34,7 @@ _SECONDS = 0.5  # the duration of the repetitions, at least
 
 @dataclass(frozen=True)
 class Result:
-    """One picture coded by a codec at a quality of its own scale; ``psnr`` None if untrained."""
+    """One picture coded by a codec at one of its qualities; ``psnr`` None if untrained."""
 
     codec: str
     picture: str

@@ -80,7 +80,7 @@ def unpack(body: bytes, rows: int, columns: int, base: int) -> BlockIndexes:
 
 
 def encode(indexes: Indexes, base: int) -> bytes:
-    """The stream of a map (rows, columns); ``base`` is what lies around it."""
+    """The stream of a map (rows, columns); ``base`` is the index around it."""
     encoder = queue.RangeEncoder()
     values = indexes.ravel()
 

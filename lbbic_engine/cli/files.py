@@ -46,7 +46,7 @@ def plan_jobs(
     new_suffix: str,
     allowed: Sequence[str] = (),
 ) -> Plan:
-    """Return a job for each file in ``inputs``, each with an output of its own, none an input.
+    """Return a job for each file in ``inputs``, each with its own output, never an input.
 
     ``out`` is a folder, or a file if there is one input; without it, results are written next to
     their inputs. Subfolders are kept. LbbicError if ``out`` cannot hold the results, or names a

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class AdaptiveThreads:
     """A block model that uses a second torch thread if a ``ThreadTuner`` finds that faster.
 
-    Heavy fronts, those of large pictures and of the thorough encoder, have a tuner of their own:
+    Heavy fronts, those of large pictures and of the thorough encoder, have a separate tuner:
     they can gain from a second thread even if waking it costs light fronts more than it saves.
     """
 

@@ -138,7 +138,7 @@ class DecodeJob:
         )
 
     def strip(self, tile: Tile) -> Container:
-        """Return a tile as a file of its own, without metadata."""
+        """Return a tile as a separate file, without metadata."""
         height, width = self.shape(tile)
         segments = (replace(segment, tile=0) for segment in self.segments[tile.number])
         return Container(

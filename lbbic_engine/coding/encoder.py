@@ -100,7 +100,7 @@ class EncodeJob:
         return self.picture.pixels[tile.pixel_rows(self._config.block_size)]
 
     def take(self, tile: Tile, segment: Segment, candidates: Reconstructions) -> None:
-        """Add a tile that was coded as a picture of its own."""
+        """Add a tile that was coded as a separate picture."""
         self.segments[tile.number] = replace(segment, tile=tile.number)
         rows = tile.pixel_rows(self._config.block_size)
         for strength, (pixels, error) in candidates.items():

@@ -111,6 +111,6 @@ def joined(fronts: Sequence[Front]) -> Front:
 
 
 def in_picture(front: Front, tile: Tile) -> Front:
-    """A front of a tile that was decoded as a picture of its own."""
+    """A front of a tile that was decoded as a separate picture."""
     context = np.where(front.context < 0, front.context, front.context + tile.first_index)
     return replace(front, rows=front.rows + tile.top, context=context)

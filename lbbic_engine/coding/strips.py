@@ -1,4 +1,4 @@
-"""Codes the tiles of a large picture in workers, each as a picture of its own: a strip.
+"""Codes the tiles of a large picture in workers, each as a separate picture, a strip.
 
 The bytes and pixels of a strip are those that coding the whole picture would produce.
 """

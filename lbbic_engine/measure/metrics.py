@@ -103,7 +103,7 @@ def _ssim_terms(x: _Floats, y: _Floats) -> tuple[_Floats, _Floats]:
 
 
 def _blur(x: _Floats) -> _Floats:
-    """Filter with the Gaussian window, columns then rows, where it lies wholly inside."""
+    """Filter with the Gaussian window, columns then rows, where it fits completely."""
     half = _WINDOW_TAPS // 2
     window = np.exp(-((np.arange(_WINDOW_TAPS) - half) ** 2) / (2 * _WINDOW_SIGMA**2))
     window /= window.sum()

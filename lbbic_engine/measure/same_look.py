@@ -62,7 +62,7 @@ def convert_alike(
     """Convert at the lowest quality that looks as good as an .lbb file of ``quality``.
 
     What codes that file is as for ``codec.compress``. A format that cannot look as good gets its
-    highest quality, and a notice says so. ``progress`` may raise Cancelled.
+    highest quality, with a notice. ``progress`` may raise Cancelled.
     """
     pixels = sample(picture.pixels)
     ours = codec.compress(

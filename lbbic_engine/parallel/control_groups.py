@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class ControlGroup(NamedTuple):
-    """The folder of a group in which the kernel tells its limits, in files of version 1 or 2."""
+    """The folder of a group with the kernel's files of its limits, of version 1 or 2."""
 
     folder: Path
     version: int

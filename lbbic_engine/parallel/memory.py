@@ -37,7 +37,7 @@ def _headroom_of_groups(root: Path) -> Iterator[int]:
     """What is left in each control group that the process is in, those above it included."""
     yield sys.maxsize
     for group in control_groups(root, "memory"):
-        with suppress(OSError, ValueError, KeyError):  # no limit, or the group lies out of view
+        with suppress(OSError, ValueError, KeyError):  # no limit, or the group is not visible
             yield _headroom(group.folder, *_FILES[group.version])
 
 

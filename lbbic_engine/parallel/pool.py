@@ -250,7 +250,7 @@ def _leave_interrupts_to_the_main_thread() -> None:
 def _serve(pipe: Connection) -> None:
     """Run tasks in a process, one after another, until the owner closes the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # by way of every finally clause
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that every finally clause runs
     os.environ["OMP_NUM_THREADS"] = "1"  # for torch, and for code that asks whether it may use more
     import torch
 

@@ -208,7 +208,7 @@ def _submit(
         )
     try:
         return executor.submit(work, content, _ignore)
-    except Exception as error:  # such as BrokenExecutor: the work goes on without this task
+    except Exception as error:  # such as BrokenExecutor: the other tasks continue
         future: Future[R] = Future()
         future.set_exception(error)
         return future

@@ -81,7 +81,7 @@ def data_home() -> Path:
 def linux_files(home: Path, program: Path) -> dict[Path, bytes]:
     """Return the contents of every installed file: those of a data folder, such as /usr/share.
 
-    ``program`` is the app; the command line is beside it.
+    ``program`` is the app; the command line is in the same folder.
     """
     source, icons = resources.FOLDER / "desktop", resources.FOLDER / "icons"
     hicolor, script = home / "icons" / "hicolor", home / "lbbic" / "lbbic-compress"

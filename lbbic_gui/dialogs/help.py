@@ -53,7 +53,7 @@ class KeysDialog(ScrollingDialog):
             row, column = number % rows, 3 * (number // rows)
             grid.addWidget(keys, row, column)
             grid.addWidget(words, row, column + 1)
-            keys.ensurePolished()  # else its width is that of a lighter font
+            keys.ensurePolished()  # otherwise its width is that of a lighter font
 
 
 def _heading(words: str) -> QLabel:

@@ -34,7 +34,7 @@ def to_canvas(rgb: Pixels) -> Pixels:
 class Colours:
     """Converts from a picture's colour profile to sRGB, which screens are assumed to have.
 
-    Only what is shown is converted; ``notices`` says so, or that the profile does not fit.
+    Only the display is converted; ``notices`` explains this, or that the profile is invalid.
     """
 
     def __init__(self, icc: bytes | None, grey: bool) -> None:

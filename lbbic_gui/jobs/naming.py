@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-# Names only, no torch: the one place that tells names apart, for the command line, too.
+# The engine's module for names, which imports no torch and also serves the command line.
 from lbbic_engine.pictures.naming import free_name, name_key, numbered
 
 __all__ = ["fill", "free_name", "is_pattern", "name_key", "numbered", "output_path"]

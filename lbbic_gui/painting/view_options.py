@@ -39,7 +39,7 @@ class ViewOptions:
     pinned: tuple[int, int] | None = None
     loupe: bool = False
     badge: str = ""
-    baseline: str = ""  # what lies in place of the original
+    baseline: str = ""  # what is shown instead of the original
     ours: str = ""  # what it is compared with then
 
 

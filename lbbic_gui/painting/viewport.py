@@ -1,4 +1,4 @@
-"""Where a picture lies in a view: zoom, centre, and points from one to the other. No painting.
+"""The position of a picture in a view: zoom, centre, conversion of points. No painting.
 
 ``zoom`` is screen pixels per picture pixel (1.0 is 100 %); Qt's coordinates are larger by the
 screen's device pixel ratio.

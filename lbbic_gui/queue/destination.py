@@ -1,4 +1,4 @@
-"""Where *Compress all* saves and in which format: said beside it, and changed there."""
+"""Shows where *Compress all* saves and in which format, and changes it."""
 
 from __future__ import annotations
 

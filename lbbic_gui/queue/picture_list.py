@@ -20,7 +20,7 @@ from lbbic_gui.state.row import Row
 class PictureList(QListView):
     """Several rows can be selected; the current one is on view.
 
-    ``quality_of`` tells at which quality a row's result is wanted, which is what is dragged out.
+    ``quality_of`` returns the quality of a row's result, which is what is dragged out.
     """
 
     removal_wanted = Signal()

@@ -42,10 +42,12 @@ class Row:
     file_bytes: int = 0
     width: int = 0
     height: int = 0
-    override: float | None = None  # a quality of its own
+    override: float | None = None  # its own quality
     mask: bytes = b""  # what is painted on it, as ``EncodeOptions`` has it
     version: FileVersion | None = None  # of the file that the points were made of
-    points: dict[float, Point] = field(default_factory=dict)  # by the options of now, by quality
+    points: dict[float, Point] = field(
+        default_factory=dict
+    )  # made with the current options, by quality
     result_bytes: int = 0  # of the .lbb file
     saved_path: Path | None = None
     saved_as: Result | None = None  # what is saved, or was there already

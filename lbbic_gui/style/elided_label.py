@@ -16,7 +16,7 @@ class ElidedLabel(QLabel):
     def __init__(self, words: str = "", parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._words = ""
-        self.setIndent(0)  # else Qt adds one of its own where a style sheet pads
+        self.setIndent(0)  # otherwise Qt adds its own where a style sheet pads
         self.setText(words)
 
     def setText(self, words: str) -> None:

@@ -29,7 +29,7 @@ class Colours:
     panel: str
     field: str
     border: str  # between areas
-    outline: str  # of what can be used: 3:1 against what is beside it
+    outline: str  # of controls: a contrast of 3:1 to their surroundings
     text: str
     faint: str
     accent: str

@@ -1,7 +1,7 @@
 """The brush: turns mouse strokes on the canvas into the row's mask.
 
 It watches the canvas, whose own answers to the mouse rest meanwhile, save what begins on the split
-handle or with Ctrl held. Rows are changed by whoever listens to ``painted``, so that it can be
+handle or with Ctrl held. Rows are changed by the listeners of ``painted``, so that this can be
 undone.
 """
 

@@ -64,7 +64,7 @@ class Calibration:
 
 @dataclass(frozen=True)
 class _Rows:
-    """A layer's integers (float64 tensors), each row in a unit of its own."""
+    """A layer's integers (float64 tensors), each row in its own unit."""
 
     weight: Tensor
     bias: Tensor

@@ -68,7 +68,7 @@ class PaperTrainer:
         return network
 
     def narrow(self) -> AbstractContextManager[object]:
-        """Products in bfloat16, where the recipe says so."""
+        """Products in bfloat16, if the recipe sets it."""
         kind = torch.device(self.device).type
         return torch.autocast(kind, torch.bfloat16, enabled=self.recipe.bfloat16)
 

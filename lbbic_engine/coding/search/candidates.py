@@ -165,7 +165,7 @@ class CandidateWriter:
     ) -> tuple[Tensor, Tensor]:
         """Steps away from zero (rows, width), and how many each candidate takes.
 
-        Each way chooses in the row that it shares with others.
+        A candidate's choice is made in the row that it shares with others.
         """
         candidates, choice, rows = self._candidates, self._choice, self._rows.flatten()
         worth = choice.saving_per_distortion(part, values, nearest, levels)

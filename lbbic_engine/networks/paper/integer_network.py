@@ -4,11 +4,11 @@ Everything is in fixed point: every number is an integer times a power of two. A
 bounds within which their types represent them exactly, so all machines compute the same. Formats:
 
     pixels       int8    value - 128; 0 outside the picture
-    activations  int8    in the context model: within ±127, each channel in a unit of its own
+    activations  int8    in the context model: within ±127, each channel in its own unit
     wide ones    int16   in the synthesis transform: within ±WIDE_ACTIVATION_BOUND, likewise
     y_hat        int16   the same, in 1/64 of a quantisation step
     squares      int16   0…2¹⁵: a wide activation's square in 2¹⁵ units², the input of a norm
-    weights      int8    7 bits, each row in a unit of its own
+    weights      int8    7 bits, each row in its own unit
     sums         int32   |W·a + bias| < 2²⁴ for int8 inputs (exact in float32, too), else < 2³¹
 
     layer        round((W·a + bias) · 2^-shift)       exact except ``round`` (half to even)
@@ -26,7 +26,7 @@ of additions nor fused multiply-adds can change a bit.
 
 Matrices with a common input are stacked:
 
-    context    (4·3B² →) [context_1 | synthesis_1's weights of the context, in units of their own]
+    context    (4·3B² →) [context_1 | synthesis_1's weights of the context, in their own units]
 
 If the padding is not pixel value 128, a padding bias (the tensor ``border``) is added to the sums
 of ``context`` for each missing neighbour. If the context model reads features of neighbours

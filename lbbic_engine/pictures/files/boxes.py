@@ -24,7 +24,7 @@ _XMP_UUID = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 _EXIF_UUID = b"JpgTiffExif->JP2"
 _HEVC_ALPHA, _HEVC_DEPTH = b"hevc:2015:auxid:1", b"hevc:2015:auxid:2"
 _JP2_SRGB = (16, 17, 18)  # sRGB, grey with its curve, sYCC
-_JP2_OTHERS = (0, 12, 15)  # black and white, CMYK: Pillow says so by the mode
+_JP2_OTHERS = (0, 12, 15)  # black and white, CMYK: given by Pillow's mode
 
 
 @dataclass(frozen=True)
