@@ -20,7 +20,7 @@ from lbbic_gui.jobs.messages import (
     Stopped,
 )
 from lbbic_gui.jobs.requests import Code, Decode
-from lbbic_gui.jobs.work.workers import encoding_seconds
+from lbbic_gui.jobs.work.workers import waiting_seconds
 from lbbic_gui.session.pace import Pace
 from lbbic_gui.state.cache import Cache
 from lbbic_gui.state.networks import Networks
@@ -66,7 +66,7 @@ class Coder(QObject):
 
     def seconds_for(self, pixels: int, effort: str) -> float:
         """Estimate the seconds to code and decode such a picture, from the last one."""
-        return self._slowness * encoding_seconds(pixels, effort)
+        return self._slowness * waiting_seconds(pixels, effort, self._settings.values.device)
 
     def code(self, row: Row, on_coded: Callable[[Coded], None]) -> None:
         """Code a row instead of the current one; if the result is cached, answer at once."""
@@ -130,7 +130,8 @@ class Coder(QObject):
         """Update the estimate from a picture that took long enough to be measured."""
         seconds = self._pace.seconds()
         if isinstance(request, Code) and request.data is None and seconds > _MEASURABLE_SECONDS:
-            expected = encoding_seconds(row.width * row.height, request.options.effort)
+            pixels, effort = row.width * row.height, request.options.effort
+            expected = waiting_seconds(pixels, effort, request.device)
             self._slowness = seconds / max(expected, 1e-9)
 
     def _take(self, row: Row, request: Code | Decode, coded: Coded) -> None:

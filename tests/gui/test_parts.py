@@ -146,7 +146,7 @@ def test_results_are_described_in_words() -> None:
 
 
 def test_a_row_shows_its_result_in_long_or_short_form() -> None:
-    row = Row(Source("a.png"), state=State.SAVED, file_bytes=792_000, result_bytes=14_900)
+    row = Row(Source("a.png"), state=State.SAVED, file_bytes=792_000, saved_bytes=14_900)
     assert row.status() == "−98 %  ·  792 kB → 14.9 kB"
     assert row.columns() == ("Saved", "14.9 kB", "−98 %")
 

@@ -30,6 +30,14 @@ def encoding_seconds(pixels: int, effort: str) -> float:
     return pixels / 1e6 * Encoding(effort=effort).seconds_per_megapixel
 
 
+def waiting_seconds(pixels: int, effort: str, device: str) -> float:
+    """To compress such a picture on all cores that work on it."""
+    from lbbic_engine.batch.tiles import workers_for_tiles
+
+    seconds = encoding_seconds(pixels, effort)
+    return seconds if device == "cuda" else seconds / workers_for_tiles(pixels, seconds)
+
+
 def decoding_seconds(pixels: int) -> float:
     """Estimated seconds to decode a picture of ``pixels`` on one core of a usual machine."""
     from lbbic_engine.batch.directions import Decoding

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from PIL import Image
 from PySide6.QtCore import Qt
@@ -80,6 +81,19 @@ def test_encoders_show_their_time_for_this_picture(user: Any, draw: Draw) -> Non
     assert user.window.settings.values.effort == "thorough"
     user.press(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     assert user.window.settings.values.effort == "fast"
+
+
+def test_the_time_for_a_large_picture_is_that_of_all_cores(
+    user: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lbbic_engine.parallel import run
+
+    coder, large, small = user.window.session.coder, 24 * 10**6, 10**6
+    on_one_core = [coder.seconds_for(pixels, "fast") for pixels in (large, small)]
+    monkeypatch.setattr(run, "usable_cores", lambda: 4)
+    monkeypatch.setattr(run, "usable_memory", lambda: 10**11)
+    on_four = [coder.seconds_for(pixels, "fast") for pixels in (large, small)]
+    assert on_four == pytest.approx([on_one_core[0] / 4, on_one_core[1]])
 
 
 def test_the_tuning_stands_beside_the_encoder_and_codes_anew(
