@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from lbbic_engine.cli import batch, commands
 from lbbic_engine.cli.console import escaped
 from lbbic_engine.config import (
+    DEFAULT_QUALITY,
     DEFAULT_WEIGHTS,
     EFFORTS,
     METADATA,
@@ -65,7 +66,8 @@ def _add_compress(subparsers: Any) -> None:
         "--quality",
         type=_quality,
         metavar="Q",
-        help="1 (small) to 8 (fine) in steps of 1/8; default: 4, or the model's only one",
+        help=f"1 (small) to 8 (fine) in steps of 1/8; default: {DEFAULT_QUALITY:g}, or the model's "
+        "only one",
     )
     target.add_argument(
         "--target-bytes", type=_positive(int), metavar="N", help="best quality in at most N bytes"

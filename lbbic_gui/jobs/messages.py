@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtGui import QImage
 
-from lbbic_engine.config import OTHER_FORMATS
+from lbbic_engine.config import DEFAULT_QUALITY, OTHER_FORMATS
 from lbbic_gui.jobs.decoded_picture import DecodedPicture
 
 Pixels = NDArray[np.uint8]
@@ -19,6 +19,7 @@ Pixels = NDArray[np.uint8]
 METADATA = frozenset({"exif", "gps", "icc", "xmp"})  # as the engine calls them
 CODECS = {"jpeg": "JPEG", "webp": "WebP", "avif": "AVIF"}  # to compare with and to convert to
 _FORMATS = {"jpg": "JPEG", "jfif": "JPEG", "tif": "TIFF", "webp": "WebP", "jp2": "JPEG 2000"}
+USUAL_QUALITY = DEFAULT_QUALITY  # of the engine
 VIEW, THUMBNAIL, BATCH, BACKGROUND = range(4)  # priorities, the first goes first
 
 

@@ -12,7 +12,7 @@ from typing import Any, TypedDict, Unpack
 
 from PySide6.QtCore import QByteArray, QObject, QSettings, Signal
 
-from lbbic_gui.jobs.messages import CODECS, EncodeOptions, OutputFormat
+from lbbic_gui.jobs.messages import CODECS, USUAL_QUALITY, EncodeOptions, OutputFormat
 from lbbic_gui.jobs.naming import is_pattern
 
 RECENT = 10  # files and folders in the menu
@@ -46,7 +46,7 @@ class Preferences:
     model: str = ""
     effort: str = "fast"
     tune: str = "psnr"
-    quality: float = 4.0
+    quality: float = USUAL_QUALITY
     output_folder: str = ""
     keep_structure: bool = True
     pattern: str = "{name}"

@@ -186,8 +186,10 @@ def user(tiny: None, shipped_user: User) -> User:
 
 @pytest.fixture
 def shipped_user(newcomer: User) -> User:
-    """A user of the empty window with details shown and motion reduced."""
-    newcomer.window.settings.change(detailed=True, reduce_motion=True, compare_first=False)
+    """A user of the empty window with details shown and motion reduced, who chose quality 4."""
+    newcomer.window.settings.change(
+        quality=4.0, detailed=True, reduce_motion=True, compare_first=False
+    )
     return newcomer
 
 

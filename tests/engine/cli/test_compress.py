@@ -14,6 +14,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from lbbic_engine import codec
+from lbbic_engine.config import DEFAULT_QUALITY
 from lbbic_engine.networks import model_files, weights
 from tests.engine.cli.command_line import Capture, Draw, files_below, json_lines, run
 
@@ -44,7 +45,7 @@ def test_json_describes_each_result(draw: Draw, tmp_path: Path, capsys: Capture)
     assert row["original_bytes"] == source.stat().st_size
 
 
-@pytest.mark.parametrize(("options", "quality"), [([], 4), (["-q", "7.5"], 7.5)])
+@pytest.mark.parametrize(("options", "quality"), [([], DEFAULT_QUALITY), (["-q", "5.5"], 5.5)])
 def test_the_file_has_the_requested_quality(
     draw: Draw, tmp_path: Path, options: list[str], quality: float
 ) -> None:
@@ -176,8 +177,8 @@ def test_a_mask_raises_quality_where_it_is_white(
 ) -> None:
     source, mask = draw("a.png", 64, 48), tmp_path / "mask.png"
     Image.new("L", (9, 9), 255).save(mask)
-    assert run("compress", source, "--json") == 0
-    assert run("compress", source, "--json", "--mask", mask, "--overwrite") == 0
+    assert run("compress", source, "-q", "4", "--json") == 0
+    assert run("compress", source, "-q", "4", "--json", "--mask", mask, "--overwrite") == 0
     plain, better = json_lines(capsys)
     assert better["psnr"] > plain["psnr"]
     assert run("info", tmp_path / "a.lbb") == 0

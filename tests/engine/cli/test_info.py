@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lbbic_engine.config import DEFAULT_QUALITY
 from lbbic_engine.networks import weights
 from lbbic_engine.pictures.profile import SRGB, as_icc
 from tests.engine.cli.command_line import Capture, json_lines, run
@@ -22,7 +23,7 @@ def test_info_lists_the_facts(packed: Path, capsys: Capture) -> None:
     assert out.startswith(f"{packed}:\n")
     lines = {line[2:10].strip(): line[12:] for line in out.splitlines()[1:]}
     assert lines["picture"] == "24 x 16 pixels, colour"
-    assert lines["quality"] == "4"
+    assert lines["quality"] == f"{DEFAULT_QUALITY:g}"
     assert lines["model"] == weights.DEFAULT
     assert lines["metadata"] == "none"
     assert lines["layout"] == "1 tile"

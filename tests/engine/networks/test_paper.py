@@ -22,6 +22,7 @@ from lbbic_engine.bitstream.container import pack_container, parse_container
 from lbbic_engine.coding.assemble import GREY
 from lbbic_engine.coding.block_loop import code_blocks
 from lbbic_engine.config import (
+    DEFAULT_QUALITY,
     PAPER_VARIANTS,
     ModelConfig,
     PaperConfig,
@@ -475,7 +476,7 @@ def test_each_kind_reports_its_qualities() -> None:
     model, fixed = ModelConfig(), PaperConfig(quality=2)
     assert all(model.offers(quality_index(q)) for q in (1, 4, 8))
     assert [q for q in range(1, 9) if fixed.offers(quality_index(q))] == [2]
-    assert (model.default_quality, fixed.default_quality) == (4, 2)
+    assert (model.default_quality, fixed.default_quality) == (DEFAULT_QUALITY, 2)
 
 
 def test_the_golden_weights_stay_small() -> None:
