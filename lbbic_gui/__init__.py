@@ -1,1 +1,1 @@
-"""The desktop app. It knows the engine through ``jobs`` alone; ``app`` starts it."""
+"""The desktop app. Only ``jobs`` imports the engine; ``app`` starts the app."""

@@ -1,1 +1,1 @@
-"""Speed, memory and rates beside other codecs."""
+"""Speed, memory and rates compared with other codecs."""

@@ -1,1 +1,1 @@
-"""The system around the app: menu entries, file dialogs, files handed over."""
+"""The system around the app: menu entries, file dialogs, files passed by the system."""

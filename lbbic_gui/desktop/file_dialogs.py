@@ -47,7 +47,7 @@ def choose_target(parent: QWidget, proposal: Path) -> Path | None:
 
 def choose_mask(parent: QWidget, proposal: Path) -> Path | None:
     """Ask where to save a picture's mask, for a command."""
-    title, kind = tr("Save what is painted, for the command"), tr("PNG picture (*.png)")
+    title, kind = tr("Save the paint for the command"), tr("PNG picture (*.png)")
     name, _ = QFileDialog.getSaveFileName(parent, title, _within_reach(proposal), kind)
     return _with_suffix(name, ".png")
 

@@ -1,1 +1,1 @@
-"""Work off the window's thread, and the one door to the engine."""
+"""Work outside the window's thread; the only room that imports the engine."""

@@ -22,7 +22,7 @@ class QualityPanel(QWidget):
         self.slider = QualitySlider()
         self.level = make_label("heading")
         self.only_this = QCheckBox(self.tr("Only for this picture"))
-        self.single = make_label("faint", self.tr("This model has a single quality."), wrap=True)
+        self.single = make_label("faint", self.tr("This model has only one quality."), wrap=True)
         self._lay_out()
         self.slider.previewed.connect(self._name_level)
         self.slider.chosen.connect(self.choose)

@@ -152,7 +152,7 @@ class MetricsPanel(QWidget):
         figures = [self.psnr, self.ms_ssim, self.look]
         if not measures_by_ssimulacra2():
             del tips["SSIMULACRA 2"]
-            words = self.tr("SSIMULACRA 2 is shown, too, where its Python package is installed:")
+            words = self.tr("SSIMULACRA 2 is shown, too, if its Python package is installed:")
             tips = {name: f"{tip}\n{words}\npip install ssimulacra2" for name, tip in tips.items()}
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)

@@ -1,1 +1,1 @@
-"""The list of pictures, and what is done with all of them."""
+"""The list of pictures, and commands for all of them."""

@@ -118,4 +118,4 @@ def _look_explained() -> str:
     ).format("SSIMULACRA 2" if measures_by_ssimulacra2() else "MS-SSIM")
     if measures_by_ssimulacra2():
         return words
-    return words + tr("\nWhere the Python package ssimulacra2 is installed, SSIMULACRA 2 decides.")
+    return words + tr("\nIf the Python package ssimulacra2 is installed, SSIMULACRA 2 is used.")

@@ -78,7 +78,7 @@ def connect_actions(
 
 def _show_brush(actions: Actions, brush: BrushTool) -> None:
     """Enable the brush if there is something to paint on, otherwise show the reason."""
-    use = tr("Paint what is to stay sharp, and what matters less (B)")
+    use = tr("Paint what should stay sharp, and what matters less (B)")
     actions["brush"].setToolTip(brush.refusal() or use)
     actions["brush"].setEnabled(not brush.refusal())
     actions["brush"].setChecked(brush.is_on)

@@ -1,1 +1,1 @@
-"""How the app looks and speaks."""
+"""Look, texts and speech of the app."""

@@ -35,9 +35,9 @@ class BrushBar(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setAccessibleName(self.tr("Brush"))
         tool_tips = {
-            Kind.BETTER: self.tr("Paint what is to have more quality: faces, lettering, products"),
+            Kind.BETTER: self.tr("Paint what should have more quality: faces, lettering, products"),
             Kind.WORSE: self.tr("Paint what may have less quality"),
-            Kind.ERASE: self.tr("Take back what is painted"),
+            Kind.ERASE: self.tr("Remove paint"),
         }
         self.kinds = {kind: QPushButton(kind.title()) for kind in Kind}
         self._group = QButtonGroup(self)
@@ -50,14 +50,14 @@ class BrushBar(QWidget):
             self._group.addButton(button)
         self.kinds[Kind.BETTER].setChecked(True)
         self.clear = QPushButton(self.tr("Clear"))
-        self.clear.setToolTip(self.tr("Erase everything that is painted on this picture"))
+        self.clear.setToolTip(self.tr("Remove all paint from this picture"))
         self.size_ = _slider(self.tr("Size of the brush"), *SIZES, 80)
         self.size_.setToolTip(self.tr("Size ([ and ], or Shift and the wheel)"))
         self.opacity = _slider(self.tr("Opacity of the brush, in per cent"), 5, 100, 100)
         self.softness = _slider(self.tr("Softness of the brush, in per cent"), 0, 100, 50)
         self.visible = QCheckBox(self.tr("Show"))
-        self.visible.setToolTip(self.tr("Show what is painted, over the picture"))
-        self.visible.setAccessibleName(self.tr("Show what is painted"))
+        self.visible.setToolTip(self.tr("Show the paint over the picture"))
+        self.visible.setAccessibleName(self.tr("Show the paint"))
         self.visible.setChecked(True)
         self._lay_out()
         self._group.buttonClicked.connect(lambda _: self.changed.emit())

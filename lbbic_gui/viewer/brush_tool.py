@@ -59,9 +59,9 @@ class BrushTool(QObject):
         """The reason why nothing can be painted now; empty if it can."""
         row = self._session.row
         if row is not None and row.source.is_lbb:
-            return tr("An .lbb file is compressed already: there is nothing left to paint on")
+            return tr("An .lbb file is already compressed, so it cannot be painted on")
         if self._session.networks.has_single_quality:
-            return tr("This model has a single quality for the whole picture")
+            return tr("This model has only one quality for the whole picture")
         return "" if row is not None else tr("There is no picture to paint on")
 
     def resize(self, steps: int) -> None:

@@ -1,1 +1,1 @@
-"""What a network begins with."""
+"""How a network is initialised."""

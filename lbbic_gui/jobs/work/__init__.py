@@ -1,1 +1,1 @@
-"""What the jobs do, in the threads of workers: it imports the engine, inside functions."""
+"""The work of jobs, in the workers' threads; it imports the engine inside functions."""

@@ -79,7 +79,7 @@ def test_another_model_codes_saves_and_reopens(
     assert not window.inspector.quality.slider.isEnabled()
     assert not window.inspector.target.isEnabled()
     assert window.inspector.quality.slider.quality() == 4.0
-    assert "single quality" in window.inspector.quality.single.text()
+    assert "only one quality" in window.inspector.quality.single.text()
     assert window.inspector.quality.single.isVisible()
     assert list(window.inspector.plot.places()) == [4.0]
     window.inspector.grab()
@@ -151,7 +151,7 @@ def test_a_single_quality_leaves_what_is_painted_alone(
     user.wait(lambda: window.session.result is not painted)
     assert user.rows[0].state is State.CODED
     assert not brush.isEnabled()
-    assert "single quality" in brush.toolTip()
+    assert "only one quality" in brush.toolTip()
     user.bot.mouseClick(canvas, LEFT, pos=canvas.rect().center() - QPoint(30, 0))
     assert user.rows[0].mask == mask
     user.press(Qt.Key.Key_Z, CTRL)

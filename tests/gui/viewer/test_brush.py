@@ -288,7 +288,7 @@ def test_an_lbb_file_has_no_brush_and_it_is_said(opened: Any, draw: Draw, tmp_pa
     user.window.queue.select(user.rows[1])
     user.wait_for_result()
     assert not action.isEnabled()
-    assert "compressed already" in action.toolTip()
+    assert "already compressed" in action.toolTip()
     assert not user.window.viewer.brush_bar.isVisible()
     drag(user, (40, 60))
     assert user.rows[1].mask == b""
