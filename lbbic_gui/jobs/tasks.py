@@ -161,7 +161,8 @@ class Tasks:
         data, device = path.read_bytes(), request.device
         info = codec.read_info(data)
         pixels = info.width * info.height
-        seconds = 0.0 if request.partial else decoding_seconds(pixels)  # or this process alone
+        is_alone = request.partial or info.exact  # the engine decodes it here, or at once
+        seconds = 0.0 if is_alone else decoding_seconds(pixels)
         with self._workers.for_tiles(pixels, seconds, device) as pool:
             coded = decode(
                 data, None, device, report, cancelled, executor=pool, partial=request.partial
