@@ -109,7 +109,7 @@ def test_a_growing_picture_has_its_halvings_and_covers() -> None:
 
 
 @pytest.mark.parametrize(("width", "height"), [(65535, 1), (1, 3000), (5000, 3)])
-def test_halvings_of_a_line_are_no_thinner_than_it_can_be(width: int, height: int) -> None:
+def test_halvings_of_a_line_keep_one_pixel(width: int, height: int) -> None:
     for level in halvings(np.zeros((height, width, 4), np.uint8)):
         assert 0 not in level.shape
 

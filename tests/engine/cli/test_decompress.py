@@ -44,7 +44,7 @@ def test_the_extension_determines_the_format(packed: Path, tmp_path: Path) -> No
         assert image.format == "BMP"
 
 
-def test_decompress_takes_folders(packed: Path, tmp_path: Path) -> None:
+def test_decompress_accepts_folders(packed: Path, tmp_path: Path) -> None:
     (tmp_path / "in" / "deep").mkdir(parents=True)
     packed.rename(tmp_path / "in" / "deep" / "b.lbb")
     assert run("decompress", tmp_path / "in", "-o", tmp_path / "out") == 0

@@ -56,7 +56,7 @@ def test_the_same_look_is_the_lowest_quality_that_is_as_good(
     assert Path(row["output"]).read_bytes() == (tmp_path / f"{row['quality']:g}.jpg").read_bytes()
 
 
-def test_a_look_out_of_reach_is_said(
+def test_an_unreachable_look_causes_a_notice(
     draw: Draw, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lbbic_engine.measure.same_look._measure", lambda _: _no_jpeg_will_do)
@@ -85,7 +85,7 @@ def test_originals_of_the_format_are_kept(
     assert files_below(tmp_path / "in") == {"a.png", "a.jpg", "b.jpeg", *made}
 
 
-def test_what_files_hold_and_when_they_are_written_is_as_for_lbb_files(
+def test_metadata_and_writing_rules_are_those_of_lbb_files(
     draw: Draw, tmp_path: Path, capsys: Capture
 ) -> None:
     exif, path = Image.Exif(), tmp_path / "a.png"
@@ -106,7 +106,7 @@ def test_what_files_hold_and_when_they_are_written_is_as_for_lbb_files(
     assert not (tmp_path / "b.jpg").exists()
 
 
-def test_standard_output_takes_another_format(
+def test_another_format_can_be_written_to_standard_output(
     draw: Draw, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     options = "--format", "webp", "--format-quality", 80
@@ -124,7 +124,7 @@ def test_standard_output_takes_another_format(
         (["--format", "jpeg", "-o", "b.png"], "b.png does not end with .jpg or .jpeg"),
     ],
 )
-def test_options_that_do_not_go_together_are_refused(
+def test_conflicting_options_are_refused(
     draw: Draw, tmp_path: Path, capsys: Capture, options: list[object], words: str
 ) -> None:
     assert run("compress", draw("a.png"), *options) == 2
@@ -132,7 +132,7 @@ def test_options_that_do_not_go_together_are_refused(
     assert files_below(tmp_path) == {"a.png"}
 
 
-def test_a_picture_that_the_format_cannot_hold_is_named(tmp_path: Path, capsys: Capture) -> None:
+def test_pictures_that_the_format_cannot_store_are_named(tmp_path: Path, capsys: Capture) -> None:
     path = tmp_path / "long.png"
     Image.fromarray(np.zeros((1, 17_000), np.uint8)).save(path)
     assert run("compress", path, "--format", "webp") == 2

@@ -112,7 +112,7 @@ def maps(fronts: Iterable[Front], rows: int, columns: int) -> tuple[NDArray[Any]
 
 
 @pytest.mark.parametrize("is_exact", [False, True])
-def test_fronts_of_workers_say_what_those_of_one_process_say(
+def test_fronts_of_workers_equal_those_of_one_process(
     picture: Picture, executor: Executor, is_exact: bool
 ) -> None:
     compressed = compress(drawing() if is_exact else picture, 8)
@@ -124,7 +124,7 @@ def test_fronts_of_workers_say_what_those_of_one_process_say(
         assert (one == other).all()
 
 
-def test_blocks_of_several_tiles_arrive_before_one_is_whole(
+def test_blocks_of_several_tiles_arrive_before_one_is_complete(
     picture: Picture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """One tile is decoded here, others by a process that starts once this one has begun."""
@@ -168,7 +168,7 @@ def test_blocks_of_several_tiles_arrive_before_one_is_whole(
     assert (pixels == compressed.reconstruction).all()
 
 
-def test_what_a_process_decodes_is_given_up_with_the_fronts(
+def test_closing_the_fronts_stops_the_processes(
     picture: Picture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tiles, "TILE_PIXELS", 1 << 10)

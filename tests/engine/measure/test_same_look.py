@@ -20,14 +20,14 @@ from lbbic_engine.pictures.picture import Picture
         (False, 175, metrics.psnr),
     ],
 )
-def test_the_best_measure_at_hand_decides(
+def test_the_best_installed_measure_is_used(
     monkeypatch: pytest.MonkeyPatch, is_installed: bool, side: int, measure: object
 ) -> None:
     monkeypatch.setattr(ssimulacra2, "is_installed", lambda: is_installed)
     assert same_look._measure(np.zeros((side, 500, 3), np.uint8)) is measure
 
 
-def test_small_pictures_are_measured_whole_and_large_ones_all_over() -> None:
+def test_small_pictures_are_measured_completely_and_large_ones_in_samples() -> None:
     rows, columns = np.mgrid[: 3 * SQUARE, : 6 * SQUARE]
     pixels = np.stack([rows % 256, columns % 256, columns // 256], axis=2).astype(np.uint8)
     part = sample(pixels)
@@ -38,7 +38,7 @@ def test_small_pictures_are_measured_whole_and_large_ones_all_over() -> None:
 
 
 @pytest.mark.parametrize("name", ["avif", "webp", "jpeg"])
-def test_a_better_look_takes_a_higher_quality(
+def test_a_better_look_needs_a_higher_quality(
     tiny: None, photograph: NDArray[np.uint8], name: str
 ) -> None:
     picture, options = Picture(photograph), {"device": "cpu", "effort": "fast", "tune": "psnr"}

@@ -88,7 +88,7 @@ def test_damaged_exif_of_a_camera_is_left_out_without_a_warning(make: ModuleType
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
-def test_a_resolution_is_added_without_moving_what_is_there(order: str) -> None:
+def test_a_resolution_is_added_without_moving_existing_tags(order: str) -> None:
     head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "IH", 8, 2)
     model = struct.pack(order + "HHI4s", ExifTags.Base.Model, 2, 4, b"abc\0")
     artist = struct.pack(order + "HHII", ExifTags.Base.Artist, 2, 6, 38)

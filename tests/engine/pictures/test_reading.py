@@ -34,7 +34,7 @@ def test_metadata_is_read_and_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("as_source", [str, Path, lambda path: io.BytesIO(path.read_bytes())])
-def test_paths_and_files_are_read_alike(tmp_path: Path, as_source: Any) -> None:
+def test_paths_and_open_files_are_read_identically(tmp_path: Path, as_source: Any) -> None:
     path = tmp_path / "picture.png"
     Image.fromarray(CORNERS).save(path)
     np.testing.assert_array_equal(load_picture(as_source(path)).pixels[..., 0], CORNERS)

@@ -62,7 +62,7 @@ def test_the_rest_of_a_damaged_file_is_offered_only_where_it_can_be_shown() -> N
     assert not explain(errors.NotLbbicError("No", "…"), "a.lbb").can_show_rest
 
 
-def test_a_full_disk_leaves_nothing_behind(
+def test_a_full_disk_leaves_no_partial_file(
     answers: Any, draw: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(_: int) -> None:

@@ -77,7 +77,7 @@ def tile_pools(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return pools
 
 
-def test_the_tiles_of_a_picture_are_shared_out(
+def test_workers_share_the_tiles_of_a_picture(
     answers: Any, picture: Source, tile_pools: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from lbbic_engine import codec
@@ -101,7 +101,7 @@ def test_the_tiles_of_a_picture_are_shared_out(
     assert np.array_equal(coded.picture.picture()[..., 2::-1], decoded)
 
 
-def test_to_cancel_a_picture_ends_the_processes_at_its_tiles(
+def test_cancelling_a_picture_stops_the_processes_of_its_tiles(
     answers: Any, picture: Source, tile_pools: list[Any], qtbot: Any
 ) -> None:
     job = answers.submit(requests.Code(picture, 4.0, "cpu", EncodeOptions(effort="thorough")))
@@ -112,7 +112,7 @@ def test_to_cancel_a_picture_ends_the_processes_at_its_tiles(
     assert not multiprocessing.active_children()
 
 
-def test_a_picture_has_no_processes_of_its_own_while_a_batch_has_them_all(
+def test_a_picture_uses_no_processes_during_a_batch(
     tile_pools: list[Any],
 ) -> None:
     workers = Workers()

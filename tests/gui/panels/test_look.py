@@ -44,7 +44,7 @@ def measure(monkeypatch: pytest.MonkeyPatch) -> Measure:
     return stand_in
 
 
-def test_the_look_is_measured_once_and_not_by_the_windows_thread(
+def test_the_look_is_measured_once_outside_the_windows_thread(
     measure: Measure, user: Any, draw: Draw
 ) -> None:
     figure = user.window.inspector.metrics.look
@@ -62,9 +62,7 @@ def test_the_look_is_measured_once_and_not_by_the_windows_thread(
     assert threading.main_thread() not in measure.threads
 
 
-def test_another_quality_ends_a_measurement_and_nobody_waits_for_one(
-    measure: Measure, user: Any, draw: Draw
-) -> None:
+def test_another_quality_cancels_a_measurement(measure: Measure, user: Any, draw: Draw) -> None:
     measure.go_on.clear()
     figure = user.window.inspector.metrics.look
     user.drop(draw("a.png", 60, 40))
@@ -78,7 +76,7 @@ def test_another_quality_ends_a_measurement_and_nobody_waits_for_one(
     user.wait(lambda: "high" in figure.text())
 
 
-def test_nothing_is_measured_that_nobody_sees(measure: Measure, user: Any, draw: Draw) -> None:
+def test_hidden_measures_are_not_computed(measure: Measure, user: Any, draw: Draw) -> None:
     user.window.settings.change(detailed=False)
     user.drop(draw("a.png", 60, 40))
     user.wait_for_result()
@@ -88,7 +86,7 @@ def test_nothing_is_measured_that_nobody_sees(measure: Measure, user: Any, draw:
     assert len(measure.threads) == 1
 
 
-def test_without_the_package_the_tool_tip_says_how_to_get_it(
+def test_without_the_package_the_tool_tip_explains_how_to_install_it(
     monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     monkeypatch.setattr(ssimulacra2, "is_installed", lambda: False)
@@ -108,5 +106,5 @@ def test_without_the_package_the_tool_tip_says_how_to_get_it(
         (-5.0, "very low"),
     ],
 )
-def test_a_score_comes_with_a_word(score: float, word: str) -> None:
+def test_a_score_is_shown_with_a_word(score: float, word: str) -> None:
     assert text.look(score).endswith(f"·  {word}")

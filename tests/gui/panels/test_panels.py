@@ -31,7 +31,7 @@ def test_messages_avoid_terms_of_the_format(user: Any, draw: Draw) -> None:
     assert not any("block" in words or "front" in words for words in messages)
 
 
-def test_the_slider_codes_on_release_and_a_known_quality_comes_back_at_once(
+def test_the_slider_codes_on_release_and_shows_cached_qualities_at_once(
     user: Any, draw: Draw
 ) -> None:
     user.drop(draw("a.png"))

@@ -83,7 +83,7 @@ def test_encoders_show_their_time_for_this_picture(user: Any, draw: Draw) -> Non
     assert user.window.settings.values.effort == "fast"
 
 
-def test_the_time_for_a_large_picture_is_that_of_all_cores(
+def test_the_time_for_a_large_picture_assumes_all_cores(
     user: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from lbbic_engine.parallel import run
@@ -96,7 +96,7 @@ def test_the_time_for_a_large_picture_is_that_of_all_cores(
     assert on_four == pytest.approx([on_one_core[0] / 4, on_one_core[1]])
 
 
-def test_the_tuning_stands_beside_the_encoder_and_codes_anew(
+def test_changing_the_tuning_codes_again(
     user: Any, photograph: NDArray[np.uint8], tmp_path: Path
 ) -> None:
     from lbbic_engine import compress, load_picture

@@ -39,7 +39,7 @@ def click(user: Any, place: int, modifier: Any = Qt.KeyboardModifier.NoModifier)
     user.bot.mouseClick(view.viewport(), LEFT, modifier, centre)
 
 
-def test_several_pictures_are_removed_at_once_and_come_back_to_their_places(three: Any) -> None:
+def test_several_pictures_are_removed_at_once_and_restored_by_undo(three: Any) -> None:
     three.wait_for_result()
     click(three, 0)
     click(three, 2, CTRL)
@@ -54,7 +54,7 @@ def test_several_pictures_are_removed_at_once_and_come_back_to_their_places(thre
     assert names(three) == "bac"
 
 
-def test_the_heading_sorts_both_ways_and_the_order_can_be_undone(three: Any) -> None:
+def test_the_heading_sorts_in_both_directions_and_can_be_undone(three: Any) -> None:
     three.wait_for_result()
     on_view, heading = three.window.session.row, three.window.queue.heading
     for button, orders in (("name", ("abc", "cba")), ("size", ("abc", "cba"))):

@@ -38,7 +38,7 @@ def compress_all(user: Any) -> None:
     user.wait(lambda: not user.window.session.batch.is_busy)
 
 
-def test_the_format_stands_beside_where_files_go_and_is_remembered(
+def test_the_format_is_shown_with_the_folder_and_remembered(
     user: Any, draw: Draw, settings_file: Path
 ) -> None:
     destination = user.window.queue.destination
@@ -67,7 +67,7 @@ def test_the_format_stands_beside_where_files_go_and_is_remembered(
     assert row.saved_path.name == "a 6.lbb"
 
 
-def test_a_row_says_the_size_of_the_file_that_was_saved(user: Any, draw: Draw) -> None:
+def test_a_row_shows_the_size_of_the_saved_file(user: Any, draw: Draw) -> None:
     user.drop(draw("a.png", 92, 60), draw("b.png", 60, 92, seed=2))
     user.wait(lambda: len(user.rows) == 2)
     choose(user, "jpeg", 30)
@@ -82,7 +82,7 @@ def test_a_row_says_the_size_of_the_file_that_was_saved(user: Any, draw: Draw) -
 
 
 @pytest.mark.parametrize("policy", ["replace", "skip"])
-def test_a_picture_of_the_list_is_never_replaced(user: Any, draw: Draw, policy: str) -> None:
+def test_pictures_in_the_list_are_never_replaced(user: Any, draw: Draw, policy: str) -> None:
     paths = [draw("in/a.png", 40, 24), draw("in/a.jpg", 40, 24)]
     before = [path.read_bytes() for path in paths]
     user.window.settings.change(policy=policy)
@@ -94,7 +94,7 @@ def test_a_picture_of_the_list_is_never_replaced(user: Any, draw: Draw, policy: 
     assert {row.saved_path.name for row in user.rows} == {"a (2).jpg", "a (3).jpg"}
 
 
-def test_the_same_look_is_what_the_copied_command_makes(user: Any, draw: Draw) -> None:
+def test_the_copied_command_makes_the_same_look(user: Any, draw: Draw) -> None:
     path = draw("a.png", 60, 40)
     image = QImage(str(path))
     user.drop(path)
@@ -115,7 +115,9 @@ def test_the_same_look_is_what_the_copied_command_makes(user: Any, draw: Draw) -
     assert user.rows[0].saved_path.read_bytes() == saved
 
 
-def test_a_picture_that_the_format_cannot_hold_fails_alone(user: Any, draw: Draw) -> None:
+def test_a_picture_that_the_format_cannot_store_does_not_affect_others(
+    user: Any, draw: Draw
+) -> None:
     user.drop(draw("long.png", 17_000, 1), draw("b.png"))
     user.wait(lambda: len(user.rows) == 2)
     choose(user, "webp", 80)

@@ -134,7 +134,7 @@ def test_models_of_a_single_quality_work(
     assert "0 of 2 saved" in window.queue.total.text()
 
 
-def test_a_single_quality_leaves_what_is_painted_alone(
+def test_a_model_of_a_single_quality_keeps_the_mask(
     paper: Path, shipped_user: Any, draw: Draw
 ) -> None:
     user, window = shipped_user, shipped_user.window

@@ -88,7 +88,7 @@ def test_a_painted_face_is_better_and_takes_more_bytes(
     assert len(after.point.data) > len(before.point.data)
 
 
-def test_every_stroke_is_undone_by_itself_to_the_same_bytes(opened: Any) -> None:
+def test_undoing_a_stroke_restores_the_same_bytes(opened: Any) -> None:
     user, (row,) = opened, opened.rows
     results = [user.window.session.result]
     drag(user, (40, 60), (60, 60))
@@ -111,7 +111,7 @@ def test_every_stroke_is_undone_by_itself_to_the_same_bytes(opened: Any) -> None
     assert wait_for_another(user, None).point.data == files[1]
 
 
-def test_what_is_painted_stays_with_its_picture(opened: Any, draw: Draw) -> None:
+def test_the_mask_belongs_to_its_picture(opened: Any, draw: Draw) -> None:
     user, before = opened, opened.window.session.result
     drag(user, (40, 60))
     painted = wait_for_another(user, before).point.data
@@ -145,7 +145,7 @@ def test_painting_waits_for_a_pause_and_then_shows_the_result(opened: Any, tmp_p
     assert user.window.viewer.canvas.options.badge == ""
 
 
-def test_erasing_and_clearing_leave_nothing(opened: Any) -> None:
+def test_erasing_and_clearing_remove_the_mask(opened: Any) -> None:
     user, before = opened, opened.window.session.result
     bar, (row,) = user.window.viewer.brush_bar, user.rows
     assert not bar.clear.isEnabled()
@@ -164,7 +164,7 @@ def test_erasing_and_clearing_leave_nothing(opened: Any) -> None:
     assert words(user, "undo") == "Undo “Clear” on a.png"
 
 
-def test_opacity_and_softness_are_what_a_stroke_has(opened: Any) -> None:
+def test_opacity_and_softness_apply_to_a_stroke(opened: Any) -> None:
     user, bar = opened, opened.window.viewer.brush_bar
     bar.opacity.setValue(50)
     bar.softness.setValue(0)
@@ -191,7 +191,7 @@ def test_the_brush_paints_below_the_cursor_at_any_zoom(opened: Any, zoom: float)
 
 
 @pytest.mark.parametrize("side", [0, 1])
-def test_a_stroke_from_side_to_side_stays_in_its_picture(opened: Any, side: int) -> None:
+def test_a_stroke_across_both_panes_stays_in_one_picture(opened: Any, side: int) -> None:
     user, canvas = opened, opened.window.viewer.canvas
     user.window.actions_["side"].trigger()
     half = canvas.width() // 2
@@ -205,7 +205,7 @@ def test_a_stroke_from_side_to_side_stays_in_its_picture(opened: Any, side: int)
     assert (levels[:, :9] == NEUTRAL).all()
 
 
-def test_the_handle_the_picture_and_the_loupe_are_still_moved(opened: Any) -> None:
+def test_handle_picture_and_loupe_can_still_be_moved(opened: Any) -> None:
     user, canvas = opened, opened.window.viewer.canvas
     user.window.actions_["split"].trigger()
     middle = canvas.rect().center()
@@ -246,7 +246,7 @@ def test_keys_and_wheel_change_the_size(opened: Any) -> None:
     assert canvas.viewport.zoom == zoom
 
 
-def test_what_is_painted_is_shown_as_long_as_the_brush_is_on(opened: Any) -> None:
+def test_the_mask_is_shown_while_the_brush_is_on(opened: Any) -> None:
     user, canvas = opened, opened.window.viewer.canvas
     bar = user.window.viewer.brush_bar
     place = canvas.viewport.to_view(QPointF(56, 56)).toPoint()
@@ -278,7 +278,9 @@ def test_what_is_painted_is_shown_as_long_as_the_brush_is_on(opened: Any) -> Non
     assert canvas.options.pinned == (7, 7)
 
 
-def test_an_lbb_file_has_no_brush_and_it_is_said(opened: Any, draw: Draw, tmp_path: Path) -> None:
+def test_lbb_files_cannot_be_painted_on_and_the_reason_is_shown(
+    opened: Any, draw: Draw, tmp_path: Path
+) -> None:
     user, action = opened, opened.window.actions_["brush"]
     lbb = tmp_path / "a.lbb"
     lbb.write_bytes(user.window.session.result.point.data)
@@ -297,7 +299,7 @@ def test_an_lbb_file_has_no_brush_and_it_is_said(opened: Any, draw: Draw, tmp_pa
     assert user.window.viewer.brush_bar.isVisible()
 
 
-def test_saved_files_and_the_copied_command_are_of_what_is_painted(
+def test_saved_files_and_the_copied_command_use_the_mask(
     opened: Any, draw: Draw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     user, (row,) = opened, opened.rows
@@ -329,7 +331,7 @@ def test_saved_files_and_the_copied_command_are_of_what_is_painted(
     assert row.saved_path.read_bytes() == painted
 
 
-def test_files_of_other_formats_know_no_brush(opened: Any) -> None:
+def test_other_formats_ignore_the_mask(opened: Any) -> None:
     user, (row,) = opened, opened.rows
     user.window.settings.change(format="webp", format_quality=80)
     user.press(Qt.Key.Key_Return, CTRL)
@@ -342,7 +344,7 @@ def test_files_of_other_formats_know_no_brush(opened: Any) -> None:
 
 
 @pytest.mark.slow
-def test_worker_processes_know_what_is_painted(
+def test_worker_processes_use_the_mask(
     opened: Any, draw: Draw, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     user = opened
@@ -362,14 +364,14 @@ def test_worker_processes_know_what_is_painted(
     assert not read_info(second).has_quality_map
 
 
-def test_masks_of_large_pictures_are_bounded_and_small_ones_have_a_cell() -> None:
+def test_masks_have_at_least_one_cell_and_a_bounded_number() -> None:
     brush = Brush(Kind.BETTER, 1.0, 0.5)
     for size, cells in ((QSizeF(5, 3), 1), (QSizeF(4000, 3000), 250 * 188)):
         assert Stroke(b"", size, brush, 10).levels().size == cells
     assert Stroke(b"", QSizeF(16384, 16384), brush, 10).levels().size <= MAX_CELLS
 
 
-def test_the_brush_is_named_and_heard(opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_brush_is_accessible(opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     user, bar = opened, opened.window.viewer.brush_bar
     names = [
         QAccessible.queryAccessibleInterface(widget).text(QAccessible.Text.Name)
@@ -388,7 +390,7 @@ def test_the_brush_is_named_and_heard(opened: Any, monkeypatch: pytest.MonkeyPat
     assert said == ["Brush off", "Brush: Matters less", "Size of the brush: 50"]
 
 
-def test_a_turned_photograph_is_painted_as_it_is_seen(user: Any, tmp_path: Path) -> None:
+def test_a_rotated_photograph_is_painted_where_it_is_clicked(user: Any, tmp_path: Path) -> None:
     path, turned = tmp_path / "turned.jpg", Image.Exif()
     turned[274] = 6  # a quarter turn to the right
     noise = np.random.default_rng(1).integers(0, 256, (64, 128, 3), np.uint8)

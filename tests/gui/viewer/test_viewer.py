@@ -107,7 +107,7 @@ def test_the_picture_is_moved_and_a_block_pinned_by_keys(user: Any, draw: Draw) 
     assert canvas.options.pinned is None
 
 
-def test_the_timeline_scrubs_what_was_decoded(user: Any, draw: Draw) -> None:
+def test_the_timeline_scrubs_through_the_decoding(user: Any, draw: Draw) -> None:
     user.drop(draw("a.png", 92, 60))
     coded = user.wait_for_result()
     timeline, canvas = user.window.viewer.timeline, user.window.viewer.canvas
@@ -148,7 +148,7 @@ def test_the_timeline_scrubs_what_was_decoded(user: Any, draw: Draw) -> None:
     assert len(shown) <= 1 + STILLS
 
 
-def test_a_large_picture_is_painted_from_its_halvings_at_any_time(
+def test_a_large_picture_is_always_drawn_from_its_halvings(
     user: Any, draw: Draw, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only an image of the view's size is changed, during decoding, scrubbing and afterwards."""
@@ -177,7 +177,7 @@ def test_a_large_picture_is_painted_from_its_halvings_at_any_time(
     assert np.shares_memory(canvas.result, whole)  # nothing of it was copied to be scrubbed
 
 
-def test_of_the_difference_only_what_is_to_be_painted_is_worked_out(
+def test_only_the_visible_part_of_the_difference_is_computed(
     user: Any, draw: Draw, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     user.drop(draw("a.png", 400, 300))
