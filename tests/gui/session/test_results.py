@@ -59,7 +59,7 @@ def test_retry_reads_an_edited_file_again(user: Any, draw: Draw) -> None:
     user.press(Qt.Key.Key_R, CTRL)
     after = user.wait_for_result()
     assert after is not before
-    assert after.point.data == compress(load_picture(path)).data
+    assert after.point.data == compress(load_picture(path), 4).data
     shown = user.window.viewer.canvas.original
     assert np.array_equal(shown[..., 2::-1], np.asarray(edited))
     assert user.rows[0].state is State.CODED  # no longer saved
@@ -95,7 +95,7 @@ def test_compress_all_notices_replaced_files(user: Any, draw: Draw) -> None:
     user.wait_for_result()
     draw("new.png", seed=3).replace(a)
     compress_all(user)
-    assert user.rows[0].saved_path.read_bytes() == compress(load_picture(a)).data
+    assert user.rows[0].saved_path.read_bytes() == compress(load_picture(a), 4).data
 
 
 def test_a_file_is_decoded_only_once(user: Any, draw: Draw, decodings: list[bytes]) -> None:
