@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QBuffer, QIODevice, Qt
 from PySide6.QtGui import QImage
 
-from lbbic_gui.jobs.decoded_picture import as_image
+from lbbic_gui.jobs.decoded_picture import as_image, halvings
 from lbbic_gui.jobs.messages import Found, Pixels, Source, Thumb
 from lbbic_gui.style.text import tr
 
@@ -55,17 +55,24 @@ class Colours:
         return rgb if self._conversion is None else self._conversion.convert(rgb)
 
 
-def checkerboard(alpha: NDArray[np.uint8] | None) -> QImage | None:
-    """The checkerboard that covers a picture's transparent parts; None if there are none."""
+def checkerboard(alpha: NDArray[np.uint8] | None) -> tuple[QImage, ...]:
+    """The checkerboard that covers a picture's transparent parts, and its halvings.
+
+    It is empty if there are none.
+    """
     if alpha is None:
-        return None
+        return ()
     rows, columns = (np.arange(side) // _CHECK_PX for side in alpha.shape)
     checks = np.where((rows[:, None] + columns) % 2, *_CHECKS).astype(np.uint16)
     cover = 255 - alpha.astype(np.uint16)
     pixels = np.empty((*alpha.shape, 4), np.uint8)
     pixels[..., :3] = (checks * cover // 255)[..., None]
     pixels[..., 3] = cover
-    height, width = alpha.shape
+    return tuple(_premultiplied(each) for each in (pixels, *halvings(pixels)))
+
+
+def _premultiplied(pixels: Pixels) -> QImage:
+    height, width, _ = pixels.shape
     format_ = QImage.Format.Format_ARGB32_Premultiplied
     return QImage(pixels.data, width, height, 4 * width, format_).copy()
 

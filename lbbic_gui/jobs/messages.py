@@ -188,7 +188,7 @@ class DecodingStarted:
     """Decoding starts; ``picture`` is for the window only, which cannot wait to allocate it."""
 
     picture: DecodedPicture = field(repr=False)
-    checkerboard: QImage | None
+    checkerboard: tuple[QImage, ...]
     file_bytes: int  # of the file that is decoded
 
 
@@ -253,12 +253,12 @@ class Thumb:
 class Opened:
     """A picture for the canvas (H, W, 4), BGRX, and its halvings.
 
-    ``checkerboard`` hides what is transparent.
+    ``checkerboard`` and its halvings hide what is transparent; none if nothing is.
     """
 
     canvas: Pixels
     levels: tuple[Pixels, ...]
-    checkerboard: QImage | None
+    checkerboard: tuple[QImage, ...]
     file_bytes: int
     notices: tuple[str, ...]
 

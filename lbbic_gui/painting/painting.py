@@ -145,8 +145,9 @@ def _paint_picture(painter: QPainter, canvas: Shown, name: str) -> None:
     painter.drawImage(area, image)
     if name == "result" and canvas.cover is not None:
         _paint_by_blocks(painter, canvas, canvas.cover)
-    if canvas.checkerboard is not None:
-        painter.drawImage(area, canvas.checkerboard)
+    checkerboard = canvas.scaled_checkerboard()
+    if checkerboard is not None:
+        painter.drawImage(area, checkerboard)
     if canvas.tint is not None and not canvas.options.peeking:
         paint_tint(painter, canvas.tint, area)
 

@@ -38,7 +38,7 @@ class PictureView(QWidget):
         self.original: Pixels | None = None
         self.result: Pixels | None = None
         self.block_size = 8
-        self.checkerboard: QImage | None = None
+        self.checkerboard: tuple[QImage, ...] = ()  # with its halvings
         self.cover: QImage | None = None
         self.cursor_at: QPointF | None = None
         self.tint: Tint | None = None  # of what is painted
@@ -51,14 +51,15 @@ class PictureView(QWidget):
 
     def clear(self) -> None:
         """Show nothing."""
-        self.original = self.result = self._decoded = self.checkerboard = self.cover = None
+        self.original = self.result = self._decoded = self.cover = None
+        self.checkerboard = ()
         self._images.clear()
         self._levels.clear()
         self.viewport = replace(self.viewport, picture=QSizeF())
         self.set_options(pinned=None, map=None, badge="", baseline="", ours="")
 
     def show_original(
-        self, canvas: Pixels, levels: tuple[Pixels, ...], checkerboard: QImage | None
+        self, canvas: Pixels, levels: tuple[Pixels, ...], checkerboard: tuple[QImage, ...]
     ) -> None:
         """Show a picture, with its halvings, on the original's side."""
         self.original, self.checkerboard = canvas, checkerboard
@@ -98,8 +99,16 @@ class PictureView(QWidget):
 
     def scaled_image(self, name: str) -> QImage | None:
         """The smallest halving with at least one pixel per pixel of the view."""
-        image, zoom = self._images.get(name), self.viewport.zoom
-        for level in self._levels.get(name, ()):
+        image = self._images.get(name)
+        return None if image is None else self._scaled((image, *self._levels.get(name, ())))
+
+    def scaled_checkerboard(self) -> QImage | None:
+        """The same for the checkerboard."""
+        return self._scaled(self.checkerboard) if self.checkerboard else None
+
+    def _scaled(self, images: tuple[QImage, ...]) -> QImage:
+        (image, *halvings), zoom = images, self.viewport.zoom
+        for level in halvings:
             zoom *= 2
             if zoom > 1:
                 break

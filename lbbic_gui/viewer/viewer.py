@@ -150,7 +150,7 @@ class Viewer(QWidget):
         self.show_original()
         self.timeline.show_fronts(0)
         self.canvas.set_options(map=None, badge="")
-        if started.checkerboard is not None:
+        if started.checkerboard:
             self.canvas.checkerboard = started.checkerboard
         self.canvas.show_result(started.picture)
         row = self._session.row

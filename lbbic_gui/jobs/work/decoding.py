@@ -84,7 +84,8 @@ def decode(
         if picture is None:
             size = front.blocks.shape[1]
             picture = DecodedPicture(info.width, info.height, size)
-            checkerboard = conversion.checkerboard(container.alpha) if original is None else None
+            alpha = container.alpha if original is None else None
+            checkerboard = conversion.checkerboard(alpha)
             shown = DecodedPicture(info.width, info.height, size)
             report(messages.DecodingStarted(shown, checkerboard, len(data)))
         blocks = colours.on_screen(front.blocks)

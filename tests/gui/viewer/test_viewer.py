@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from PySide6.QtCore import QPoint, QPointF, QRect, QSize, Qt
 from PySide6.QtGui import QColor
 
@@ -161,10 +162,15 @@ def test_a_large_picture_is_always_drawn_from_its_halvings(
         if shown.result is not None:
             shown.viewport = shown.viewport.zoomed(1 / 8)
             sizes.append(shown.scaled_image("result").size())
+            sizes.append(shown.scaled_checkerboard().size())
         paint(painter, shown, dirty)
 
     monkeypatch.setattr(painting, "paint", note)
-    user.drop(draw("a.png", 173, 121))
+    path = draw("a.png", 173, 121)
+    with Image.open(path) as image:
+        image.putalpha(200)
+        image.save(path)
+    user.drop(path)
     coded = user.wait_for_result()
     user.wait(lambda: not user.window.viewer.first_decode.is_running)
     timeline.slider.setValue(3)
