@@ -34,7 +34,7 @@ settings.load_profile("lbbic")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _no_weights_of_the_users(tmp_path_factory: pytest.TempPathFactory) -> None:
+def _hide_installed_weights(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Hide the weights that are installed on this machine."""
     os.environ["LBBIC_WEIGHTS"] = str(tmp_path_factory.mktemp("no_weights"))
 

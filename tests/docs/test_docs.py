@@ -44,14 +44,16 @@ every_page = pytest.mark.parametrize("page", PAGES, ids=name)
 
 
 @pytest.fixture(scope="module")
-def cat() -> Image.Image:
-    """A photograph without its metadata."""
+def sample() -> Image.Image:
+    """A sample picture without its metadata."""
     with Image.open(ROOT / "resources" / "samples" / "chelsea.png") as picture:
         return Image.fromarray(np.asarray(picture))
 
 
 @pytest.fixture(scope="module")
-def models(tiny_weights: Path, cat: Image.Image, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def models(
+    tiny_weights: Path, sample: Image.Image, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """A folder of weights: the tiny network, and the paper's under the names in the examples."""
     folder = tmp_path_factory.mktemp("models")
     shutil.copytree(tiny_weights, folder, dirs_exist_ok=True)
@@ -59,12 +61,14 @@ def models(tiny_weights: Path, cat: Image.Image, tmp_path_factory: pytest.TempPa
     names |= {"b4": ("block4", 6), "b8": ("block8-high", 6), "b16": ("block16", 3)}
     for name, (variant, quality) in names.items():
         network = PaperNetwork(replace(paper_config(variant, quality), **SMALL))
-        write_weights(network, str(folder / name), [np.asarray(cat)[:64, :64]], {})
+        write_weights(network, str(folder / name), [np.asarray(sample)[:64, :64]], {})
     return folder
 
 
 @pytest.fixture
-def desk(models: Path, cat: Image.Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def working_folder(
+    models: Path, sample: Image.Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
     """A folder with the files named in the examples; networks are small, training is short."""
     monkeypatch.setenv("LBBIC_WEIGHTS", str(shutil.copytree(models, tmp_path / "mine")))
     for variant, (config, qualities) in PAPER_VARIANTS.items():
@@ -75,14 +79,14 @@ def desk(models: Path, cat: Image.Image, tmp_path: Path, monkeypatch: pytest.Mon
     photos = ("photo.jpg", "holiday/one.jpg", "holiday/beach/two.png", "pictures/three.png")
     for place in (*photos, "face.png", "logo.png"):
         (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
-        cat.crop((60, 40, 160, 110)).save(tmp_path / place)
+        sample.crop((60, 40, 160, 110)).save(tmp_path / place)
     for n in range(6):
         path = tmp_path / "PICTURES" / f"{n}.png"
         path.parent.mkdir(exist_ok=True)
-        cat.crop((30 * n, 5 * n, 30 * n + 264, 5 * n + 272)).save(path)
+        sample.crop((30 * n, 5 * n, 30 * n + 264, 5 * n + 272)).save(path)
     Image.new("RGB", (64, 48), "navy").save(tmp_path / "logo.png")
     (tmp_path / "OTHERS").mkdir()
-    cat.crop((0, 0, 64, 64)).save(tmp_path / "OTHERS" / "other.png")
+    sample.crop((0, 0, 64, 64)).save(tmp_path / "OTHERS" / "other.png")
     monkeypatch.chdir(tmp_path)
     assert lbbic(["compress", "photo.jpg", "-o", "half-loaded.lbb", "-q", "8"]) == 0
     data = Path("half-loaded.lbb").read_bytes()
@@ -96,7 +100,9 @@ def desk(models: Path, cat: Image.Image, tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("page", [path for path in PAGES if blocks(path, "sh")], ids=name)
-def test_the_command_lines_run(page: Path, desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_lines_run(
+    page: Path, working_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for line in "".join(blocks(page, "sh")).replace("\\\n", "").splitlines():
         words = shlex.split(line, comments=True)
         while "=" in words[0]:
@@ -112,13 +118,15 @@ def test_the_command_lines_run(page: Path, desk: Path, monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     "page", [path for path in PAGES if blocks(path, "python") and path != SCALING_OUT], ids=name
 )
-def test_the_python_examples_run(page: Path, desk: Path) -> None:
+def test_the_python_examples_run(page: Path, working_folder: Path) -> None:
     names: dict[str, object] = {"__name__": "__main__"}
     for block in blocks(page, "python"):
         exec(compile(block, page.name, "exec"), names)
 
 
-def test_a_cluster_of_two_workers_makes_the_same_files(desk: Path, tmp_path: Path) -> None:
+def test_a_cluster_of_two_workers_makes_the_same_files(
+    working_folder: Path, tmp_path: Path
+) -> None:
     pytest.importorskip("distributed", reason="the extra `distributed` is not installed")
     shutil.copytree("PICTURES", "pictures", dirs_exist_ok=True)
     (example,) = blocks(SCALING_OUT, "python")

@@ -185,16 +185,16 @@ def user(tiny: None, shipped_user: User) -> User:
 
 
 @pytest.fixture
-def shipped_user(newcomer: User) -> User:
+def shipped_user(new_user: User) -> User:
     """A user of the empty window with details shown and motion reduced, who chose quality 4."""
-    newcomer.window.settings.change(
+    new_user.window.settings.change(
         quality=4.0, detailed=True, reduce_motion=True, compare_first=False
     )
-    return newcomer
+    return new_user
 
 
 @pytest.fixture
-def newcomer(qtbot: Any, settings_file: Path) -> Iterator[User]:
+def new_user(qtbot: Any, settings_file: Path) -> Iterator[User]:
     """A user at the first start, with the shipped model."""
     from PySide6.QtWidgets import QApplication
 

@@ -149,7 +149,7 @@ def test_all_workers_share_a_single_large_picture(draw: Callable[..., Path]) -> 
 
 
 @pytest.fixture
-def stuck(tmp_path: Path) -> Path:
+def blocking_pipe(tmp_path: Path) -> Path:
     """A named pipe: a worker that reads it blocks."""
     path = tmp_path / "in" / "stuck.lbb"
     path.parent.mkdir(exist_ok=True)
@@ -166,33 +166,35 @@ def coded(pictures: list[Path]) -> list[Path]:
 
 @needs_fifo
 @pytest.mark.usefixtures("ready_workers")
-def test_a_killed_worker_does_not_affect_other_files(coded: list[Path], stuck: Path) -> None:
+def test_a_killed_worker_does_not_affect_other_files(
+    coded: list[Path], blocking_pipe: Path
+) -> None:
     def kill_readers() -> None:
         for _ in range(2):  # it is tried again
-            with stuck.open("wb"):
+            with blocking_pipe.open("wb"):
                 for process in multiprocessing.active_children():
                     process.kill()
                     process.join()
 
     killer = Thread(target=kill_readers)
     killer.start()
-    files = pairs([*coded[:2], stuck, *coded[2:]], "back", ".png")
+    files = pairs([*coded[:2], blocking_pipe, *coded[2:]], "back", ".png")
     results = by_index(code_files(files, Decoding(), jobs=2))
     killer.join()
     assert [(result.index, type(result.error)) for result in results if result.error] == [
         (2, WorkerDied)
     ]
     assert sorted(files[0][1].parent.iterdir()) == sorted(
-        output for source, output in files if source != stuck
+        output for source, output in files if source != blocking_pipe
     )
 
 
 @needs_fifo
 @pytest.mark.usefixtures("ready_workers")
-def test_cancelling_stops_the_workers(coded: list[Path], stuck: Path) -> None:
+def test_cancelling_stops_the_workers(coded: list[Path], blocking_pipe: Path) -> None:
     finished: list[int] = []
     results = code_files(
-        pairs([stuck, *coded], "back", ".png"),
+        pairs([blocking_pipe, *coded], "back", ".png"),
         Decoding(),
         jobs=2,
         cancelled=lambda: len(finished) == len(coded),

@@ -37,7 +37,7 @@ def files_below(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
-def let_decoder_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+def make_decoder_differ(monkeypatch: pytest.MonkeyPatch) -> None:
     honest = codec.compress
 
     def compress(*arguments: Any, **options: Any) -> Compressed:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lbbic_engine import codec, resources
-from tests.engine.cli.command_line import Capture, Draw, files_below, let_decoder_differ, run
+from tests.engine.cli.command_line import Capture, Draw, files_below, make_decoder_differ, run
 
 pytestmark = pytest.mark.usefixtures("tiny")
 
@@ -37,7 +37,7 @@ def test_demo_prints_a_line_for_each_sample(tmp_path: Path, capsys: Capture) -> 
 def test_demo_exits_with_1_if_a_decoded_picture_differs(
     monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    let_decoder_differ(monkeypatch)
+    make_decoder_differ(monkeypatch)
     assert run("demo") == 1
     out, err = capsys.readouterr()
     assert "pixel for pixel" not in out

@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from lbbic_engine.networks import model_files, weights
-from tests.engine.cli.command_line import Capture, Draw, files_below, let_decoder_differ, run
+from tests.engine.cli.command_line import Capture, Draw, files_below, make_decoder_differ, run
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 
@@ -207,7 +207,7 @@ def test_eval_of_a_missing_picture_is_an_error(tmp_path: Path, capsys: Capture) 
 def test_eval_exits_with_1_if_a_decoded_picture_differs(
     gallery: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    let_decoder_differ(monkeypatch)
+    make_decoder_differ(monkeypatch)
     assert run("eval", gallery, "-q", "4") == 1
     out, err = capsys.readouterr()
     assert "NO" in out.split()

@@ -31,9 +31,9 @@ def large_files(draw: Callable[..., Path], tmp_path: Path) -> list[Path]:
 def test_an_interruption_stops_all_workers_and_leaves_no_files(
     large_files: list[Path], tmp_path: Path
 ) -> None:
-    stuck, out = tmp_path / "stuck.lbb", tmp_path / "out"
-    os.mkfifo(stuck)  # a worker that reads it waits
-    command = [sys.executable, "-m", "lbbic_engine.cli", "decompress", stuck, *large_files]
+    blocking_pipe, out = tmp_path / "stuck.lbb", tmp_path / "out"
+    os.mkfifo(blocking_pipe)  # a worker that reads it waits
+    command = [sys.executable, "-m", "lbbic_engine.cli", "decompress", blocking_pipe, *large_files]
     process = subprocess.Popen(
         [*command, "-o", f"{out}/", "--jobs", "2"],
         stdout=subprocess.PIPE,

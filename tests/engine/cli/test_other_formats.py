@@ -59,14 +59,14 @@ def test_the_same_look_is_the_lowest_quality_that_is_as_good(
 def test_an_unreachable_look_causes_a_notice(
     draw: Draw, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lbbic_engine.measure.same_look._measure", lambda _: _no_jpeg_will_do)
+    monkeypatch.setattr("lbbic_engine.measure.same_look._measure", lambda _: _ever_worse)
     assert run("compress", draw("a.png"), "--format", "jpeg") == 0
     assert "JPEG cannot look as good as that" in capsys.readouterr().err
 
 
-def _no_jpeg_will_do(_: object, decoded: np.ndarray) -> float:
-    _no_jpeg_will_do.asked = getattr(_no_jpeg_will_do, "asked", 0) + 1
-    return -float(_no_jpeg_will_do.asked)
+def _ever_worse(_: object, decoded: np.ndarray) -> float:
+    _ever_worse.asked = getattr(_ever_worse, "asked", 0) + 1
+    return -float(_ever_worse.asked)
 
 
 @pytest.mark.parametrize(

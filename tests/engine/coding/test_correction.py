@@ -48,7 +48,7 @@ def sky() -> Pixels:
     return (slope + grain).round().astype(np.uint8)
 
 
-def put_together(data: bytes, shape: tuple[int, int], **options: Any) -> Pixels:
+def assemble(data: bytes, shape: tuple[int, int], **options: Any) -> Pixels:
     """Assemble the fronts of a file to a picture."""
     rows, columns = -(-shape[0] // 8), -(-shape[1] // 8)
     blocks = np.full((rows * columns, 192), 128, np.uint8)
@@ -93,7 +93,7 @@ def test_every_decoding_function_applies_the_correction(
     container = parse_container(one.data)
     assert container.coarse is not None
     assert refined or not container.strength
-    assert np.array_equal(put_together(one.data, sky.shape[:2]), one.reconstruction)
+    assert np.array_equal(assemble(one.data, sky.shape[:2]), one.reconstruction)
     both = decompress_batch([one.data, other.data])
     assert np.array_equal(both[0].pixels, one.reconstruction)
     assert np.array_equal(both[1].pixels, other.reconstruction)
@@ -103,7 +103,7 @@ def test_every_decoding_function_applies_the_correction(
         with ThreadPoolExecutor(2) as executor:
             assert compress(Picture(sky), 1, exact=False, executor=executor).data == one.data
             back = decompress(one.data, executor=executor)
-            fronts = put_together(one.data, sky.shape[:2], executor=executor)
+            fronts = assemble(one.data, sky.shape[:2], executor=executor)
         assert np.array_equal(back.pixels, one.reconstruction)
         assert np.array_equal(fronts, one.reconstruction)
 
@@ -119,7 +119,7 @@ def test_a_truncated_file_is_corrected_where_decoded(
     same = (found == compressed.reconstruction).all(axis=2).mean()
     grey = (found == 128).all(axis=2).mean()
     assert min(same, grey) > 0.05
-    assert np.array_equal(put_together(cut, sky.shape[:2], partial=True), found)
+    assert np.array_equal(assemble(cut, sky.shape[:2], partial=True), found)
 
 
 @pytest.mark.parametrize("body", [b"", b"\0\0\0\0", b"\x08\0\0\0odd"])
@@ -131,4 +131,4 @@ def test_a_damaged_correction_is_skipped_in_partial_decoding(sky: Pixels, body: 
     shown = decompress(data, partial=True)
     assert "correction" in shown.notices[-1].text
     assert squared_error(sky, shown.pixels) > squared_error(sky, compressed.reconstruction)
-    assert np.array_equal(put_together(data, sky.shape[:2], partial=True), shown.pixels)
+    assert np.array_equal(assemble(data, sky.shape[:2], partial=True), shown.pixels)

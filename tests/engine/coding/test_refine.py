@@ -45,7 +45,7 @@ def refined(tiny_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     return tmp_path / FILE
 
 
-def put_together(data: bytes, shape: tuple[int, int], *, partial: bool = False) -> Pixels:
+def assemble(data: bytes, shape: tuple[int, int], *, partial: bool = False) -> Pixels:
     """Assemble the fronts of a file, grey where there are none; check that no block comes twice."""
     rows, columns = -(-shape[0] // 8), -(-shape[1] // 8)
     blocks = np.full((rows * columns, 192), 128, np.uint8)
@@ -110,7 +110,7 @@ def test_fronts_batches_and_regions_are_refined_alike(
     height, width, _ = photograph.shape
     one, other = compress_batch([Picture(photograph), Picture(photograph[3:50, 5:])], 3)
     assert parse_container(one.data).strength > 0
-    assert np.array_equal(put_together(one.data, (height, width)), one.reconstruction)
+    assert np.array_equal(assemble(one.data, (height, width)), one.reconstruction)
     both = decompress_batch([one.data, other.data])
     assert np.array_equal(both[1].pixels, other.reconstruction)
     region = decompress_region(one.data, 21, 30, 40, 17)
@@ -135,7 +135,7 @@ def test_a_truncated_file_is_refined_where_all_neighbours_are_decoded(
         )
     }
     assert min(shown.values()) > 0.05
-    assert np.array_equal(put_together(cut, (height, width), partial=True), found.pixels)
+    assert np.array_equal(assemble(cut, (height, width), partial=True), found.pixels)
     with pytest.raises(CorruptDataError):
         list(decode_progressively(cut))
 

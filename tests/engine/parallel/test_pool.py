@@ -59,7 +59,7 @@ def test_a_dying_process_fails_only_its_own_task(pool: WorkerPool) -> None:
 
 
 @pytest.fixture
-def stuck(tmp_path: Path) -> Path:
+def blocking_pipe(tmp_path: Path) -> Path:
     """A named pipe: a process that reads it blocks."""
     if sys.platform == "win32":
         pytest.skip("there are no named pipes in its file system")
@@ -68,11 +68,11 @@ def stuck(tmp_path: Path) -> Path:
     return path
 
 
-def test_leaving_the_pool_stops_running_and_waiting_tasks(stuck: Path) -> None:
+def test_leaving_the_pool_stops_running_and_waiting_tasks(blocking_pipe: Path) -> None:
     with WorkerPool(1) as pool:
-        running = pool.submit(Path.read_bytes, stuck)
+        running = pool.submit(Path.read_bytes, blocking_pipe)
         waiting = pool.submit(os.getpid)
-        end = os.open(stuck, os.O_WRONLY)  # once it reads
+        end = os.open(blocking_pipe, os.O_WRONLY)  # once it reads
     os.close(end)
     with pytest.raises((WorkerDied, CancelledError)):
         waiting.result()
@@ -81,10 +81,10 @@ def test_leaving_the_pool_stops_running_and_waiting_tasks(stuck: Path) -> None:
     assert not [t for t in threading.enumerate() if t.name.startswith("lbbic-worker")]
 
 
-def test_a_single_task_can_be_stopped(pool: WorkerPool, stuck: Path) -> None:
-    running = pool.submit(Path.read_bytes, stuck)
+def test_a_single_task_can_be_stopped(pool: WorkerPool, blocking_pipe: Path) -> None:
+    running = pool.submit(Path.read_bytes, blocking_pipe)
     dropped, waiting = pool.submit(os.getpid), pool.submit(operator.add, 1, 2)
-    with stuck.open("wb"):
+    with blocking_pipe.open("wb"):
         pool.stop(running, dropped)
     with pytest.raises(WorkerDied):
         running.result()
@@ -94,9 +94,9 @@ def test_a_single_task_can_be_stopped(pool: WorkerPool, stuck: Path) -> None:
     assert pool.submit(operator.add, 2, 2).result() == 4
 
 
-def test_the_caller_of_a_shared_pool_does_remaining_tasks(stuck: Path) -> None:
+def test_the_caller_of_a_shared_pool_does_remaining_tasks(blocking_pipe: Path) -> None:
     with WorkerPool(1, helped=True) as pool:
-        pool.submit(Path.read_text, stuck)  # its only process has something to do
+        pool.submit(Path.read_text, blocking_pipe)  # its only process has something to do
         outcomes = list(run(operator.is_, (Task(n, seconds=0) for n in range(3)), executor=pool))
     assert {outcome.content for outcome in outcomes} == {0, 1, 2}
     assert [outcome.result for outcome in outcomes] == 3 * [False]

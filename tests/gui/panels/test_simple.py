@@ -29,9 +29,9 @@ DETAILED = SIMPLE | {"metrics", "plot", "overlay", "target"}
 
 
 def test_the_inspector_is_simple_until_a_key_shows_all(
-    tiny: None, newcomer: Any, draw: Draw
+    tiny: None, new_user: Any, draw: Draw
 ) -> None:
-    user = newcomer
+    user = new_user
     inspector = user.window.inspector
     user.drop(draw("a.png", 92, 60))
     user.wait_for_result()

@@ -47,7 +47,7 @@ def clipped(window: QWidget) -> Iterator[str]:
             if needs is not None and (needs[0] > widget.width() or needs[1] > widget.height()):
                 words = widget.property("text") or widget.property("currentText")
                 yield f"{type(widget).__name__} {words!r}: {needs}, has {widget.size()}"
-            if isinstance(widget, QLabel | QAbstractButton | QComboBox) and _sticks_out(widget):
+            if isinstance(widget, QLabel | QAbstractButton | QComboBox) and _is_beyond_edge(widget):
                 yield f"{type(widget).__name__} {widget.property('text')!r} sticks out"
 
 
@@ -64,7 +64,7 @@ def _needs(widget: QWidget) -> tuple[int, int] | None:
     return None
 
 
-def _sticks_out(widget: QWidget) -> bool:
+def _is_beyond_edge(widget: QWidget) -> bool:
     """Whether a widget is beyond the left or right edge; one can scroll to what is below."""
     parent = widget.parentWidget()
     return parent is not None and (widget.x() < 0 or widget.x() + widget.width() > parent.width())

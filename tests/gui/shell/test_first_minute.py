@@ -58,8 +58,8 @@ def test_the_export_dialog_shows_how_much_larger_files_are(user: Any, draw: Draw
     assert dialog.formats[".png"].accessibleDescription() == words
 
 
-def test_the_first_picture_is_compared_automatically(tiny: None, newcomer: Any, draw: Draw) -> None:
-    user, headline = newcomer, newcomer.window.inspector.headline
+def test_the_first_picture_is_compared_automatically(tiny: None, new_user: Any, draw: Draw) -> None:
+    user, headline = new_user, new_user.window.inspector.headline
     user.window.settings.change(reduce_motion=True)
     user.drop(draw("a.png", 184, 120))
     coded = user.wait_for_result()

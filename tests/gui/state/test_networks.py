@@ -48,7 +48,7 @@ def choose(user: Any, title: str) -> None:
     box.activated.emit(box.currentIndex())
 
 
-def come_back(user: Any) -> None:
+def reactivate(user: Any) -> None:
     """Return to the window from another program."""
     QApplication.sendEvent(user.window, QEvent(QEvent.Type.ActivationChange))
 
@@ -184,12 +184,12 @@ def test_added_and_removed_models_are_noticed(folder: Path, shipped_user: Any, d
     user.drop(draw("a.png"))
     first = user.wait_for_result()
     path = Path(shutil.copy(GOLDEN / "paper.safetensors", folder))
-    come_back(user)
+    reactivate(user)
     choose(user, "paper")
     user.wait(lambda: window.session.result is not first)
     user.wait_for_result()
     path.unlink()
-    come_back(user)
+    reactivate(user)
     user.wait(lambda: window.session.result is first)
     assert "paper is no longer installed" in window.status.notice.text()
     assert not window.inspector.model.isVisible()
@@ -201,12 +201,12 @@ def test_skipped_model_files_are_named_once(folder: Path, shipped_user: Any, dra
     (folder / "bad.safetensors").write_bytes((GOLDEN / "paper.safetensors").read_bytes()[:-1])
     user.drop(draw("a.png"))
     user.wait_for_result()
-    come_back(user)
+    reactivate(user)
     user.wait(lambda: len(notices) > 0)
     for _ in range(2):
         user.window.session.networks.look()
     (folder / "worse.safetensors").write_bytes(b"")
-    come_back(user)
+    reactivate(user)
     user.wait(lambda: len(notices) > 1)
     assert [words.split(" cannot be used: ")[0] for words in notices] == [
         "bad.safetensors",

@@ -16,13 +16,13 @@ Draw = Callable[..., Path]
 
 
 @pytest.fixture
-def watched(tiny: None, newcomer: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+def watched(tiny: None, new_user: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A new user, with a clock that only the test advances."""
-    newcomer.now = 0.0
-    clock = SimpleNamespace(monotonic=lambda: newcomer.now)
+    new_user.now = 0.0
+    clock = SimpleNamespace(monotonic=lambda: new_user.now)
     monkeypatch.setattr(first_decode, "time", clock)
-    newcomer.window.settings.change(compare_first=False)
-    return newcomer
+    new_user.window.settings.change(compare_first=False)
+    return new_user
 
 
 def decoded(user: Any) -> float:
