@@ -111,6 +111,7 @@ def test_a_worker_stays_within_its_memory_estimate() -> None:
     with WorkerPool(1) as pool:
         data = codec.compress(picture, 5, executor=pool, exact=False).data
         codec.decompress(data, executor=pool)
+        list(codec.decode_progressively(data, executor=pool))
         megabytes = pool.submit(peak_memory_mb).result()
     if megabytes is None:
         pytest.skip("this system does not count it")
