@@ -16,7 +16,8 @@ from PIL import Image
 
 from lbbic_engine import codec
 from lbbic_engine.bench.suite import peak_memory_mb
-from lbbic_engine.parallel.pool import WorkerDied, WorkerPool
+from lbbic_engine.errors import Cancelled
+from lbbic_engine.parallel.pool import Report, WorkerDied, WorkerPool
 from lbbic_engine.parallel.run import WORKER_BYTES, Task, run
 from lbbic_engine.pictures.picture import Picture
 from lbbic_engine.resources import FOLDER
@@ -100,6 +101,28 @@ def test_the_caller_of_a_shared_pool_does_remaining_tasks(blocking_pipe: Path) -
         outcomes = list(run(operator.is_, (Task(n, seconds=0) for n in range(3)), executor=pool))
     assert {outcome.content for outcome in outcomes} == {0, 1, 2}
     assert [outcome.result for outcome in outcomes] == 3 * [False]
+
+
+def test_a_stopped_task_of_this_process_ends_at_its_next_report(blocking_pipe: Path) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    reports: list[int] = []
+
+    def work(task: int, report: Report) -> None:
+        report(task)
+        begun.set()
+        go_on.wait()
+        report(task + 1)
+
+    with WorkerPool(1, helped=True) as pool:
+        pool.submit(Path.read_bytes, blocking_pipe)  # its only process has something to do
+        here = pool.submit_reporting(work, 1, reports.append)
+        begun.wait()
+        pool.stop(here)
+        go_on.set()
+        with pytest.raises(Cancelled):
+            here.result()
+        assert reports == [1]
+        assert pool.submit(operator.add, 1, 2).result() == 3
 
 
 @pytest.mark.slow
