@@ -56,6 +56,7 @@ class PictureTools(QObject):
         self._comparisons: list[Job[Baseline]] = []
         self._first: Row | None = None  # the picture that is compared without being asked
         self._look: Job[Look] | None = None
+        self._measured = b""  # what ``_look`` measures
         self._looks: dict[bytes, float] = {}  # by what was measured
         session.coded.connect(self._on_coded)
         for change in (session.coded, session.opened, session.settings.changed):
@@ -185,9 +186,13 @@ class PictureTools(QObject):
     def _measure_look(self) -> None:
         """Measure the result on view, or tell what is known, where anybody sees it."""
         original, result = self._session.original, self._session.result
-        wanted = self._session.settings.values.detailed and measures_by_ssimulacra2()
+        is_shown = self._session.settings.values.detailed and not self._session.is_stale
+        wanted = is_shown and measures_by_ssimulacra2()
+        key = _digest(result) if wanted and original is not None and result is not None else b""
+        if self._look is not None and key == self._measured:
+            return  # on its way already
         self._stop_measuring()
-        if not wanted or original is None or result is None:
+        if not key or original is None or result is None:
             return
         decoded = result.picture.picture()
         if original.canvas.shape != decoded.shape:  # it is about to be opened in another size
@@ -195,8 +200,8 @@ class PictureTools(QObject):
         if self.look is not None:
             self.look_measured.emit(self.look)
             return
-        request = MeasureLook(original.canvas, decoded)
-        take = partial(self._on_look, _digest(result))
+        request, self._measured = MeasureLook(original.canvas, decoded), key
+        take = partial(self._on_look, key)
         self._look = self._session.jobs.submit(request, take, priority=BACKGROUND)
 
     def _stop_measuring(self) -> None:
@@ -207,9 +212,11 @@ class PictureTools(QObject):
     def _on_look(self, key: bytes, answer: Look | Problem | Stopped) -> None:
         match answer:
             case Look(score):
+                self._look = None
                 self._looks[key] = score
                 self._measure_look()
             case Problem():
+                self._look = None
                 self.look_measured.emit(None)
 
     def _keep(self, job: Job[Any]) -> None:
