@@ -14,7 +14,7 @@ from typing import IO, Any
 from PIL import Image, ImageFile
 
 from lbbic_engine.bitstream.container import MAX_PIXELS, SIGNATURE, read_outline
-from lbbic_engine.config import EFFORTS, TUNES, quality_index
+from lbbic_engine.config import DEFAULT_QUALITY, EFFORTS, TUNES, quality_index
 from lbbic_engine.devices import choose_device
 from lbbic_engine.errors import LbbicError, NotLbbicError
 from lbbic_engine.pictures.picture import attach_metadata, to_image
@@ -80,7 +80,7 @@ def _accept(prefix: bytes) -> bool:
 
 
 def _save(image: Image.Image, fp: IO[bytes], filename: str | bytes) -> None:
-    """Options: ``quality`` 1…8 (4), ``effort``, ``tune``, ``exact``, ``device``; icc_profile, exif,
+    """Options: ``quality`` 1…8 (7), ``effort``, ``tune``, ``exact``, ``device``; icc_profile, exif,
     xmp to replace.
 
     ValueError or TypeError for invalid options, before any work. Pillow has opened the file by
@@ -89,7 +89,7 @@ def _save(image: Image.Image, fp: IO[bytes], filename: str | bytes) -> None:
     from lbbic_engine.codec import compress
 
     options = image.encoderinfo
-    quality = options.get("quality", 4.0)
+    quality = options.get("quality", DEFAULT_QUALITY)
     chosen = {key: options.get(key, value) for key, value in _DEFAULTS.items()}
     quality_index(quality)
     choose_device(chosen["device"])

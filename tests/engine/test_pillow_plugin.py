@@ -14,6 +14,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from lbbic_engine.bitstream.chunks import Segment
 from lbbic_engine.bitstream.container import Container, pack_container, parse_container
+from lbbic_engine.config import DEFAULT_QUALITY
 from lbbic_engine.errors import UnknownWeightsError
 from lbbic_engine.pictures.picture import Notice, NoticeKind, Picture
 from lbbic_engine.pictures.profile import SRGB, as_icc
@@ -115,9 +116,9 @@ def test_opening_does_not_decode_and_loading_decodes_once(tmp_path: Path, codec:
     assert codec.calls == [("decompress", False)]
 
 
-def test_the_default_quality_is_4(codec: StubCodec) -> None:
+def test_the_default_quality_is_that_of_all_interfaces(codec: StubCodec) -> None:
     Image.new("L", (3, 2)).save(io.BytesIO(), FORMAT)
-    assert codec.calls == [("compress", 4.0, "auto", "fast", "psnr", True)]
+    assert codec.calls == [("compress", DEFAULT_QUALITY, "auto", "fast", "psnr", True)]
 
 
 def test_options_of_the_encoder_can_be_chosen(codec: StubCodec) -> None:
