@@ -33,6 +33,7 @@ MEGAPIXELS = (0.1, 0.4, 1.6, 4.0, 12.0, 50.0, 100.0)
 THREADS_MEGAPIXELS = (0.1, 0.4, 1.6, 4.0, 12.0)  # with a thread for each core
 _QUALITY = 4.0
 _BUSY_PROCESSES = 2
+ENOUGH_SECONDS = 2.0  # of runs of a case
 
 _COLOURS = {"encode": "tab:orange", "decode": "tab:blue"}
 
@@ -93,13 +94,13 @@ def _run(case: str, size: float, threads: int, paths: Sequence[Path]) -> Row:
         large = mosaic([picture.pixels for picture in pictures], size)
         pictures = [load_picture(Image.fromarray(large))]
     if case == "batch":
-        encode, coded = _timed(lambda: codec.compress_batch(pictures, _QUALITY))
+        encode, coded = timed(lambda: codec.compress_batch(pictures, _QUALITY))
         files = [one.data for one in coded]
-        decode, _ = _timed(lambda: codec.decompress_batch(files))
+        decode, _ = timed(lambda: codec.decompress_batch(files))
     else:
-        encode, coded = _timed(lambda: [codec.compress(p, _QUALITY) for p in pictures])
+        encode, coded = timed(lambda: [codec.compress(p, _QUALITY) for p in pictures])
         files = [one.data for one in coded]
-        decode, _ = _timed(lambda: [codec.decompress(data) for data in files])
+        decode, _ = timed(lambda: [codec.decompress(data) for data in files])
     pixels = sum(picture.pixels.shape[0] * picture.pixels.shape[1] for picture in pictures)
     return {
         "case": case,
@@ -113,10 +114,10 @@ def _run(case: str, size: float, threads: int, paths: Sequence[Path]) -> Row:
     }
 
 
-def _timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    """Median seconds of as many runs as fit into two seconds, and the result."""
+def timed(work: Callable[[], Any]) -> tuple[float, Any]:
+    """Median seconds of as many runs as fit into ``ENOUGH_SECONDS``, and the result."""
     seconds: list[float] = []
-    while not seconds or sum(seconds) < 2:
+    while not seconds or sum(seconds) < ENOUGH_SECONDS:
         started = perf_counter()
         result = work()
         seconds.append(perf_counter() - started)

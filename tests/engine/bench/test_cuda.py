@@ -1,0 +1,55 @@
+"""The benchmark of a CUDA device, tried on the CPU."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from lbbic_engine import codec
+from lbbic_engine.bench import cuda, scaling
+from lbbic_engine.pictures.picture import Picture
+
+
+@pytest.fixture
+def folder(tmp_path: Path, photograph: NDArray[np.uint8]) -> Path:
+    for number, pixels in enumerate((photograph, photograph[:40])):
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_it_compares_measures_and_profiles(
+    tiny: None,
+    folder: Path,
+    photograph: NDArray[np.uint8],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cuda, "_MEGAPIXELS", 0.01)
+    monkeypatch.setattr(scaling, "ENOUGH_SECONDS", 0)
+    (folder / "given.lbb").write_bytes(codec.compress(Picture(photograph)).data)
+    out = folder / "out"
+    cuda.main([str(folder), str(out), "--files", str(folder), "--device", "cpu"])
+    written = (out / "cuda.md").read_text(encoding="utf-8")
+    assert capsys.readouterr().out == written
+    rows = [line.split(" | ") for line in written.splitlines() if line.startswith("| ")]
+    given, *of_qualities = rows[1 : 2 + 4 * len(cuda.QUALITIES)]
+    assert given[1:] == ["1", "1 |"]
+    assert all(row[1:] == ["2", "2 |"] for row in of_qualities)
+    times = [row for row in rows if row[0].startswith(("| encode", "| decode"))]
+    assert len(times) == 6
+    assert all(float(row[1]) > 0 for row in times)
+    (operations,) = (row[1] for row in rows if row[0].startswith("| operations"))
+    assert int(operations.removesuffix(" |")) > 100
+    assert "aten::" in (out / "profile.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
+def test_without_a_cuda_device_it_says_so_in_one_line(folder: Path) -> None:
+    with pytest.raises(SystemExit) as stop:
+        cuda.main([str(folder), str(folder / "out")])
+    assert str(stop.value).startswith("No CUDA device: ")
+    assert not (folder / "out").exists()
