@@ -2,21 +2,24 @@
 
     python -m lbbic_engine.bench.cuda FOLDER OUT [--files FOLDER] [--device cuda]
 
-Codes all pictures of a folder on both devices, decodes the files of each on the other, and does so
-with the .lbb files of ``--files``, too. Writes ``cuda.md`` and ``profile.txt`` to ``OUT``. The 24
-Kodak pictures take some four minutes. ``--device cpu`` tries the benchmark itself.
+Codes all pictures of a folder on both devices and decodes the files of each in three ways: on the
+device, there with graphs (``networks.cuda_graphs``), and on the CPU. Files of ``--files`` are
+decoded in the same ways. Writes ``cuda.md`` and ``profile.txt`` to ``OUT``. ``--device cpu`` tries
+the benchmark itself.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lbbic_engine.bench.scaling import mosaic, timed
 from lbbic_engine.devices import DEVICES, choose_device
@@ -24,8 +27,6 @@ from lbbic_engine.errors import LbbicError
 from lbbic_engine.pictures.find import find_files, picture_suffixes
 
 if TYPE_CHECKING:
-    from torch.autograd.profiler_util import FunctionEventAvg
-
     from lbbic_engine.pictures.picture import Picture
 
 QUALITIES = (1.0, 4.0, 6.0, 8.0)
@@ -35,11 +36,27 @@ _MEGAPIXELS = 12.0
 _TARGETS = (0.06, 0.01, 0.5)
 
 
+class Way(NamedTuple):
+    """A way to decode."""
+
+    device: str
+    graphs: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.device} with graphs" if self.graphs else self.device
+
+    def decode(self, files: Sequence[bytes]) -> list[NDArray[np.uint8]]:
+        from lbbic_engine import codec
+
+        os.environ["LBBIC_CUDA_GRAPHS"] = str(int(self.graphs))
+        return [picture.pixels for picture in codec.decompress_batch(files, device=self.device)]
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m lbbic_engine.bench.cuda")
     parser.add_argument("folder", type=Path, help="pictures")
     parser.add_argument("out", type=Path)
-    parser.add_argument("--files", type=Path, help=".lbb files to be decoded on both devices")
+    parser.add_argument("--files", type=Path, help=".lbb files to be decoded in all ways")
     parser.add_argument("--device", choices=DEVICES, default="cuda")
     options = parser.parse_args(arguments)
     try:
@@ -64,50 +81,48 @@ def report(
     """Yield the lines of ``cuda.md``; write ``profile.txt``."""
     import torch
 
+    ways = (Way(device), Way(device, graphs=True), Way("cpu"))
     name = torch.cuda.get_device_name() if device == "cuda" else "CPU"
     yield f"{name}, PyTorch {torch.__version__}, {len(pictures)} pictures"
     yield from ("", "| bits | cases | the same |", "|---|---|---|")
-    yield from _bits(device, pictures, files)
-    yield from ("", f"| seconds | {device} | target | cpu |", "|---|---|---|---|")
-    yield from _times(device, pictures)
-    yield from ("", "| a decode of the first picture | |", "|---|---|")
-    yield from _profile(device, pictures[0], out / "profile.txt")
+    yield from _bits(ways, pictures, files)
+    columns = " | ".join(map(str, ways))
+    yield from ("", f"| seconds | {columns} | target |", "|---|---|---|---|---|")
+    yield from _times(ways, pictures)
+    yield from ("", f"| a decode of the first picture | {columns} |", "|---|---|---|---|")
+    yield from _profiles(ways, pictures[0], out / "profile.txt")
 
 
-def _bits(device: str, pictures: Sequence[Picture], files: Sequence[bytes]) -> Iterator[str]:
+def _bits(
+    ways: Sequence[Way], pictures: Sequence[Picture], files: Sequence[bytes]
+) -> Iterator[str]:
     from lbbic_engine import codec
 
     if files:
-        pairs = zip(*(_decoded(files, each) for each in (device, "cpu")), strict=True)
-        yield _count("files given: pixels", [np.array_equal(*pair) for pair in pairs])
+        first, *others = (way.decode(files) for way in ways)
+        for way, decoded in zip(ways[1:], others, strict=True):
+            yield _count(f"files given, {ways[0]} and {way}", first, decoded)
+    device = ways[0].device
     for quality in QUALITIES:
         coded = {
-            each: codec.compress_batch(pictures, quality, device=each)
-            for each in dict.fromkeys((device, "cpu"))
+            each: codec.compress_batch(pictures, quality, device=each) for each in (device, "cpu")
         }
-        for coder, decoder in ((device, "cpu"), ("cpu", device), (device, device)):
-            decoded = _decoded([one.data for one in coded[coder]], decoder)
-            same = [
-                np.array_equal(one.reconstruction, pixels)
-                for one, pixels in zip(coded[coder], decoded, strict=True)
-            ]
-            yield _count(f"quality {quality:g}, coded on {coder}, decoded on {decoder}", same)
+        for coder, those in coded.items():
+            for way in ways:
+                decoded = way.decode([one.data for one in those])
+                what = f"quality {quality:g}, coded on {coder}, decoded on {way}"
+                yield _count(what, [one.reconstruction for one in those], decoded)
         # Not promised: the encoder's choices are made in floating point.
-        pairs = zip(coded[device], coded["cpu"], strict=True)
-        yield _count(f"quality {quality:g}, files", [one.data == two.data for one, two in pairs])
+        contents = [[np.frombuffer(one.data, np.uint8) for one in each] for each in coded.values()]
+        yield _count(f"quality {quality:g}, files", contents[0], contents[-1])
 
 
-def _decoded(files: Sequence[bytes], device: str) -> list[np.ndarray]:
-    from lbbic_engine import codec
-
-    return [picture.pixels for picture in codec.decompress_batch(files, device=device)]
-
-
-def _count(what: str, same: Sequence[bool]) -> str:
+def _count(what: str, ones: Sequence[NDArray[Any]], others: Sequence[NDArray[Any]]) -> str:
+    same = [np.array_equal(*pair) for pair in zip(ones, others, strict=True)]
     return f"| {what} | {len(same)} | {sum(same)} |"
 
 
-def _times(device: str, pictures: Sequence[Picture]) -> Iterator[str]:
+def _times(ways: Sequence[Way], pictures: Sequence[Picture]) -> Iterator[str]:
     from lbbic_engine import codec
     from lbbic_engine.pictures.picture import Picture
 
@@ -118,50 +133,63 @@ def _times(device: str, pictures: Sequence[Picture]) -> Iterator[str]:
         (f"{_MEGAPIXELS:g} megapixels", [large]),
     )
     for (what, chosen), target in zip(cases, _TARGETS, strict=True):
-        seconds: dict[tuple[str, str], float] = {}
-        for each in dict.fromkeys((device, "cpu")):
-            spent, coded = timed(partial(codec.compress_batch, chosen, _QUALITY, device=each))
-            seconds["encode", each] = spent / len(chosen)
-            files = [one.data for one in coded]
-            spent, _ = timed(partial(codec.decompress_batch, files, device=each))
-            seconds["decode", each] = spent / len(chosen)
-        for way, aim in (("encode", ""), ("decode", f"≤ {target:g}")):
-            values = f"{seconds[way, device]:.3f} | {aim} | {seconds[way, 'cpu']:.3f}"
-            yield f"| {way} {what} | {values} |"
+        encoding, decoding = [], []
+        for way in ways:
+            if way.graphs:
+                encoding.append("")  # only decoders have them
+            else:
+                encode = partial(codec.compress_batch, chosen, _QUALITY, device=way.device)
+                seconds, coded = timed(encode)
+                encoding.append(f"{seconds / len(chosen):.3f}")
+            seconds, _ = timed(partial(way.decode, [one.data for one in coded]))
+            decoding.append(f"{seconds / len(chosen):.3f}")
+        yield f"| encode {what} | {' | '.join(encoding)} | |"
+        yield f"| decode {what} | {' | '.join(decoding)} | ≤ {target:g} |"
 
 
-def _profile(device: str, picture: Picture, path: Path) -> Iterator[str]:
+def _profiles(ways: Sequence[Way], picture: Picture, path: Path) -> Iterator[str]:
     import torch
     from torch.profiler import ProfilerActivity, profile
 
     from lbbic_engine import codec
 
-    data = codec.compress(picture, _QUALITY, device=device).data
-    activities = [ProfilerActivity.CPU]
-    if device == "cuda":
-        activities.append(ProfilerActivity.CUDA)
-    of_all_threads = torch._C._profiler._ExperimentalConfig(profile_all_threads=True)
-    with profile(activities=activities, experimental_config=of_all_threads) as profiler:
-        codec.decompress(data, device=device)
-    events = profiler.key_averages()
-    sort = f"self_{device}_time_total"
-    path.write_text(events.table(sort_by=sort, row_limit=60), encoding="utf-8")
+    data = codec.compress(picture, _QUALITY).data
+    columns, tables = [], []
+    for way in ways:
+        activities = [ProfilerActivity.CPU]
+        if way.device == "cuda":
+            activities.append(ProfilerActivity.CUDA)
+        of_all_threads = torch._C._profiler._ExperimentalConfig(profile_all_threads=True)
+        with profile(activities=activities, experimental_config=of_all_threads) as profiler:
+            way.decode([data])
+        events = profiler.key_averages()
+        columns.append(_summary(events))
+        order = f"self_{way.device}_time_total"
+        tables.append(f"{way}\n{events.table(sort_by=order, row_limit=60)}")
+    path.write_text("\n".join(tables), encoding="utf-8")
+    for what in columns[0]:
+        yield f"| {what} | {' | '.join(column[what] for column in columns)} |"
 
-    def named(text: str) -> list[FunctionEventAvg]:
-        return [event for event in events if text in event.key]
 
-    def count(text: str) -> int:
-        return sum(event.count for event in named(text))
+def _summary(events: Sequence[Any]) -> dict[str, str]:
+    """Of a profile's events, by what their names contain."""
 
-    yield f"| operations, with those within others | {count('aten::')} |"
-    yield f"| kernels launched | {count('LaunchKernel')} |"
-    yield f"| graphs launched | {count('GraphLaunch')} |"
-    yield f"| synchronisations | {count('Synchronize')} |"
-    copies = named("Memcpy ")
-    spent = sum(event.self_device_time_total for event in copies) / 1000
-    yield f"| copies | {sum(event.count for event in copies)}, {spent:.1f} ms |"
-    spent = sum(event.self_device_time_total for event in events) / 1000
-    yield f"| the device's time, with copies | {spent:.1f} ms |"
+    def count(text: str) -> str:
+        return str(sum(event.count for event in events if text in event.key))
+
+    def milliseconds(text: str) -> str:
+        spent = sum(event.self_device_time_total for event in events if text in event.key)
+        return f"{spent / 1000:.1f}"
+
+    return {
+        "operations, with those within others": count("aten::"),
+        "kernels launched": count("LaunchKernel"),
+        "graphs launched": count("GraphLaunch"),
+        "synchronisations": count("Synchronize"),
+        "copies": count("Memcpy "),
+        "ms of the GPU for copies": milliseconds("Memcpy "),
+        "ms of the GPU in all": milliseconds(""),
+    }
 
 
 if __name__ == "__main__":

@@ -40,6 +40,7 @@ from lbbic_engine.layout.wavefront import coding_order, flip_blocks
 from lbbic_engine.networks import refinement_files
 from lbbic_engine.networks import weights as weights_files
 from lbbic_engine.networks.block_model import Quality
+from lbbic_engine.networks.cuda_graphs import with_graphs
 from lbbic_engine.networks.refinement import Refinement
 from lbbic_engine.networks.weights import LoadedModel
 from lbbic_engine.pictures.picture import Notice, NoticeKind, Picture
@@ -373,7 +374,8 @@ def _decode(jobs: Sequence[DecodeJob], tiles: Sequence[Tile]) -> Iterator[Decode
     network = first.network
     qualities = [jobs[tile.picture].quality(tile) for tile in tiles]
     quality = quality_of_tiles(qualities, [tile.blocks for tile in tiles], network.integer.device)
-    model = on_idle_cores(network.integer.at_quality(quality), network.integer.device)
+    model = with_graphs(network.integer.at_quality(quality))
+    model = on_idle_cores(model, network.integer.device)
     grids = tuple(tile.grid for tile in tiles)
     readers = [
         SegmentReader(network.tables, jobs[tile.picture].segments.get(tile.number, ()))

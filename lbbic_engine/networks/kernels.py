@@ -78,7 +78,9 @@ def _int8_product(weight: Tensor) -> Product:
         return lambda values: torch._int_mm(values, transposed)
 
     def padded(values: Tensor) -> Tensor:
-        missing = max(0, _PADDED_ROWS - len(values))
+        missing = _PADDED_ROWS - len(values)
+        if missing <= 0:
+            return torch._int_mm(values, transposed)
         full = torch.nn.functional.pad(values, (0, 0, 0, missing))
         return torch._int_mm(full, transposed)[: len(values)]
 
