@@ -1,16 +1,19 @@
 """Saving pictures: nothing is lost silently."""
 
+import zlib
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import ExifTags
+from PIL import ExifTags, Image
 
 from lbbic_engine.errors import UnsupportedImageError
 from lbbic_engine.pictures.picture import Picture, to_image
 from lbbic_engine.pictures.read import load_picture
-from lbbic_engine.pictures.write import save_image
+from lbbic_engine.pictures.write import encode_image, save_image
+from lbbic_engine.resources import FOLDER
 from tests.engine.pictures.made import SRGB, UPRIGHT_XMP, exif_bytes, noise, orientation_of
 
 FULL: dict[str, Any] = {"icc": SRGB, "exif": exif_bytes(1)[6:], "xmp": UPRIGHT_XMP}
@@ -35,6 +38,22 @@ def test_lossless_formats_keep_every_pixel(
     again = load_picture(path)
     np.testing.assert_array_equal(again.pixels, pixels)
     np.testing.assert_equal(again.alpha, picture.alpha)
+
+
+def test_photographs_as_png_are_coded_by_run_lengths_and_drawings_are_not() -> None:
+    """The former take a quarter of the time, and are no more than 3 % larger."""
+    text = np.tile(noise(8, 40, 3) // 200 * 255, (20, 10, 1))  # repeats, but no long runs
+    for pixels, strategy in (
+        (np.asarray(Image.open(FOLDER / "samples" / "coffee.png").convert("RGB")), zlib.Z_RLE),
+        (text, zlib.Z_DEFAULT_STRATEGY),
+    ):
+        data, _ = encode_image(Picture(pixels), "picture.png")
+        sizes = dict.fromkeys((zlib.Z_RLE, zlib.Z_DEFAULT_STRATEGY), 0)
+        for each in sizes:
+            file = BytesIO()
+            Image.fromarray(pixels).save(file, "PNG", compress_type=each)
+            sizes[each] = file.tell()
+        assert len(data) == sizes[strategy] <= 1.03 * min(sizes.values())
 
 
 @pytest.mark.parametrize("extension", ["jpg", "jpeg", "avif"])
