@@ -132,16 +132,24 @@ def of_window(folder: Path, count: int) -> int:
     pictures = [path for path in small_pictures(folder) if path.stat().st_size != CUT]
     session = window.session
     window.begin([])
+    errors: list[object] = []  # those of callbacks, which Qt only prints, and unreadable paths
+    session.adder.noticed.connect(lambda words: session.queue.rows or errors.append(words))
 
     def work(number: int) -> None:
         session.adder.open([pictures[number % len(pictures)]])
         while session.result is None:
             application.processEvents()
+            problems = [row.problem for row in session.queue.rows if row.problem]
+            if errors or problems:
+                raise RuntimeError(f"Picture {number}: {[*errors, *problems]}")
             time.sleep(0.001)
         window.commands.remove(list(session.queue.rows))
         application.processEvents()
 
-    with patch.object(cache, "CACHE_BYTES", 1):  # every picture is coded
+    with (
+        patch.object(cache, "CACHE_BYTES", 1),  # every picture is coded
+        patch.object(sys, "excepthook", lambda _, error, __: errors.append(repr(error))),
+    ):
         growth = soak("window", work, count)
     window.close()
     assert session.jobs.stop(60)

@@ -40,6 +40,24 @@ def test_the_window_needs_no_more_memory_for_more_pictures(tmp_path: Path) -> No
     assert growth(f"of_window(Path({str(tmp_path)!r}), {2 * STEPS})") < MOST
 
 
+@pytest.mark.parametrize(
+    ("target", "replacement"),
+    [
+        ("tests.soak.soak.small_pictures", "lambda folder: [folder]"),  # nothing to open
+        (
+            "tests.soak.soak.small_pictures",
+            "lambda folder: (folder / 'a.png').write_bytes(b'a') and [folder / 'a.png']",
+        ),
+        ("lbbic_gui.session.coder.Coder._take", "None"),  # a callback raises TypeError
+    ],
+)
+def test_a_window_that_cannot_code_a_picture_ends_the_soak_test(
+    tmp_path: Path, target: str, replacement: str
+) -> None:
+    call = f"patch({target!r}, {replacement}).start(), of_window(Path({str(tmp_path)!r}), {STEPS})"
+    assert "RuntimeError: Picture 0: " in run(call).stderr
+
+
 def test_the_soak_test_detects_leaked_memory() -> None:
     assert growth(f"soak('kept', lambda n: kept.append(bytes([n]) * MIB), {STEPS})") > 10 * MIB
 
