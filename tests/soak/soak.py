@@ -11,7 +11,6 @@ import argparse
 import gc
 import os
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -117,6 +116,7 @@ def of_engine(folder: Path, count: int) -> int:
 
 def of_window(folder: Path, count: int) -> int:
     """Measure the growth of a window in which ``count`` pictures are opened and removed."""
+    from PySide6.QtTest import QTest
     from PySide6.QtWidgets import QApplication
 
     from lbbic_gui.app import prepare
@@ -138,13 +138,12 @@ def of_window(folder: Path, count: int) -> int:
     def work(number: int) -> None:
         session.adder.open([pictures[number % len(pictures)]])
         while session.result is None:
-            application.processEvents()
+            QTest.qWait(1)  # deletes what is to be deleted later, unlike processEvents
             problems = [row.problem for row in session.queue.rows if row.problem]
             if errors or problems:
                 raise RuntimeError(f"Picture {number}: {[*errors, *problems]}")
-            time.sleep(0.001)
         window.commands.remove(list(session.queue.rows))
-        application.processEvents()
+        QTest.qWait(1)
 
     with (
         patch.object(cache, "CACHE_BYTES", 1),  # every picture is coded
