@@ -28,6 +28,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from tests.fuzz.inputs import GOLDEN
 
 COVERAGE = re.compile(rb"cov: (\d+) ft: \d+ corp: (\d+)")
+COUNTS = re.compile(rb'^{"tried".*$', re.MULTILINE)  # missing if the process was killed
 LOG = "log.jsonl"
 
 
@@ -60,7 +61,7 @@ def run_guided(name: str, seed: int, seconds: float, folder: Path) -> bool:
     command = [sys.executable, "-W", "ignore", "-m", "tests.fuzz.guided", name]
     done = subprocess.run([*command, str(seed), str(seconds), folder / name], capture_output=True)
     (folder / f"{name}.txt").write_bytes(done.stderr)
-    counts = json.loads(done.stdout.splitlines()[-1]) if done.stdout else {}
+    counts = next(map(json.loads, COUNTS.findall(done.stdout)), {})
     edges, corpus = max(
         ((int(a), int(b)) for a, b in COVERAGE.findall(done.stderr)), default=(0, 0)
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import threading
 import tracemalloc
@@ -9,6 +10,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -19,6 +21,7 @@ from lbbic_engine.bitstream.bodies import MAX_METADATA_BYTES
 from lbbic_engine.coding import decoder
 from lbbic_engine.errors import LbbicError
 from tests.fuzz import targets
+from tests.fuzz.__main__ import run_guided, total
 from tests.fuzz.inputs import GOLDEN, corpus
 
 COUNTS = {
@@ -114,6 +117,18 @@ def test_expensive_files_cost_no_more_than_their_bytes_justify(name: str) -> Non
         assert found["bytes"] < 3 * MAX_METADATA_BYTES + 8 * len(data)
         assert found["blocks"] <= 64
         assert found["calls"] < 20_000 + 20 * len(data)
+
+
+def test_a_guided_run_that_is_killed_is_logged_as_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed = subprocess.CompletedProcess(
+        [], 1, stdout=b"no counts\n", stderr=b"cov: 7 ft: 9 corp: 3"
+    )
+    monkeypatch.setattr(subprocess, "run", lambda *args, **kwargs: killed)
+    assert not run_guided("decode", 1, 1.0, tmp_path)
+    sums = total(tmp_path)["decode"]
+    assert (sums["failed"], sums["runs"], sums["edges"]) == (True, 1, 7)
 
 
 @contextmanager
