@@ -64,6 +64,7 @@ class RatePlot(QWidget):
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._known: dict[float, Place] = {}
+        self._exact: set[float] = set()  # the qualities at which the picture is stored exactly
         self._current = 0.0
         self._rates = RATE_POINTS
         self._at_key = 0.0  # the quality of the point that the keys are at
@@ -85,6 +86,7 @@ class RatePlot(QWidget):
             for quality, (bpp, psnr) in known.items()
             if psnr is not None and math.isfinite(psnr)
         }
+        self._exact = {quality for quality, (_, psnr) in known.items() if psnr == math.inf}
         if current != self._current:
             self._at_key = current
         self._current, self._rates = current, rates
@@ -116,7 +118,7 @@ class RatePlot(QWidget):
     def _everything(self) -> dict[float, Place]:
         if not self._known:
             return {}
-        missing = [quality for quality in self._rates if quality not in self._known]
+        missing = set(self._rates) - self._known.keys() - self._exact
         guessed = {quality: estimate(self._known, quality) for quality in missing}
         return dict(sorted({**self._known, **guessed}.items()))
 
@@ -157,7 +159,7 @@ class RatePlot(QWidget):
     def _speak(self) -> None:
         """Put the point selected by the keys into the name."""
         is_there = self._at_key in self._everything()
-        words = self._words(self._at_key) if is_there else self.tr("nothing coded yet")
+        words = self._words(self._at_key) if is_there else self._words_without()
         title = self.tr("Rate and distortion of this picture")
         self.setAccessibleName(f"{title}: {words}")
 
@@ -181,6 +183,12 @@ class RatePlot(QWidget):
             return f"{name}: {bpp:.2f} bpp, {psnr:.2f} dB"
         return tr("{}: about {:.2f} bpp; click or press Enter to code it").format(name, bpp)
 
+    def _words_without(self) -> str:
+        """Why there is no point."""
+        if self._exact:
+            return self.tr("Stored exactly: no error to plot")
+        return self.tr("Nothing coded yet")
+
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -194,7 +202,8 @@ class RatePlot(QWidget):
         places = self.places()
         if not places:
             painter.setPen(theme.colour("faint"))
-            painter.drawText(area, Qt.AlignmentFlag.AlignCenter, self.tr("Nothing coded yet"))
+            flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
+            painter.drawText(area, flags, self._words_without())
             return
         self._paint_axes(painter, area)
         painter.setPen(QPen(theme.colour("accent"), 1.5))

@@ -75,7 +75,7 @@ def test_the_quality_is_spoken_in_its_own_unit(user: Any, draw: Draw) -> None:
 
 def test_the_plot_is_accessible_by_keyboard(user: Any, draw: Draw) -> None:
     plot = user.window.inspector.plot
-    assert "nothing coded yet" in spoken(plot)
+    assert "Nothing coded yet" in spoken(plot)
     user.drop(draw("a.png", 92, 60))
     coded = user.wait_for_result(4.0)
     user.window.inspector.compare.button.setFocus()

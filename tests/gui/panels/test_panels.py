@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -174,3 +175,7 @@ def test_a_note_marks_drawings_as_stored_exactly(user: Any, tmp_path: Path) -> N
     inspector = user.window.inspector
     assert inspector.result.line.text().endswith("a drawing: stored exactly")
     assert text.decibels(coded.point.psnr) == "identical"
+    assert inspector.plot.accessibleName().endswith("Stored exactly: no error to plot")
+    inspector.plot.show_points({4.0: coded.point, 8.0: replace(coded.point, psnr=50.0)}, 4.0)
+    assert 4.0 not in inspector.plot.places()  # which would offer to code it
+    assert 8.0 in inspector.plot.places()
