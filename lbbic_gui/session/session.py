@@ -6,12 +6,20 @@ model, preferences in the settings, the pixels on view and the cache of coded pi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QModelIndex, QObject, QTimer, Signal
 
 from lbbic_gui.jobs.lanes import Job, Jobs
-from lbbic_gui.jobs.messages import Coded, EncodeOptions, Opened, Point, Problem, Stopped
+from lbbic_gui.jobs.messages import (
+    Coded,
+    EncodeOptions,
+    Opened,
+    Point,
+    Problem,
+    Stopped,
+)
 from lbbic_gui.jobs.requests import Open
 from lbbic_gui.session.adder import Adder
 from lbbic_gui.session.batch import Batch
@@ -54,11 +62,12 @@ class Session(QObject):
         self._pause = QTimer(self, singleShot=True, interval=_PAUSE_MS)
         self._pause.timeout.connect(self.code_again)
         self._opening: Job[Opened] | None = None
-        self._options = settings.values.options
+        self._values = settings.values
         settings.changed.connect(self._on_settings)
         self.networks.changed.connect(self._on_networks)
         for worker in (self.coder, self.batch):
             worker.row_failed.connect(self._on_row_failed)
+        self.queue.rowsInserted.connect(self._on_inserted)
         self.queue.removed.connect(self._on_removed)
 
     # --- commands -------------------------------------------------------------------------------
@@ -87,7 +96,7 @@ class Session(QObject):
         """Set a row's own quality, or none, and the common one; code the row on view."""
         if row is not None:
             row.override = override
-            self.queue.touch(row)
+            self._rest([row])
         if common != self.settings.values.quality:
             self.settings.change(quality=common)
         self.code_again()
@@ -104,9 +113,7 @@ class Session(QObject):
             self.points_changed.emit()
             self.painted.emit()
             self._pause.start()
-        if row.state not in BUSY:
-            row.rest(self.networks.quality(row), self.networks.result(row))
-        self.queue.touch(row)
+        self._rest([row])
 
     def code_again(self) -> None:
         """Show the row on view at its quality, from the cache or by coding it."""
@@ -171,10 +178,22 @@ class Session(QObject):
 
     # --- changes of settings, and answers -------------------------------------------------------
 
+    def _rest(self, rows: Sequence[Row]) -> None:
+        """Set the states of rows to what they are by the current settings."""
+        for row in rows:
+            if row.state not in BUSY:
+                stopped = row.state is State.STOPPED
+                row.rest(self.networks.quality(row), self.networks.result(row), stopped=stopped)
+            self.queue.touch(row)
+
     def _on_settings(self, values: Preferences) -> None:
-        before, self._options = self._options, values.options
-        if values.options != before:  # the files made so far are others
+        before, self._values = self._values, values
+        has_other_options = values.options != before.options
+        if has_other_options:  # the files made so far are others
             self.queue.forget_points()
+        if has_other_options or (values.quality, values.output) != (before.quality, before.output):
+            self._rest(self.queue.rows)
+        if has_other_options:
             self.points_changed.emit()
             is_resized = values.longest_side != before.longest_side
             if is_resized and self.row is not None and not self.row.source.is_lbb:
@@ -184,13 +203,18 @@ class Session(QObject):
             self.code_again()
 
     def _on_networks(self) -> None:
-        """Adapt to the available qualities, which may change that of waiting rows."""
+        """Adapt to the available qualities, which may change that of rows."""
+        self._rest(self.queue.rows)
         if self.coder.is_busy:
             self.code_again()
 
     def _on_row_failed(self, row: Row) -> None:
         if row is self.row:
             self.row_failed.emit(row)
+
+    def _on_inserted(self, _: QModelIndex, first: int, last: int) -> None:
+        """Update the states of restored rows."""
+        self._rest(self.queue.rows[first : last + 1])
 
     def _on_removed(self, row: Row) -> None:
         if row is self.row:

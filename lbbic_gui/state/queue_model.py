@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from weakref import WeakSet
 
 from PySide6.QtCore import (
     QAbstractListModel,
@@ -35,6 +36,7 @@ class QueueModel(QAbstractListModel):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.rows: list[Row] = []
+        self._all: WeakSet[Row] = WeakSet()  # with the removed ones that may return
         self._sources: set[Source] = set()
         self._places: dict[Row, int] = {}  # empty where rows have moved since
         self._touched: set[Row] = set()
@@ -80,8 +82,8 @@ class QueueModel(QAbstractListModel):
                 self.removed.emit(row)
 
     def forget_points(self) -> None:
-        """Drop the results of all rows, because the options have changed."""
-        for row in self.rows:
+        """Drop the results of all rows, removed ones too, because the options have changed."""
+        for row in self._all:
             if not row.source.is_lbb:
                 row.points.clear()
 
@@ -113,6 +115,7 @@ class QueueModel(QAbstractListModel):
     def _insert(self, place: int, rows: list[Row]) -> None:
         self.beginInsertRows(_NO_INDEX, place, place + len(rows) - 1)
         self.rows[place:place] = rows
+        self._all.update(rows)
         self._places.clear()
         self._sources.update(row.source for row in rows)
         self.endInsertRows()

@@ -12,7 +12,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QImage
 
 from lbbic_gui.desktop import file_dialogs
-from lbbic_gui.state.row import State
+from lbbic_gui.state.row import Row, State
 
 Draw = Callable[..., Path]
 CTRL = Qt.KeyboardModifier.ControlModifier
@@ -84,6 +84,50 @@ def test_selecting_a_saved_picture_keeps_its_state(user: Any, draw: Draw) -> Non
     assert not user.window.queue.button.isEnabled()
     user.press(Qt.Key.Key_Return, CTRL)
     assert not user.window.session.batch.is_busy
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda window, row: window.session.set_quality(row, 2.0, 4.0),
+        lambda window, row: window.commands.choose_quality(2.0, False),
+        lambda window, row: window.commands.choose_effort("thorough"),
+        lambda window, row: window.settings.change(format="png"),
+    ],
+    ids=["its quality", "the common quality", "the encoder", "the format"],
+)
+def test_a_picture_is_saved_only_as_long_as_its_file_is_the_wanted_one(
+    user: Any, draw: Draw, change: Callable[[Any, Row], None]
+) -> None:
+    user.drop(draw("a.png"), draw("b.png", seed=2))
+    user.wait(lambda: len(user.rows) == 2)
+    user.press(Qt.Key.Key_Return, CTRL)
+    user.wait(lambda: all(row.state is State.SAVED for row in user.rows))
+    on_view, other = user.rows
+    assert user.window.session.row is on_view
+    change(user.window, other)
+    assert other.state in (State.NEW, State.CODED)
+    assert other.columns()[0] != "Saved"
+    user.window.settings.change(quality=4.0, effort="fast", format="lbb")
+    user.window.session.set_quality(other, None, 4.0)
+    assert other.state is State.SAVED
+    user.wait(lambda: on_view.state is State.SAVED)
+
+
+def test_a_removed_picture_comes_back_with_results_of_the_current_options(
+    user: Any, draw: Draw
+) -> None:
+    user.drop(draw("a.png"), draw("b.png", seed=2))
+    user.wait(lambda: len(user.rows) == 2)
+    user.press(Qt.Key.Key_Return, CTRL)
+    user.wait(lambda: all(row.state is State.SAVED for row in user.rows))
+    rows = list(user.rows)
+    user.window.commands.remove(rows)
+    user.window.settings.change(keep_exif=False)
+    user.press(Qt.Key.Key_Z, CTRL)
+    assert user.rows == rows
+    assert not any(row.points for row in rows)
+    assert rows[1].state is State.NEW
 
 
 def test_a_batch_replaces_files_only_on_request(user: Any, draw: Draw) -> None:
