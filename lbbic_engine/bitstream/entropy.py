@@ -15,6 +15,7 @@ stage are followed by Elias-gamma codes of the excess, so any int32 can be coded
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -123,46 +124,94 @@ class SymbolDecoder:
 
         CorruptDataError if the stream is invalid.
         """
-        symbols = np.zeros(levels.shape, np.int32)
-        try:
-            levels, coded = _coded(levels, self._coder.decode(_SIGNIFICANT, len(levels)))
-            if len(coded):
-                symbols.ravel()[coded] = self._decode(levels)
-        except AssertionError as error:
-            raise damaged("A part of it cannot be decoded.") from error
-        return symbols
+        return _decode(self._tables, self._coder, levels)
 
-    def _decode(self, levels: Levels) -> Symbols:
-        folded = self._decode_stage(0, levels)
-        if folded.dtype == np.int64:
-            return unfold(np.minimum(folded, 2**32 - 1)).astype(np.int32)
-        return _UNFOLDED.take(folded)
 
-    def _decode_stage(self, stage: int, levels: Levels) -> Integers:
-        """Folded symbols less the range of earlier stages; int64 if there are escapes."""
-        if stage == len(self._tables.stages):
-            return self._decode_excess(len(levels))
-        rows = self._tables.stages[stage]
-        values: Integers = self._coder.decode(_FAMILY, rows.take(levels, axis=0))
-        larger = rows.shape[1] - 1
-        (chosen,) = (values == larger).nonzero()
+def decode_together(
+    decoders: Sequence[SymbolDecoder], bounds: Sequence[int], levels: Levels
+) -> Symbols:
+    """Return symbols (n, width), of each decoder those of the rows between two of the bounds.
+
+    Takes less time than a call for each. CorruptDataError if one of the streams is invalid.
+    """
+    coder = _JointDecoder([decoder._coder for decoder in decoders], bounds)
+    return _decode(decoders[0]._tables, coder, levels)
+
+
+class _JointDecoder:
+    """Decodes arrays in which each of several coders has a part, from one bound to the next."""
+
+    def __init__(self, coders: Sequence[Any], bounds: Sequence[int]) -> None:
+        self._coders = coders
+        self._bounds = bounds
+
+    def decode(self, model: Any, parameters: int | NDArray[Any]) -> NDArray[np.int32]:
+        """As a range decoder, with as many parameters as the last bound says."""
+        bounds = self._bounds
+        parts = [
+            coder.decode(
+                model, last - first if isinstance(parameters, int) else parameters[first:last]
+            )
+            for coder, first, last in zip(self._coders, bounds, bounds[1:], strict=False)
+            if first < last
+        ]
+        return np.concatenate(parts)
+
+    def among(self, chosen: NDArray[np.int64], width: int) -> _JointDecoder:
+        """A decoder of the elements with these indexes, in ascending order, of rows of a width."""
+        bounds = chosen.searchsorted([bound * width for bound in self._bounds])
+        return _JointDecoder(self._coders, bounds.tolist())
+
+
+def _among(coder: Any, chosen: NDArray[np.int64], width: int = 1) -> Any:
+    return coder.among(chosen, width) if isinstance(coder, _JointDecoder) else coder
+
+
+def _decode(tables: ProbabilityTables, coder: Any, levels: Levels) -> Symbols:
+    symbols = np.zeros(levels.shape, np.int32)
+    try:
+        coded_levels, coded = _coded(levels, coder.decode(_SIGNIFICANT, len(levels)))
+        if len(coded):
+            coder = _among(coder, coded, levels.shape[1])
+            folded = _decode_stage(tables, 0, coder, coded_levels)
+            symbols.ravel()[coded] = _unfolded(folded)
+    except AssertionError as error:
+        raise damaged("A part of it cannot be decoded.") from error
+    return symbols
+
+
+def _unfolded(folded: Integers) -> Symbols:
+    if folded.dtype == np.int64:
+        return unfold(np.minimum(folded, 2**32 - 1)).astype(np.int32)
+    return _UNFOLDED.take(folded)
+
+
+def _decode_stage(tables: ProbabilityTables, stage: int, coder: Any, levels: Levels) -> Integers:
+    """Folded symbols less the range of earlier stages; int64 if there are escapes."""
+    if stage == len(tables.stages):
+        return _decode_excess(coder, len(levels))
+    rows = tables.stages[stage]
+    values: Integers = coder.decode(_FAMILY, rows.take(levels, axis=0))
+    larger = rows.shape[1] - 1
+    (chosen,) = (values == larger).nonzero()
+    if len(chosen):
+        rest = _decode_stage(tables, stage + 1, _among(coder, chosen), levels[chosen])
+        if rest.dtype == np.int64:
+            values = values.astype(np.int64)
+        values[chosen] += rest
+    return values
+
+
+def _decode_excess(coder: Any, count: int) -> NDArray[np.int64]:
+    lengths = coder.decode(_LENGTH, count)
+    excess = np.where(lengths > 0, 1 << np.maximum(lengths.astype(np.int64) - 1, 0), 0)
+    for first, bits in _chunks(lengths):
+        (chosen,) = (bits > 0).nonzero()
         if len(chosen):
-            rest = self._decode_stage(stage + 1, levels[chosen])
-            if rest.dtype == np.int64:
-                values = values.astype(np.int64)
-            values[chosen] += rest
-        return values
-
-    def _decode_excess(self, count: int) -> NDArray[np.int64]:
-        lengths = self._coder.decode(_LENGTH, count)
-        excess = np.where(lengths > 0, 1 << np.maximum(lengths.astype(np.int64) - 1, 0), 0)
-        for first, bits in _chunks(lengths):
-            chosen = bits > 0
-            if chosen.any():
-                sizes = (1 << bits[chosen]).astype(np.int32)
-                part = self._coder.decode(_UNIFORM, sizes).astype(np.int64)
-                excess[chosen] |= part << first
-        return excess
+            sizes = (1 << bits[chosen]).astype(np.int32)
+            part = _among(coder, chosen).decode(_UNIFORM, sizes).astype(np.int64)
+            excess[chosen] |= part << first
+    return excess
 
 
 class _BeginningDecoder:

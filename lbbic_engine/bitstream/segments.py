@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-import numpy as np
-
 from lbbic_engine.bitstream.chunks import Segment
 from lbbic_engine.bitstream.entropy import (
     EndOfStream,
@@ -19,6 +17,7 @@ from lbbic_engine.bitstream.entropy import (
     SymbolDecoder,
     SymbolEncoder,
     Symbols,
+    decode_together,
 )
 from lbbic_engine.bitstream.tables import ProbabilityTables
 
@@ -76,12 +75,12 @@ class SegmentReader:
             segment = next(self._segments, None)
             if segment is None:
                 raise EndOfStream
-            self._decoder = SymbolDecoder(self._tables, segment.stream, whole=segment.whole)
+            self.decoder = SymbolDecoder(self._tables, segment.stream, whole=segment.whole)
             self._fronts_left = segment.front_count
         self._fronts_left -= 1
 
     def decode(self, levels: Levels) -> Symbols:
-        return self._decoder.decode(levels)
+        return self.decoder.decode(levels)
 
 
 class GroupWriter:
@@ -108,14 +107,16 @@ class GroupReader:
     def __init__(self, readers: Sequence[SegmentReader], parts: Iterable[Parts]) -> None:
         self._readers = readers
         self._fronts = iter(parts)
-        self._parts: Parts = ()
+        self._decoders: list[SymbolDecoder] = []
+        self._bounds: list[int] = []
 
     def begin(self) -> None:
-        self._parts = next(self._fronts)
-        for tile, _, _ in self._parts:
-            self._readers[tile].begin()
+        parts = next(self._fronts)
+        readers = [self._readers[tile] for tile, _, _ in parts]
+        for reader in readers:
+            reader.begin()
+        self._decoders = [reader.decoder for reader in readers]
+        self._bounds = [0, *(last for _, _, last in parts)]
 
     def decode(self, levels: Levels) -> Symbols:
-        return np.concatenate(
-            [self._readers[tile].decode(levels[first:last]) for tile, first, last in self._parts]
-        )
+        return decode_together(self._decoders, self._bounds, levels)

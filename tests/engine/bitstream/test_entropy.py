@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from lbbic_engine.bitstream.entropy import SymbolDecoder, SymbolEncoder
+from lbbic_engine.bitstream.entropy import SymbolDecoder, SymbolEncoder, decode_together
 from lbbic_engine.bitstream.tables import TOTAL, ProbabilityTables, build_tables, fold, unfold
 from lbbic_engine.errors import CorruptDataError
 
@@ -51,6 +51,31 @@ def test_several_calls_share_one_stream() -> None:
     decoder = SymbolDecoder(small_tables(), encoder.finish())
     for levels, symbols in calls:
         assert np.array_equal(decoder.decode(levels), symbols)
+
+
+@given(
+    st.lists(st.lists(st.tuples(st.integers(0, 9), INT32 | st.integers(-9, 9)), max_size=9)),
+    st.integers(1, 3),
+)
+def test_parts_of_rows_decode_together_as_they_do_alone(
+    parts: list[list[tuple[int, int]]], width: int
+) -> None:
+    """Twice, so that each stream continues; a part may be empty, but not all of them."""
+    parts = [[(3, 1)], *parts]
+    tables, levels, symbols = small_tables(), [], []
+    for part in parts:
+        pairs = np.array(part, np.int64).reshape(-1, 2).repeat(width, axis=0)
+        levels.append(pairs[:, 0].astype(np.uint8).reshape(-1, width))
+        symbols.append(pairs[:, 1].astype(np.int32).reshape(-1, width))
+    encoders = [SymbolEncoder(tables) for _ in parts]
+    for _ in range(2):
+        for encoder, *values in zip(encoders, levels, symbols, strict=True):
+            encoder.encode(*values)
+    decoders = [SymbolDecoder(tables, encoder.finish()) for encoder in encoders]
+    bounds = np.cumsum([0, *map(len, levels)]).tolist()
+    for _ in range(2):
+        together = decode_together(decoders, bounds, np.concatenate(levels))
+        assert np.array_equal(together, np.concatenate(symbols))
 
 
 def test_zeros_at_level_0_are_not_coded() -> None:
