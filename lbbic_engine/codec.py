@@ -161,7 +161,7 @@ def compress_batch(
         advance = ProgressReporter(
             "Encoding", tiles, progress, cancelled, work=work_of_a_block(search)
         )
-        for part in group(tiles, GROUP_BLOCKS):
+        for part in group(tiles, GROUP_BLOCKS[network.integer.device]):
             for work in thread.each(encode_tiles(network, jobs, part, search=search)):
                 advance(work)
         return [thread.run(job.finish) for job in jobs]

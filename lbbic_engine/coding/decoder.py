@@ -128,6 +128,11 @@ class DecodeJob:
         assert self._network is not None
         return self._network
 
+    @property
+    def device(self) -> str:
+        """Where its model is; a picture that is stored exactly needs none."""
+        return self._network.integer.device if self._network else "cpu"
+
     def tiles(self, number: int) -> list[Tile]:
         container = self.container
         return cut(
@@ -343,7 +348,8 @@ def groups(jobs: Sequence[DecodeJob], tiles: Sequence[Tile]) -> Iterator[list[Ti
     for kind in dict.fromkeys(_kind(job) for job in jobs):
         chosen = [tile for tile in tiles if _kind(jobs[tile.picture]) == kind]
         # In partial decoding, a tile that ends early must not end others.
-        limit = 1 if any(job.partial for job in jobs) else GROUP_BLOCKS
+        device = jobs[chosen[0].picture].device
+        limit = 1 if any(job.partial for job in jobs) else GROUP_BLOCKS[device]
         for part in group(chosen, limit):
             for tile in part:
                 jobs[tile.picture].check_contents(tile)

@@ -24,7 +24,8 @@ Pixels = NDArray[np.uint8]
 STRENGTHS = (1, 2)  # of the residual, in halves
 _SHIFT = RESIDUAL_BITS + 1  # from half units of the residual to 8-bit steps
 _FEW = 128  # the fewest blocks worth a product
-_CHUNK = 2048  # blocks in a product, for the processor's cache
+# Blocks in a product: for a processor's cache; for a GPU, those of a tile of usual size.
+_CHUNK = {"cpu": 2048, "cuda": 1 << 15}
 
 
 class TileRefiner:
@@ -78,9 +79,10 @@ class TileRefiner:
         if not len(indexes):
             return [np.empty((0, self._refinement.config.pixels), np.uint8) for _ in strengths]
         self._repeat_edges()
+        chunk = _CHUNK[self._refinement.device]
         parts = [
-            self._refine(indexes[first : first + _CHUNK], strengths)
-            for first in range(0, len(indexes), _CHUNK)
+            self._refine(indexes[first : first + chunk], strengths)
+            for first in range(0, len(indexes), chunk)
         ]
         return [np.concatenate(blocks) for blocks in zip(*parts, strict=True)]
 

@@ -172,7 +172,7 @@ def test_tiles_decode_identically_alone_and_together(
 ) -> None:
     monkeypatch.setattr(tiles, "TILE_PIXELS", 1500)
     compressed = compress(picture_of(photograph), 6)
-    monkeypatch.setattr(decoder, "GROUP_BLOCKS", limit)
+    monkeypatch.setattr(decoder, "GROUP_BLOCKS", {"cpu": limit})
     assert read_info(compressed.data).tiles > 3
     assert np.array_equal(decompress(compressed.data).pixels, compressed.reconstruction)
     with pytest.raises(Cancelled):

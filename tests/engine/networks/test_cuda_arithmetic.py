@@ -14,7 +14,10 @@ import torch
 from numpy.typing import NDArray
 
 from lbbic_engine import codec
+from lbbic_engine.bitstream.exact import LAYOUT
+from lbbic_engine.coding import refine
 from lbbic_engine.coding.results import Compressed
+from lbbic_engine.layout.tiles import GROUP_BLOCKS, cut, group, tile_rows
 from lbbic_engine.networks import kernels, weights
 from lbbic_engine.pictures.picture import Picture
 
@@ -54,6 +57,30 @@ def files(photograph: NDArray[np.uint8]) -> list[Compressed]:
         for name in MODELS
         for pixels in (photograph, wide)
     ]
+
+
+@pytest.mark.parametrize(
+    ("pictures", "height", "width"), [(24, 512, 768), (1, 3000, 4000)], ids=["24 Kodak", "12 MP"]
+)
+def test_a_batch_and_a_large_picture_are_one_group_of_tiles_on_a_gpu(
+    pictures: int, height: int, width: int
+) -> None:
+    rows = tile_rows(height, width, 8)
+    tiles = [
+        tile for number in range(pictures) for tile in cut(number, height, width, LAYOUT, rows)
+    ]
+    assert len(list(group(tiles, GROUP_BLOCKS["cuda"]))) == 1
+
+
+def test_the_size_of_products_does_not_change_the_refinement(
+    golden: None, photograph: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = []
+    for chunk in (7, 1 << 15):
+        monkeypatch.setattr(refine, "_CHUNK", {"cpu": chunk})
+        files.append(codec.compress(Picture(photograph), weights="tiny").data)
+    assert codec.read_info(files[0]).refinement > 0
+    assert files[0] == files[1]
 
 
 @pytest.mark.parametrize("rows", [1, 16, 17, 31, 32, 33])
