@@ -97,6 +97,7 @@ class Session(QObject):
         if row is not None:
             row.override = override
             self._rest([row])
+            self.queue.touch(row)
         if common != self.settings.values.quality:
             self.settings.change(quality=common)
         self.code_again()
@@ -114,6 +115,7 @@ class Session(QObject):
             self.painted.emit()
             self._pause.start()
         self._rest([row])
+        self.queue.touch(row)
 
     def code_again(self) -> None:
         """Show the row on view at its quality, from the cache or by coding it."""
@@ -181,10 +183,12 @@ class Session(QObject):
     def _rest(self, rows: Sequence[Row]) -> None:
         """Set the states of rows to what they are by the current settings."""
         for row in rows:
-            if row.state not in BUSY:
-                stopped = row.state is State.STOPPED
+            before = row.state
+            if before not in BUSY:
+                stopped = before is State.STOPPED
                 row.rest(self.networks.quality(row), self.networks.result(row), stopped=stopped)
-            self.queue.touch(row)
+            if row.state is not before:
+                self.queue.touch(row)
 
     def _on_settings(self, values: Preferences) -> None:
         before, self._values = self._values, values
