@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from lbbic_engine.cli.console import escaped
 from lbbic_engine.errors import LbbicError
+from lbbic_engine.resources import install_hint
 
 if TYPE_CHECKING:
     from lbbic_engine.measure.evaluate import (
@@ -210,7 +211,7 @@ def require_matplotlib() -> Any:
     except ImportError:
         raise LbbicError(
             "matplotlib is not installed",
-            "Install it (pip install 'lbbic[plot]') or leave out --plot.",
+            f"{install_hint('lbbic[plot]')} Or leave out --plot.",
         ) from None
 
 

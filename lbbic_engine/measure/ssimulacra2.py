@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lbbic_engine.errors import Cancelled, LbbicError
+from lbbic_engine.resources import install_hint
 
 _SIGMA = 1.5
 MIN_SIDE = 8  # pixels, of a scale
@@ -68,9 +69,7 @@ def require_package() -> Any:
     try:
         return importlib.import_module("ssimulacra2.ssimulacra2")
     except ImportError:
-        raise LbbicError(
-            "ssimulacra2 is not installed", "Install it: pip install ssimulacra2."
-        ) from None
+        raise LbbicError("ssimulacra2 is not installed", install_hint("ssimulacra2")) from None
 
 
 def _blur(image: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -10,6 +10,8 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from lbbic_engine.resources import is_bundled
+
 LBBIC_SUFFIXES = frozenset({".lbb"})
 HIDDEN = "hidden"
 MAX_KINDS = 8  # in one line
@@ -135,7 +137,7 @@ def format_counts(others: Counter[str]) -> str:
     missing = [
         f"pip install 'lbbic[{extra}]' to read {', '.join(sorted(suffixes & others.keys()))}"
         for extra, suffixes in EXTRA_SUFFIXES.items()
-        if suffixes & others.keys()
+        if suffixes & others.keys() and not is_bundled()
     ]
     return "; ".join([", ".join(counts), *missing]) if counts else ""
 

@@ -70,7 +70,7 @@ def write_files(contents: dict[Path, bytes]) -> None:
 def program() -> Path:
     """The app's executable: the bundle's, or the one next to this Python."""
     this = Path(sys.executable)
-    return this if getattr(sys, "frozen", False) else this.with_name("lbbic-gui" + this.suffix)
+    return this if resources.is_bundled() else this.with_name("lbbic-gui" + this.suffix)
 
 
 def data_home() -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QVBoxLayout, QWidget
 
+from lbbic_engine.resources import install_hint
 from lbbic_gui.jobs.conversion import measures_by_ssimulacra2
 from lbbic_gui.jobs.messages import Coded, DecodingStarted
 from lbbic_gui.panels.parts import make_label
@@ -152,8 +153,9 @@ class MetricsPanel(QWidget):
         figures = [self.psnr, self.ms_ssim, self.look]
         if not measures_by_ssimulacra2():
             del tips["SSIMULACRA 2"]
-            words = self.tr("SSIMULACRA 2 is shown, too, if its Python package is installed:")
-            tips = {name: f"{tip}\n{words}\npip install ssimulacra2" for name, tip in tips.items()}
+            words = self.tr("SSIMULACRA 2 is shown, too, if its Python package is installed.")
+            hint = install_hint("ssimulacra2")
+            tips = {name: f"{tip}\n{words}\n{hint}" for name, tip in tips.items()}
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setHorizontalSpacing(16)

@@ -24,6 +24,7 @@ from lbbic_engine.pictures.files.extras import Extras
 from lbbic_engine.pictures.find import has_extra
 from lbbic_engine.pictures.metadata import exif as exif_data
 from lbbic_engine.pictures.picture import EXIF_PREFIX
+from lbbic_engine.resources import is_bundled
 
 NAMES = {"heif": "HEIC", "jxl": "JPEG XL", "raw": "camera raw"}
 _SIGNATURES = {
@@ -46,7 +47,7 @@ def open_extra(extra: str, file: BinaryIO) -> tuple[Image.Image, Extras]:
     """
     if not has_extra(extra):
         needs = f"needs an extra: pip install 'lbbic[{extra}]'"
-        what = "is not supported by this build" if _is_frozen() else needs
+        what = "is not supported by this build" if is_bundled() else needs
         text = f"Its format, {NAMES[extra]}, {what}"
         raise Refusal(text, UnknownFormatError)
     decoded = _decode(extra, file)
@@ -113,12 +114,8 @@ def _decode(extra: str, file: BinaryIO) -> dict[str, NDArray[Any]]:
         return decoders.read_output(target)
 
 
-def _is_frozen() -> bool:
-    return bool(getattr(sys, "frozen", False))
-
-
 def _command() -> list[str]:
-    if _is_frozen():
+    if is_bundled():
         program = Path(sys.executable)
         return [str(program.with_name("lbbic" + program.suffix)), decoders.COMMAND]
     return [sys.executable, "-m", decoders.__name__]

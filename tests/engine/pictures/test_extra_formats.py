@@ -9,6 +9,7 @@ import io
 import struct
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,9 @@ import pylibjxl
 import pytest
 from PIL import ExifTags, Image
 
-from lbbic_engine.errors import TooLargeError, UnknownFormatError, UnsupportedImageError
+from lbbic_engine.cli.tables import require_matplotlib
+from lbbic_engine.errors import LbbicError, TooLargeError, UnknownFormatError, UnsupportedImageError
+from lbbic_engine.measure.ssimulacra2 import require_package
 from lbbic_engine.pictures import find
 from lbbic_engine.pictures.colour import to_srgb
 from lbbic_engine.pictures.files import decoders, extra_formats
@@ -191,6 +194,22 @@ def test_a_missing_package_is_named_in_one_line(
     monkeypatch.setitem(sys.modules, find._EXTRA_PACKAGES[extra], None)
     with pytest.raises(UnknownFormatError, match=rf"pip install 'lbbic\[{extra}\]'"):
         load_picture(path)
+
+
+def test_a_bundled_program_does_not_advise_to_install_packages(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    skipped = Counter({".heic": 1})
+    assert "pip install" in find.format_counts(skipped)
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    for name in ("matplotlib.figure", "ssimulacra2.ssimulacra2"):
+        monkeypatch.setitem(sys.modules, name, None)
+    assert find.format_counts(skipped) == "1 .heic"
+    for require in (require_matplotlib, require_package):
+        with pytest.raises(LbbicError) as found:
+            require()
+        assert "pip install" not in found.value.detail
+        assert "This build does not contain it" in found.value.detail
 
 
 def test_every_extra_has_suffixes_a_package_a_decoder_and_a_name() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -86,14 +87,17 @@ def test_hidden_measures_are_not_computed(measure: Measure, user: Any, draw: Dra
     assert len(measure.threads) == 1
 
 
+@pytest.mark.parametrize("bundled", [False, True])
 def test_without_the_package_the_tool_tip_explains_how_to_install_it(
-    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    bundled: bool, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     monkeypatch.setattr(ssimulacra2, "is_installed", lambda: False)
+    monkeypatch.setattr(sys, "frozen", bundled, raising=False)
     metrics = request.getfixturevalue("user").window.inspector.metrics
     assert metrics.psnr.isVisibleTo(metrics)
     assert not metrics.isAncestorOf(metrics.look)
-    assert "pip install ssimulacra2" in metrics.psnr.toolTip()
+    assert ("pip install ssimulacra2" in metrics.psnr.toolTip()) is not bundled
+    assert ("This build does not contain it" in metrics.psnr.toolTip()) is bundled
 
 
 @pytest.mark.parametrize(
