@@ -6,6 +6,7 @@ nothing behind. Small pictures are coded in groups; the first groups are small, 
 
 from __future__ import annotations
 
+import math
 import os
 import stat
 import traceback
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 SMALL_PIXELS = 1 << 18  # pictures up to this size are coded in groups
 GROUP_PIXELS = 1 << 20  # in a group
+GPU_GROUP_PIXELS = 1 << 24  # of pictures of any size: as many as share fronts on a GPU
 BYTES_PER_PIXEL = 20  # of memory, while a picture is coded
 
 Direction = Encoding | Decoding | Conversion
@@ -68,7 +70,7 @@ def code_files(
     contains the bytes. ``overwrite`` and ``keep_dates`` are those of ``write_atomically``.
     Without ``executor``, at most ``jobs`` cores are used (None: all), with processes if these are
     worth starting. Workers of another Executor must be able to read the inputs' paths.
-    ``progress`` receives a file's index and progress, except for small files coded in groups.
+    ``progress`` receives a file's index and progress, except for files coded in groups.
     Closing the iterator ends all work. Raises Cancelled soon after ``cancelled`` returns True. The
     failure of a file is part of its result; if its worker died, the file is retried once, alone.
     """
@@ -146,16 +148,21 @@ def _error_of(outcome: _Outcome) -> Exception | None:
 def _tasks(
     files: Iterable[tuple[Content, Path | None]], direction: Direction, overwrite: bool
 ) -> Iterator[Task[_Group]]:
-    """Yield groups of small pictures, which double in size at first, and single larger ones."""
+    """Yield groups of small pictures, which double in size at first, and single larger ones.
+
+    On a GPU, groups are as large as they may be: it takes hardly longer for them.
+    """
     waiting: list[_File] = []
-    total, most = 0, 1
+    on_gpu = direction.device == "cuda"
+    largest, limit = (GPU_GROUP_PIXELS,) * 2 if on_gpu else (SMALL_PIXELS, GROUP_PIXELS)
+    total, most = 0, math.inf if on_gpu else 1
     for index, (content, output) in enumerate(files):
         file = _File(index, content, output, _facts(content))
         pixels = _count_pixels(direction, file)
-        if not (direction.gains_by_groups and 0 < pixels <= SMALL_PIXELS):
+        if not (direction.gains_by_groups and 0 < pixels <= largest):
             yield _task([file], pixels, direction, overwrite)
             continue
-        if waiting and (len(waiting) == most or total + pixels > GROUP_PIXELS):
+        if waiting and (len(waiting) == most or total + pixels > limit):
             yield _task(waiting, total, direction, overwrite)
             waiting, total, most = [], 0, 2 * most
         waiting.append(file)

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from lbbic_engine import compress, load_picture
+from lbbic_engine.batch import files
 from lbbic_engine.batch.directions import Decoding, Encoding
 from lbbic_engine.batch.files import FileResult, code_files
 from lbbic_engine.coding.results import Progress
@@ -79,6 +80,22 @@ def test_results_are_the_same_with_and_without_workers(
             len(alone.data),
         )
         assert result.coded.quality == 3
+
+
+@pytest.mark.parametrize(
+    ("device", "sizes"), [("cuda", [24, 4]), ("auto", [1] * 28)], ids=["GPU", "CPU"]
+)
+def test_pictures_of_any_size_share_fronts_on_a_gpu(
+    device: str, sizes: list[int], tmp_path: Path
+) -> None:
+    """24 of Kodak's size; one of 12 megapixels, which does not fit in with them; three others."""
+    paths = []
+    shapes = [(768, 512)] * 24 + [(4000, 3000)] + [(768, 512)] + [(64, 64)] * 2
+    for number, shape in enumerate(shapes):
+        paths.append(tmp_path / f"{number}.png")
+        Image.new("1", shape).save(paths[-1])
+    tasks = files._tasks([(path, None) for path in paths], Encoding(device=device), False)
+    assert [len(task.content.files) for task in tasks] == sizes
 
 
 def test_a_failing_file_does_not_affect_others(pictures: list[Path]) -> None:
