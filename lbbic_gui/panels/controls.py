@@ -8,12 +8,15 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
+    QSizePolicy,
     QSlider,
+    QVBoxLayout,
     QWidget,
 )
 
 from lbbic_gui.jobs.messages import Coded, Model, Target
 from lbbic_gui.painting.overlays import Overlay
+from lbbic_gui.panels.parts import make_label
 from lbbic_gui.style.numbers import NumberBox
 from lbbic_gui.style.spoken import Choice, Figure
 
@@ -22,7 +25,7 @@ _UNITS = {"kB": (1, 1e6, 100, 1), "bpp": (0.01, 24, 0.5, 2), "dB": (10, 60, 35, 
 
 
 class ModelPanel(QWidget):
-    """The choice of a model; hidden if there is only one."""
+    """The choice of a model, and files that are none; hidden if there is only one model."""
 
     chosen = Signal(str)
 
@@ -35,16 +38,28 @@ class ModelPanel(QWidget):
         self.box.activated.connect(lambda: self.chosen.emit(self.box.currentData()))
         title = QLabel(self.tr("Model"))
         title.setProperty("role", "heading")
-        layout = QHBoxLayout(self)
+        self.rejected = make_label("warning", wrap=True)
+        policy = self.rejected.sizePolicy()
+        policy.setHorizontalPolicy(QSizePolicy.Policy.Ignored)  # a long name is cut off
+        self.rejected.setSizePolicy(policy)
+        line = QHBoxLayout()
+        line.setSpacing(16)
+        line.addWidget(title)
+        line.addWidget(self.box, 1)
+        layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 8)
-        layout.setSpacing(16)
-        layout.addWidget(title)
-        layout.addWidget(self.box, 1)
+        layout.setSpacing(4)
+        layout.addLayout(line)
+        layout.addWidget(self.rejected)
         self.hide()
 
-    def show_models(self, installed: tuple[Model, ...], chosen: Model | None) -> None:
-        """List the models and mark the chosen one."""
-        self.setVisible(len(installed) > 1)
+    def show_models(
+        self, installed: tuple[Model, ...], chosen: Model | None, rejected: tuple[str, ...]
+    ) -> None:
+        """List the models, mark the chosen one, and name files that cannot be used."""
+        self.setVisible(len(installed) > 1 or bool(rejected))
+        self.rejected.setVisible(bool(rejected))
+        self.rejected.setText("\n".join(rejected))
         self.box.clear()
         for model in installed:
             self.box.addItem(model.title, model.name)

@@ -144,7 +144,10 @@ class Inspector(QWidget):
         """List the models, and enable what the chosen one supports."""
         row, networks = self._session.row, self._session.networks
         is_picture = row is not None and not row.source.is_lbb
-        self.model.show_models(networks.installed if is_picture else (), networks.chosen())
+        if is_picture:
+            self.model.show_models(networks.installed, networks.chosen(), networks.rejected)
+        else:
+            self.model.hide()
         self.model.setEnabled(is_picture)
         self.target.setEnabled(is_picture and not networks.has_single_quality)
         self._show_points()

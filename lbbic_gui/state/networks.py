@@ -24,7 +24,10 @@ from lbbic_gui.style.text import tr
 
 
 class Networks(QObject):
-    """The chosen model is a setting. ``installed`` is empty until a worker has looked."""
+    """The chosen model is a setting. ``installed`` is empty until a worker has looked.
+
+    ``rejected`` has a sentence for each model file that cannot be used.
+    """
 
     changed = Signal()
     loaded = Signal(Ready)
@@ -37,7 +40,7 @@ class Networks(QObject):
         self._wanted = _wanted(settings.values)
         self.installed: tuple[Model, ...] = ()
         self._by_name: dict[str, Model] = {}
-        self._rejected: frozenset[str] = frozenset()
+        self.rejected: tuple[str, ...] = ()
         self.ready: Ready | None = None  # once the first model is loaded
         settings.changed.connect(self._on_settings)
 
@@ -107,10 +110,9 @@ class Networks(QObject):
 
     def _take(self, models: InstalledModels) -> None:
         """Store the installed models; the app's own replaces a chosen one that is gone."""
-        notices = [words for words in models.rejected if words not in self._rejected]
-        self._rejected = frozenset(models.rejected)
-        has_changed = models.installed != self.installed
-        self.installed = models.installed
+        notices = [words for words in models.rejected if words not in self.rejected]
+        has_changed = (models.installed, models.rejected) != (self.installed, self.rejected)
+        self.installed, self.rejected = models.installed, models.rejected
         self._by_name = {model.name: model for model in models.installed}
         if self.chosen() is None:
             name = self._settings.values.model

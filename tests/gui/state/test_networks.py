@@ -213,6 +213,13 @@ def test_skipped_model_files_are_named_once(folder: Path, shipped_user: Any, dra
         "worse.safetensors",
     ]
     assert "worse.safetensors" in user.window.status.notice.text()
+    shown = user.window.inspector.model.rejected
+    assert shown.isVisible()
+    assert shown.text() == "\n".join(notices)
+    for path in folder.glob("*[de].safetensors"):
+        path.unlink()
+    reactivate(user)
+    user.wait(lambda: not user.window.inspector.model.isVisible())
 
 
 def test_only_the_first_import_of_torch_freezes_objects() -> None:
