@@ -1,5 +1,6 @@
 """The benchmark of a CUDA device, tried on the CPU."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ def test_it_compares_measures_and_profiles(
 ) -> None:
     monkeypatch.setenv("LBBIC_CUDA_GRAPHS", "0")  # so that the benchmark's setting does not stay
     monkeypatch.setattr(cuda, "_MEGAPIXELS", 0.01)
+    monkeypatch.setattr(cuda, "_processes", ThreadPoolExecutor)  # which start faster
     monkeypatch.setattr(scaling, "ENOUGH_SECONDS", 0)
     (folder / "given.lbb").write_bytes(codec.compress(Picture(photograph)).data)
     out = folder / "out"
@@ -46,6 +48,15 @@ def test_it_compares_measures_and_profiles(
     (operations,) = (row[1:] for row in rows if row[0].startswith("| operations"))
     assert all(int(each.removesuffix(" |")) > 100 for each in operations)
     assert "aten::" in (out / "profile.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_a_way_that_fails_is_reported(
+    tiny: None, photograph: NDArray[np.uint8], capfd: pytest.CaptureFixture[str]
+) -> None:
+    failure = cuda._failure(cuda.Way("none", graphs=True), Picture(photograph))
+    assert failure.startswith("ValueError: device must be one of ")
+    assert "Traceback" in capfd.readouterr().err
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
