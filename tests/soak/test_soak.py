@@ -5,6 +5,7 @@ Each runs in a separate process, because what other tests started or freed would
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -23,7 +24,13 @@ MOST = 4 * MIB  # of a short run, in which not all is warm
 
 def run(call: str) -> subprocess.CompletedProcess[str]:
     program = f"from pathlib import Path\nfrom tests.soak.soak import *\nkept = []\nprint({call})"
-    return subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONMALLOC": "malloc"},
+        capture_output=True,
+        text=True,
+    )
 
 
 def growth(call: str) -> int:
