@@ -33,6 +33,7 @@ fuzz: .venv/stamp  ## Read damaged and hostile files for SECONDS each target (60
 soak: export QT_QPA_PLATFORM = offscreen
 soak: export OMP_NUM_THREADS = 1
 soak: export PYTHONMALLOC = malloc
+soak: export MALLOC_ARENA_MAX = 1
 soak: .venv/stamp  ## Code 10,000 small pictures in one process and 300 in the window: memory stays flat
 	.venv/bin/python -W ignore -m tests.soak.soak
 

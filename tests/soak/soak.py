@@ -2,9 +2,10 @@
 
 python -m tests.soak.soak [--pictures 10000] [--in-window 300]; `make soak`
 
-Memory in use is what counts. Private memory also includes what the C library keeps for later, up
-to megabytes more whenever threads happen to allocate at the same time. Only on Linux with glibc,
-and with PYTHONMALLOC=malloc: glibc does not know of memory that Python manages itself.
+Memory in use is what counts. Private memory also includes what the C library keeps for later,
+which grows by megabytes whenever threads happen to allocate at the same time; MALLOC_ARENA_MAX=1
+prevents this. Only on Linux with glibc, and with PYTHONMALLOC=malloc: glibc does not know of memory
+that Python manages itself.
 """
 
 from __future__ import annotations
