@@ -143,20 +143,23 @@ class DecodeJob:
             container.tile_block_rows,
         )
 
-    def strip(self, tile: Tile) -> Container:
-        """Return a tile as a separate file, without metadata."""
-        height, width = self.shape(tile)
-        segments = (replace(segment, tile=0) for segment in self.segments[tile.number])
+    def strip(self, tiles: Sequence[Tile]) -> Container:
+        """Return consecutive tiles as a separate file, without metadata."""
+        segments = (
+            replace(segment, tile=number)
+            for number, tile in enumerate(tiles)
+            for segment in self.segments[tile.number]
+        )
         return Container(
-            width=width,
-            height=height,
+            width=self.container.width,
+            height=sum(self.shape(tile)[0] for tile in tiles),
             grey=self.container.grey,
             quality_eighths=self.container.quality_eighths,
-            tile_block_rows=0,
+            tile_block_rows=self.container.tile_block_rows,
             weights_id=self.container.weights_id,
             strength=self.container.strength,
             exact=self.container.exact,
-            quality_map=self._map_of(tile),
+            quality_map=self._map_of(tiles),
             pixels_crc=0,  # not checked
             segments=tuple(segments),
             version=self.container.version,
@@ -190,10 +193,10 @@ class DecodeJob:
             self.container = replace(self.container, segments=())
             return None
 
-    def _map_of(self, tile: Tile) -> bytes | None:
+    def _map_of(self, tiles: Sequence[Tile]) -> bytes | None:
         if self._indexes is None:
             return None
-        indexes = self._indexes[tile.top : tile.top + tile.rows]
+        indexes = self._indexes[tiles[0].top : tiles[-1].top + tiles[-1].rows]
         return pack(indexes, self.quality_index)
 
     def check_contents(self, tile: Tile) -> None:

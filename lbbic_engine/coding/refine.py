@@ -77,15 +77,16 @@ class TileRefiner:
 
     def refined(self, indexes: NDArray[np.int64], strengths: Sequence[int]) -> list[Pixels]:
         """Refined blocks (n, 3B²) at raster indexes (n,), for each of the strengths."""
-        if not len(indexes):
-            return [np.empty((0, self._refinement.config.pixels), np.uint8) for _ in strengths]
-        self._repeat_edges()
+        shape = len(indexes), self._refinement.config.pixels
+        results = [np.empty(shape, np.uint8) for _ in strengths]
+        if len(indexes):
+            self._repeat_edges()
         chunk = _CHUNK[self._refinement.device]
-        parts = [
-            self._refine(indexes[first : first + chunk], strengths)
-            for first in range(0, len(indexes), chunk)
-        ]
-        return [np.concatenate(blocks) for blocks in zip(*parts, strict=True)]
+        for first in range(0, len(indexes), chunk):
+            part = slice(first, first + chunk)
+            for result, blocks in zip(results, self._refine(indexes[part], strengths), strict=True):
+                result[part] = blocks
+        return results
 
     def _refine(self, indexes: NDArray[np.int64], strengths: Sequence[int]) -> list[Pixels]:
         config = self._refinement.config

@@ -1,6 +1,8 @@
-"""Codes the tiles of a large picture in workers, each as a separate picture, a strip.
+"""Codes the tiles of a large picture in workers, as separate pictures, strips.
 
-The bytes and pixels of a strip are those that coding the whole picture would produce.
+The bytes and pixels of a strip are those that coding the whole picture would produce. A decoder's
+strip has as many tiles as a worker's share, which have common fronts. An encoder's is one tile:
+more would take too much memory, for the reconstructions of each strength.
 """
 
 from __future__ import annotations
@@ -27,11 +29,11 @@ from lbbic_engine.coding.results import (
 )
 from lbbic_engine.coding.search.candidates import SearchSettings, work_of_a_block
 from lbbic_engine.devices import CodingThread, device_failures
-from lbbic_engine.layout.tiles import Tile
+from lbbic_engine.layout.tiles import Tile, share
 from lbbic_engine.networks import weights as weights_files
 from lbbic_engine.networks.refinement_files import RefinementInfo
 from lbbic_engine.networks.weights import WeightsInfo
-from lbbic_engine.parallel.pool import Report
+from lbbic_engine.parallel.pool import Report, WorkerPool
 from lbbic_engine.parallel.run import Reported, Task, follow, run
 from lbbic_engine.pictures.picture import Picture
 
@@ -50,8 +52,17 @@ class EncoderSettings:
 
 
 @dataclass(frozen=True)
-class _PlainStrip:
-    tile: Tile
+class _Strip:
+    number: int
+    tiles: list[Tile]
+
+    @property
+    def blocks(self) -> int:
+        return sum(tile.blocks for tile in self.tiles)
+
+
+@dataclass(frozen=True)
+class _PlainStrip(_Strip):
     pixels: Pixels
     grey: bool
     indexes: BlockIndexes | None
@@ -59,8 +70,7 @@ class _PlainStrip:
 
 
 @dataclass(frozen=True)
-class _CodedStrip:
-    tile: Tile
+class _CodedStrip(_Strip):
     container: Container  # of a file that holds nothing else
 
 
@@ -72,14 +82,14 @@ def encode_strips(
     cancelled: IsCancelled | None,
 ) -> None:
     """Encode all tiles of a picture in workers. Raises what the workers raise."""
-    tiles = job.tiles(0)
     strips = [
-        _PlainStrip(tile, job.strip(tile), job.picture.grey, job.indexes(tile), settings)
-        for tile in tiles
+        _PlainStrip(
+            tile.number, [tile], job.strip(tile), job.picture.grey, job.indexes(tile), settings
+        )
+        for tile in job.tiles(0)
     ]
-    update = _StripProgress("Encoding", tiles, progress)
-    for strip, (segment, candidates) in _by_workers(_encode, strips, executor, update, cancelled):
-        job.take(strip.tile, segment, candidates)
+    for strip, coded in _by_workers(_encode, strips, executor, "Encoding", progress, cancelled):
+        job.take(strip.tiles[0], *coded)
 
 
 def decode_strips(
@@ -89,84 +99,84 @@ def decode_strips(
     cancelled: IsCancelled | None,
 ) -> None:
     """Decode all tiles of a complete file in workers. Raises what the workers raise."""
-    tiles = job.tiles(0)
-    strips = [_CodedStrip(tile, job.strip(tile)) for tile in tiles]
-    update = _StripProgress("Decoding", tiles, progress)
-    ahead: dict[int, Pixels] = {}  # tiles that arrived early: the canvas fills from the top
-    rest = iter(tiles)
-    tile = next(rest)
-    for strip, pixels in _by_workers(_decode, strips, executor, update, cancelled):
-        ahead[strip.tile.number] = pixels
-        while tile.number in ahead:
-            corrected = job.corrected(tile, ahead.pop(tile.number))
-            job.canvas.take(tile.top * job.block_size, corrected)
-            tile = next(rest, tile)
+    strips = _coded_strips(job, executor)
+    ahead: dict[int, Pixels] = {}  # strips that arrived early: the canvas fills from the top
+    number = 0  # of the strip to be placed next
+    for strip, pixels in _by_workers(_decode, strips, executor, "Decoding", progress, cancelled):
+        ahead[strip.number] = pixels
+        while number in ahead:
+            first = strips[number].tiles[0]
+            job.canvas.take(first.top * job.block_size, job.corrected(first, ahead.pop(number)))
+            number += 1
 
 
 def fronts_of_strips(
     job: DecodeJob, executor: Executor, cancelled: IsCancelled | None
 ) -> Iterator[Front]:
-    """Yield the fronts of a complete file, tiles side by side, as workers send them.
+    """Yield the fronts of a complete file, strips side by side, as workers send them.
 
     What a worker has decoded since its last report is one front; in an Executor without reports,
-    that is a tile. Each block is sent once. Raises what the workers raise.
+    that is a strip. Each block is sent once. Raises what the workers raise.
     """
-    tiles = job.tiles(0)
-    tasks = [Task(_CodedStrip(tile, job.strip(tile)), seconds=0) for tile in tiles]
+    tasks = [Task(strip, seconds=0) for strip in _coded_strips(job, executor)]
     begun: dict[int, DecodedRows] = {}
     ended: set[int] = set()
-    number = 0  # of the tile to be placed next: the canvas fills from the top
+    number = 0  # of the strip to be placed next: the canvas fills from the top
     with closing(follow(_decode_fronts, tasks, executor, cancelled=cancelled)) as events:
         for event in events:
-            tile = event.content.tile
+            strip = event.content
             if isinstance(event, Reported):
                 fronts = event.value
             elif event.error is not None:
                 raise event.error
             else:
                 fronts = event.result
-                ended.add(tile.number)
-            if tile.number not in begun:
-                begun[tile.number] = DecodedRows(job, [tile])
+                ended.add(strip.number)
+            if strip.number not in begun:
+                begun[strip.number] = DecodedRows(job, strip.tiles)
             if fronts:
-                yield begun[tile.number].add(in_picture(joined(fronts), tile))
+                yield begun[strip.number].add(in_picture(joined(fronts), strip.tiles[0]))
             while number in ended:
                 begun.pop(number).place()
                 number += 1
 
 
-class _StripProgress:
-    """Adds up the progress that workers report for their strips."""
-
-    def __init__(self, stage: str, tiles: Sequence[Tile], progress: ReportProgress | None) -> None:
-        self._stage, self._progress = stage, progress
-        self._done = {tile.number: 0.0 for tile in tiles}
-        self._total = sum(tile.blocks for tile in tiles)
-
-    def __call__(self, tile: Tile, share: float) -> None:
-        self._done[tile.number] = share * tile.blocks
-        if self._progress is not None:
-            done = int(sum(self._done.values()))
-            self._progress(Progress(self._stage, done, self._total))
+def _coded_strips(job: DecodeJob, executor: Executor) -> list[_CodedStrip]:
+    """Strips of several tiles, or of single ones where the number of workers is not known."""
+    tiles = job.tiles(0)
+    workers = executor.size if isinstance(executor, WorkerPool) else len(tiles)
+    return [
+        _CodedStrip(number, part, job.strip(part))
+        for number, part in enumerate(share(tiles, workers))
+    ]
 
 
 def _by_workers(
     work: Callable[[S, Report], R],
     strips: Sequence[S],
     executor: Executor,
-    update: _StripProgress,
+    stage: str,
+    progress: ReportProgress | None,
     cancelled: IsCancelled | None,
 ) -> Iterator[tuple[S, R]]:
+    """Yield each strip with what ``work`` made of it, in the order in which they end."""
     tasks = [Task(strip, seconds=0) for strip in strips]
+    done = [0] * len(strips)  # blocks
+    total = sum(strip.blocks for strip in strips)
 
-    def forward(strip: S, progress: Progress) -> None:
-        update(strip.tile, progress.done / progress.total)
+    def update(strip: S, blocks: int) -> None:
+        done[strip.number] = blocks
+        if progress is not None:
+            progress(Progress(stage, sum(done), total))
+
+    def forward(strip: S, report: Progress) -> None:
+        update(strip, report.done)
 
     for outcome in run(work, tasks, executor=executor, report=forward, cancelled=cancelled):
         if outcome.error is not None:
             raise outcome.error
         assert outcome.result is not None
-        update(outcome.content.tile, 1.0)
+        update(outcome.content, outcome.content.blocks)
         yield outcome.content, outcome.result
 
 

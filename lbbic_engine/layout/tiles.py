@@ -90,6 +90,17 @@ def cut(picture: int, height: int, width: int, config: Config, rows_each: int) -
     ]
 
 
+def share(tiles: Sequence[Tile], workers: int) -> list[list[Tile]]:
+    """Distribute the tiles of a picture evenly over groups, one for each worker or several.
+
+    A group has consecutive tiles with at most ``GROUP_BLOCKS`` blocks, or a single tile.
+    """
+    most = max(1, GROUP_BLOCKS["cpu"] // tiles[0].blocks)
+    rounds = -(-len(tiles) // (most * workers))
+    parts = np.array_split(range(len(tiles)), min(len(tiles), rounds * workers))
+    return [[tiles[place] for place in part] for part in parts]
+
+
 def group(tiles: Sequence[Tile], limit: int) -> Iterator[list[Tile]]:
     """Yield groups of consecutive tiles with at most ``limit`` blocks, or single tiles."""
     tiles_of_group: list[Tile] = []

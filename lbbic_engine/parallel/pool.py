@@ -12,6 +12,7 @@ import logging
 import math
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import time
@@ -54,7 +55,8 @@ class WorkerPool(ThreadPoolExecutor):
     """
 
     def __init__(self, workers: int, *, helped: bool = False) -> None:
-        super().__init__(workers + helped, "lbbic-worker", self._begin_thread)
+        self.size = workers + helped  # tasks at a time
+        super().__init__(self.size, "lbbic-worker", self._begin_thread)
         self._own = local()
         self._without_process = workers  # threads that are to start one
         self._workers: set[_Worker] = set()
@@ -161,14 +163,14 @@ class _Process:
         report: Callable[[Any], None] | None,
     ) -> Any:
         try:
-            self._pipe.send((fn, args, kwargs, report is not None))
-            kind, value = self._pipe.recv()
+            _send(self._pipe, (fn, args, kwargs, report is not None))
+            kind, value = _receive(self._pipe)
             while kind in ("report", "log"):
                 if kind == "log":
                     LOG.handle(value)
                 elif report is not None:
                     report(value)
-                kind, value = self._pipe.recv()
+                kind, value = _receive(self._pipe)
         except (EOFError, ConnectionError):
             self._is_lost = True  # its end of the pipe goes a moment before it is gone
             raise WorkerDied from None
@@ -183,9 +185,9 @@ class _Process:
     def ask_to_end(self) -> None:
         self._process.terminate()
 
-    def end(self) -> None:
+    def end(self, deadline: float) -> None:
         """It gets a moment to run its ``finally`` clauses."""
-        self._process.join(_GRACE_SECONDS)
+        self._process.join(max(0, deadline - time.monotonic()))
         self._process.kill()
         self._process.join()
 
@@ -224,7 +226,7 @@ class _Here:
     def ask_to_end(self) -> None:
         self._is_usable = False
 
-    def end(self) -> None:
+    def end(self, deadline: float) -> None:
         """Its task ends at its next report."""
 
     def close(self) -> None:
@@ -237,8 +239,9 @@ _Worker = _Process | _Here
 def _end(workers: Collection[_Worker]) -> None:
     for worker in workers:
         worker.ask_to_end()
+    deadline = time.monotonic() + _GRACE_SECONDS
     for worker in workers:
-        worker.end()
+        worker.end(deadline)
 
 
 def _leave_interrupts_to_the_main_thread() -> None:
@@ -257,16 +260,34 @@ def _serve(pipe: Connection) -> None:
     torch.set_num_threads(1)  # a script that starts a pool may have imported torch before
     LOG.addHandler(_LogTo(pipe))
     LOG.propagate = False
-    with suppress(EOFError, ConnectionError):
+    with suppress(EOFError, ConnectionError, SystemExit):
         while True:
-            fn, args, kwargs, reporting = pipe.recv()
+            fn, args, kwargs, reporting = _receive(pipe)
             if reporting:
-                args = (*args, _seldom(lambda value: pipe.send(("report", value))))
+                args = (*args, _seldom(lambda value: _send(pipe, ("report", value))))
             try:
                 answer = ("result", fn(*args, **kwargs))
             except Exception as error:
                 answer = ("error", error)
-            pipe.send(answer)
+            _send(pipe, answer)
+    os._exit(0)  # at once: taking torch apart would take longer than what was cancelled may
+
+
+def _send(pipe: Connection, value: Any) -> None:
+    """Send a value; the arrays in it are not copied, which would take as much memory again."""
+    buffers: list[pickle.PickleBuffer] = []
+    data = pickle.dumps(value, 5, buffer_callback=buffers.append)
+    parts = [memoryview(data), *(buffer.raw() for buffer in buffers)]
+    pipe.send([len(part) for part in parts])
+    for part in parts:
+        pipe.send_bytes(part)
+
+
+def _receive(pipe: Connection) -> Any:
+    parts = [bytearray(size) for size in pipe.recv()]
+    for part in parts:
+        pipe.recv_bytes_into(part)
+    return pickle.loads(parts[0], buffers=parts[1:])
 
 
 class _LogTo(QueueHandler):
@@ -277,7 +298,7 @@ class _LogTo(QueueHandler):
 
     def enqueue(self, record: logging.LogRecord) -> None:
         pipe: Any = self.queue
-        pipe.send(("log", record))
+        _send(pipe, ("log", record))
 
 
 def _seldom(send: Callable[[Any], None]) -> Report:

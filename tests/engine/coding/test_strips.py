@@ -18,6 +18,7 @@ from lbbic_engine.codec import compress, decode_progressively, decompress
 from lbbic_engine.coding import strips
 from lbbic_engine.coding.decoder import DecodeJob
 from lbbic_engine.coding.results import Front, Progress
+from lbbic_engine.config import ModelConfig
 from lbbic_engine.devices import CodingThread
 from lbbic_engine.errors import Cancelled, CorruptDataError
 from lbbic_engine.layout import tiles
@@ -29,11 +30,17 @@ from lbbic_engine.pictures.picture import Picture
 pytestmark = pytest.mark.usefixtures("tiny")
 
 
-@pytest.fixture
-def executor(monkeypatch: pytest.MonkeyPatch) -> Iterator[Executor]:
+@pytest.fixture(params=["tile by tile", 1, 2])
+def executor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Executor]:
+    """Decodes single tiles, or strips of several, so many of them."""
     monkeypatch.setattr(tiles, "TILE_PIXELS", 1 << 10)  # small pictures are large
-    with ThreadPoolExecutor(2) as threads:
-        yield threads
+    if request.param == "tile by tile":
+        with ThreadPoolExecutor(2) as threads:
+            yield threads
+        return
+    with WorkerPool(0, helped=True) as pool:
+        pool.size = request.param
+        yield pool
 
 
 @pytest.fixture
@@ -124,15 +131,15 @@ def test_fronts_of_workers_equal_those_of_one_process(
         assert (one == other).all()
 
 
-def test_blocks_of_several_tiles_arrive_before_one_is_complete(
+def test_blocks_of_several_strips_arrive_before_one_is_complete(
     picture: Picture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """One tile is decoded here, others by a process that starts once this one has begun."""
+    """One strip is decoded here, another by a process that starts once this one has begun."""
     if sys.platform == "win32":
         pytest.skip("there are no named pipes in its file system")
-    monkeypatch.setattr(tiles, "TILE_PIXELS", 1 << 10)
+    monkeypatch.setattr(tiles, "TILE_PIXELS", 1 << 11)  # three tiles; a process allows one alone
     compressed = compress(picture, 5, exact=False)
-    each = parse_container(compressed.data).tile_block_rows
+    second = 2 * parse_container(compressed.data).tile_block_rows
     rows, columns = (-(-side // 8) for side in compressed.reconstruction.shape[:2])
     go_on, decode = threading.Event(), strips.uncorrected_fronts
 
@@ -153,12 +160,12 @@ def test_blocks_of_several_tiles_arrive_before_one_is_complete(
         pool.submit(Path.read_bytes, hold)
         for front in decode_progressively(compressed.data, executor=pool):
             np.add.at(arrived, front.rows, 1)
-            of_tiles = np.add.reduceat(arrived, range(0, rows, each))
+            of_strips = np.add.reduceat(arrived, [0, second])
             if not kept:
                 hold.write_bytes(b"")
             elif not go_on.is_set():
-                assert of_tiles[0] < each * columns
-                assert 0 < of_tiles[1] < each * columns
+                assert of_strips[0] < second * columns
+                assert 0 < of_strips[1] < (rows - second) * columns
                 go_on.set()
             kept.append(front)
     assert go_on.is_set()
@@ -171,7 +178,7 @@ def test_blocks_of_several_tiles_arrive_before_one_is_complete(
 def test_closing_the_fronts_stops_the_processes(
     picture: Picture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tiles, "TILE_PIXELS", 1 << 10)
+    monkeypatch.setattr(tiles, "TILE_PIXELS", 1 << 11)  # three tiles; a process allows one alone
     data = compress(picture, 5, exact=False).data
     with WorkerPool(1, helped=True) as pool:
         fronts = decode_progressively(data, executor=pool)
@@ -180,6 +187,24 @@ def test_closing_the_fronts_stops_the_processes(
         with pytest.raises(Cancelled):
             list(decode_progressively(data, executor=pool, cancelled=lambda: True))
         assert pool.submit(int).result() == 0
+
+
+@pytest.mark.parametrize(
+    ("count", "workers", "sizes"),
+    [
+        (6, 1, [3, 3]),  # a group has four at most
+        (6, 2, [3, 3]),
+        (6, 4, [2, 2, 1, 1]),
+        (6, 8, [1] * 6),
+        (20, 2, [4, 4, 3, 3, 3, 3]),
+    ],
+)
+def test_tiles_are_shared_evenly(count: int, workers: int, sizes: list[int]) -> None:
+    columns, rows = 500, 65
+    picture = tiles.cut(0, 8 * rows * count, 8 * columns, ModelConfig(), rows)
+    parts = tiles.share(picture, workers)
+    assert [len(part) for part in parts] == sizes
+    assert [tile for part in parts for tile in part] == picture
 
 
 def test_coding_by_workers_can_be_cancelled(picture: Picture, executor: Executor) -> None:
