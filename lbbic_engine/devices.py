@@ -74,6 +74,7 @@ class CodingThread:
 
         with _SETTING:
             torch.get_num_threads()  # fixes the number of the calling thread
+        fixed |= getattr(_here, "fixed", False)
         self._pool = ThreadPoolExecutor(1, "lbbic", _set_threads, (torch_threads, fixed))
 
     def __enter__(self) -> Self:
@@ -138,6 +139,17 @@ if hasattr(os, "register_at_fork"):  # not on Windows
 def threads_are_fixed() -> bool:
     """Whether the number of torch's threads must stay as it is in the thread that asks."""
     return "OMP_NUM_THREADS" in os.environ or getattr(_here, "fixed", False)
+
+
+@contextmanager
+def one_core() -> Iterator[None]:
+    """Keep coding threads that are made here, in the calling thread, to one torch thread."""
+    before = getattr(_here, "fixed", False)
+    _here.fixed = True
+    try:
+        yield
+    finally:
+        _here.fixed = before
 
 
 def _set_threads(number: int, fixed: bool) -> None:

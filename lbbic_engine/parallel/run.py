@@ -11,6 +11,7 @@ from itertools import chain
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
+from lbbic_engine.devices import one_core
 from lbbic_engine.errors import Cancelled
 from lbbic_engine.parallel.cores import usable_cores
 from lbbic_engine.parallel.memory import usable_memory
@@ -78,6 +79,8 @@ def run(
         return
     workers, tasks = _plan(tasks, max_workers(jobs))
     if workers == 1:
+        if jobs == 1:
+            work = partial(_on_one_core, work)
         yield from _run_here(work, tasks, report, raise_if_cancelled)
         return
     limits = _Limits(2 * workers, usable_memory() - workers * WORKER_BYTES)
@@ -143,6 +146,12 @@ def max_workers(jobs: int | None = None) -> int:
 def useful_workers(seconds: float, most: int) -> int:
     """Number of workers worth starting for that work, at most ``most``; 1 means this process."""
     return max(1, min(most, int(seconds / START_SECONDS)))
+
+
+def _on_one_core(work: Callable[[T, Report], R], content: T, report: Report) -> R:
+    """A second torch thread would be a second core."""
+    with one_core():
+        return work(content, report)
 
 
 def _run_here(

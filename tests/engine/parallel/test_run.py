@@ -6,6 +6,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 
 import pytest
 
+from lbbic_engine.devices import CodingThread, threads_are_fixed
 from lbbic_engine.errors import Cancelled
 from lbbic_engine.parallel import run as module
 from lbbic_engine.parallel.run import Outcome, Task, run
@@ -124,3 +125,19 @@ def test_closing_the_iterator_cancels_waiting_tasks() -> None:
         outcomes.close()  # type: ignore[attr-defined]
         hold.set()
     assert begun == [0, 1]
+
+
+def is_kept_to_one_thread(value: int, report: object) -> bool:
+    with CodingThread() as thread:
+        return thread.run(threads_are_fixed)
+
+
+@pytest.mark.parametrize(("jobs", "is_kept"), [(1, True), (None, False)])
+def test_one_job_uses_one_core(
+    jobs: int | None, is_kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a second torch thread may help, where its core is idle."""
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    (outcome,) = run(is_kept_to_one_thread, tasks(1), jobs=jobs)
+    assert outcome.result is is_kept
+    assert not threads_are_fixed()
