@@ -1,9 +1,12 @@
-"""Trains the refinement: plain regression on pictures that the codec has decoded.
+"""Trains the refinement: regression on pictures that the codec has decoded.
 
 The contents of a run's folder are described in ``shared.run_folder``.
 
-Squared errors are divided by those of their crop as decoded, so that the loss measures relative
-improvement, like decibels. Otherwise smooth pictures, whose errors are small, would hardly count.
+Slow errors are left to the correction (``layout.coarse``): the goal is the original without what
+the correction would add. Squared errors are divided by those of their crop as decoded, so that the
+loss measures relative improvement, like decibels. Otherwise smooth pictures, whose errors are
+small, would hardly count. Where errors differ from one side of a border between blocks to the
+other, a seam can be seen, so the squares of these differences are part of the loss.
 """
 
 from __future__ import annotations
@@ -25,7 +28,8 @@ from torch.nn.utils import parametrize
 from tqdm import tqdm
 
 from lbbic_engine.coding.refine import STRENGTHS
-from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS, RefinementConfig
+from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS, RefinementConfig, error_bits
+from lbbic_engine.layout import coarse
 from lbbic_engine.layout.wavefront import Grid, block_flips, flip_blocks
 from lbbic_engine.networks.float_network import PIXEL_UNIT, rate_weights
 from lbbic_engine.networks.refinement import patch_inputs
@@ -39,6 +43,9 @@ from training.shared.steps import make_optimisers
 LOG_EVERY = 100
 MIN_ERROR = 1.0  # of a crop, mean square in 8-bit steps: below that, it is mostly rounding
 VALIDATION_BLOCKS = 1024  # of a crop
+SQUARE = 4  # blocks, two by two, which are drawn together for the sake of the borders between them
+# The blocks of a square, for each way in which they are flipped.
+_FLIPPED_SQUARES = np.array([[0, 1, 2, 3], [1, 0, 3, 2], [2, 3, 0, 1], [3, 2, 1, 0]])
 MIXER_BATCHES = 8
 
 
@@ -49,7 +56,8 @@ class Recipe:
     model: RefinementConfig = field(default_factory=RefinementConfig)
     steps: int = 10000
     crops: int = 64
-    blocks: int = 64  # of each crop
+    blocks: int = 64  # of each crop, a multiple of ``SQUARE``
+    seams: float = 2.0  # weight of the steps between errors at borders
     learning_rate: float = 5e-4
     matrix_learning_rate: float = 2e-3
     warm_up_steps: int = 200
@@ -63,7 +71,7 @@ class Batch:
     """n blocks of each of C crops, float32, in units of ``PIXEL_UNIT`` 8-bit steps."""
 
     inputs: Tensor  # (C, n, inputs)
-    targets: Tensor  # (C, n, 3B²), the original less the decoded block
+    targets: Tensor  # (C, n, 3B²), what is missing in the decoded block
     rate: Tensor  # (C, 8), from ``rate_weights``
     weights: Tensor  # (C,), one over the crops' mean squared errors
 
@@ -78,13 +86,15 @@ class Example:
         self._flips = _flips(Grid(rows, columns, from_middle=True))
         self._columns = columns
         original, decoded = crop.original.numpy(), crop.decoded.numpy()
+        goal = coarse.added(-_slow_errors(original, decoded, crop.quality), original)
         # Beyond the crop, its outermost pixels are repeated.
         padded = np.pad(decoded, ((ring, ring), (ring, ring), (0, 0)), mode="edge")
         self._patches = _windows(padded, config.side, size)
-        self._originals = _windows(original, size, size)
+        self._goals = _windows(goal, size, size)
         self.count = rows * columns
+        self.squares = _squares(rows, columns, self._flips)
         self.quality = crop.quality
-        self.error = float(np.square(original.astype(np.float32) - decoded).mean())
+        self.error = float(np.square(goal.astype(np.float32) - decoded).mean())
 
     def cut(self, blocks: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         """Return patches (n, side, side, 3), uint8, and missing residuals (n, 3B²), int16.
@@ -94,12 +104,12 @@ class Example:
         config, ring = self._config, self._config.ring
         count, place = len(blocks), np.divmod(blocks, self._columns)
         patches = self._patches[place].reshape(count, config.patch_pixels)
-        originals = self._originals[place].reshape(count, config.pixels)
+        goals = self._goals[place].reshape(count, config.pixels)
         flip_blocks(patches, self._flips[blocks], config.side)
-        flip_blocks(originals, self._flips[blocks], config.block_size)
+        flip_blocks(goals, self._flips[blocks], config.block_size)
         square = patches.reshape(count, config.side, config.side, 3)
         inner = square[:, ring:-ring, ring:-ring].reshape(count, config.pixels)
-        missing = np.subtract(originals, inner, dtype=np.int16)
+        missing = np.subtract(goals, inner, dtype=np.int16)
         return torch.from_numpy(square), torch.from_numpy(missing)
 
 
@@ -111,10 +121,15 @@ class Examples:
         if not self.crops:
             raise ValueError(f"there are no decoded crops in {folder}")
         self._config = config
+        self._with_squares = [crop for crop in self.crops if len(crop.squares)]
 
     def draw(self, crops: int, blocks: int, random: np.random.Generator) -> Batch:
-        chosen = [self.crops[i] for i in random.integers(len(self.crops), size=crops)]
-        return self.batch(chosen, [random.integers(crop.count, size=blocks) for crop in chosen])
+        """Return a batch of squares of ``SQUARE`` blocks."""
+        chosen = random.integers(len(self._with_squares), size=crops)
+        examples = [self._with_squares[i] for i in chosen]
+        count = blocks // SQUARE
+        drawn = [crop.squares[random.integers(len(crop.squares), size=count)] for crop in examples]
+        return self.batch(examples, [squares.ravel() for squares in drawn])
 
     def batch(self, crops: Sequence[Example], blocks: Sequence[NDArray[np.int64]]) -> Batch:
         """Return a batch of blocks, given as raster indexes (n,) in each of the crops."""
@@ -160,15 +175,15 @@ class Trainer:
             optimiser.param_groups[0]["lr"] = base * share
             optimiser.zero_grad()
         residuals = self.network(batch.inputs.bfloat16(), batch.rate)
-        errors = (batch.targets - residuals).square().mean(dim=(1, 2)) * PIXEL_UNIT**2
-        loss = (errors * batch.weights).mean()
+        errors = batch.targets - residuals
+        size = self.recipe.model.block_size
+        loss = relative(errors, batch) + self.recipe.seams * relative(seams(errors, size), batch)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         for optimiser in self.optimisers:
             optimiser.step()
         self.step += 1
-        before = batch.targets.square().mean(dim=(1, 2)) * PIXEL_UNIT**2
-        return loss.item() / float((before * batch.weights).mean())
+        return float(relative(errors.detach(), batch) / relative(batch.targets, batch))
 
     def state(self) -> dict[str, object]:
         optimisers = [o.state_dict() for o in self.optimisers]
@@ -179,6 +194,20 @@ class Trainer:
         self.network.load_state_dict(state["network"])
         for optimiser, values in zip(self.optimisers, state["optimisers"], strict=True):
             optimiser.load_state_dict(values)
+
+
+def relative(errors: Tensor, batch: Batch) -> Tensor:
+    """Mean of the squares of errors (C, n, …), relative to their crops' as decoded."""
+    squares = errors.square().flatten(1).mean(dim=1) * PIXEL_UNIT**2
+    return (squares * batch.weights).mean()
+
+
+def seams(errors: Tensor, size: int) -> Tensor:
+    """Differences of errors (C, n, 3B²) across the borders within squares of blocks."""
+    squares = errors.unflatten(2, (size, size, 3)).unflatten(1, (-1, 2, 2))
+    down = squares[:, :, 0, :, -1] - squares[:, :, 1, :, 0]
+    across = squares[:, :, :, 0, :, -1] - squares[:, :, :, 1, :, 0]
+    return torch.cat([down, across], dim=1)
 
 
 def train(
@@ -304,6 +333,26 @@ def validate(network: RefinementNetwork, examples: Examples) -> dict[str, float]
             f"full{quality:g}": round(float(full), 4),
         }
     return figures
+
+
+def _slow_errors(
+    original: NDArray[np.uint8], decoded: NDArray[np.uint8], quality: int
+) -> NDArray[np.int16]:
+    """What the correction would add to a decoded crop (H, W, 3)."""
+    step = coarse.best_step(error_bits(quality))
+    values = coarse.fit(original, decoded, step, grey=False)
+    return coarse.Correction(values, step).of_rows(0, *original.shape[:2])
+
+
+def _squares(rows: int, columns: int, flips: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Raster indexes (m, 4) of blocks that touch, flipped alike, in the order after the flip."""
+    if min(rows, columns) < 2:
+        return np.empty((0, SQUARE), np.int64)
+    places = np.arange(rows * columns).reshape(rows, columns)
+    squares = sliding_window_view(places, (2, 2)).reshape(-1, SQUARE)
+    ways = flips[squares]
+    alike = (ways == ways[:, :1]).all(axis=1)
+    return np.take_along_axis(squares[alike], _FLIPPED_SQUARES[ways[alike, 0]], axis=1)
 
 
 @cache

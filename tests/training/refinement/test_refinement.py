@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from lbbic_engine import codec
+from lbbic_engine.layout import coarse
 from lbbic_engine.layout.wavefront import Grid, block_flips
 from lbbic_engine.networks import weights
 from lbbic_engine.networks.float_network import PIXEL_UNIT
@@ -25,6 +26,7 @@ from training.refinement.train import (
     Trainer,
     input_mixer,
     load_recipe,
+    seams,
     trained,
 )
 from training.shared.run_folder import RunFolder
@@ -104,9 +106,9 @@ def test_decoding_resumes_where_it_stopped(folder: Path) -> None:
 def test_examples_are_flipped_as_their_blocks_were_coded(folder: Path) -> None:
     config = load_recipe(folder / "recipe.toml").model
     random = np.random.default_rng(2)
-    decoded, original = (
-        torch.from_numpy(random.integers(0, 256, (24, 40, 3), dtype=np.uint8)) for _ in range(2)
-    )
+    decoded = torch.from_numpy(random.integers(0, 256, (24, 40, 3), dtype=np.uint8))
+    cells = decoded.split(coarse.CELL, dim=1)
+    original = torch.cat([cell.flip(0, 1) for cell in cells], dim=1)  # without slow errors
     example = Example(Crop(original, decoded, torch.zeros(3, 5), 8), config)
     patches, missing = example.cut(np.arange(15))
     padded = np.pad(decoded.numpy(), ((2, 2), (2, 2), (0, 0)), mode="edge")
@@ -119,6 +121,35 @@ def test_examples_are_flipped_as_their_blocks_were_coded(folder: Path) -> None:
         pixels = original.numpy()[top : top + 8, left : left + 8].astype(int)
         lack = np.flip(pixels - decoded.numpy()[top : top + 8, left : left + 8], turned)
         assert np.array_equal(missing[block].reshape(8, 8, 3), lack)
+
+
+def test_the_refinement_leaves_slow_errors_to_the_correction(folder: Path) -> None:
+    config = load_recipe(folder / "recipe.toml").model
+    ramp = np.linspace(50, 150, 64)[:, None, None]
+    original = torch.from_numpy(np.broadcast_to(ramp, (64, 64, 3)).astype(np.uint8))
+    decoded = original - torch.linspace(10, 30, 64, dtype=torch.uint8)[:, None]
+    example = Example(Crop(original, decoded, torch.zeros(8, 8), 0), config)
+    _, missing = example.cut(np.arange(64))
+    assert (original - decoded).float().mean() > 15
+    assert missing.abs().float().mean() < 3
+    assert example.error < 20
+
+
+def test_squares_are_of_blocks_that_touch_in_the_order_of_their_flips(folder: Path) -> None:
+    config = load_recipe(folder / "recipe.toml").model
+    row, column = np.indices((48, 56))
+    ramp = np.stack([row + 3 * column, row, column], axis=2).astype(np.uint8)
+    ramp = torch.from_numpy(ramp)
+    example = Example(Crop(ramp, ramp, torch.zeros(6, 7), 0), config)
+    patches, _ = example.cut(example.squares.ravel())
+    ring = config.ring
+    blocks = patches[:, ring:-ring, ring:-ring].flatten(1).float()
+    across_and_down = seams(blocks[None], config.block_size)[0].abs().flatten(2, 3)
+    down, across = across_and_down.flatten(1, 2).chunk(2)
+    assert len(example.squares) > 10 and len(np.unique(example.squares)) == 42
+    assert (across.unflatten(1, (-1, 3)) == torch.tensor([3.0, 0.0, 1.0])).all()
+    assert (down.unflatten(1, (-1, 3)) == torch.tensor([1.0, 1.0, 0.0])).all()
+    assert Example(Crop(ramp[:8], ramp[:8], torch.zeros(1, 7), 0), config).squares.size == 0
 
 
 def test_a_killed_refinement_run_resumes_to_the_same_result(
