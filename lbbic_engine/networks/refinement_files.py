@@ -44,10 +44,15 @@ def installed() -> Iterator[RefinementInfo]:
 
 
 def of_weights(identity: bytes) -> RefinementInfo | None:
-    """Return the refinement of the weights with that identity, or None."""
-    return next(
-        (each for each in installed() if each.weights_id == identity and _is_sound(each)), None
-    )
+    """Return the refinement for new files of the weights with that identity, or None.
+
+    Of several in a folder it is the last one by name; the others decode older files.
+    """
+    for folder in model_files.folders():
+        for each in reversed(list(model_files.sound_files(folder, _describe))):
+            if each.weights_id == identity and _is_sound(each):
+                return each
+    return None
 
 
 def by_id(identity: bytes) -> RefinementInfo:

@@ -151,6 +151,23 @@ def test_a_missing_refinement_is_named(photograph: Pixels, refined: Path) -> Non
     assert parse_container(plain.data).strength == 0
 
 
+def test_new_files_use_the_latest_refinement_and_older_files_still_decode(
+    photograph: Pixels, refined: Path
+) -> None:
+    old = compress(Picture(photograph), 3)
+    info = next(refinement_files.installed())
+    tensors = model_files.load_file(refined)
+    tensors["layer_3.bias"] += 8
+    later = refined.with_name("tiny-refinement-2.safetensors")
+    refined.rename(refined.with_name("tiny-refinement-1.safetensors"))
+    refinement_files.save(later, info.config, tensors, {})
+    found = refinement_files.of_weights(info.weights_id)
+    assert found is not None and found.path == later
+    assert np.array_equal(decompress(old.data).pixels, old.reconstruction)
+    later.write_bytes(later.read_bytes()[:-1] + b"\xff")
+    assert compress(Picture(photograph), 3).data == old.data
+
+
 def test_a_damaged_refinement_is_refused(photograph: Pixels, refined: Path) -> None:
     info = next(refinement_files.installed())
     refined.write_bytes(refined.read_bytes()[:-1] + b"\xff")
