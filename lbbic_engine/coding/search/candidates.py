@@ -50,11 +50,11 @@ SEARCHES = {
         work=3,
     ),
     "thorough": SearchSettings(
-        candidates=2 * (0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.25, 2.0),
-        outward=8,
+        candidates=4 * (0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.25, 2.0),
+        outward=16,
         beam_width=4,
         tries_again=True,
-        work=20,
+        work=28,
     ),
 }
 

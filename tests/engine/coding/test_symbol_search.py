@@ -104,7 +104,7 @@ def test_candidates_that_share_a_row_equal_separate_ones(
 
     tried = writer.tried()
     block, _ = tried.kept.nonzero(as_tuple=True)
-    assert 2 * count < len(block) < 16 * count
+    assert 2 * count < len(block) < 32 * count
     rows = torch.cat([block[:, None], tried.symbols], dim=1)
     assert len(rows.unique(dim=0)) == len(rows)
     apart = Tally(network.tables.bits())
