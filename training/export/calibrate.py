@@ -20,7 +20,7 @@ from lbbic_engine.networks.integer_analysis import COARSE_PARTS
 from lbbic_engine.networks.integer_network import DIGIT, SLICE_GAIN, SYNTHESIS_GAIN
 from training.simulation import closed_loop
 
-LEAST_SHARE = 1e-2  # of a layer's largest activation, for units that hardly ever fire
+LEAST_SHARE = 2e-2  # of a layer's largest activation, for units that hardly ever fire
 OWN_SHARE = 0.85  # of a unit's own largest activation, in its step's logarithm
 
 
@@ -56,8 +56,12 @@ def calibrate(network: BlockNetwork, x: Tensor, rate: Tensor, grid: tuple[int, i
 
 
 def activation_steps(largest: Tensor) -> Tensor:
-    """Steps (units,) of the activations of a layer whose units reach ``largest`` (units,)."""
+    """Steps (units,) of the activations of a layer whose units reach ``largest`` (units,).
+
+    Units that never fire get the coarsest: fine ones would only make sums too large.
+    """
     needed = largest.clamp(min=LEAST_SHARE * largest.max())
+    needed = needed.where(largest > 0, largest.max())
     return needed**OWN_SHARE * largest.max() ** (1 - OWN_SHARE) / ACTIVATION_LEVELS
 
 
