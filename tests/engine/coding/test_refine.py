@@ -162,7 +162,8 @@ def test_new_files_use_the_latest_refinement_and_older_files_still_decode(
     refined.rename(refined.with_name("tiny-refinement-1.safetensors"))
     refinement_files.save(later, info.config, tensors, {})
     found = refinement_files.of_weights(info.weights_id)
-    assert found is not None and found.path == later
+    assert found is not None
+    assert found.path == later
     assert np.array_equal(decompress(old.data).pixels, old.reconstruction)
     later.write_bytes(later.read_bytes()[:-1] + b"\xff")
     assert compress(Picture(photograph), 3).data == old.data
