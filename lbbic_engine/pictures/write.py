@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import io
 import os
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from typing import Any, BinaryIO
+from zlib import Z_DEFAULT_STRATEGY, Z_RLE
 
 from PIL import ExifTags, Image, ImageFile, PngImagePlugin
 
@@ -34,7 +34,7 @@ _NAMES = {"exif": "EXIF data", "xmp": "XMP data"}
 _METADATA = ("icc_profile", "exif", "xmp")
 _BLOCK = Lock()
 _BAND_ROWS, _BAND_EVERY = 16, 256  # what a strategy is tried on
-_RUN_LENGTHS_MAY_ADD = 0.03  # of a PNG's bytes
+_RUN_LENGTHS_MAY_ADD = 0.05  # of a PNG's bytes
 
 
 def save_image(
@@ -189,14 +189,8 @@ def _png_strategy(image: Image.Image) -> int:
 
     A photograph has few repeats to look for: run lengths alone take a quarter of the time.
     """
-    run_lengths, default = (
-        _png_bytes(image, each) for each in (zlib.Z_RLE, zlib.Z_DEFAULT_STRATEGY)
-    )
-    return (
-        zlib.Z_RLE
-        if run_lengths <= (1 + _RUN_LENGTHS_MAY_ADD) * default
-        else zlib.Z_DEFAULT_STRATEGY
-    )
+    run_lengths, default = (_png_bytes(image, each) for each in (Z_RLE, Z_DEFAULT_STRATEGY))
+    return Z_RLE if run_lengths <= (1 + _RUN_LENGTHS_MAY_ADD) * default else Z_DEFAULT_STRATEGY
 
 
 def _png_bytes(image: Image.Image, strategy: int) -> int:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from lbbic_gui.shell.main_window import MainWindow
 
-MANY = 5000
+MANY, PHOTOGRAPHS = 5000, 12
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
@@ -48,9 +48,33 @@ def main() -> None:
         print_stall(
             "other codecs code it", compare.button.click, lambda: all(n.isEnabled() for n in names)
         )
+        print_stalls_of_workers(window, Path(folder))
         print_stalls_of_many(window, Path(folder))
         window.close()
         window.session.jobs.stop()
+
+
+def print_stalls_of_workers(window: MainWindow, folder: Path) -> None:
+    """Save photographs with all workers, and stop in the middle."""
+    from lbbic_engine.resources import FOLDER
+
+    photographs = folder / "photographs"
+    photographs.mkdir()
+    with Image.open(FOLDER / "samples" / "coffee.png") as image:
+        large = image.convert("RGB").resize((1800, 1200))
+    for number in range(PHOTOGRAPHS):
+        large.save(photographs / f"{number}.png", compress_level=1)
+    batch = window.session.batch
+    saved: list[object] = []
+    batch.saved.connect(saved.append)
+    print_stall(
+        f"{PHOTOGRAPHS} photographs are added",
+        lambda: window.begin([photographs]),
+        lambda: len(window.session.queue.rows) > PHOTOGRAPHS,
+    )
+    compress_all, cancel = (window.actions_[name].trigger for name in ("compress_all", "cancel"))
+    print_stall("all workers code them", compress_all, lambda: len(saved) > PHOTOGRAPHS // 2)
+    print_stall("they are stopped", cancel, lambda: not batch.is_busy)
 
 
 def print_stalls_of_many(window: MainWindow, folder: Path) -> None:
@@ -76,7 +100,10 @@ def print_stalls_of_many(window: MainWindow, folder: Path) -> None:
     rows, batch = window.session.queue.rows, window.session.batch
     saved: list[object] = []
     batch.saved.connect(saved.append)
-    print_stall(f"{MANY} are added", lambda: window.begin([many]), lambda: len(rows) > MANY)
+    before = len(rows)
+    print_stall(
+        f"{MANY} are added", lambda: window.begin([many]), lambda: len(rows) == before + MANY
+    )
     compress_all, cancel = (window.actions_[name].trigger for name in ("compress_all", "cancel"))
     print_stall("half of them are saved", compress_all, lambda: len(saved) > MANY // 2)
     print_stall("the others are stopped", cancel, lambda: not batch.is_busy)
@@ -99,17 +126,21 @@ def open_window() -> tuple[QApplication, MainWindow]:
 
 
 def print_stall(what: str, begin: Callable[[], object], done: Callable[[], object]) -> None:
-    """The longest time between two turns of the event loop from ``begin`` until ``done``."""
+    """The longest time between two turns of the event loop from ``begin`` until ``done``.
+
+    It is printed with the time of all.
+    """
     from PySide6.QtWidgets import QApplication
 
     longest, last = 0.0, time.perf_counter()
+    began = last
     begin()
     while not done():
         QApplication.processEvents()
         now = time.perf_counter()
         longest, last = max(longest, now - last), now
         time.sleep(0.001)
-    print(f"longest stall while {what}: {1000 * longest:.0f} ms")
+    print(f"longest stall while {what}: {1000 * longest:.0f} ms, in {last - began:.2f} s")
 
 
 if __name__ == "__main__":

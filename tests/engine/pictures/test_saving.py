@@ -41,7 +41,7 @@ def test_lossless_formats_keep_every_pixel(
 
 
 def test_photographs_as_png_are_coded_by_run_lengths_and_drawings_are_not() -> None:
-    """The former take a quarter of the time, and are no more than 3 % larger."""
+    """The former take a quarter of the time, and are no more than 5 % larger."""
     text = np.tile(noise(8, 40, 3) // 200 * 255, (20, 10, 1))  # repeats, but no long runs
     for pixels, strategy in (
         (np.asarray(Image.open(FOLDER / "samples" / "coffee.png").convert("RGB")), zlib.Z_RLE),
@@ -53,7 +53,7 @@ def test_photographs_as_png_are_coded_by_run_lengths_and_drawings_are_not() -> N
             file = BytesIO()
             Image.fromarray(pixels).save(file, "PNG", compress_type=each)
             sizes[each] = file.tell()
-        assert len(data) == sizes[strategy] <= 1.03 * min(sizes.values())
+        assert len(data) == sizes[strategy] <= 1.05 * min(sizes.values())
 
 
 @pytest.mark.parametrize("extension", ["jpg", "jpeg", "avif"])
