@@ -12,14 +12,7 @@ from functools import partial
 from PySide6.QtCore import QModelIndex, QObject, QTimer, Signal
 
 from lbbic_gui.jobs.lanes import Job, Jobs
-from lbbic_gui.jobs.messages import (
-    Coded,
-    EncodeOptions,
-    Opened,
-    Point,
-    Problem,
-    Stopped,
-)
+from lbbic_gui.jobs.messages import Coded, EncodeOptions, Opened, Point, Problem, Stopped
 from lbbic_gui.jobs.requests import Open
 from lbbic_gui.session.adder import Adder
 from lbbic_gui.session.batch import Batch
