@@ -24,7 +24,7 @@ from lbbic_engine.coding.assemble import NOTHING, Region
 from lbbic_engine.coding.decoder import DecodeJob, decode_tiles, weights_of
 from lbbic_engine.coding.encoder import EncodeJob, encode_tiles
 from lbbic_engine.coding.fronts import decoded_fronts
-from lbbic_engine.coding.masking import visual_offsets
+from lbbic_engine.coding.masking import SLOW_ERRORS, visual_offsets
 from lbbic_engine.coding.refine import STRENGTHS
 from lbbic_engine.coding.results import (
     Compressed,
@@ -81,8 +81,9 @@ def compress(
     ``exact`` allows lossless storage if that takes no more bytes, as for many drawings
     (``bitstream.exact``). ``quality_map`` (h, w), of any size, is stretched over the picture; its
     values are added to the quality, which stays within 1 to 8. ``tune`` is psnr, or visual: more
-    quality where errors are seen, less where texture hides them (``coding.masking``). The tiles of
-    a large picture are coded by the workers of ``executor``, on their CPUs.
+    quality where errors are seen, less where texture hides them, and truer colours of large areas
+    (``coding.masking``). The tiles of a large picture are coded by the workers of ``executor``, on
+    their CPUs.
     Raises ValueError for a quality out of range, an unknown effort or tune, and what is no map;
     LbbicError for a quality that the model does not support, if the device fails or if memory is
     short; UnknownWeightsError;
@@ -148,6 +149,7 @@ def compress_batch(
                 picture,
                 exact=exact,
                 indexes=_indexes(config, index, picture, own_map, tune),
+                slow_errors=1.0 if tune == TUNES[0] else SLOW_ERRORS,
             )
             for picture, own_map in zip(pictures, maps, strict=True)
         ]

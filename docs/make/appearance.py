@@ -4,7 +4,8 @@
 
 Every folder of pictures is a section of the page. The measures are those of ``lbbic eval``, which
 need the package ``ssimulacra2`` and libjxl's programs (Debian: libjxl-tools and libjxl-devtools).
-Measurements are kept in build/appearance; an interrupted run continues from there.
+Measurements are kept in build/appearance, a file for each picture and codec; an interrupted run
+continues from there.
 """
 
 from __future__ import annotations
@@ -149,15 +150,17 @@ def section(folder: Path) -> str:
 
 def measured(path: Path) -> dict[str, list[Row]]:
     """All scores of a picture, by coder; measured if they were not before."""
-    kept = KEPT / f"{path.parent.name}-{path.stem}.json"
+    return {name: measured_by(name, path) for name in CODERS}
+
+
+def measured_by(name: str, path: Path) -> list[Row]:
+    kept = KEPT / f"{path.parent.name}-{path.stem}-{name}.json"
     with suppress(FileNotFoundError):
-        rows: dict[str, list[Row]] = json.loads(kept.read_text("utf-8"))
+        rows: list[Row] = json.loads(kept.read_text("utf-8"))
         return rows
     pixels = load_picture(path).pixels
-    rows = {
-        name: [score(pixels, *coder(pixels, quality)) for quality in qualities]
-        for name, (coder, qualities) in CODERS.items()
-    }
+    coder, qualities = CODERS[name]
+    rows = [score(pixels, *coder(pixels, quality)) for quality in qualities]
     kept.write_text(json.dumps(rows), "utf-8")
     return rows
 

@@ -58,10 +58,12 @@ class EncodeJob:
         *,
         exact: bool = False,
         indexes: BlockIndexes | None = None,
+        slow_errors: float = 1.0,
     ) -> None:
         """``exact`` allows lossless storage if that takes no more bytes.
 
         ``indexes`` are the quality indexes of blocks (rows, columns), if blocks differ in quality.
+        ``slow_errors`` is what a squared error counts in the correction, relative to elsewhere.
         """
         self.picture = picture
         self.reconstruction = np.empty_like(picture.pixels)
@@ -72,6 +74,7 @@ class EncodeJob:
         self._index = index
         self._may_be_exact = exact
         self._indexes = indexes
+        self._slow_errors = slow_errors
         self._config = network.info.config
         height, width, _ = picture.pixels.shape
         self._tile_rows = tile_rows(height, width, self._config.block_size)
@@ -150,7 +153,7 @@ class EncodeJob:
         if self._refinement is None:
             return None, pixels
         original, grey = self.picture.pixels, self.picture.grey
-        bits = error_bits(self._index)
+        bits = self._slow_errors * error_bits(self._index)
         step = coarse.best_step(bits)
         values = coarse.fit(original, pixels, step, grey=grey)
         if not values.any():

@@ -1,9 +1,12 @@
-"""Where errors are seen: the map of quality that the encoder draws when it is tuned for looks.
+"""What errors are seen: the map of quality that the encoder draws when it is tuned for looks.
 
 Texture hides errors, smooth areas show them. So squares of little texture get more quality, those
 of much get less, by the logarithm of the variance of luma. Constants are those that gave the best
 SSIMULACRA 2 at equal bytes, of crops of photographs; steps are coarse and squares large, or the map
 would cost more than it gives.
+
+Errors of whole areas are seen more than the sum of their squares tells: a sky of another colour. So
+their correction (``layout.coarse``) is finer then, and more bytes are spent on it.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ SQUARE = 4  # blocks, side of what has one offset
 STRENGTH = 0.3  # quality for each doubling of the variance
 FLOOR = 12.0  # of the variance, squared 8-bit steps: noise that nobody sees
 LIMIT, STEP = 1.5, 0.5  # of the offsets
+SLOW_ERRORS = 2.0  # what a squared error counts in the correction, relative to elsewhere
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _STRIP = 64  # squares, for memory
 

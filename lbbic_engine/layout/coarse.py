@@ -24,7 +24,9 @@ STEP_PARTS = 8  # of a step's unit, in an 8-bit value
 # Relative to the step at which its rate and its distortion would be in balance if errors were
 # spread evenly; most numbers are 0.
 _STEP_SHARE = 1.4
-_ROUNDED_UP = 0.4  # of a step and more: what is nearly nothing is nothing
+# Part of a step that is added before rounding down: of colours, whose errors are seen more than
+# luma's, each number is the nearest.
+_ROUNDING = np.array([0.4, 0.5, 0.5])
 _SHARES = np.arange(1, 2 * CELL, 2, dtype=np.int32)  # of the next centre's number, in 2 * CELL
 _BITS = 15  # below an 8-bit value, of a product of the weights along and across and of a step
 
@@ -43,8 +45,17 @@ def best_step(bits: float) -> int:
 def fit(original: Pixels, decoded: Pixels, step: int, *, grey: bool) -> Values:
     """Return numbers (rows, columns, channels) that bring ``decoded`` nearer to ``original``.
 
-    They are the means of the cells' errors in units of ``step``, which is in eighths.
+    They are the means of the cells' errors in units of ``step``, which is in eighths, and then of
+    what these leave, as a cell also gets parts of its neighbours' numbers.
     """
+    values = _rounded(_cell_errors(original, decoded, grey=grey) * (STEP_PARTS / step))
+    corrected = Correction(values, step).add(decoded, 0)
+    left = _cell_errors(original, corrected, grey=grey) * (STEP_PARTS / step)
+    return _rounded(values + left)
+
+
+def _cell_errors(original: Pixels, decoded: Pixels, *, grey: bool) -> NDArray[np.float64]:
+    """Return the mean errors of cells (rows, columns, channels)."""
     height, width, _ = original.shape
     rows, columns, channels = grid_shape(height, width, grey=grey)
     edges = np.arange(0, width, CELL)
@@ -57,9 +68,14 @@ def fit(original: Pixels, decoded: Pixels, step: int, *, grey: bool) -> Values:
         means[row] = sums / (widths * len(errors))
     red, green, blue = np.moveaxis(means, 2, 0)
     luma = (red + 2 * green + blue) / 4
-    parts = np.stack([luma, (red - blue) / 2, luma - (red + blue) / 2], axis=2)[..., :channels]
-    steps = np.floor(np.abs(parts) * (STEP_PARTS / step) + _ROUNDED_UP)
-    return (np.sign(parts) * steps).astype(np.int64)
+    parts = np.stack([luma, (red - blue) / 2, luma - (red + blue) / 2], axis=2)
+    return parts[..., :channels]
+
+
+def _rounded(steps: NDArray[np.float64]) -> Values:
+    sizes = np.floor(np.abs(steps) + _ROUNDING[: steps.shape[2]])
+    values: Values = (np.sign(steps) * sizes).astype(np.int64)
+    return values
 
 
 class Correction:

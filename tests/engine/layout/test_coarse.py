@@ -68,6 +68,22 @@ def test_slow_errors_are_fitted_and_small_ones_ignored(grey: bool) -> None:
     assert not fit(decoded + np.uint8(1), decoded, 24, grey=grey).any()
 
 
+def test_numbers_allow_for_the_parts_of_neighbouring_ones() -> None:
+    decoded = np.full((4 * CELL, 4 * CELL, 3), 100, np.uint8)
+    original = decoded.copy()
+    original[CELL : 2 * CELL, CELL : 2 * CELL] += 8  # an area of its own colour
+    numbers = fit(original, decoded, 8, grey=True)[..., 0]
+    assert numbers[1, 1] > 8  # interpolation takes some of it away
+
+
+def test_colours_are_rounded_to_the_nearest_step_but_luma_down() -> None:
+    decoded = np.full((CELL, CELL, 3), 100, np.uint8)
+    luma = decoded + np.uint8(5)
+    colour = decoded + np.array([5, 0, -5]).astype(np.uint8)
+    assert not fit(luma, decoded, 72, grey=False).any()  # steps of 9
+    assert fit(colour, decoded, 72, grey=False)[0, 0].tolist() == [0, 1, 0]
+
+
 def test_steps_are_finer_where_errors_cost_more() -> None:
     steps = [best_step(bits) for bits in (1e-12, 6e-4, 6e-3, 6e-2, 1e6)]
     assert steps == sorted(steps, reverse=True)

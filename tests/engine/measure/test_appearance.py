@@ -8,9 +8,13 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from lbbic_engine.codec import compress
+from lbbic_engine.config import TUNES
 from lbbic_engine.measure import ssimulacra2 as module
 from lbbic_engine.measure.appearance import butteraugli, colour_error, seam_ratio
 from lbbic_engine.measure.ssimulacra2 import ssimulacra2
+from lbbic_engine.pictures.read import load_picture
+from lbbic_engine.resources import FOLDER
 
 Pixels = NDArray[np.uint8]
 
@@ -67,3 +71,15 @@ def test_the_colour_error_detects_a_tint_but_not_noise(photograph: Pixels) -> No
     assert errors[0] > 5 * errors[1]
     white, black = (np.full((32, 32, 3), value, np.uint8) for value in (255, 0))
     assert colour_error(white, black) == pytest.approx(100, abs=0.1)
+
+
+def test_large_areas_have_truer_colours_if_tuned_for_eyes() -> None:
+    """With the shipped model, at low rates, where most errors are those of whole areas."""
+    with Image.open(FOLDER / "samples" / "coffee.png") as image:
+        picture = load_picture(image.convert("RGB").crop((0, 0, 256, 256)))
+    errors = {}
+    for tune in TUNES:
+        coded = [compress(picture, quality, tune=tune, exact=False) for quality in (1, 3)]
+        errors[tune] = [colour_error(picture.pixels, each.reconstruction) for each in coded]
+    assert errors["visual"][0] < 0.95 * errors["psnr"][0]
+    assert errors["visual"][1] < 0.8 * errors["psnr"][1]
