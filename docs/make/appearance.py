@@ -143,6 +143,7 @@ def section(folder: Path) -> str:
     columns = [f"{what}, {bpp} bpp" for what in ("seams", "colour ΔE") for bpp in SHOWN_BPP]
     return SECTION.format(
         title=f"{folder.name}: {len(paths)} pictures",
+        names=", ".join(path.stem for path in paths),
         rates=table(f"bytes of | relative to | {headings}", rates),
         looks=table(f"codec | {' | '.join(columns)}", looks),
     )
@@ -217,8 +218,14 @@ SSIMULACRA 2 are those between 30 and 85 points, from low to very high quality. 
 luma over the borders of 8×8 blocks, relative to steps inside and to those of the original, which
 has 1. *Colour* is the mean ΔE of colours averaged over 16×16 pixels.
 
+No held-out picture had a part in training. `camera` are crops of camera originals, `lossless`
+pristine pictures, `photos` photographs that were shrunk. Ten of them had a part in the choice of
+the encoder's constants ([research](research.md#colours-of-large-areas)), Kodak's had none.
+
 """
 SECTION = """## {title}
+
+The pictures: {names}.
 
 BD-rate, mean over the pictures; negative means fewer bytes at the same score:
 

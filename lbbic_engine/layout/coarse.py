@@ -45,13 +45,12 @@ def best_step(bits: float) -> int:
 def fit(original: Pixels, decoded: Pixels, step: int, *, grey: bool) -> Values:
     """Return numbers (rows, columns, channels) that bring ``decoded`` nearer to ``original``.
 
-    They are the means of the cells' errors in units of ``step``, which is in eighths, and then of
-    what these leave, as a cell also gets parts of its neighbours' numbers.
+    They are the means of the cells' errors in units of ``step``, which is in eighths, plus what
+    these would leave, as a cell also gets parts of its neighbours' numbers.
     """
-    values = _rounded(_cell_errors(original, decoded, grey=grey) * (STEP_PARTS / step))
-    corrected = Correction(values, step).add(decoded, 0)
-    left = _cell_errors(original, corrected, grey=grey) * (STEP_PARTS / step)
-    return _rounded(values + left)
+    wanted = _cell_errors(original, decoded, grey=grey) * (STEP_PARTS / step)
+    values = _rounded(wanted)
+    return _rounded(values + wanted - _interpolated(values))
 
 
 def _cell_errors(original: Pixels, decoded: Pixels, *, grey: bool) -> NDArray[np.float64]:
@@ -70,6 +69,14 @@ def _cell_errors(original: Pixels, decoded: Pixels, *, grey: bool) -> NDArray[np
     luma = (red + 2 * green + blue) / 4
     parts = np.stack([luma, (red - blue) / 2, luma - (red + blue) / 2], axis=2)
     return parts[..., :channels]
+
+
+def _interpolated(values: Values) -> NDArray[np.float64]:
+    """Return the means of cells (rows, columns, channels) after interpolation."""
+    padded = np.pad(values, ((1, 1), (1, 1), (0, 0)), mode="edge")
+    lines = (padded[:-2] + 6 * padded[1:-1] + padded[2:]) / 8
+    means: NDArray[np.float64] = (lines[:, :-2] + 6 * lines[:, 1:-1] + lines[:, 2:]) / 8
+    return means
 
 
 def _rounded(steps: NDArray[np.float64]) -> Values:
