@@ -25,7 +25,7 @@ from lbbic_engine.coding.decoder import DecodeJob, decode_tiles, weights_of
 from lbbic_engine.coding.encoder import EncodeJob, encode_tiles
 from lbbic_engine.coding.fronts import decoded_fronts
 from lbbic_engine.coding.masking import SLOW_ERRORS, visual_offsets
-from lbbic_engine.coding.refine import STRENGTHS
+from lbbic_engine.coding.refining.tile_refiner import STRENGTHS
 from lbbic_engine.coding.results import (
     Compressed,
     Front,
@@ -76,7 +76,7 @@ def compress(
     ``weights`` names the model, ``device`` is auto, cpu or cuda. ``effort`` is fast, or balanced or
     thorough (``symbol_search``): smaller files of the production model in three and in eleven to 24
     times the time.
-    ``refine`` allows the decoder's refinement (``coding.refine``) if it improves the picture, and
+    ``refine`` allows the decoder's refinement (``coding.refining``) if it improves the picture, and
     the correction of slow errors (``layout.coarse``) if it is worth its bytes.
     ``exact`` allows lossless storage if that takes no more bytes, as for many drawings
     (``bitstream.exact``). ``quality_map`` (h, w), of any size, is stretched over the picture; its

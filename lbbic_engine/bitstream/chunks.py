@@ -20,6 +20,7 @@ _CHECK_BYTES, _CRC_BYTES = 2, 4
 _MAX_CANDIDATES = 2**18  # positions that are tried as the next stream after damage
 _CONTENTS = {
     b"H": "Its header",
+    b"F": "Its filter",
     b"C": "Its correction of slow errors",
     b"A": "Its transparency",
     b"i": "Its colour profile",

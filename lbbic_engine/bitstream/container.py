@@ -13,8 +13,8 @@ in as few bytes as possible, five at most. ``zlib`` is one RFC 1950 stream with 
 
     file       signature  8 bytes  8B 4C 42 42 0D 0A 1A 0A ("\x8bLBB\r\n\x1a\n")
                major      u8       1; a higher one is refused
-               minor      u8       3 if the file uses what this version adds, else 2; readers
-                                   ignore it (1: P instead of S; 0: no refinement either)
+               minor      u8       version in which what the file uses was added, at least 2;
+                                   readers ignore it (1: P instead of S; 0: no refinement either)
                chunks              H, then metadata, alpha, map in any order, then every S or L
 
     chunk      type       1 byte   ASCII letter; upper case: critical, lower case: ancillary
@@ -33,6 +33,7 @@ Types of version 1 occur at most once, except S, L and P.
                                    bit 3: stored exactly, in L chunks; since 1.3
                                    bit 4: blocks differ in quality, by an M chunk; since 1.3
                                    bit 5: slow errors are corrected, by a C chunk; since 1.3
+                                   bit 6: refined tiles are filtered, by an F chunk; since 1.4
                                    other bits: 0; a reader refuses others
                quality    u8       in eighths, 8 (quality 1) to 64 (quality 8): that of all blocks,
                                    or the initial value for their map
@@ -59,6 +60,9 @@ Types of version 1 occur at most once, except S, L and P.
     t preview  a WebP file with a small version of the picture, upright and in sRGB, for file
                managers; readers may treat it as an unknown ancillary chunk
 
+    F filter   weights  i8 each  of each tile in turn, 20, or 8 in a grey picture; all 0: none
+                                   (``coding.refining.wiener``); only in a refined file
+
     C coarse   step       u8       at least 1, in eighths of an 8-bit value
                levels     u8       lowest scale level of each channel: one for a grey picture, else
                                    three
@@ -75,8 +79,8 @@ Types of version 1 occur at most once, except S, L and P.
                                    which contains the size of the tile and has no transparency
 
 A picture that takes fewer bytes when it is stored exactly, such as a drawing, has only L chunks as
-streams, no refinement and no C chunk. The header still has the requested quality, and a row of
-blocks is 8 pixels high.
+streams, no refinement, no F and no C chunk. The header still has the requested quality, and a row
+of blocks is 8 pixels high.
 
 The check in a stream is the lower half of the CRC-32 over type, length, tile, fronts and the stream
 before it, without the earlier checks.
@@ -118,8 +122,8 @@ from lbbic_engine.errors import (
 )
 
 SIGNATURE = b"\x8bLBB\r\n\x1a\n"
-VERSION = (1, 3)
-PLAIN_VERSION = (1, 2)  # of files that use nothing new
+VERSION = (1, 4)
+PLAIN_VERSION = (1, 2)  # of files that use nothing newer
 MAX_PIXELS = 2**28
 MAX_SIDE = 2**16 - 1
 MAX_CHUNKS = 1000  # besides the header and the streams
@@ -132,12 +136,13 @@ _STRENGTH_SHIFT = 1
 _EXACT = 8
 _MAPPED = 16
 _CORRECTED = 32
+_FILTERED = 64
 _WEIGHTS_ID_BYTES = 8
 PREVIEW = b"t"
 NO_WEIGHTS = bytes(_WEIGHTS_ID_BYTES)  # of a picture that is stored exactly
 _METADATA = {b"i": "icc", b"e": "exif", b"x": "xmp"}
 _STREAMS = (b"S", b"P", b"L")  # of this version, of those before 1.2, of exact pictures
-_BEFORE_STREAMS = frozenset([b"A", b"M", b"C", *_METADATA])
+_BEFORE_STREAMS = frozenset([b"A", b"M", b"F", b"C", *_METADATA])
 _KNOWN = frozenset([b"H", *_BEFORE_STREAMS, *_STREAMS])
 
 
@@ -156,6 +161,7 @@ class Container:
     strength: int = 0  # of the refinement, in halves
     exact: bool = False  # the streams are lossless
     quality_map: bytes | None = None  # the body of the map; empty if it is missing
+    filter_weights: bytes | None = None  # the body of the filter; empty if it is missing
     coarse: bytes | None = None  # the body of the correction; empty if it is missing
     alpha: NDArray[np.uint8] | None = None  # (height, width)
     icc: bytes | None = None
@@ -186,6 +192,8 @@ def pack_container(container: Container) -> bytes:
         )
     if container.quality_map is not None:
         packed.append(pack_chunk(b"M", container.quality_map))
+    if container.filter_weights is not None:
+        packed.append(pack_chunk(b"F", container.filter_weights))
     if container.coarse is not None:
         packed.append(pack_chunk(b"C", container.coarse))
     pack = chunks.pack_lossless if container.exact else chunks.pack_stream
@@ -236,6 +244,8 @@ def _parse(data: bytes, *, partial: bool, max_pixels: int, unpack_alpha: bool) -
             builder.add(chunk)
         if builder.quality_map == b"":
             raise damaged("Its map of quality is missing.")
+        if builder.filter_weights == b"":
+            raise damaged("Its filter is missing.")
         if builder.coarse == b"":
             raise damaged("Its correction of slow errors is missing.")
         if not builder.segments:
@@ -252,6 +262,7 @@ class _Builder:
     def __init__(self, header: Container, *, unpack_alpha: bool) -> None:
         self.header = header
         self.quality_map = header.quality_map
+        self.filter_weights = header.filter_weights
         self.coarse = header.coarse
         self.has_alpha = False
         self._unpack_alpha = unpack_alpha
@@ -283,6 +294,8 @@ class _Builder:
             self.has_alpha = True
         elif kind == b"M" and self.quality_map == b"":
             self.quality_map = body
+        elif kind == b"F" and self.filter_weights == b"":
+            self.filter_weights = body
         elif kind == b"C" and self.coarse == b"":
             self.coarse = body
         elif kind in _METADATA and _METADATA[kind] not in self.metadata:
@@ -329,6 +342,7 @@ class _Builder:
             self.header,
             segments=tuple(self.segments),
             quality_map=self.quality_map,
+            filter_weights=self.filter_weights,
             coarse=self.coarse,
             alpha=self.alpha,
             icc=self.metadata.get("icc"),
@@ -363,7 +377,8 @@ def _parse_header(chunk: Chunk) -> Container:
     (pixels_crc,) = struct.unpack("<I", _take(body, at + _WEIGHTS_ID_BYTES, 4))
     if len(body) != at + _WEIGHTS_ID_BYTES + 4:
         raise damaged("Its header has the wrong length.")
-    strength = (flags & ~(_GREY | _EXACT | _MAPPED | _CORRECTED)) >> _STRENGTH_SHIFT
+    kinds = _GREY | _EXACT | _MAPPED | _CORRECTED | _FILTERED
+    strength = (flags & ~kinds) >> _STRENGTH_SHIFT
     if strength > MAX_STRENGTH:
         raise _newer("It uses a compression method that this version does not know.")
     header = Container(
@@ -378,6 +393,7 @@ def _parse_header(chunk: Chunk) -> Container:
         strength=strength,
         exact=bool(flags & _EXACT),
         quality_map=b"" if flags & _MAPPED else None,
+        filter_weights=b"" if flags & _FILTERED else None,
         coarse=b"" if flags & _CORRECTED else None,
     )
     _check_header(header)
@@ -396,9 +412,10 @@ def _take(body: bytes, start: int, count: int) -> bytes:
 
 def _version_of(container: Container) -> tuple[int, int]:
     """The version that a reader of the file must know."""
-    parts = container.quality_map, container.coarse
-    is_new = container.exact or any(part is not None for part in parts)
-    return VERSION if is_new else PLAIN_VERSION
+    if container.filter_weights is not None:
+        return VERSION
+    is_of_1_3 = container.exact or container.quality_map is not None or container.coarse is not None
+    return (1, 3) if is_of_1_3 else PLAIN_VERSION
 
 
 def _pack_header(container: Container) -> bytes:
@@ -418,6 +435,7 @@ def _flags(container: Container) -> int:
     kinds = container.grey * _GREY | container.exact * _EXACT
     kinds |= (container.quality_map is not None) * _MAPPED
     kinds |= (container.coarse is not None) * _CORRECTED
+    kinds |= (container.filter_weights is not None) * _FILTERED
     return kinds | container.strength << _STRENGTH_SHIFT
 
 
@@ -435,7 +453,9 @@ def _check_header(header: Container) -> None:
         raise damaged(f"{header.width} × {header.height} pixels exceed the limit of {MAX_PIXELS}.")
     if not 0 <= header.strength <= MAX_STRENGTH:
         raise damaged("A setting in its header is invalid.")
-    parts = header.quality_map, header.coarse
+    if header.filter_weights is not None and not header.strength:
+        raise damaged("Its header contradicts itself.")
+    parts = header.quality_map, header.filter_weights, header.coarse
     is_plain = not header.strength and all(part is None for part in parts)
     if header.exact and not (is_plain and header.weights_id == NO_WEIGHTS):
         raise damaged("Its header contradicts itself.")

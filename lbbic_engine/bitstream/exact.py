@@ -53,6 +53,7 @@ def stored_exactly(coded: Container, pixels: Pixels) -> Container | None:
         strength=0,
         quality_map=None,
         exact=True,
+        filter_weights=None,
         coarse=None,
     )
 

@@ -28,7 +28,9 @@ from lbbic_engine.coding.assemble import (
 )
 from lbbic_engine.coding.block_loop import code_grids
 from lbbic_engine.coding.latents import LatentReader
-from lbbic_engine.coding.refine import ProgressiveRefiner, refine_tile
+from lbbic_engine.coding.refining import wiener
+from lbbic_engine.coding.refining.progressive import ProgressiveRefiner
+from lbbic_engine.coding.refining.whole_tiles import refine_tile
 from lbbic_engine.coding.results import Pixels
 from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS, Config, ModelConfig
 from lbbic_engine.devices import choose_device
@@ -49,6 +51,7 @@ _PARTS = {
     b"A": "transparency",
     b"M": "map of quality",
     b"C": "correction of slow errors",
+    b"F": "filter",
     b"i": "colour profile",
     b"e": "EXIF",
     b"x": "XMP",
@@ -92,6 +95,7 @@ class DecodeJob:
         # A block has a row of symbols for each slice of its latents.
         self._row_count = len(config.latent_slices) if isinstance(config, ModelConfig) else 1
         self._correction = self._read_correction()
+        self._filter = self._read_filter()
         self.segments: dict[int, list[Segment]] = {}
         for segment in self.container.segments:
             self.segments.setdefault(segment.tile, []).append(segment)
@@ -117,6 +121,22 @@ class DecodeJob:
                 raise
             self._lose(b"C")
             return None
+
+    def _read_filter(self) -> NDArray[np.int8] | None:
+        """The weights of the filter (tiles, weights)."""
+        body, count = self.container.filter_weights, len(self.tiles(0))
+        if body is None:
+            return None
+        if len(body) == count * wiener.weight_count(grey=self.container.grey):
+            return np.frombuffer(body, np.int8).reshape(count, -1)
+        if not self.partial:
+            raise damaged("Its filter has the wrong length.")
+        self._lose(b"F")
+        return None
+
+    def _weights(self, tile: Tile) -> wiener.Weights | None:
+        """Those of the filter of a tile, if there is one."""
+        return None if self._filter is None else self._filter[tile.number]
 
     def _lose(self, kind: bytes) -> None:
         lost = dict.fromkeys((*self.container.lost, kind))
@@ -160,6 +180,7 @@ class DecodeJob:
             strength=self.container.strength,
             exact=self.container.exact,
             quality_map=self._map_of(tiles),
+            filter_weights=self._filter_of(tiles),
             pixels_crc=0,  # not checked
             segments=tuple(segments),
             version=self.container.version,
@@ -199,6 +220,11 @@ class DecodeJob:
         indexes = self._indexes[tiles[0].top : tiles[-1].top + tiles[-1].rows]
         return pack(indexes, self.quality_index)
 
+    def _filter_of(self, tiles: Sequence[Tile]) -> bytes | None:
+        if self._filter is None:
+            return None
+        return self._filter[tiles[0].number : tiles[-1].number + 1].tobytes()
+
     def check_contents(self, tile: Tile) -> None:
         """Check that a complete stream is not shorter than its number of blocks requires."""
         if self.container.exact:
@@ -221,9 +247,14 @@ class DecodeJob:
         shown = in_grey(blocks) if self.container.grey else blocks
         pixels = merge_blocks(shown, *self.shape(tile), self.block_size)
         if self._refinement is not None and here.any():
-            strengths = [self.container.strength]
-            (pixels,) = refine_tile(
-                self._refinement, self._quality_for_refinement(tile), tile, pixels, strengths, here
+            pixels = refine_tile(
+                self._refinement,
+                self._quality_for_refinement(tile),
+                tile,
+                pixels,
+                self.container.strength,
+                self._weights(tile),
+                here,
             )
             pixels = in_grey(pixels) if self.container.grey else pixels
         corrected = self.corrected(tile, pixels)
@@ -262,7 +293,8 @@ class DecodeJob:
         assert self._refinement is not None
         strength, shape = self.container.strength, self.shape(tile)
         quality = self._quality_for_refinement(tile)
-        return ProgressiveRefiner(self._refinement, quality, strength, tile, shape)
+        weights = self._weights(tile)
+        return ProgressiveRefiner(self._refinement, quality, strength, weights, tile, shape)
 
     def _check_coverage(self, tiles: Sequence[Tile]) -> None:
         """Check that the segments contain every front of every tile, and nothing else."""
@@ -288,7 +320,7 @@ class DecodeJob:
         container = self.container
         blocks = sum(tile.blocks for tile in self.tiles(0))
         notices = damage_notices(container, missing_blocks=self.missing, blocks=blocks)
-        is_whole = not self.missing and b"C" not in container.lost
+        is_whole = not self.missing and not {b"C", b"F"} & set(container.lost)
         if is_whole and self.canvas.crc != container.pixels_crc:
             raise UnrecoverableDataError(
                 "Checksum mismatch", "The decoded picture differs from the one that was saved."

@@ -17,7 +17,6 @@ from lbbic_engine.bitstream.quality_map import BlockIndexes, pack
 from lbbic_engine.bitstream.segments import GroupWriter, SegmentWriter, SymbolSink
 from lbbic_engine.coding.adaptive_threads import on_idle_cores
 from lbbic_engine.coding.assemble import (
-    in_grey,
     merge_tiles,
     parts_of_tiles,
     pixel_values,
@@ -25,7 +24,8 @@ from lbbic_engine.coding.assemble import (
 )
 from lbbic_engine.coding.block_loop import code_grids
 from lbbic_engine.coding.latents import LatentWriter, SymbolWriter
-from lbbic_engine.coding.refine import STRENGTHS, refine_tile, squared_error
+from lbbic_engine.coding.refining.whole_tiles import Candidate, refined_candidates, squared_error
+from lbbic_engine.coding.refining.wiener import Weights
 from lbbic_engine.coding.results import Compressed, Pixels
 from lbbic_engine.coding.search.block_choice import BlockChoice, ChoosingModel
 from lbbic_engine.coding.search.candidates import SearchSettings
@@ -41,7 +41,7 @@ from lbbic_engine.networks.refinement_files import RefinementInfo
 from lbbic_engine.networks.weights import LoadedModel
 from lbbic_engine.pictures.picture import Picture
 
-Reconstructions = dict[int, tuple[Pixels, int]]  # by strength, and their squared errors
+Reconstructions = dict[int, Candidate]  # by the strength of the refinement
 
 COARSE_OVERHEAD = 6  # bytes of a C chunk besides its body
 
@@ -106,16 +106,16 @@ class EncodeJob:
         """Add a tile that was coded as a separate picture."""
         self.segments[tile.number] = replace(segment, tile=tile.number)
         rows = tile.pixel_rows(self._config.block_size)
-        for strength, (pixels, error) in candidates.items():
-            nothing = np.empty_like(self.picture.pixels), 0
-            whole, errors = self._candidates.get(strength, nothing)
-            whole[rows] = pixels
-            self._candidates[strength] = whole, errors + error
+        for strength, part in candidates.items():
+            weights = {tile.number: part.weights[0]} if part.weights else {}
+            own = replace(part, weights=weights)
+            self._candidates[strength] = self._joined(self._candidates.get(strength), rows, own)
 
     def finish(self) -> Compressed:
         candidates = self._candidates or self.candidates()
-        strength = min(candidates, key=lambda each: candidates[each][1])
-        coarse_body, pixels = self._corrected(*candidates[strength])
+        strength = min(candidates, key=lambda each: candidates[each].error)
+        chosen = candidates[strength]
+        coarse_body, pixels = self._corrected(chosen.pixels, chosen.error)
         self.reconstruction, picture = pixels, self.picture
         weights_id = self._network.info.id
         if self._refinement and strength:
@@ -129,6 +129,7 @@ class EncodeJob:
             weights_id=weights_id,
             strength=strength,
             quality_map=None if self._indexes is None else pack(self._indexes, self._index),
+            filter_weights=_packed(chosen.weights),
             coarse=coarse_body,
             pixels_crc=zlib.crc32(pixels.data),
             segments=tuple(self.segments[tile] for tile in sorted(self.segments)),
@@ -167,21 +168,42 @@ class EncodeJob:
 
     def candidates(self) -> Reconstructions:
         """The reconstruction for each strength of the refinement, 0 included."""
+        original = self.picture.pixels
         if self._refinement is None:
-            return {0: (self.reconstruction, 0)}  # nothing to choose by
-        candidates = {0: self.reconstruction}
+            return {0: Candidate(self.reconstruction, 0, {})}  # nothing to choose by
         refinement = refinement_files.load(self._refinement, self._network.integer.device)
-        candidates |= {strength: np.empty_like(self.reconstruction) for strength in STRENGTHS}
+        error = squared_error(original, self.reconstruction)
+        candidates = {0: Candidate(self.reconstruction, error, {})}
         for tile in self.tiles(0):
             rows = tile.pixel_rows(self._config.block_size)
             quality = quality_of_tiles([self.quality(tile)], [tile.blocks], refinement.device)
-            tiles = refine_tile(refinement, quality, tile, self.reconstruction[rows], STRENGTHS)
-            for strength, refined in zip(STRENGTHS, tiles, strict=True):
-                candidates[strength][rows] = in_grey(refined) if self.picture.grey else refined
-        original = self.picture.pixels
-        return {
-            each: (pixels, squared_error(original, pixels)) for each, pixels in candidates.items()
-        }
+            of_tile = refined_candidates(
+                refinement,
+                quality,
+                tile,
+                self.reconstruction[rows],
+                original[rows],
+                grey=self.picture.grey,
+                error_bits=error_bits(self._index),
+            )
+            for strength, part in of_tile.items():
+                candidates[strength] = self._joined(candidates.get(strength), rows, part)
+        return candidates
+
+    def _joined(self, whole: Candidate | None, rows: slice, part: Candidate) -> Candidate:
+        """A candidate of the whole picture, so far None, with the rows of a tile."""
+        pixels = np.empty_like(self.picture.pixels) if whole is None else whole.pixels
+        pixels[rows] = part.pixels
+        if whole is None:
+            return Candidate(pixels, part.error, part.weights)
+        return Candidate(pixels, whole.error + part.error, whole.weights | part.weights)
+
+
+def _packed(weights: dict[int, Weights]) -> bytes | None:
+    """Return the body of an F chunk, or None if no tile is filtered."""
+    if not any(each.any() for each in weights.values()):
+        return None
+    return b"".join(weights[tile].tobytes() for tile in sorted(weights))
 
 
 def encode_tiles(

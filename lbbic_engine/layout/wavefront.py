@@ -18,13 +18,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+ValueT = TypeVar("ValueT", bound=np.generic)
 
 # The blocks of a context as (row, column) offsets: left, upper left, upper, upper right.
 NEIGHBOURS = ((0, -1), (-1, -1), (-1, 0), (-1, 1))
@@ -187,7 +189,7 @@ def flip_permutations(block_size: int) -> NDArray[np.int64]:
     return np.stack([way.ravel() for way in ways])
 
 
-def flip_blocks(blocks: NDArray[np.uint8], flips: NDArray[np.int64], block_size: int) -> None:
+def flip_blocks(blocks: NDArray[ValueT], flips: NDArray[np.int64], block_size: int) -> None:
     """Flip blocks (n, 3B²) in place; ``flips`` (n,) are rows of ``flip_permutations``."""
     for way, places in enumerate(flip_permutations(block_size)[1:], 1):
         (chosen,) = (flips == way).nonzero()

@@ -27,7 +27,7 @@ from torch import Tensor
 from torch.nn.utils import parametrize
 from tqdm import tqdm
 
-from lbbic_engine.coding.refine import STRENGTHS
+from lbbic_engine.coding.refining.tile_refiner import STRENGTHS
 from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS, RefinementConfig, error_bits
 from lbbic_engine.layout import coarse
 from lbbic_engine.layout.wavefront import Grid, block_flips, flip_blocks

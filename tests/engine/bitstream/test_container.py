@@ -379,6 +379,10 @@ def test_unknown_ancillary_chunks_are_preserved() -> None:
         (header_body(flags=16), PAYLOAD),  # without its map
         (header_body(flags=16), chunk(b"M", b"\1") * 2 + PAYLOAD),
         (header_body(), chunk(b"M", b"\1") + PAYLOAD),
+        (header_body(flags=64), chunk(b"F", b"\1") + PAYLOAD),  # not refined
+        (header_body(flags=66), PAYLOAD),  # without its filter
+        (header_body(flags=66), chunk(b"F", b"\1") * 2 + PAYLOAD),
+        (header_body(flags=2), chunk(b"F", b"\1") + PAYLOAD),
         (header_body(flags=32), PAYLOAD),  # without its correction
         (header_body(flags=32), chunk(b"C", b"\1") * 2 + PAYLOAD),
         (header_body(), chunk(b"C", b"\1") + PAYLOAD),
@@ -409,7 +413,7 @@ def test_a_higher_minor_version_is_read() -> None:
     assert_same(parse_container(data), replace(PLAIN, version=(1, 9)))
 
 
-@pytest.mark.parametrize("flags", [6, 7, 64, 0x80])
+@pytest.mark.parametrize("flags", [6, 7, 0x80])
 def test_unknown_flags_are_refused(flags: int) -> None:
     with pytest.raises(UnsupportedVersionError):
         parse_container(file_of(PAYLOAD, header=header_body(flags=flags)))

@@ -20,7 +20,8 @@ from lbbic_engine.codec import (
     decompress_region,
     read_info,
 )
-from lbbic_engine.coding.refine import neighbourhoods, squared_error
+from lbbic_engine.coding.refining.padded_tile import neighbourhoods
+from lbbic_engine.coding.refining.whole_tiles import FILTER_OVERHEAD, squared_error
 from lbbic_engine.errors import CorruptDataError, UnknownWeightsError
 from lbbic_engine.layout import tiles
 from lbbic_engine.layout.blocks import merge_blocks
@@ -66,7 +67,9 @@ def test_refinement_improves_the_picture_at_equal_bytes(
     pixels = np.repeat(photograph[..., 1:2], 3, axis=2) if grey else photograph
     picture = Picture(pixels, grey=grey)
     plain, better = compress(picture, quality, refine=False), compress(picture, quality)
-    assert len(better.data) == len(plain.data)
+    weights_of_filter = parse_container(better.data).filter_weights
+    added = 0 if weights_of_filter is None else FILTER_OVERHEAD + len(weights_of_filter)
+    assert len(better.data) == len(plain.data) + added
     errors = [squared_error(each.reconstruction, pixels) for each in (plain, better)]
     assert errors[1] < errors[0]
     assert np.array_equal(decompress(better.data).pixels, better.reconstruction)
@@ -108,8 +111,9 @@ def test_fronts_batches_and_regions_are_refined_alike(
 ) -> None:
     monkeypatch.setattr(tiles, "TILE_PIXELS", tile_pixels)
     height, width, _ = photograph.shape
-    one, other = compress_batch([Picture(photograph), Picture(photograph[3:50, 5:])], 3)
+    one, other = compress_batch([Picture(photograph), Picture(photograph[3:50, 5:])], 6)
     assert parse_container(one.data).strength > 0
+    assert parse_container(one.data).filter_weights is not None
     assert np.array_equal(assemble(one.data, (height, width)), one.reconstruction)
     both = decompress_batch([one.data, other.data])
     assert np.array_equal(both[1].pixels, other.reconstruction)

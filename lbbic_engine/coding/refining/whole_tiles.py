@@ -1,0 +1,123 @@
+"""Refines whole tiles: as a decoder does, and in all the ways from which an encoder chooses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lbbic_engine.coding.assemble import in_grey
+from lbbic_engine.coding.refining import wiener
+from lbbic_engine.coding.refining.padded_tile import PaddedTile, neighbourhoods
+from lbbic_engine.coding.refining.tile_refiner import STRENGTHS, TileRefiner
+from lbbic_engine.coding.refining.wiener import Values, Weights
+from lbbic_engine.layout.blocks import merge_blocks, split_blocks
+from lbbic_engine.layout.tiles import Tile
+from lbbic_engine.networks.block_model import Quality
+from lbbic_engine.networks.refinement import Refinement
+
+Pixels = NDArray[np.uint8]
+
+FILTER_OVERHEAD = 6  # bytes of an F chunk besides its body
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A reconstruction, its squared error, and the weights of the filter of each tile."""
+
+    pixels: Pixels
+    error: int
+    weights: dict[int, Weights]
+
+
+def refine_tile(
+    refinement: Refinement,
+    index: Quality,
+    tile: Tile,
+    pixels: Pixels,
+    strength: int,
+    weights: Weights | None,
+    here: NDArray[np.bool_] | None = None,
+) -> Pixels:
+    """Refine a tile (height, width, 3), and filter it if there are weights.
+
+    ``here`` (n,) tells which blocks are decoded, by default all. Blocks without all of their
+    neighbours are not refined; those without all neighbours refined are not filtered.
+    """
+    height, width, _ = pixels.shape
+    size = refinement.config.block_size
+    refiner = TileRefiner(refinement, index, tile.grid, height, width)
+    refiner.tile.place(pixels)
+    refined = _surrounded(tile, np.ones(tile.blocks, bool) if here is None else here)
+    (values,) = refiner.refined(np.flatnonzero(refined), [strength])
+    blocks = split_blocks(pixels, size)
+    if weights is not None and weights.any():
+        padded = PaddedTile(np.int16, tile.grid, size, wiener.RADIUS, height, width)
+        padded.place_blocks(np.flatnonzero(refined), values)
+        padded.repeat_edges()
+        filtered = _surrounded(tile, refined)
+        if filtered.all():
+            return wiener.filtered(padded.with_ring(), weights)
+        blocks[refined] = wiener.to_pixels(values)
+        blocks[filtered] = wiener.filtered_blocks(padded, np.flatnonzero(filtered), weights)
+    else:
+        blocks[refined] = wiener.to_pixels(values)
+    return merge_blocks(blocks, height, width, size)
+
+
+def refined_candidates(
+    refinement: Refinement,
+    index: Quality,
+    tile: Tile,
+    pixels: Pixels,
+    original: Pixels,
+    *,
+    grey: bool,
+    error_bits: float,
+) -> dict[int, Candidate]:
+    """Refine a tile (height, width, 3) with each strength, filtered if that is worth its bytes.
+
+    A squared error of 1 is worth ``error_bits``.
+    """
+    height, width, _ = pixels.shape
+    size = refinement.config.block_size
+    refiner = TileRefiner(refinement, index, tile.grid, height, width)
+    refiner.tile.place(pixels)
+    everywhere = np.arange(tile.blocks)
+    candidates = {}
+    for strength, values in zip(STRENGTHS, refiner.refined(everywhere, STRENGTHS), strict=True):
+        padded = PaddedTile(np.int16, tile.grid, size, wiener.RADIUS, height, width)
+        padded.place_blocks(everywhere, values)
+        padded.repeat_edges()
+        nothing = np.zeros(wiener.weight_count(grey=grey), np.int8)
+        weights = wiener.fit(padded.with_ring(), original, grey=grey)
+        plain, filtered = (
+            _candidate(padded.with_ring(), each, original, tile, grey=grey)
+            for each in (nothing, weights)
+        )
+        saved = error_bits * (plain.error - filtered.error)
+        is_worth_it = saved > 8 * (len(weights) + FILTER_OVERHEAD)
+        candidates[strength] = filtered if is_worth_it else plain
+    return candidates
+
+
+def _candidate(
+    values: Values, weights: Weights, original: Pixels, tile: Tile, *, grey: bool
+) -> Candidate:
+    pixels = wiener.filtered(values, weights)
+    pixels = in_grey(pixels) if grey else pixels
+    return Candidate(pixels, squared_error(original, pixels), {tile.number: weights})
+
+
+def squared_error(original: Pixels, pixels: Pixels) -> int:
+    """Sum of squared errors over a picture (height, width, 3)."""
+    rows = (np.subtract(*pair, dtype=np.int64) for pair in zip(original, pixels, strict=True))
+    return sum(int(np.vdot(row, row)) for row in rows)
+
+
+def _surrounded(tile: Tile, here: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which blocks (n,) are here with all of their neighbours in the tile."""
+    around = np.append(here, True)[neighbourhoods(tile.grid)]
+    result: NDArray[np.bool_] = np.logical_and.reduce(around, axis=1)
+    return result

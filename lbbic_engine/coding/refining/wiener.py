@@ -1,0 +1,197 @@
+"""A filter that an encoder fits to each tile of a refined picture: a Wiener filter.
+
+What decoded pixels lack depends on the picture, too: on its grain and sharpness, on how its camera
+or an earlier file has treated its colours. So the weights of the filter are in the file. It adds
+to each pixel multiples of the differences between means of pixels around it and the pixel itself:
+
+    luma      of 3 × 3, 5 × 5, 7 × 7 pixels; of the two pixels at a distance of two on the left and
+              right, above and below; of 5 × 5 clipped to 2 and 6 8-bit steps, of 3 × 3 to 2
+    red-blue  of 3 × 3, 5 × 5, 7 × 7 pixels; of 5 × 5 clipped to 2 steps; of 5 × 5 in luma; of
+              3 × 3 in green
+    green     the same; the last one in red-blue
+
+A grey picture has luma alone. Everything is in integers. Refined values are in ``PARTS`` of an
+8-bit step; planes are luma times four (R + 2G + B), R - B and 2G - R - B.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lbbic_engine.coding.refining.padded_tile import PaddedTile
+
+Pixels = NDArray[np.uint8]
+Values = NDArray[np.int16]  # of pixels, 0…255 * PARTS
+Weights = NDArray[np.int8]
+Plane = NDArray[np.int32]
+
+PARTS = 16
+RADIUS = 3  # pixels
+WEIGHTS = 20  # of a tile
+GREY_WEIGHTS = 8
+
+_PART_BITS = 4
+_SIDES = (3, 5, 7)
+# Sums of differences are multiplied by a weight and one of these, so that the steps of weights are
+# about 1/200 (luma), 1/100 (luma, clipped), 1/50 (others) of a difference of means.
+_LUMA_FACTORS = {3: 4, 5: 2, 7: 1}
+_PAIR_FACTOR = 16
+_CLIPPED_FACTORS = {3: 8, 5: 4}
+_COLOUR_FACTORS = {3: 16, 5: 8, 7: 4}
+_CROSS_FACTOR = 2  # of luma, which is times four
+_STEP = 4 * PARTS, PARTS, 2 * PARTS  # an 8-bit one of luma, red-blue, green
+_SUM_BITS = 13
+_DROPPED = 4  # of these bits, before planes are put together
+_ROWS = 32  # at once: for a processor's cache
+
+# What a step of a plane adds to red, green and blue, in quarters.
+_TO_RGB = np.array([[1, 1, 1], [2, 0, -2], [-1, 1, -1]])
+
+
+def weight_count(*, grey: bool) -> int:
+    """How many weights a tile has."""
+    return GREY_WEIGHTS if grey else WEIGHTS
+
+
+def to_pixels(values: Values) -> Pixels:
+    """Values rounded to 8 bits."""
+    return ((values + (PARTS >> 1)) >> _PART_BITS).astype(np.uint8)
+
+
+def filtered(values: Values, weights: Weights) -> Pixels:
+    """Return pixels (h, w, …, 3) from values (h + 2 * RADIUS, w + 2 * RADIUS, …, 3).
+
+    ``weights`` (4,) change luma alone.
+    """
+    height, width = (side - 2 * RADIUS for side in values.shape[:2])
+    pixels = np.empty((height, width, *values.shape[2:]), np.uint8)
+    for first in range(0, height, _ROWS):
+        part = values[first : first + _ROWS + 2 * RADIUS]
+        changes = [_weighted(*each) for each in _terms_of_weights(part, weights)]
+        inner = part[RADIUS:-RADIUS, RADIUS:-RADIUS]
+        _add(inner, changes, pixels[first : first + _ROWS])
+    return pixels
+
+
+def filtered_blocks(
+    tile: PaddedTile[np.int16], indexes: NDArray[np.int64], weights: Weights
+) -> Pixels:
+    """Return the blocks (n, 3B²) at raster indexes (n,), filtered, of a tile of refined values."""
+    blocks = filtered(tile.surroundings(indexes), weights)
+    return blocks.transpose(2, 0, 1, 3).reshape(len(indexes), 3 * len(blocks) ** 2)
+
+
+def fit(values: Values, original: Pixels, *, grey: bool) -> Weights:
+    """Return the weights that bring values (h + 2 * RADIUS, w + 2 * RADIUS, 3) nearest to a tile.
+
+    ``original`` (h, w, 3) is the tile.
+    """
+    count = weight_count(grey=grey)
+    nothing = np.zeros(count, np.int8)
+    gram, matches = np.zeros((count, count)), np.zeros(count)
+    for first in range(0, len(original), _ROWS):
+        part = values[first : first + _ROWS + 2 * RADIUS]
+        goal = original[first : first + _ROWS].astype(np.float64) * PARTS
+        missing = (goal - part[RADIUS:-RADIUS, RADIUS:-RADIUS]).reshape(-1, 3)
+        planes = [
+            np.stack([factor * term.ravel() for factor, term in terms], axis=1).astype(np.float64)
+            for terms, _ in _terms_of_weights(part, nothing)
+        ]
+        starts = np.cumsum([0, *(plane.shape[1] for plane in planes)])
+        for i, (plane, to_rgb) in enumerate(zip(planes, _TO_RGB, strict=False)):
+            own = slice(starts[i], starts[i + 1])
+            matches[own] += plane.T @ (missing @ to_rgb)
+            for j, other in enumerate(planes):
+                overlap = to_rgb @ _TO_RGB[j]
+                if overlap:
+                    gram[own, starts[j] : starts[j + 1]] += overlap * (plane.T @ other)
+    unit = 4.0 * (1 << _SUM_BITS)
+    scale = np.sqrt(np.maximum(np.diag(gram), 1))
+    solution = np.linalg.lstsq(gram / np.outer(scale, scale), unit * matches / scale, rcond=1e-6)[0]
+    weights: Weights = np.rint(solution / scale).clip(-127, 127).astype(np.int8)
+    return weights
+
+
+Terms = list[tuple[int, Plane]]  # with their factors
+
+
+def _terms_of_weights(values: Values, weights: Weights) -> Iterator[tuple[Terms, Weights]]:
+    """Yield, for each plane, what its weights are for, and these weights."""
+    red, green, blue = np.moveaxis(values, -1, 0).astype(np.int32)
+    planes = [red + 2 * green + blue]
+    if len(weights) > GREY_WEIGHTS:
+        planes += [red - blue, 2 * green - red - blue]
+    sums = [_differences(plane) for plane in planes]
+    first = 0
+    for number, own in enumerate(sums):
+        if number == 0:
+            terms = [(_LUMA_FACTORS[side], own[side]) for side in _SIDES]
+            terms += [(_PAIR_FACTOR, pair) for pair in _pairs(planes[0])]
+            terms += [
+                (_CLIPPED_FACTORS[side], _clipped(own[side], side * side * steps * _STEP[0]))
+                for side, steps in ((5, 2), (5, 6), (3, 2))
+            ]
+        else:
+            terms = [(_COLOUR_FACTORS[side], own[side]) for side in _SIDES]
+            terms.append((_COLOUR_FACTORS[5], _clipped(own[5], 25 * 2 * _STEP[number])))
+            terms.append((_CROSS_FACTOR, sums[0][5]))
+            terms.append((_COLOUR_FACTORS[3], sums[3 - number][3]))
+        yield terms, weights[first : first + len(terms)]
+        first += len(terms)
+
+
+def _differences(plane: Plane) -> dict[int, Plane]:
+    """Sums of the differences between the squares around each pixel and the pixel, by side."""
+    height, width = (side - 2 * RADIUS for side in plane.shape[:2])
+    centre = plane[RADIUS:-RADIUS, RADIUS:-RADIUS]
+    lines, sums = plane[RADIUS:-RADIUS], {}
+    for side in _SIDES:
+        reach = side // 2
+        above, below = RADIUS - reach, RADIUS + reach
+        lines = lines + plane[above : above + height] + plane[below : below + height]
+        total = -side * side * centre
+        for left in range(above, below + 1):
+            total += lines[:, left : left + width]
+        sums[side] = total
+    return sums
+
+
+def _pairs(plane: Plane) -> tuple[Plane, Plane]:
+    """Sums of the differences from the two pixels at a distance of two, across and down."""
+    inner = slice(RADIUS, -RADIUS)
+    before, after = slice(RADIUS - 2, -RADIUS - 2), slice(RADIUS + 2, 2 - RADIUS)
+    twice = 2 * plane[inner, inner]
+    across = plane[inner, before] + plane[inner, after] - twice
+    return across, plane[before, inner] + plane[after, inner] - twice
+
+
+def _clipped(plane: Plane, most: int) -> Plane:
+    return plane.clip(-most, most)
+
+
+def _weighted(terms: Terms, weights: Weights) -> Plane:
+    """Sum of the terms, in ``_SUM_BITS - _DROPPED`` fraction bits."""
+    total = np.full(terms[0][1].shape, 1 << _DROPPED - 1, np.int32)
+    for (factor, term), weight in zip(terms, weights.tolist(), strict=True):
+        if weight:
+            total += term * np.int32(factor * weight)
+    total >>= _DROPPED
+    return total
+
+
+def _add(values: Values, changes: list[Plane], out: Pixels) -> None:
+    """Write values (h, w, …, 3) changed by those of their planes as pixels to ``out``."""
+    bits = _SUM_BITS - _DROPPED + 2
+    luma = changes[0] + (1 << bits + _PART_BITS - 1)
+    if len(changes) == 1:
+        by_colour = [luma, luma, luma]
+    else:
+        red_blue, green = 2 * changes[1], changes[2]
+        by_colour = [luma + red_blue - green, luma + green, luma - red_blue - green]
+    for colour, change in enumerate(by_colour):
+        total = (values[..., colour].astype(np.int32) << bits) + change
+        total >>= bits + _PART_BITS
+        out[..., colour] = total.clip(0, 255, out=total)
