@@ -76,36 +76,38 @@ def refined_candidates(
     grey: bool,
     error_bits: float,
 ) -> dict[int, Candidate]:
-    """Refine a tile (height, width, 3) with each strength, filtered if that is worth its bytes.
+    """Refine a tile (height, width, 3) with each strength.
 
-    A squared error of 1 is worth ``error_bits``.
+    With the best one for this tile it is filtered, too, if that is worth its bytes. A squared error
+    of 1 is worth ``error_bits``.
     """
     height, width, _ = pixels.shape
     size = refinement.config.block_size
     refiner = TileRefiner(refinement, index, tile.grid, height, width)
     refiner.tile.place(pixels)
-    everywhere = np.arange(tile.blocks)
-    candidates = {}
-    for strength, values in zip(STRENGTHS, refiner.refined(everywhere, STRENGTHS), strict=True):
-        padded = PaddedTile(np.int16, tile.grid, size, wiener.RADIUS, height, width)
-        padded.place_blocks(everywhere, values)
-        padded.repeat_edges()
-        nothing = np.zeros(wiener.weight_count(grey=grey), np.int8)
-        weights = wiener.fit(padded.with_ring(), original, grey=grey)
-        plain, filtered = (
-            _candidate(padded.with_ring(), each, original, tile, grey=grey)
-            for each in (nothing, weights)
-        )
-        saved = error_bits * (plain.error - filtered.error)
-        is_worth_it = saved > 8 * (len(weights) + FILTER_OVERHEAD)
-        candidates[strength] = filtered if is_worth_it else plain
+    blocks = refiner.refined(np.arange(tile.blocks), STRENGTHS)
+    tiles = [merge_blocks(values, height, width, size) for values in blocks]
+    plain = [_candidate(wiener.to_pixels(each), original, tile, grey=grey) for each in tiles]
+    candidates = dict(zip(STRENGTHS, plain, strict=True))
+    best = min(candidates, key=lambda strength: candidates[strength].error)
+    filtered = _filtered(tiles[STRENGTHS.index(best)], original, tile, grey=grey)
+    saved = error_bits * (candidates[best].error - filtered.error)
+    if saved > 8 * (wiener.weight_count(grey=grey) + FILTER_OVERHEAD):
+        candidates[best] = filtered
     return candidates
 
 
+def _filtered(values: Values, original: Pixels, tile: Tile, *, grey: bool) -> Candidate:
+    values = np.pad(values, 2 * [2 * [wiener.RADIUS]] + [[0, 0]], mode="edge")
+    weights = wiener.fit(values, original, grey=grey)
+    return _candidate(wiener.filtered(values, weights), original, tile, weights, grey=grey)
+
+
 def _candidate(
-    values: Values, weights: Weights, original: Pixels, tile: Tile, *, grey: bool
+    pixels: Pixels, original: Pixels, tile: Tile, weights: Weights | None = None, *, grey: bool
 ) -> Candidate:
-    pixels = wiener.filtered(values, weights)
+    if weights is None:
+        weights = np.zeros(wiener.weight_count(grey=grey), np.int8)
     pixels = in_grey(pixels) if grey else pixels
     return Candidate(pixels, squared_error(original, pixels), {tile.number: weights})
 

@@ -16,7 +16,8 @@ A grey picture has luma alone. Everything is in integers. Refined values are in 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,7 @@ Pixels = NDArray[np.uint8]
 Values = NDArray[np.int16]  # of pixels, 0…255 * PARTS
 Weights = NDArray[np.int8]
 Plane = NDArray[np.int32]
+Term = tuple[int, Plane]  # a factor, and what it multiplies
 
 PARTS = 16
 RADIUS = 3  # pixels
@@ -70,7 +72,10 @@ def filtered(values: Values, weights: Weights) -> Pixels:
     pixels = np.empty((height, width, *values.shape[2:]), np.uint8)
     for first in range(0, height, _ROWS):
         part = values[first : first + _ROWS + 2 * RADIUS]
-        changes = [_weighted(*each) for each in _terms_of_weights(part, weights)]
+        left, changes = weights.tolist(), []
+        for terms in _terms(part, grey=len(weights) == GREY_WEIGHTS):
+            changes.append(_weighted(terms, left[: len(terms)]))
+            left = left[len(terms) :]
         inner = part[RADIUS:-RADIUS, RADIUS:-RADIUS]
         _add(inner, changes, pixels[first : first + _ROWS])
     return pixels
@@ -90,57 +95,47 @@ def fit(values: Values, original: Pixels, *, grey: bool) -> Weights:
     ``original`` (h, w, 3) is the tile.
     """
     count = weight_count(grey=grey)
-    nothing = np.zeros(count, np.int8)
-    gram, matches = np.zeros((count, count)), np.zeros(count)
+    gram, matches = np.zeros((count, count)), np.zeros((count, 3))
     for first in range(0, len(original), _ROWS):
         part = values[first : first + _ROWS + 2 * RADIUS]
-        goal = original[first : first + _ROWS].astype(np.float64) * PARTS
-        missing = (goal - part[RADIUS:-RADIUS, RADIUS:-RADIUS]).reshape(-1, 3)
-        planes = [
-            np.stack([factor * term.ravel() for factor, term in terms], axis=1).astype(np.float64)
-            for terms, _ in _terms_of_weights(part, nothing)
-        ]
-        starts = np.cumsum([0, *(plane.shape[1] for plane in planes)])
-        for i, (plane, to_rgb) in enumerate(zip(planes, _TO_RGB, strict=False)):
-            own = slice(starts[i], starts[i + 1])
-            matches[own] += plane.T @ (missing @ to_rgb)
-            for j, other in enumerate(planes):
-                overlap = to_rgb @ _TO_RGB[j]
-                if overlap:
-                    gram[own, starts[j] : starts[j + 1]] += overlap * (plane.T @ other)
-    unit = 4.0 * (1 << _SUM_BITS)
+        missing = original[first : first + _ROWS] * np.int16(PARTS)
+        missing -= part[RADIUS:-RADIUS, RADIUS:-RADIUS]
+        columns = np.empty((count, missing.size // 3))
+        planes = _terms(part, grey=grey)
+        for column, (factor, term) in zip(columns, itertools.chain(*planes), strict=True):
+            np.multiply(term.ravel(), factor, out=column)
+        gram += columns @ columns.T  # sums of integers that doubles hold exactly
+        matches += columns @ missing.reshape(-1, 3).astype(np.float64)
+    to_rgb = np.repeat(_TO_RGB[: len(planes)], [len(terms) for terms in planes], axis=0)
+    gram *= to_rgb @ to_rgb.T
     scale = np.sqrt(np.maximum(np.diag(gram), 1))
-    solution = np.linalg.lstsq(gram / np.outer(scale, scale), unit * matches / scale, rcond=1e-6)[0]
+    goal = (4 << _SUM_BITS) * (matches * to_rgb).sum(axis=1)
+    solution = np.linalg.lstsq(gram / np.outer(scale, scale), goal / scale, rcond=1e-6)[0]
     weights: Weights = np.rint(solution / scale).clip(-127, 127).astype(np.int8)
     return weights
 
 
-Terms = list[tuple[int, Plane]]  # with their factors
-
-
-def _terms_of_weights(values: Values, weights: Weights) -> Iterator[tuple[Terms, Weights]]:
-    """Yield, for each plane, what its weights are for, and these weights."""
+def _terms(values: Values, *, grey: bool) -> list[list[Term]]:
+    """What the weights of each plane are for."""
     red, green, blue = np.moveaxis(values, -1, 0).astype(np.int32)
     planes = [red + 2 * green + blue]
-    if len(weights) > GREY_WEIGHTS:
+    if not grey:
         planes += [red - blue, 2 * green - red - blue]
     sums = [_differences(plane) for plane in planes]
-    first = 0
-    for number, own in enumerate(sums):
-        if number == 0:
-            terms = [(_LUMA_FACTORS[side], own[side]) for side in _SIDES]
-            terms += [(_PAIR_FACTOR, pair) for pair in _pairs(planes[0])]
-            terms += [
-                (_CLIPPED_FACTORS[side], _clipped(own[side], side * side * steps * _STEP[0]))
-                for side, steps in ((5, 2), (5, 6), (3, 2))
-            ]
-        else:
-            terms = [(_COLOUR_FACTORS[side], own[side]) for side in _SIDES]
-            terms.append((_COLOUR_FACTORS[5], _clipped(own[5], 25 * 2 * _STEP[number])))
-            terms.append((_CROSS_FACTOR, sums[0][5]))
-            terms.append((_COLOUR_FACTORS[3], sums[3 - number][3]))
-        yield terms, weights[first : first + len(terms)]
-        first += len(terms)
+    luma = [(_LUMA_FACTORS[side], sums[0][side]) for side in _SIDES]
+    luma += [(_PAIR_FACTOR, pair) for pair in _pairs(planes[0])]
+    luma += [
+        (_CLIPPED_FACTORS[side], _clipped(sums[0][side], side * side * steps * _STEP[0]))
+        for side, steps in ((5, 2), (5, 6), (3, 2))
+    ]
+    by_plane = [luma]
+    for number in range(1, len(planes)):
+        own = [(_COLOUR_FACTORS[side], sums[number][side]) for side in _SIDES]
+        own.append((_COLOUR_FACTORS[5], _clipped(sums[number][5], 25 * 2 * _STEP[number])))
+        own.append((_CROSS_FACTOR, sums[0][5]))
+        own.append((_COLOUR_FACTORS[3], sums[3 - number][3]))
+        by_plane.append(own)
+    return by_plane
 
 
 def _differences(plane: Plane) -> dict[int, Plane]:
@@ -172,17 +167,17 @@ def _clipped(plane: Plane, most: int) -> Plane:
     return plane.clip(-most, most)
 
 
-def _weighted(terms: Terms, weights: Weights) -> Plane:
+def _weighted(terms: Sequence[Term], weights: Sequence[int]) -> Plane:
     """Sum of the terms, in ``_SUM_BITS - _DROPPED`` fraction bits."""
     total = np.full(terms[0][1].shape, 1 << _DROPPED - 1, np.int32)
-    for (factor, term), weight in zip(terms, weights.tolist(), strict=True):
+    for (factor, term), weight in zip(terms, weights, strict=True):
         if weight:
             total += term * np.int32(factor * weight)
     total >>= _DROPPED
     return total
 
 
-def _add(values: Values, changes: list[Plane], out: Pixels) -> None:
+def _add(values: Values, changes: Sequence[Plane], out: Pixels) -> None:
     """Write values (h, w, …, 3) changed by those of their planes as pixels to ``out``."""
     bits = _SUM_BITS - _DROPPED + 2
     luma = changes[0] + (1 << bits + _PART_BITS - 1)

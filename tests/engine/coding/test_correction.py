@@ -20,7 +20,6 @@ from lbbic_engine.codec import (
     decompress_region,
 )
 from lbbic_engine.coding import encoder
-from lbbic_engine.coding.refining import whole_tiles
 from lbbic_engine.coding.refining.whole_tiles import squared_error
 from lbbic_engine.errors import CorruptDataError
 from lbbic_engine.layout import coarse, tiles
@@ -89,7 +88,7 @@ def test_every_decoding_function_applies_the_correction(
 ) -> None:
     monkeypatch.setattr(tiles, "TILE_PIXELS", tile_pixels)
     if not refined:
-        monkeypatch.setattr(whole_tiles, "STRENGTHS", ())
+        monkeypatch.setattr(encoder, "refined_candidates", lambda *args, **options: {})
     one, other = compress_batch([Picture(sky), Picture(sky[3:50, 5:])], 1, exact=False)
     container = parse_container(one.data)
     assert container.coarse is not None
