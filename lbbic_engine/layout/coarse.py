@@ -98,14 +98,19 @@ class Correction:
     def of_rows(self, first_row: int, height: int, width: int) -> NDArray[np.int16]:
         """Return what is added (height, width, 3), starting at a row of the picture."""
         cell, pixel = np.divmod(np.arange(first_row, first_row + height) + CELL // 2, CELL)
-        share = _SHARES[pixel, None, None]
-        lines = self._cells[cell] * (2 * CELL - share) + self._cells[cell + 1] * share
-        # From each centre to the next, all at once: (height, columns + 1, CELL, 3).
-        sums = np.diff(lines, axis=1)[:, :, None] * _SHARES[:, None]
-        sums += (lines[:, :-1, None] * (2 * CELL)) + (1 << _BITS - 1)
+        cells = self._cells[cell[0] : cell[-1] + 2]
+        cell -= cell[0]
+        # First across, from each centre to the next: (cells, columns + 1, CELL, 3).
+        lines = np.diff(cells, axis=1)[:, :, None] * _SHARES[:, None]
+        lines += cells[:, :-1, None] * (2 * CELL)
+        lines = lines.reshape(len(cells), -1, 3)[:, CELL // 2 : CELL // 2 + width]
+        lines = lines.reshape(len(cells), -1)  # inner loops of three values would take longer
+        sums = np.diff(lines, axis=0)[cell]
+        sums *= _SHARES[pixel, None]
+        sums += (lines * (2 * CELL) + (1 << _BITS - 1))[cell]
         sums >>= _BITS
-        between: NDArray[np.int16] = sums.astype(np.int16).reshape(height, -1, 3)
-        return between[:, CELL // 2 : CELL // 2 + width]
+        between: NDArray[np.int16] = sums.astype(np.int16).reshape(height, width, 3)
+        return between
 
     def add(self, pixels: Pixels, first_row: int) -> Pixels:
         """Return rows (n, width, 3) of the picture from ``first_row`` on, with the correction."""

@@ -147,9 +147,10 @@ def _differences(plane: Plane) -> dict[int, Plane]:
         reach = side // 2
         above, below = RADIUS - reach, RADIUS + reach
         lines = lines + plane[above : above + height] + plane[below : below + height]
-        total = -side * side * centre
-        for left in range(above, below + 1):
-            total += lines[:, left : left + width]
+        total = lines[:, below : below + width] - side * side * centre
+        pairs = lines[:, :-1] + lines[:, 1:]
+        for left in range(above, below, 2):
+            total += pairs[:, left : left + width]
         sums[side] = total
     return sums
 
