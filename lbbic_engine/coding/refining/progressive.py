@@ -69,10 +69,10 @@ class ProgressiveRefiner:
 
     def _finish(self, at_least: int) -> tuple[Indexes, Pixels]:
         ready = self._decoded.take(at_least)
-        (values,) = self._refiner.refined(ready, [self._strength])
+        for part, (values,) in self._refiner.refine(ready, [self._strength]):
+            self._values.place_blocks(part, values)
         if self._weights is None:
-            return ready + self._first, wiener.to_pixels(values)
-        self._values.place_blocks(ready, values)
+            return ready + self._first, wiener.to_pixels(self._values.blocks(ready))
         self._refined.add(ready)
         ready = self._refined.take(at_least)
         if len(ready):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -48,18 +48,19 @@ class TileRefiner:
             patches[:, :, ::-1, ::-1],
         ]
 
-    def refined(self, indexes: NDArray[np.int64], strengths: Sequence[int]) -> list[Values]:
-        """Refined blocks (n, 3B²) at raster indexes (n,), for each of the strengths."""
-        shape = len(indexes), self._refinement.config.pixels
-        results = [np.empty(shape, np.int16) for _ in strengths]
+    def refine(
+        self, indexes: NDArray[np.int64], strengths: Sequence[int]
+    ) -> Iterator[tuple[NDArray[np.int64], list[Values]]]:
+        """Yield some of the blocks at raster indexes at a time: indexes (n,) and values (n, 3B²).
+
+        There are values for each of the strengths.
+        """
         if len(indexes):
             self.tile.repeat_edges()
         chunk = _CHUNK[self._refinement.device]
         for first in range(0, len(indexes), chunk):
-            part = slice(first, first + chunk)
-            for result, blocks in zip(results, self._refine(indexes[part], strengths), strict=True):
-                result[part] = blocks
-        return results
+            part = indexes[first : first + chunk]
+            yield part, self._refine(part, strengths)
 
     def _refine(self, indexes: NDArray[np.int64], strengths: Sequence[int]) -> list[Values]:
         config = self._refinement.config

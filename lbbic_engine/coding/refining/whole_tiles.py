@@ -50,19 +50,21 @@ def refine_tile(
     refiner = TileRefiner(refinement, index, tile.grid, height, width)
     refiner.tile.place(pixels)
     refined = _surrounded(tile, np.ones(tile.blocks, bool) if here is None else here)
-    (values,) = refiner.refined(np.flatnonzero(refined), [strength])
+    parts = refiner.refine(np.flatnonzero(refined), [strength])
     blocks = split_blocks(pixels, size)
-    if weights is not None and weights.any():
-        padded = PaddedTile(np.int16, tile.grid, size, wiener.RADIUS, height, width)
-        padded.place_blocks(np.flatnonzero(refined), values)
-        padded.repeat_edges()
-        filtered = _surrounded(tile, refined)
-        if filtered.all():
-            return wiener.filtered(padded.with_ring(), weights)
-        blocks[refined] = wiener.to_pixels(values)
-        blocks[filtered] = wiener.filtered_blocks(padded, np.flatnonzero(filtered), weights)
-    else:
-        blocks[refined] = wiener.to_pixels(values)
+    if weights is None or not weights.any():
+        for part, (values,) in parts:
+            blocks[part] = wiener.to_pixels(values)
+        return merge_blocks(blocks, height, width, size)
+    padded = PaddedTile(np.int16, tile.grid, size, wiener.RADIUS, height, width)
+    for part, (values,) in parts:
+        padded.place_blocks(part, values)
+    padded.repeat_edges()
+    filtered = _surrounded(tile, refined)
+    if filtered.all():
+        return wiener.filtered(padded.with_ring(), weights)
+    blocks[refined] = wiener.to_pixels(padded.blocks(np.flatnonzero(refined)))
+    blocks[filtered] = wiener.filtered_blocks(padded, np.flatnonzero(filtered), weights)
     return merge_blocks(blocks, height, width, size)
 
 
@@ -85,12 +87,21 @@ def refined_candidates(
     size = refinement.config.block_size
     refiner = TileRefiner(refinement, index, tile.grid, height, width)
     refiner.tile.place(pixels)
-    blocks = refiner.refined(np.arange(tile.blocks), STRENGTHS)
-    tiles = [merge_blocks(values, height, width, size) for values in blocks]
-    plain = [_candidate(wiener.to_pixels(each), original, tile, grey=grey) for each in tiles]
-    candidates = dict(zip(STRENGTHS, plain, strict=True))
+    tiles = {
+        strength: PaddedTile(np.int16, tile.grid, size, wiener.RADIUS, height, width)
+        for strength in STRENGTHS
+    }
+    for part, by_strength in refiner.refine(np.arange(tile.blocks), STRENGTHS):
+        for padded, values in zip(tiles.values(), by_strength, strict=True):
+            padded.place_blocks(part, values)
+    inner = slice(wiener.RADIUS, -wiener.RADIUS)
+    candidates = {}
+    for strength, padded in tiles.items():
+        plain = wiener.to_pixels(padded.with_ring()[inner, inner])
+        candidates[strength] = _candidate(plain, original, tile, grey=grey)
     best = min(candidates, key=lambda strength: candidates[strength].error)
-    filtered = _filtered(tiles[STRENGTHS.index(best)], original, tile, grey=grey)
+    tiles[best].repeat_edges()
+    filtered = _filtered(tiles[best].with_ring(), original, tile, grey=grey)
     saved = error_bits * (candidates[best].error - filtered.error)
     if saved > 8 * (wiener.weight_count(grey=grey) + FILTER_OVERHEAD):
         candidates[best] = filtered
@@ -98,7 +109,6 @@ def refined_candidates(
 
 
 def _filtered(values: Values, original: Pixels, tile: Tile, *, grey: bool) -> Candidate:
-    values = np.pad(values, 2 * [2 * [wiener.RADIUS]] + [[0, 0]], mode="edge")
     weights = wiener.fit(values, original, grey=grey)
     return _candidate(wiener.filtered(values, weights), original, tile, weights, grey=grey)
 
