@@ -143,7 +143,7 @@ class Result(NamedTuple):
     @classmethod
     def of(cls, quality: float, options: EncodeOptions, output: OutputFormat) -> Result:
         """Leave out what does not apply: our quality if the codec has its own, and masks."""
-        if not output.is_lbb:
+        if options.mask and not output.is_lbb:
             options = replace(options, mask=b"")
         return cls(0.0 if output.quality else quality, options, output)
 

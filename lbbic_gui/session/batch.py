@@ -237,10 +237,10 @@ class Batch(QObject):
     def _is_saved(self, row: Row) -> bool:
         """Whether a row is saved at its quality and with its options, or need not be."""
         is_wanted = row.skipped == "larger" and not self._settings.values.skip_larger
-        return row.saved_as == self._networks.result(row) and not is_wanted
+        return self._networks.is_saved(row) and not is_wanted
 
     def _rest(self, row: Row, *, stopped: bool = False) -> None:
-        row.rest(self._networks.quality(row), self._networks.result(row), stopped=stopped)
+        row.rest(self._networks.quality(row), self._networks.is_saved(row), stopped=stopped)
         self._queue.touch(row)
 
     def _recount(self) -> None:

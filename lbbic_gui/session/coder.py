@@ -152,7 +152,7 @@ class Coder(QObject):
         self.row_failed.emit(row)
 
     def _rest(self, row: Row, *, stopped: bool = False) -> None:
-        row.rest(self._networks.quality(row), self._networks.result(row), stopped=stopped)
+        row.rest(self._networks.quality(row), self._networks.is_saved(row), stopped=stopped)
         self._queue.touch(row)
 
     def _on_report(self, row: Row, report: Report) -> None:

@@ -179,7 +179,7 @@ class Session(QObject):
             before = row.state
             if before not in BUSY:
                 stopped = before is State.STOPPED
-                row.rest(self.networks.quality(row), self.networks.result(row), stopped=stopped)
+                row.rest(self.networks.quality(row), self.networks.is_saved(row), stopped=stopped)
             if row.state is not before:
                 self.queue.touch(row)
 

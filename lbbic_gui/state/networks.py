@@ -78,11 +78,15 @@ class Networks(QObject):
         options = self._settings.values.options
         if self.has_single_quality:  # then all blocks have it
             return replace(options, tune="psnr")
-        return replace(options, mask=row.mask)
+        return replace(options, mask=row.mask) if row.mask else options
 
     def result(self, row: Row) -> Result:
         """What *Compress all* makes of a picture."""
         return Result.of(self.quality(row), self.options(row), self._settings.values.output)
+
+    def is_saved(self, row: Row) -> bool:
+        """Whether a picture is saved as *Compress all* would save it."""
+        return row.saved_as is not None and row.saved_as == self.result(row)
 
     def _on_settings(self, values: Preferences) -> None:
         if _wanted(values) != self._wanted:

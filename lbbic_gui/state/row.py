@@ -74,14 +74,14 @@ class Row:
         self.version, self.saved_as, self.result_bytes = None, None, 0
         return True
 
-    def rest(self, quality: float, wanted: Result, *, stopped: bool = False) -> None:
+    def rest(self, quality: float, is_saved: bool, *, stopped: bool = False) -> None:
         """Set the state that the row has, by the current settings, while nothing is done for it."""
         self.progress = 0.0
         if self.savings:
             self.state = State.WAITING
         elif self.problem is not None:
             self.state = State.FAILED
-        elif self.saved_as == wanted:
+        elif is_saved:
             self.state = State.SKIPPED if self.skipped else State.SAVED
         elif quality in self.points or (self.source.is_lbb and self.points):
             self.state = State.CODED

@@ -94,7 +94,9 @@ def test_work_per_picture_does_not_grow_with_the_list(
     among_many = work("the last")
     assert among_many < 2 * among_few
 
-    user.window.settings.change(quality=5.0)
+    with calls_of_this_thread() as calls:
+        user.window.settings.change(quality=5.0)
+    assert sum(calls.values()) < 38 * len(user.rows)
     user.press(Qt.Key.Key_Return, CTRL)
     with calls_of_this_thread() as calls:
         user.press(Qt.Key.Key_Escape)
