@@ -15,6 +15,7 @@ from pathlib import Path
 from random import Random
 
 import atheris
+from safetensors import SafetensorError
 
 with atheris.instrument_imports(include=["lbbic_engine", "PIL"]):
     from lbbic_engine.errors import LbbicError
@@ -24,7 +25,15 @@ with atheris.instrument_imports(include=["lbbic_engine", "PIL"]):
 MOST_SECONDS = 60  # of the processor; libFuzzer's own limit counts the waiting of a busy machine
 
 # What mutators of a format raise for inputs of another one.
-UNFIT = (LbbicError, ValueError, LookupError, TypeError, AttributeError, struct.error)
+UNFIT = (
+    LbbicError,
+    SafetensorError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    struct.error,
+)
 
 
 def main(name: str, seed: str, seconds: str, folder: str) -> None:
