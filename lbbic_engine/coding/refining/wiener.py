@@ -117,7 +117,7 @@ def fit(values: Values, original: Pixels, *, grey: bool) -> Weights:
 
 def _terms(values: Values, *, grey: bool) -> list[list[Term]]:
     """What the weights of each plane are for."""
-    red, green, blue = np.moveaxis(values, -1, 0).astype(np.int32)
+    red, green, blue = np.moveaxis(values, -1, 0).astype(np.int32, order="C")
     planes = [red + 2 * green + blue]
     if not grey:
         planes += [red - blue, 2 * green - red - blue]
