@@ -219,7 +219,7 @@ luma over the borders of 8×8 blocks, relative to steps inside and to those of t
 has 1. *Colour* is the mean ΔE of colours averaged over 16×16 pixels.
 
 No held-out picture had a part in training. `camera` are crops of camera originals, `lossless`
-pristine pictures, `photos` photographs that were shrunk. Ten of them had a part in the choice of
+pristine pictures, `photos` photographs that were shrunk. Twelve of them had a part in the choice of
 the encoder's constants ([research](research.md#colours-of-large-areas)), Kodak's had none.
 
 """
