@@ -41,7 +41,7 @@ from lbbic_engine.networks.refinement_files import RefinementInfo
 from lbbic_engine.networks.weights import LoadedModel
 from lbbic_engine.pictures.picture import Picture
 
-Reconstructions = dict[int, Candidate]  # by the strength of the refinement
+Candidates = dict[int, Candidate]  # of a tile, by the strength of the refinement
 
 COARSE_OVERHEAD = 6  # bytes of a C chunk besides its body
 
@@ -58,17 +58,19 @@ class EncodeJob:
         *,
         exact: bool = False,
         indexes: BlockIndexes | None = None,
+        rows_each: int | None = None,
         slow_errors: float = 1.0,
     ) -> None:
         """``exact`` allows lossless storage if that takes no more bytes.
 
         ``indexes`` are the quality indexes of blocks (rows, columns), if blocks differ in quality.
+        ``rows_each`` are the rows of blocks in a tile, if not as many as usual.
         ``slow_errors`` is what a squared error counts in the correction, relative to elsewhere.
         """
         self.picture = picture
         self.reconstruction = np.empty_like(picture.pixels)
         self.segments: dict[int, Segment] = {}
-        self._candidates: Reconstructions = {}
+        self._candidates: dict[int, Candidates] = {}  # of tiles that were coded elsewhere
         self._network = network
         self._refinement = refinement
         self._index = index
@@ -77,45 +79,49 @@ class EncodeJob:
         self._slow_errors = slow_errors
         self._config = network.info.config
         height, width, _ = picture.pixels.shape
-        self._tile_rows = tile_rows(height, width, self._config.block_size)
+        usual = tile_rows(height, width, self._config.block_size)
+        self.tile_rows = usual if rows_each is None else rows_each
 
     def tiles(self, number: int) -> list[Tile]:
         height, width, _ = self.picture.pixels.shape
-        return cut(number, height, width, self._config, self._tile_rows)
+        return cut(number, height, width, self._config, self.tile_rows)
 
     def blocks(self, tile: Tile) -> Pixels:
         size = self._config.block_size
         return split_blocks(self.picture.pixels[tile.pixel_rows(size)], size)
 
-    def indexes(self, tile: Tile) -> BlockIndexes | None:
-        """Those of the blocks (rows, columns) of a tile, if they differ in quality."""
+    def indexes(self, tiles: Sequence[Tile]) -> BlockIndexes | None:
+        """Those of the blocks (rows, columns) of consecutive tiles, if they differ in quality."""
         if self._indexes is None:
             return None
-        return self._indexes[tile.top : tile.top + tile.rows]
+        return self._indexes[tiles[0].top : tiles[-1].top + tiles[-1].rows]
 
     def quality(self, tile: Tile) -> BlockIndexes | int:
         """The index of all blocks of a tile, or that of each (n,)."""
-        indexes = self.indexes(tile)
+        indexes = self.indexes([tile])
         return self._index if indexes is None else indexes.ravel()
 
-    def strip(self, tile: Tile) -> Pixels:
-        """The pixels (height, width, 3) of a tile."""
-        return self.picture.pixels[tile.pixel_rows(self._config.block_size)]
+    def strip(self, tiles: Sequence[Tile]) -> Pixels:
+        """The pixels (height, width, 3) of consecutive tiles."""
+        size = self._config.block_size
+        return self.picture.pixels[tiles[0].top * size : tiles[-1].pixel_rows(size).stop]
 
-    def take(self, tile: Tile, segment: Segment, candidates: Reconstructions) -> None:
-        """Add a tile that was coded as a separate picture."""
+    def take(self, tile: Tile, segment: Segment, candidates: Candidates) -> None:
+        """Add a tile that was coded elsewhere."""
         self.segments[tile.number] = replace(segment, tile=tile.number)
-        rows = tile.pixel_rows(self._config.block_size)
-        for strength, part in candidates.items():
-            weights = {tile.number: part.weights[0]} if part.weights else {}
-            own = replace(part, weights=weights)
-            self._candidates[strength] = self._joined(self._candidates.get(strength), rows, own)
+        self._candidates[tile.number] = candidates
 
     def finish(self) -> Compressed:
-        candidates = self._candidates or self.candidates()
-        strength = min(candidates, key=lambda each: candidates[each].error)
-        chosen = candidates[strength]
-        coarse_body, pixels = self._corrected(chosen.pixels, chosen.error)
+        tiles = self.tiles(0)
+        by_tile = [self._candidates.get(tile.number) or self.candidates(tile) for tile in tiles]
+        strength = min(
+            by_tile[0], key=lambda each: sum(candidates[each].error for candidates in by_tile)
+        )
+        chosen = [candidates[strength] for candidates in by_tile]
+        for tile, candidate in zip(tiles, chosen, strict=True):
+            self.reconstruction[tile.pixel_rows(self._config.block_size)] = candidate.pixels
+        error = sum(each.error for each in chosen)
+        coarse_body, pixels = self._corrected(self.reconstruction, error)
         self.reconstruction, picture = pixels, self.picture
         weights_id = self._network.info.id
         if self._refinement and strength:
@@ -125,11 +131,11 @@ class EncodeJob:
             height=pixels.shape[0],
             grey=picture.grey,
             quality_eighths=round(MIN_QUALITY * QUALITY_STEPS) + self._index,
-            tile_block_rows=self._tile_rows,
+            tile_block_rows=self.tile_rows,
             weights_id=weights_id,
             strength=strength,
             quality_map=None if self._indexes is None else pack(self._indexes, self._index),
-            filter_weights=_packed(chosen.weights),
+            filter_weights=_packed([each.weights for each in chosen]),
             coarse=coarse_body,
             pixels_crc=zlib.crc32(pixels.data),
             segments=tuple(self.segments[tile] for tile in sorted(self.segments)),
@@ -166,44 +172,30 @@ class EncodeJob:
             return None, pixels
         return body, corrected
 
-    def candidates(self) -> Reconstructions:
-        """The reconstruction for each strength of the refinement, 0 included."""
-        original = self.picture.pixels
+    def candidates(self, tile: Tile) -> Candidates:
+        """A tile with each strength of the refinement, 0 included."""
+        rows = tile.pixel_rows(self._config.block_size)
+        original, decoded = self.picture.pixels[rows], self.reconstruction[rows]
         if self._refinement is None:
-            return {0: Candidate(self.reconstruction, 0, {})}  # nothing to choose by
+            return {0: Candidate(decoded, 0)}  # nothing to choose by
         refinement = refinement_files.load(self._refinement, self._network.integer.device)
-        error = squared_error(original, self.reconstruction)
-        candidates = {0: Candidate(self.reconstruction, error, {})}
-        for tile in self.tiles(0):
-            rows = tile.pixel_rows(self._config.block_size)
-            quality = quality_of_tiles([self.quality(tile)], [tile.blocks], refinement.device)
-            of_tile = refined_candidates(
-                refinement,
-                quality,
-                tile,
-                self.reconstruction[rows],
-                original[rows],
-                grey=self.picture.grey,
-                error_bits=error_bits(self._index),
-            )
-            for strength, part in of_tile.items():
-                candidates[strength] = self._joined(candidates.get(strength), rows, part)
-        return candidates
-
-    def _joined(self, whole: Candidate | None, rows: slice, part: Candidate) -> Candidate:
-        """A candidate of the whole picture, so far None, with the rows of a tile."""
-        pixels = np.empty_like(self.picture.pixels) if whole is None else whole.pixels
-        pixels[rows] = part.pixels
-        if whole is None:
-            return Candidate(pixels, part.error, part.weights)
-        return Candidate(pixels, whole.error + part.error, whole.weights | part.weights)
+        quality = quality_of_tiles([self.quality(tile)], [tile.blocks], refinement.device)
+        return {0: Candidate(decoded, squared_error(original, decoded))} | refined_candidates(
+            refinement,
+            quality,
+            tile,
+            decoded,
+            original,
+            grey=self.picture.grey,
+            error_bits=error_bits(self._index),
+        )
 
 
-def _packed(weights: dict[int, Weights]) -> bytes | None:
+def _packed(weights: Sequence[Weights | None]) -> bytes | None:
     """Return the body of an F chunk, or None if no tile is filtered."""
-    if not any(each.any() for each in weights.values()):
-        return None
-    return b"".join(weights[tile].tobytes() for tile in sorted(weights))
+    count = max((len(each) for each in weights if each is not None), default=0)
+    nothing = np.zeros(count, np.int8)
+    return b"".join((nothing if w is None else w).tobytes() for w in weights) if count else None
 
 
 def encode_tiles(

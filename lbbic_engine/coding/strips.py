@@ -1,7 +1,7 @@
 """Codes the tiles of a large picture in workers, as separate pictures, strips.
 
 The bytes and pixels of a strip are those that coding the whole picture would produce. A decoder's
-strip has as many tiles as a worker's share, which have common fronts. An encoder's is one tile:
+strip has as many tiles as a worker's share, which have common fronts. An encoder's has two at most:
 more would take too much memory, for the reconstructions of each strength.
 """
 
@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from lbbic_engine.bitstream.chunks import Segment
 from lbbic_engine.bitstream.container import Container
 from lbbic_engine.bitstream.quality_map import BlockIndexes
 from lbbic_engine.coding.decoder import DecodeJob, decode_tiles, groups
-from lbbic_engine.coding.encoder import EncodeJob, Reconstructions, encode_tiles
+from lbbic_engine.coding.encoder import Candidates, EncodeJob, encode_tiles
 from lbbic_engine.coding.fronts import DecodedRows, in_picture, joined, uncorrected_fronts
 from lbbic_engine.coding.results import (
     Front,
@@ -36,6 +37,8 @@ from lbbic_engine.networks.weights import WeightsInfo
 from lbbic_engine.parallel.pool import Report, WorkerPool
 from lbbic_engine.parallel.run import Reported, Task, follow, run
 from lbbic_engine.pictures.picture import Picture
+
+MOST_ENCODED = 2  # tiles in common fronts: a worker's memory
 
 S = TypeVar("S", "_PlainStrip", "_CodedStrip")
 R = TypeVar("R")
@@ -66,6 +69,7 @@ class _PlainStrip(_Strip):
     pixels: Pixels
     grey: bool
     indexes: BlockIndexes | None
+    rows_each: int  # of blocks in a tile
     settings: EncoderSettings
 
 
@@ -84,12 +88,19 @@ def encode_strips(
     """Encode all tiles of a picture in workers. Raises what the workers raise."""
     strips = [
         _PlainStrip(
-            tile.number, [tile], job.strip(tile), job.picture.grey, job.indexes(tile), settings
+            number,
+            part,
+            job.strip(part),
+            job.picture.grey,
+            job.indexes(part),
+            job.tile_rows,
+            settings,
         )
-        for tile in job.tiles(0)
+        for number, part in enumerate(_shared(job.tiles(0), executor, MOST_ENCODED))
     ]
     for strip, coded in _by_workers(_encode, strips, executor, "Encoding", progress, cancelled):
-        job.take(strip.tiles[0], *coded)
+        for tile, (segment, candidates) in zip(strip.tiles, coded, strict=True):
+            job.take(tile, segment, candidates)
 
 
 def decode_strips(
@@ -142,13 +153,17 @@ def fronts_of_strips(
 
 
 def _coded_strips(job: DecodeJob, executor: Executor) -> list[_CodedStrip]:
-    """Strips of several tiles, or of single ones where the number of workers is not known."""
     tiles = job.tiles(0)
-    workers = executor.size if isinstance(executor, WorkerPool) else len(tiles)
     return [
         _CodedStrip(number, part, job.strip(part))
-        for number, part in enumerate(share(tiles, workers))
+        for number, part in enumerate(_shared(tiles, executor, len(tiles)))
     ]
+
+
+def _shared(tiles: Sequence[Tile], executor: Executor, most: int) -> list[list[Tile]]:
+    """Groups of at most so many tiles, or single ones where the number of workers is not known."""
+    workers = executor.size if isinstance(executor, WorkerPool) else len(tiles)
+    return share(tiles, workers, most)
 
 
 def _by_workers(
@@ -181,22 +196,29 @@ def _by_workers(
 
 
 @device_failures()
-def _encode(strip: _PlainStrip, report: Report) -> tuple[Segment, Reconstructions]:
-    """Return the strip's bytes, and its reconstruction for each strength of the refinement."""
+def _encode(strip: _PlainStrip, report: Report) -> list[tuple[Segment, Candidates]]:
+    """Return the bytes of each tile, and its reconstruction for each strength of the refinement."""
     settings = strip.settings
     with CodingThread(fixed=True) as thread:
         network = weights_files.load(settings.weights, "cpu")
         picture = Picture(strip.pixels, grey=strip.grey)
         job = EncodeJob(
-            network, settings.refinement, settings.index, picture, indexes=strip.indexes
+            network,
+            settings.refinement,
+            settings.index,
+            picture,
+            indexes=strip.indexes,
+            rows_each=strip.rows_each,
         )
-        (tile,) = tiles = job.tiles(0)
+        tiles = job.tiles(0)
         advance = ProgressReporter(
             "Encoding", tiles, report, None, work=work_of_a_block(settings.search)
         )
         for work in thread.each(encode_tiles(network, [job], tiles, search=settings.search)):
             advance(work)
-        return job.segments[tile.number], thread.run(job.candidates)
+        return [
+            (job.segments[tile.number], thread.run(partial(job.candidates, tile))) for tile in tiles
+        ]
 
 
 @device_failures()

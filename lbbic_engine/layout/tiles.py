@@ -90,12 +90,12 @@ def cut(picture: int, height: int, width: int, config: Config, rows_each: int) -
     ]
 
 
-def share(tiles: Sequence[Tile], workers: int) -> list[list[Tile]]:
+def share(tiles: Sequence[Tile], workers: int, most: int) -> list[list[Tile]]:
     """Distribute the tiles of a picture evenly over groups, one for each worker or several.
 
-    A group has consecutive tiles with at most ``GROUP_BLOCKS`` blocks, or a single tile.
+    A group has at most so many consecutive tiles with at most ``GROUP_BLOCKS`` blocks, or one.
     """
-    most = max(1, GROUP_BLOCKS["cpu"] // tiles[0].blocks)
+    most = max(1, min(most, GROUP_BLOCKS["cpu"] // tiles[0].blocks))
     rounds = -(-len(tiles) // (most * workers))
     parts = np.array_split(range(len(tiles)), min(len(tiles), rounds * workers))
     return [[tiles[place] for place in part] for part in parts]

@@ -11,7 +11,7 @@ from lbbic_engine.coding.assemble import in_grey
 from lbbic_engine.coding.refining import wiener
 from lbbic_engine.coding.refining.padded_tile import PaddedTile, neighbourhoods
 from lbbic_engine.coding.refining.tile_refiner import STRENGTHS, TileRefiner
-from lbbic_engine.coding.refining.wiener import Values, Weights
+from lbbic_engine.coding.refining.wiener import Weights
 from lbbic_engine.layout.blocks import merge_blocks, split_blocks
 from lbbic_engine.layout.tiles import Tile
 from lbbic_engine.networks.block_model import Quality
@@ -24,11 +24,11 @@ FILTER_OVERHEAD = 6  # bytes of an F chunk besides its body
 
 @dataclass(frozen=True)
 class Candidate:
-    """A reconstruction, its squared error, and the weights of the filter of each tile."""
+    """A reconstruction of a tile, its squared error, and the weights of its filter, if any."""
 
     pixels: Pixels
     error: int
-    weights: dict[int, Weights]
+    weights: Weights | None = None
 
 
 def refine_tile(
@@ -98,28 +98,25 @@ def refined_candidates(
     candidates = {}
     for strength, padded in tiles.items():
         plain = wiener.to_pixels(padded.with_ring()[inner, inner])
-        candidates[strength] = _candidate(plain, original, tile, grey=grey)
+        candidates[strength] = _candidate(plain, original, None, grey=grey)
     best = min(candidates, key=lambda strength: candidates[strength].error)
-    tiles[best].repeat_edges()
-    filtered = _filtered(tiles[best].with_ring(), original, tile, grey=grey)
+    padded = tiles.pop(best)
+    tiles.clear()
+    padded.repeat_edges()
+    weights = wiener.fit(padded.with_ring(), original, grey=grey)
+    pixels = wiener.filtered(padded.with_ring(), weights)
+    filtered = _candidate(pixels, original, weights, grey=grey)
     saved = error_bits * (candidates[best].error - filtered.error)
-    if saved > 8 * (wiener.weight_count(grey=grey) + FILTER_OVERHEAD):
+    if saved > 8 * (len(weights) + FILTER_OVERHEAD):
         candidates[best] = filtered
     return candidates
 
 
-def _filtered(values: Values, original: Pixels, tile: Tile, *, grey: bool) -> Candidate:
-    weights = wiener.fit(values, original, grey=grey)
-    return _candidate(wiener.filtered(values, weights), original, tile, weights, grey=grey)
-
-
 def _candidate(
-    pixels: Pixels, original: Pixels, tile: Tile, weights: Weights | None = None, *, grey: bool
+    pixels: Pixels, original: Pixels, weights: Weights | None, *, grey: bool
 ) -> Candidate:
-    if weights is None:
-        weights = np.zeros(wiener.weight_count(grey=grey), np.int8)
     pixels = in_grey(pixels) if grey else pixels
-    return Candidate(pixels, squared_error(original, pixels), {tile.number: weights})
+    return Candidate(pixels, squared_error(original, pixels), weights)
 
 
 def squared_error(original: Pixels, pixels: Pixels) -> int:

@@ -190,19 +190,21 @@ def test_closing_the_fronts_stops_the_processes(
 
 
 @pytest.mark.parametrize(
-    ("count", "workers", "sizes"),
+    ("count", "workers", "most", "sizes"),
     [
-        (6, 1, [3, 3]),  # a group has four at most
-        (6, 2, [3, 3]),
-        (6, 4, [2, 2, 1, 1]),
-        (6, 8, [1] * 6),
-        (20, 2, [4, 4, 3, 3, 3, 3]),
+        (6, 1, 9, [3, 3]),  # so many blocks, a group has four at most
+        (6, 2, 9, [3, 3]),
+        (6, 4, 9, [2, 2, 1, 1]),
+        (6, 8, 9, [1] * 6),
+        (20, 2, 9, [4, 4, 3, 3, 3, 3]),
+        (6, 2, 2, [2, 2, 1, 1]),
+        (6, 2, 1, [1] * 6),
     ],
 )
-def test_tiles_are_shared_evenly(count: int, workers: int, sizes: list[int]) -> None:
+def test_tiles_are_shared_evenly(count: int, workers: int, most: int, sizes: list[int]) -> None:
     columns, rows = 500, 65
     picture = tiles.cut(0, 8 * rows * count, 8 * columns, ModelConfig(), rows)
-    parts = tiles.share(picture, workers)
+    parts = tiles.share(picture, workers, most)
     assert [len(part) for part in parts] == sizes
     assert [tile for part in parts for tile in part] == picture
 
