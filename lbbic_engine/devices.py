@@ -59,9 +59,6 @@ class CodingThread:
     ``coding.adaptive_threads`` decides at run time, unless the number is ``fixed``, as it is where
     several processes work.
 
-    The thread waits for the next job: in a new one, libraries set up their memory again, which
-    takes some 3 % of the time to decode a picture.
-
     LbbicError in a process forked from one that has coded pictures: torch's libraries could wait
     for ever there, for threads and locks that a fork does not copy.
     """
@@ -78,18 +75,13 @@ class CodingThread:
         with _SETTING:
             torch.get_num_threads()  # fixes the number of the calling thread
         fixed |= getattr(_here, "fixed", False)
-        self._kind = torch_threads, fixed, os.environ.get("OMP_NUM_THREADS")
-        try:
-            self._pool = _idle.pop(self._kind)
-        except KeyError:
-            self._pool = ThreadPoolExecutor(1, "lbbic", _set_threads, self._kind[:2])
+        self._pool = ThreadPoolExecutor(1, "lbbic", _set_threads, (torch_threads, fixed))
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
-        if error is not None or _idle.setdefault(self._kind, self._pool) is not self._pool:
-            self._pool.shutdown()
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown()
 
     def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call the function in the thread; return or raise what it does."""
@@ -131,12 +123,10 @@ class _Coded:
 
 _SETTING = Lock()
 _here = local()
-_idle: dict[tuple[int, bool, str | None], ThreadPoolExecutor] = {}  # one of each kind
 
 
 def _begin_forked() -> None:
     _Coded.before_fork |= _Coded.here
-    _idle.clear()  # threads do not survive a fork
     _SETTING.release()
 
 

@@ -244,16 +244,6 @@ def test_steps_run_in_a_separate_thread_and_are_handed_over_in_groups(
     assert len(hand_overs) == 1
 
 
-def test_a_thread_waits_for_the_next_job_but_is_never_shared() -> None:
-    with CodingThread() as thread, CodingThread() as other:
-        first, second = thread.run(get_ident), other.run(get_ident)
-        assert first != second
-    with CodingThread() as thread:
-        assert thread.run(get_ident) in {first, second}
-    with pytest.raises(CorruptDataError), CodingThread() as thread:
-        raise CorruptDataError("The file is damaged")
-
-
 def test_steps_before_a_failure_are_still_handed_over() -> None:
     def steps() -> Iterator[int]:
         yield from range(3)
