@@ -274,7 +274,7 @@ def _add_options(parser: argparse.ArgumentParser, *names: str) -> None:
             "--effort",
             choices=EFFORTS,
             default=EFFORTS[0],
-            help="balanced, thorough: smaller files of the same quality, which take 3 and 12 to 31 "
+            help="balanced, thorough: smaller files of the same quality, which take 3 and 11 to 31 "
             "times as long to make",
         )
     if "refine" in names:

@@ -40,7 +40,7 @@ class SettingsDialog(ScrollingDialog):
             "effort": self._choice(
                 fast=self.tr("Fast"),
                 balanced=self.tr("Balanced: smaller files, takes three times as long"),
-                thorough=self.tr("Thorough: smallest files, takes 12 to 31 times as long"),
+                thorough=self.tr("Thorough: smallest files, takes 11 to 31 times as long"),
             ),
             "policy": self._choice(
                 rename=self.tr("Save under a new name"),
