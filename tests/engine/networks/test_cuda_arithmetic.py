@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from lbbic_engine import codec
 from lbbic_engine.bitstream.exact import LAYOUT
-from lbbic_engine.coding import refine
+from lbbic_engine.coding.refining import tile_refiner
 from lbbic_engine.coding.results import Compressed
 from lbbic_engine.layout.tiles import GROUP_BLOCKS, cut, group, tile_rows
 from lbbic_engine.networks import kernels, weights
@@ -77,7 +77,7 @@ def test_the_size_of_products_does_not_change_the_refinement(
 ) -> None:
     files = []
     for chunk in (7, 1 << 15):
-        monkeypatch.setattr(refine, "_CHUNK", {"cpu": chunk})
+        monkeypatch.setattr(tile_refiner, "_CHUNK", {"cpu": chunk})
         files.append(codec.compress(Picture(photograph), weights="tiny").data)
     assert codec.read_info(files[0]).refinement > 0
     assert files[0] == files[1]
