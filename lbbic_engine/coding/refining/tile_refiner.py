@@ -76,7 +76,7 @@ class TileRefiner:
         residuals = self._refinement.residuals(torch.from_numpy(patches), index).cpu().numpy()
         inner = slice(config.ring, -config.ring)
         blocks = patches[:, inner, inner].reshape(len(indexes), config.pixels)
-        values = blocks * np.int16(wiener.PARTS)
+        values = blocks.astype(np.int16) * wiener.PARTS
         refined = []
         for strength in strengths:
             sums = residuals * np.int16(strength) + values

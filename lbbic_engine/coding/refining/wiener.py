@@ -98,7 +98,7 @@ def fit(values: Values, original: Pixels, *, grey: bool) -> Weights:
     gram, matches = np.zeros((count, count)), np.zeros((count, 3))
     for first in range(0, len(original), _ROWS):
         part = values[first : first + _ROWS + 2 * RADIUS]
-        missing = original[first : first + _ROWS] * np.int16(PARTS)
+        missing = original[first : first + _ROWS].astype(np.int16) * PARTS
         missing -= part[RADIUS:-RADIUS, RADIUS:-RADIUS]
         columns = np.empty((count, missing.size // 3))
         planes = _terms(part, grey=grey)
