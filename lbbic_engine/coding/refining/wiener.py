@@ -66,7 +66,7 @@ def to_pixels(values: Values) -> Pixels:
 def filtered(values: Values, weights: Weights) -> Pixels:
     """Return pixels (h, w, …, 3) from values (h + 2 * RADIUS, w + 2 * RADIUS, …, 3).
 
-    ``weights`` (4,) change luma alone.
+    ``weights`` (8,) change luma alone.
     """
     height, width = (side - 2 * RADIUS for side in values.shape[:2])
     pixels = np.empty((height, width, *values.shape[2:]), np.uint8)

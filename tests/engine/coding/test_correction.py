@@ -1,9 +1,7 @@
 """The correction of slow errors, with every decoding function."""
 
-import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,17 +24,10 @@ from lbbic_engine.layout import coarse, tiles
 from lbbic_engine.layout.blocks import merge_blocks
 from lbbic_engine.pictures.picture import Picture
 
-GOLDEN = Path(__file__).parents[2] / "golden"
-
 Pixels = NDArray[np.uint8]
 
 
-@pytest.fixture(autouse=True)
-def refined(tiny_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The engine's default model is the tiny one, and there is a refinement of it."""
-    for path in (tiny_weights / "tiny.safetensors", GOLDEN / "tiny-refinement.safetensors"):
-        shutil.copy(path, tmp_path)
-    monkeypatch.setenv("LBBIC_WEIGHTS", str(tmp_path))
+pytestmark = pytest.mark.usefixtures("refinement_file")
 
 
 @pytest.fixture

@@ -37,13 +37,7 @@ FILE = "tiny-refinement.safetensors"
 Pixels = NDArray[np.uint8]
 
 
-@pytest.fixture(autouse=True)
-def refined(tiny_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The engine's default model is the tiny one, and there is a refinement of it."""
-    for path in (tiny_weights / "tiny.safetensors", GOLDEN / FILE):
-        shutil.copy(path, tmp_path)
-    monkeypatch.setenv("LBBIC_WEIGHTS", str(tmp_path))
-    return tmp_path / FILE
+pytestmark = pytest.mark.usefixtures("refinement_file")
 
 
 def assemble(data: bytes, shape: tuple[int, int], *, partial: bool = False) -> Pixels:
@@ -96,11 +90,11 @@ def test_workers_refine_strips_as_one_process_does(
     assert np.array_equal(back.pixels, alone.reconstruction)
 
 
-def test_a_harmful_refinement_is_turned_off(photograph: Pixels, refined: Path) -> None:
+def test_a_harmful_refinement_is_turned_off(photograph: Pixels, refinement_file: Path) -> None:
     info = next(refinement_files.installed())
-    tensors = model_files.load_file(refined)
+    tensors = model_files.load_file(refinement_file)
     tensors["layer_3.bias"] += 2**22  # far too bright
-    refinement_files.save(refined, info.config, tensors, {})
+    refinement_files.save(refinement_file, info.config, tensors, {})
     plain = compress(Picture(photograph), 3, refine=False)
     assert compress(Picture(photograph), 3).data == plain.data
 
@@ -144,10 +138,10 @@ def test_a_truncated_file_is_refined_where_all_neighbours_are_decoded(
         list(decode_progressively(cut))
 
 
-def test_a_missing_refinement_is_named(photograph: Pixels, refined: Path) -> None:
+def test_a_missing_refinement_is_named(photograph: Pixels, refinement_file: Path) -> None:
     data = compress(Picture(photograph), 3).data
     identity = parse_container(data).weights_id
-    refined.unlink()
+    refinement_file.unlink()
     with pytest.raises(UnknownWeightsError, match=identity.hex()):
         decompress(data)
     assert not read_info(data).weights_installed
@@ -156,14 +150,14 @@ def test_a_missing_refinement_is_named(photograph: Pixels, refined: Path) -> Non
 
 
 def test_new_files_use_the_latest_refinement_and_older_files_still_decode(
-    photograph: Pixels, refined: Path
+    photograph: Pixels, refinement_file: Path
 ) -> None:
     old = compress(Picture(photograph), 3)
     info = next(refinement_files.installed())
-    tensors = model_files.load_file(refined)
+    tensors = model_files.load_file(refinement_file)
     tensors["layer_3.bias"] += 8
-    later = refined.with_name("tiny-refinement-2.safetensors")
-    refined.rename(refined.with_name("tiny-refinement-1.safetensors"))
+    later = refinement_file.with_name("tiny-refinement-2.safetensors")
+    refinement_file.rename(refinement_file.with_name("tiny-refinement-1.safetensors"))
     refinement_files.save(later, info.config, tensors, {})
     found = refinement_files.of_weights(info.weights_id)
     assert found is not None
@@ -173,17 +167,17 @@ def test_new_files_use_the_latest_refinement_and_older_files_still_decode(
     assert compress(Picture(photograph), 3).data == old.data
 
 
-def test_a_damaged_refinement_is_refused(photograph: Pixels, refined: Path) -> None:
+def test_a_damaged_refinement_is_refused(photograph: Pixels, refinement_file: Path) -> None:
     info = next(refinement_files.installed())
-    refined.write_bytes(refined.read_bytes()[:-1] + b"\xff")
+    refinement_file.write_bytes(refinement_file.read_bytes()[:-1] + b"\xff")
     with pytest.raises(UnknownWeightsError, match="checksum"):
         refinement_files.load(info, "cpu")
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
-def test_every_kernel_gives_the_same_residuals(refined: Path, kernel: str) -> None:
+def test_every_kernel_gives_the_same_residuals(refinement_file: Path, kernel: str) -> None:
     info = next(refinement_files.installed())
-    tensors = model_files.load_file(refined)
+    tensors = model_files.load_file(refinement_file)
     side = info.config.side
     random = np.random.default_rng(1)
     patches = torch.from_numpy(random.choice(np.array([0, 255, 90], np.uint8), (64, side, side, 3)))
@@ -192,8 +186,8 @@ def test_every_kernel_gives_the_same_residuals(refined: Path, kernel: str) -> No
     assert found.unique().numel() > 100
 
 
-def test_the_papers_networks_have_no_refinement(photograph: Pixels, refined: Path) -> None:
-    shutil.copy(GOLDEN / "paper.safetensors", refined.parent)
+def test_the_papers_networks_have_no_refinement(photograph: Pixels, refinement_file: Path) -> None:
+    shutil.copy(GOLDEN / "paper.safetensors", refinement_file.parent)
     compressed = compress(Picture(photograph), weights="paper")
     assert parse_container(compressed.data).strength == 0
 

@@ -1,8 +1,6 @@
 """The filter that an encoder fits to each refined tile."""
 
-import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,17 +15,10 @@ from lbbic_engine.layout import tiles
 from lbbic_engine.layout.wavefront import Grid
 from lbbic_engine.pictures.picture import Picture
 
-GOLDEN = Path(__file__).parents[2] / "golden"
-
 Pixels = NDArray[np.uint8]
 
 
-@pytest.fixture(autouse=True)
-def refined(tiny_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The engine's default model is the tiny one, and there is a refinement of it."""
-    for path in (tiny_weights / "tiny.safetensors", GOLDEN / "tiny-refinement.safetensors"):
-        shutil.copy(path, tmp_path)
-    monkeypatch.setenv("LBBIC_WEIGHTS", str(tmp_path))
+pytestmark = pytest.mark.usefixtures("refinement_file")
 
 
 def padded(values: NDArray[np.int16]) -> PaddedTile[np.int16]:
