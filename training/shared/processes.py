@@ -21,6 +21,11 @@ def joined(device: str) -> Iterator[None]:
         return
     if device != "cpu":
         raise ValueError("several processes train on the CPU only")
+    # Functions of this module have the group at its import as a default value. If it is imported
+    # later, by DistributedDataParallel, the group's threads remain and may abort the process as it
+    # ends.
+    import torch.distributed.nn  # noqa: F401
+
     distributed.init_process_group("gloo")
     try:
         yield
