@@ -13,6 +13,7 @@ import sys
 import time
 from pathlib import Path
 from random import Random
+from resource import RUSAGE_SELF, getrusage
 
 import atheris
 from safetensors import SafetensorError
@@ -23,6 +24,9 @@ with atheris.instrument_imports(include=["lbbic_engine", "PIL"]):
     from tests.fuzz.targets import TARGETS, attempt
 
 MOST_SECONDS = 60  # of the processor; libFuzzer's own limit counts the waiting of a busy machine
+MOST_MEMORY = 4096  # MiB, which an input may not exceed
+# A run ends before: atheris keeps the results of all comparisons of arrays.
+MEMORY_OF_RUN = 3072
 
 # What mutators of a format raise for inputs of another one.
 UNFIT = (
@@ -37,7 +41,7 @@ UNFIT = (
 
 
 def main(name: str, seed: str, seconds: str, folder: str) -> None:
-    """Run until the time is over; print the counts as the last line and end the process."""
+    """Run until the time is over, or memory full; print the counts at last and end the process."""
     target, found = TARGETS[name], TARGETS[name].seeds()
     for number, data in enumerate(found):
         Path(folder, f"seed-{number}").write_bytes(data)
@@ -45,7 +49,8 @@ def main(name: str, seed: str, seconds: str, folder: str) -> None:
     counts = {"tried": 0, "taken": 0}
 
     def one(data: bytes) -> None:
-        if time.monotonic() > end:
+        used = getrusage(RUSAGE_SELF).ru_maxrss >> 10
+        if time.monotonic() > end or used > MEMORY_OF_RUN:
             print(json.dumps(counts), flush=True)
             os._exit(0)
         counts["tried"] += 1
@@ -66,8 +71,8 @@ def main(name: str, seed: str, seconds: str, folder: str) -> None:
                 return mutate_bytes(random, data)[:most]
             return target.mutate(random, random.choice(found))[:most]
 
-    options = [f"-seed={seed}", "-max_len=1048576", "-timeout=1000", "-rss_limit_mb=4096"]
-    options += [f"-artifact_prefix={folder}-", folder]
+    options = [f"-seed={seed}", "-max_len=1048576", "-timeout=1000"]
+    options += [f"-rss_limit_mb={MOST_MEMORY}", f"-artifact_prefix={folder}-", folder]
     atheris.Setup([sys.argv[0], *options], one, custom_mutator=mutated)
     atheris.Fuzz()
 
