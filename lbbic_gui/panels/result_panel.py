@@ -39,7 +39,7 @@ class ResultPanel(QWidget):
         for widget in (self.figure, self.line, self.warning):
             column.addWidget(widget)
         session.current_changed.connect(self._show_row)
-        session.opened.connect(lambda opened: self._show_facts(opened.notices))
+        session.opened.connect(self._show_facts)
         session.coder.decoding_started.connect(self._on_decoding_started)
         session.coded.connect(self._show_result)
         session.row_failed.connect(self._on_row_failed)
@@ -58,9 +58,11 @@ class ResultPanel(QWidget):
         self._show_facts()
         self._show_result(None)
 
-    def _show_facts(self, notices: tuple[str, ...] = ()) -> None:
+    def _show_facts(self) -> None:
         """Show the size of a picture, and what reading it changed."""
         row, words = self._session.row, ""
+        known = self._session.result if row and row.source.is_lbb else self._session.original
+        notices = known.notices if known else ()
         if row is not None and row.width:
             words = self.tr("{} × {} pixels").format(row.width, row.height)
         if row is not None and row.file_bytes:
@@ -76,7 +78,7 @@ class ResultPanel(QWidget):
             return
         self._show_size(row, len(coded.point.data), exact=coded.contents.exact)
         if row.source.is_lbb:
-            self._show_facts(coded.notices)
+            self._show_facts()
 
     def _on_row_failed(self, row: Row | None) -> None:
         if self._session.result is None:

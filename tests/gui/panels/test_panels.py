@@ -179,3 +179,20 @@ def test_a_note_marks_drawings_as_stored_exactly(user: Any, tmp_path: Path) -> N
     inspector.plot.show_points({4.0: coded.point, 8.0: replace(coded.point, psnr=50.0)}, 4.0)
     assert 4.0 not in inspector.plot.places()  # which would offer to code it
     assert 8.0 in inspector.plot.places()
+
+
+def test_what_reading_a_picture_left_out_stays_named(user: Any, draw: Draw, tmp_path: Path) -> None:
+    path = tmp_path / "moving.gif"
+    frames = [Image.new("RGB", (46, 30), colour) for colour in ("teal", "olive")]
+    frames[0].save(path, save_all=True, append_images=frames[1:])
+    user.drop(path)
+    user.wait_for_result()
+    facts = user.window.inspector.result.facts
+    assert "Only one of its frames" in facts.text()
+    user.window.commands.choose_quality(5.0, False)
+    user.wait_for_result(5.0)
+    assert "Only one of its frames" in facts.text()
+    user.drop(draw("a.png"))
+    user.wait(lambda: user.window.session.row is user.rows[-1] is not user.rows[0])
+    user.wait_for_result(5.0)
+    assert "frames" not in facts.text()
