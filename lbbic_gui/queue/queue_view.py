@@ -123,9 +123,10 @@ class QueueView(QWidget):
         row = index.data(ROW)
         if isinstance(row, Row):
             self._session.select(row)
+            self._select_current()
 
     def _select_current(self) -> None:
-        """Select the current row after a removal, which Qt does not do."""
+        """Select the current row if none is, which Qt does not do after a removal or a Tab."""
         row = self.current()
         if row is not None and not self.list.selectedIndexes():
             self.select(row)

@@ -97,6 +97,8 @@ class MainWindow(QMainWindow):
 
     def _show_empty(self) -> None:
         is_empty = not self.session.queue.rows
+        if not is_empty and self.empty.isVisibleTo(self.pages):
+            self.viewer.canvas.setFocus()  # or Qt would give it to the list
         self.pages.setCurrentWidget(self.empty if is_empty else self.splitter)
         self.toolbar.setVisible(not is_empty)
 

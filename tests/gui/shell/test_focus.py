@@ -92,3 +92,16 @@ def test_tab_reaches_every_control(user: Any, draw: Draw) -> None:
     inspector, queue = user.window.inspector, user.window.queue
     wanted = (queue.list, queue.button, inspector.quality.slider, inspector.export)
     assert reached.issuperset(wanted)
+
+
+def test_the_first_of_several_dropped_pictures_is_selected_and_has_the_keys(
+    user: Any, draw: Draw
+) -> None:
+    user.drop(draw("a.png"), draw("b.png", seed=2))
+    user.wait_for_result()
+    chosen = user.window.queue.list
+    assert chosen.selected() == [user.rows[0]]
+    assert focus(user) is user.window.viewer.canvas
+    user.press(Qt.Key.Key_Backspace, Qt.KeyboardModifier.ControlModifier)
+    assert [row.source.name for row in user.rows] == ["b.png"]
+    assert chosen.selected() == user.rows
