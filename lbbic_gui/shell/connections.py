@@ -11,6 +11,7 @@ from lbbic_gui.painting.view_options import Mode
 from lbbic_gui.panels.compare import ComparePanel
 from lbbic_gui.panels.inspector import Inspector
 from lbbic_gui.queue.queue_view import QueueView
+from lbbic_gui.session.session import Session
 from lbbic_gui.shell.commands import Commands
 from lbbic_gui.style.text import tr
 from lbbic_gui.viewer.brush_tool import BrushTool
@@ -18,6 +19,13 @@ from lbbic_gui.viewer.viewer import Viewer
 
 Actions = Mapping[str, QAction]
 
+_OF_A_PICTURE = (
+    *("remove", "remove_all", "retry", "move_up", "move_down", "copy_command"),
+    *("zoom_in", "zoom_out", "actual", "fit", "loupe", "original", "half", "compressed"),
+    *("side", "split", "flip", "difference"),
+)
+_OF_A_FILE = ("show_in_folder", "copy_path")
+_OF_A_RESULT = ("save", "export", "play", "overlay")
 _MODES = {"side": Mode.SIDE, "split": Mode.SPLIT, "flip": Mode.FLIP, "difference": Mode.DIFFERENCE}
 
 
@@ -73,7 +81,29 @@ def connect_actions(
     viewer.brush.changed.connect(lambda: _show_brush(actions, viewer.brush))
     viewer.brush.painted.connect(commands.paint)
     _show_brush(actions, viewer.brush)
+    for change in (session.current_changed, session.coded, session.batch.saved):
+        change.connect(lambda: _enable(actions, session))
+    _enable(actions, session)
+    session.batch.changed.connect(
+        lambda total: actions["compress_all"].setEnabled(total.count > total.saved)
+    )
+    session.batch.tell()
     _connect_undo(actions, commands.undo)
+
+
+def _enable(actions: Actions, session: Session) -> None:
+    """Enable what there is a picture, a file or a result for."""
+    row, has_result = session.row, session.result is not None
+    has_file = row is not None and bool(row.saved_path or row.source.path)
+    can_compare = row is not None and not row.source.is_lbb and has_result
+    for names, can in (
+        (_OF_A_PICTURE, row is not None),
+        (_OF_A_FILE, has_file),
+        (_OF_A_RESULT, has_result),
+        (("compare",), can_compare),
+    ):
+        for name in names:
+            actions[name].setEnabled(can)
 
 
 def _show_brush(actions: Actions, brush: BrushTool) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QMessageBox
 
@@ -136,6 +137,38 @@ def test_every_action_has_a_text_and_every_control_a_name(user: Any) -> None:
             named = widget.accessibleName() or (hasattr(widget, "text") and widget.text())
             internal = isinstance(widget, QScrollBar) or widget.objectName().startswith("qt_")
             assert named or internal or not widget.isVisible(), widget
+
+
+def test_only_what_can_be_done_is_enabled(user: Any, draw: Draw) -> None:
+    def enabled() -> set[str]:
+        return {name for name, action in user.window.actions_.items() if action.isEnabled()}
+
+    of_a_picture = {"retry", "remove", "remove_all", "move_up", "copy_path", "show_in_folder"}
+    of_a_result = {"save", "export", "compare", "play", "overlay"}
+    assert not enabled() & {*of_a_picture, *of_a_result, "compress_all", "copy_command"}
+    assert not enabled() & {"side", "fit", "loupe", "original"}
+    assert {"open", "open_folder", "sample", "paste", "settings", "keys", "quit"} <= enabled()
+    path = draw("a.png", 800, 600)
+    user.drop(path)
+    user.wait(lambda: user.window.session.row is not None)
+    assert of_a_picture | {"compress_all", "copy_command", "side", "fit"} <= enabled()
+    assert not enabled() & of_a_result
+    coded = user.wait_for_result()
+    assert of_a_result <= enabled()
+    user.press(Qt.Key.Key_Return, CTRL)
+    user.wait(lambda: user.rows[0].state is State.SAVED)
+    assert "compress_all" not in enabled()
+    lbb = path.with_name("b.lbb")
+    lbb.write_bytes(coded.point.data)
+    user.drop(lbb)
+    user.wait(lambda: user.window.session.row is user.rows[-1] is not user.rows[0])
+    user.wait_for_result()
+    assert of_a_result - enabled() == {"compare"}
+    user.window.actions_["remove_all"].trigger()
+    assert not enabled() & {*of_a_picture, *of_a_result, "compress_all", "copy_command"}
+    user.drop(image=QImage(str(path)))
+    user.wait_for_result()
+    assert not enabled() & {"copy_path", "show_in_folder"}, "it has no file yet"
 
 
 def test_choices_can_be_undone_and_redone(user: Any, draw: Draw) -> None:
