@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from PySide6.QtCore import QMimeData, Qt, QUrl, Signal
 from PySide6.QtGui import QDrag, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QAbstractItemView, QListView, QWidget
 
+from lbbic_gui.state.networks import Networks
 from lbbic_gui.state.queue_model import ROW, Index
 from lbbic_gui.state.row import Row
 
@@ -20,14 +21,14 @@ from lbbic_gui.state.row import Row
 class PictureList(QListView):
     """Several rows can be selected; the current one is on view.
 
-    ``quality_of`` returns the quality of a row's result, which is what is dragged out.
+    ``networks`` know which result of a row is the current one, which is what is dragged out.
     """
 
     removal_wanted = Signal()
 
-    def __init__(self, quality_of: Callable[[Row], float], parent: QWidget) -> None:
+    def __init__(self, networks: Networks, parent: QWidget) -> None:
         super().__init__(parent)
-        self._quality_of = quality_of
+        self._networks = networks
         self.setMouseTracking(True)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
         self.setUniformItemSizes(True)
@@ -54,7 +55,7 @@ class PictureList(QListView):
     def files_of(self, rows: Sequence[Row]) -> QMimeData:
         """The .lbb files of rows, if they are saved or coded."""
         data = self.model().mimeData(self.selectedIndexes())
-        files = [file for row in rows if (file := result_file(row, self._quality_of(row)))]
+        files = [file for row in rows if (file := result_file(row, self._networks))]
         if files:
             data.setUrls([QUrl.fromLocalFile(str(file)) for file in files])
         return data
@@ -78,13 +79,17 @@ _LIST_KEYS = (
 )
 
 
-def result_file(row: Row, quality: float) -> Path | None:
-    """The row's saved file, or a temporary .lbb file that lasts as long as the app."""
+def result_file(row: Row, networks: Networks) -> Path | None:
+    """The file saved with the current settings, or a temporary one that lasts as long as the app.
+
+    None if the row is not coded with these settings.
+    """
     if row.source.is_lbb:
         return row.source.path
-    if row.saved_path is not None and row.saved_as and row.saved_as.quality in (quality, 0):
-        return row.saved_path
-    point = row.points.get(quality)
+    saved = row.saved_path if networks.is_saved(row) and not row.skipped else None
+    if saved is not None and saved.exists():
+        return saved
+    point = row.points.get(networks.quality(row))
     if point is None or not point.data:
         return None
     path = Path(tempfile.mkdtemp(dir=_folder())) / f"{Path(row.source.name).stem}.lbb"

@@ -40,7 +40,7 @@ class QueueView(QWidget):
         self.setMinimumWidth(232)
         self.heading = _Heading()
         self.heading.chosen.connect(self._sort)
-        self.list = PictureList(session.networks.quality, self)
+        self.list = PictureList(session.networks, self)
         self.list.setModel(self._queue)
         self.list.setAccessibleName(self.tr("Pictures"))
         self.list.setItemDelegate(RowDelegate(session.adder, self.list))

@@ -116,6 +116,26 @@ def test_dragging_a_row_out_provides_its_file(three: Any) -> None:
     assert [Path(url.toLocalFile()) for url in urls] == [each.saved_path for each in three.rows]
 
 
+def test_a_dragged_file_is_of_the_current_settings_and_exists(three: Any) -> None:
+    def dragged() -> list[bytes]:
+        urls = view.files_of([row]).urls()
+        return [Path(url.toLocalFile()).read_bytes() for url in urls]
+
+    view, row = three.window.queue.list, three.window.session.row
+    before = three.wait_for_result()
+    three.press(Qt.Key.Key_Return, CTRL)
+    three.wait(lambda: {each.state for each in three.rows} == {State.SAVED})
+    three.window.settings.change(longest_side=16)
+    assert dragged() == []
+    three.wait(lambda: not three.window.session.is_stale)
+    after = three.window.session.result
+    assert dragged() == [after.point.data] != [before.point.data]
+    three.press(Qt.Key.Key_Return, CTRL)
+    three.wait(lambda: {each.state for each in three.rows} == {State.SAVED})
+    row.saved_path.unlink()
+    assert dragged() == [after.point.data]
+
+
 def test_recent_files_and_folders_are_in_the_menu(user: Any, draw: Draw) -> None:
     path = draw("in/a.png")
     user.drop(path)
