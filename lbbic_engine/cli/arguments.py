@@ -57,6 +57,7 @@ def _add_compress(subparsers: Any) -> None:
     parser.add_argument(
         "-o",
         "--output",
+        type=_name,
         metavar="OUT",
         help="a folder, a file for one picture, or - for standard output",
     )
@@ -96,7 +97,7 @@ def _add_compress(subparsers: Any) -> None:
     )
     parser.add_argument(
         "--mask",
-        type=Path,
+        type=_path,
         metavar="FILE",
         help="a grey picture, stretched over the picture: white raises the quality by 2 steps, "
         "black lowers it by 2, medium grey leaves it",
@@ -138,6 +139,7 @@ def _add_decompress(subparsers: Any) -> None:
     parser.add_argument(
         "-o",
         "--output",
+        type=_name,
         metavar="OUT",
         help="a folder for PNGs, a file whose extension gives the format, or - for a PNG on "
         "standard output",
@@ -158,9 +160,12 @@ def _add_thumbnail(subparsers: Any) -> None:
     parser = _add_command(
         subparsers, "thumbnail", batch.thumbnail, "write a thumbnail for file managers, a PNG"
     )
-    parser.add_argument("input", type=Path, metavar="FILE", help="an .lbb file")
+    parser.add_argument("input", type=_path, metavar="FILE", help="an .lbb file")
     parser.add_argument(
-        "output", type=Path, metavar="PNG", help="the file to write, replaced if it exists"
+        "output",
+        type=_path,
+        metavar="PNG",
+        help="the file to write; an empty file or a PNG is replaced",
     )
     parser.add_argument(
         "-s",
@@ -186,7 +191,7 @@ def _add_eval(subparsers: Any) -> None:
     )
     parser.add_argument(
         "--anchor",
-        type=Path,
+        type=_path,
         nargs="+",
         action="extend",
         default=[],
@@ -194,7 +199,7 @@ def _add_eval(subparsers: Any) -> None:
         help="curves to compute BD-rates against, as written by eval --json",
     )
     parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="write all figures, for use as an anchor later"
+        "--json", type=_path, metavar="FILE", help="write all figures, for use as an anchor later"
     )
     parser.add_argument(
         "--plot", type=_plot, metavar="FILE", help="plot the curves (.png, .svg, .pdf)"
@@ -236,7 +241,7 @@ def _add_bench(subparsers: Any) -> None:
     )
     parser.add_argument(
         "--out",
-        type=Path,
+        type=_path,
         default=Path("bench"),
         metavar="DIR",
         help="folder for results, default: bench; existing ones are not measured again",
@@ -259,12 +264,18 @@ def _add_command(
 
 
 def _add_inputs(parser: argparse.ArgumentParser, kinds: str) -> None:
-    parser.add_argument("inputs", nargs="+", metavar="IN", help=f"{kinds}, or - for standard input")
+    parser.add_argument(
+        "inputs",
+        type=_name,
+        nargs="+",
+        metavar="IN",
+        help=f"{kinds}, or - for standard input",
+    )
 
 
 def _add_folder(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "folder", type=Path, metavar="FOLDER", help="a folder of pictures, or one picture"
+        "folder", type=_path, metavar="FOLDER", help="a folder of pictures, or one picture"
     )
 
 
@@ -329,7 +340,7 @@ def _add_options(parser: argparse.ArgumentParser, *names: str) -> None:
                 help="skip inputs that already have a result, e.g. after an interruption",
             )
     if "keep" in names:
-        parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the .lbb files in DIR")
+        parser.add_argument("--keep", type=_path, metavar="DIR", help="keep the .lbb files in DIR")
     if "keep-dates" in names:
         parser.add_argument(
             "--keep-dates",
@@ -378,6 +389,17 @@ def _plot(text: str) -> Path:
     if not text.endswith((".png", ".svg", ".pdf")):
         raise argparse.ArgumentTypeError(f"{text} does not end with .png, .svg or .pdf")
     return Path(text)
+
+
+def _path(text: str) -> Path:
+    return Path(_name(text))
+
+
+def _name(text: str) -> str:
+    """Refuse what an unset variable of a shell leaves, which would be the current folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("the name is empty")
+    return text
 
 
 def _positive(kind: type[int] | type[float]) -> Callable[[str], float]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import asdict, replace
 from functools import partial
+from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -130,10 +131,22 @@ def thumbnail(args: Namespace) -> int:
     from lbbic_engine.pictures.atomic import write_atomically
     from lbbic_engine.previews import thumbnail
 
+    _refuse_other_kinds(args.output)
     file = BytesIO()
     thumbnail(args.input.read_bytes(), args.size).save(file, "PNG")
     write_atomically(args.output, file.getvalue(), overwrite=True)
     return 0
+
+
+def _refuse_other_kinds(path: Path) -> None:
+    """LbbicError if a file is neither empty, as those that file managers make, nor a PNG."""
+    from lbbic_engine.pictures.files.png import SIGNATURE
+
+    if path.is_file():
+        with path.open("rb") as file:
+            start = file.read(len(SIGNATURE))
+        if start not in (b"", SIGNATURE):
+            raise LbbicError("Another file", f"{path} is not a PNG, so it is not replaced.")
 
 
 def info(args: Namespace) -> int:
@@ -319,5 +332,5 @@ def _inform(job: Job) -> tuple[Job, Row | Exception]:
 
 
 def _info_lines(row: Row) -> str:
-    lines = [f"  {name:8}  {value}" for name, value in tables.info_facts(row)]
+    lines = [f"  {name:10}  {value}" for name, value in tables.info_facts(row)]
     return "\n".join([f"{escaped(row['input'])}:", *lines])

@@ -20,7 +20,9 @@ def read_bytes(path: Path | None) -> bytes:
     if path is not None:
         return path.read_bytes()
     if sys.stdin is None or sys.stdin.isatty():
-        raise LbbicError("Nothing to read", "Standard input is a terminal; redirect a file to it.")
+        raise LbbicError(
+            "Nothing to read", "Standard input is a terminal, or closed; redirect a file to it."
+        )
     return sys.stdin.buffer.read()
 
 
@@ -29,7 +31,7 @@ def refuse_terminal() -> None:
     if sys.stdout is None or sys.stdout.isatty():
         raise LbbicError(
             "Nowhere to write",
-            "Standard output is a terminal; redirect it, or name a file with -o.",
+            "Standard output is a terminal, or closed; redirect it, or name a file with -o.",
         )
 
 

@@ -60,7 +60,7 @@ def info_facts(info: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("model", model),
         (
             "refinement",
-            f"{info['refinement']:.0%} of full strength" if info["refinement"] else "none",
+            f"{100 * info['refinement']:.0f} % of full strength" if info["refinement"] else "none",
         ),
         ("layout", count(info["tiles"], "tile")),
         ("format", f"version {info['version']}"),

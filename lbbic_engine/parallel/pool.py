@@ -253,10 +253,12 @@ def _leave_interrupts_to_the_main_thread() -> None:
 def _serve(pipe: Connection) -> None:
     """Run tasks in a process, one after another, until the owner closes the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that every finally clause runs
     os.environ["OMP_NUM_THREADS"] = "1"  # for torch, and for code that asks whether it may use more
     import torch
 
+    # So that every finally clause runs. Not before: what a handler raises while torch's own code
+    # is being loaded ends that code with a long traceback.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     torch.set_num_threads(1)  # a script that starts a pool may have imported torch before
     LOG.addHandler(_LogTo(pipe))
     LOG.propagate = False

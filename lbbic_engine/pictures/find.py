@@ -112,7 +112,7 @@ def _kind(file: Path, suffixes: frozenset[str]) -> str:
         if not suffix:
             file.stat()
         return suffix or "without an ending"
-    return "" if is_ordinary(file) else "no ordinary files"
+    return "" if is_ordinary(file) else "pipes or devices"
 
 
 def is_ordinary(file: Path) -> bool:

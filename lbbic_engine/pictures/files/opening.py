@@ -24,6 +24,7 @@ from PIL import (
 )
 
 from lbbic_engine.bitstream.bodies import MAX_METADATA_BYTES
+from lbbic_engine.bitstream.container import SIGNATURE as LBB_SIGNATURE
 from lbbic_engine.errors import Refusal, UnknownFormatError
 from lbbic_engine.pictures.files import boxes, extra_formats, jpeg, png, raw
 from lbbic_engine.pictures.files.extras import Extras
@@ -74,6 +75,8 @@ def _identify(file: BinaryIO) -> tuple[Image.Image, Extras]:
     prefix = file.read(32)
     if not prefix:
         raise ValueError("The file is empty.")
+    if prefix.startswith(LBB_SIGNATURE):
+        raise Refusal("It is an .lbb file; decompress it first.", UnknownFormatError)
     if prefix.startswith(png.SIGNATURE):
         return png.open_png(file)
     if raw.is_raw(prefix, file):

@@ -88,7 +88,7 @@ def test_skipped_files_are_counted_by_kind(
     assert sorted(kinds) == [
         "1 .txt",
         "1 links to folders",
-        "1 no ordinary files",
+        "1 pipes or devices",
         "1 without an ending",
     ]
 

@@ -21,7 +21,7 @@ def test_info_lists_the_facts(packed: Path, capsys: Capture) -> None:
     assert run("info", packed) == 0
     out = capsys.readouterr().out
     assert out.startswith(f"{packed}:\n")
-    lines = {line[2:10].strip(): line[12:] for line in out.splitlines()[1:]}
+    lines = {line[2:12].strip(): line[14:] for line in out.splitlines()[1:]}
     assert lines["picture"] == "24 x 16 pixels, colour"
     assert lines["quality"] == f"{DEFAULT_QUALITY:g}"
     assert lines["model"] == weights.DEFAULT

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from lbbic_engine import codec
 from lbbic_engine.bitstream.container import SIGNATURE
@@ -47,6 +48,14 @@ def test_folder_without_pictures_is_an_error(tmp_path: Path, capsys: Capture) ->
 def test_compressing_an_lbb_file_is_refused(packed: Path, capsys: Capture) -> None:
     assert run("compress", packed) == 2
     assert "Nothing to do: The file already ends with .lbb" in capsys.readouterr().err
+
+
+def test_an_lbb_file_in_the_place_of_a_picture_is_named(
+    packed: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    assert run("compress", packed, "-o", tmp_path / "out/") == 2
+    assert run("eval", packed) == 2
+    assert capsys.readouterr().err.count("It is an .lbb file; decompress it first.") == 2
 
 
 def test_output_of_another_format_is_refused(draw: Draw, tmp_path: Path, capsys: Capture) -> None:
@@ -133,3 +142,56 @@ def test_an_output_that_is_its_own_input_is_refused(packed: Path, capsys: Captur
         assert run(command, packed, "-o", packed, "--overwrite") == 2
         assert "Output and input are the same" in capsys.readouterr().err
     assert packed.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["compress", ""],
+        ["compress", "a.png", "-o", ""],
+        ["compress", "a.png", "--mask", ""],
+        ["decompress", ""],
+        ["info", ""],
+        ["thumbnail", "a.lbb", ""],
+        ["eval", ""],
+        ["eval", "a.png", "--keep", ""],
+    ],
+    ids=" ".join,
+)
+def test_an_empty_name_is_not_the_current_folder(
+    words: list[str],
+    draw: Draw,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Capture,
+) -> None:
+    """It is what an unset variable of a shell leaves."""
+    draw("a.png")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match="2"):
+        run(*words)
+    assert "the name is empty" in capsys.readouterr().err
+    assert files_below(tmp_path) == {"a.png"}
+
+
+@pytest.mark.parametrize("name", ["a.lbb", "other.lbb", "photo.jpg"])
+def test_a_thumbnail_replaces_no_other_kind_of_file(
+    name: str, packed: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    place = tmp_path / name
+    if place != packed:
+        place.write_bytes(b"somebody's work")
+    before = place.read_bytes()
+    assert run("thumbnail", packed, place) == 2
+    assert f"{place} is not a PNG, so it is not replaced" in capsys.readouterr().err
+    assert place.read_bytes() == before
+
+
+def test_a_thumbnail_replaces_an_older_one_and_an_empty_file(packed: Path, tmp_path: Path) -> None:
+    """File managers make an empty file and give its name, which may have any ending."""
+    place = tmp_path / "thumbnail.XXXX"
+    place.touch()
+    for size in (8, 4):
+        assert run("thumbnail", packed, place, "-s", size) == 0
+        with Image.open(place) as image:
+            assert max(image.size) == size

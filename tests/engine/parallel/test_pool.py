@@ -4,6 +4,7 @@ import multiprocessing
 import operator
 import os
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -80,6 +81,23 @@ def test_leaving_the_pool_stops_running_and_waiting_tasks(blocking_pipe: Path) -
     assert running.done()
     assert not multiprocessing.active_children()
     assert not [t for t in threading.enumerate() if t.name.startswith("lbbic-worker")]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGTERM")
+def test_a_process_that_is_stopped_while_torch_is_loaded_ends_at_once(tmp_path: Path) -> None:
+    """An exception from a signal handler would end torch's own code with a long traceback."""
+    imported = tmp_path / "torch.py"
+    imported.write_text(
+        "import os, signal\ntry:\n    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "except BaseException:\n    os._exit(3)\n"
+    )
+    code = "from lbbic_engine.parallel import pool; pool._serve(None)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
+        check=False,
+    )
+    assert done.returncode == -signal.SIGTERM
 
 
 def test_a_single_task_can_be_stopped(pool: WorkerPool, blocking_pipe: Path) -> None:
