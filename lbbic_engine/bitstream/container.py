@@ -1,4 +1,4 @@
-r"""The ``.lbb`` file format, version 1.3: this text is its specification.
+r"""The ``.lbb`` file format, version 1.4: this text is its specification.
 
 This module defines bytes and their limits; the codec defines what the entropy-coded bytes mean.
 There is no end chunk. A file is complete when its streams cover every wavefront (*front*) of every
@@ -15,7 +15,7 @@ in as few bytes as possible, five at most. ``zlib`` is one RFC 1950 stream with 
                major      u8       1; a higher one is refused
                minor      u8       version in which what the file uses was added, at least 2;
                                    readers ignore it (1: P instead of S; 0: no refinement either)
-               chunks              H, then metadata, alpha, map in any order, then every S or L
+               chunks              H, then those without pixels in any order, then every S or L
 
     chunk      type       1 byte   ASCII letter; upper case: critical, lower case: ancillary
                length     varint   bytes of the body

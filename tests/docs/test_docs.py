@@ -15,6 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
+from lbbic_engine.bitstream import container
 from lbbic_engine.cli.program import main as lbbic
 from lbbic_engine.config import PAPER_VARIANTS, paper_config
 from lbbic_engine.networks.paper.float_network import PaperNetwork
@@ -162,7 +163,9 @@ def test_named_make_targets_exist(page: Path) -> None:
     assert set(named) <= targets
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "docs/architecture.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/file-format.md"]
+)
 def test_named_modules_exist(name: str) -> None:
     folders = ("docs", "lbbic_engine", "lbbic_gui", "tests", "training")
     modules = [
@@ -176,6 +179,8 @@ def test_the_page_of_the_format_is_the_docstring() -> None:
     script = runpy.run_path(str(ROOT / "docs" / "make" / "file_format.py"))
     current = (ROOT / "docs" / "file-format.md").read_text(encoding="utf-8")
     assert current == script["page"](), "run `make docs`"
+    major, minor = container.VERSION
+    assert f"The `.lbb` file format, version {major}.{minor}: " in current
 
 
 def test_the_figure_of_the_architecture_matches_the_code(
