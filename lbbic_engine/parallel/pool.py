@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from logging.handlers import QueueHandler
 from multiprocessing.connection import Connection
 from threading import Lock, local
@@ -60,18 +61,19 @@ class WorkerPool(ThreadPoolExecutor):
         self._own = local()
         self._without_process = workers  # threads that are to start one
         self._workers: set[_Worker] = set()
-        self._at_work: WeakKeyDictionary[Future[Any], list[_Worker]] = WeakKeyDictionary()
+        self._tasks: WeakKeyDictionary[Future[Any], _Task] = WeakKeyDictionary()
+        # Held only for moments: nobody waits with it for a process to start or to end.
         self._changing = Lock()
         self._terminated = False
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        return self._submit(fn, args, kwargs, None)
+        return self._submit(_Task(fn, args, kwargs))
 
     def submit_reporting(
         self, fn: Callable[[Any, Report], Any], task: Any, report: Callable[[Any], None]
     ) -> Future[Any]:
         """Submit ``fn(task, report)``; reports are passed to ``report`` in some thread."""
-        return self._submit(fn, (task,), {}, report)
+        return self._submit(_Task(fn, (task,), {}, report))
 
     def stop(self, *futures: Future[Any]) -> None:
         """Cancel tasks.
@@ -79,15 +81,21 @@ class WorkerPool(ThreadPoolExecutor):
         The processes of running ones are ended, so they raise WorkerDied; one in this process
         raises Cancelled at its next report.
         """
-        running = [future for future in futures if not future.cancel()]
+        tasks = [self._tasks[future] for future in futures if not future.cancel()]
         with self._changing:
-            _end([worker for future in running for worker in self._at_work.get(future, ())])
+            for task in tasks:
+                task.is_stopped = True
+            workers = [task.worker for task in tasks if task.worker is not None]
+            _ask_to_end(workers)
+        _end(workers)
 
     def terminate(self) -> None:
         """Stop running tasks, and cancel waiting ones; end all processes."""
         with self._changing:
             self._terminated = True
-            _end(self._workers)
+            workers = list(self._workers)
+            _ask_to_end(workers)
+        _end(workers)
         self.shutdown(cancel_futures=True)
         for worker in self._workers:
             worker.close()
@@ -101,48 +109,51 @@ class WorkerPool(ThreadPoolExecutor):
             self._own.has_process = self._without_process > 0
             self._without_process -= 1
 
-    def _submit(
-        self,
-        fn: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: Any,
-        report: Callable[[Any], None] | None,
-    ) -> Future[Any]:
-        at_work: list[_Worker] = []  # on this task, while it runs
-        future = super().submit(self._call, at_work, fn, args, kwargs, report)
-        self._at_work[future] = at_work
+    def _submit(self, task: _Task) -> Future[Any]:
+        future = super().submit(self._call, task)
+        self._tasks[future] = task
         return future
 
-    def _call(
-        self,
-        at_work: list[_Worker],
-        fn: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: Any,
-        report: Callable[[Any], None] | None,
-    ) -> Any:
+    def _call(self, task: _Task) -> Any:
+        worker = self._worker()
         with self._changing:
-            worker = self._worker()
-            at_work.append(worker)
+            if task.is_stopped:
+                raise WorkerDied
+            task.worker = worker
         try:
-            return worker.call(fn, args, kwargs, report)
+            return worker.call(task)
         finally:
             with self._changing:
-                at_work.clear()
+                task.worker = None
 
     def _worker(self) -> _Worker:
-        """The worker of this thread, or a new one if it has been ended."""
+        """The worker of this thread, or a new one if it has been asked to end or has died."""
         worker: _Worker | None = getattr(self._own, "worker", None)
         if worker is not None and worker.is_usable():
             return worker
         if self._terminated:
             raise WorkerDied
         if worker is not None:
-            self._workers.remove(worker)
-            worker.close()  # it is dead, or about to be
-        self._own.worker = worker = _Process() if self._own.has_process else _Here()
-        self._workers.add(worker)
-        return worker
+            worker.close()
+        new = self._own.worker = _Process() if self._own.has_process else _Here()
+        with self._changing:
+            self._workers = self._workers - {worker} | {new}
+            if self._terminated:
+                new.ask_to_end()
+                raise WorkerDied
+        return new
+
+
+@dataclass
+class _Task:
+    """A call of a function, and what is done with it."""
+
+    fn: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    report: Callable[[Any], None] | None = None
+    worker: _Worker | None = None  # while it runs
+    is_stopped: bool = False
 
 
 class _Process:
@@ -152,37 +163,36 @@ class _Process:
         self._pipe, end = _SPAWN.Pipe()
         self._process = _SPAWN.Process(target=_serve, args=(end,), daemon=True)
         self._process.start()
-        self._is_lost = False
+        self._is_lost = False  # or about to be
         end.close()
 
-    def call(
-        self,
-        fn: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: Any,
-        report: Callable[[Any], None] | None,
-    ) -> Any:
+    def call(self, task: _Task) -> Any:
+        self._try(_send, (task.fn, task.args, task.kwargs, task.report is not None))
+        while True:
+            kind, value = self._try(_receive)
+            if kind == "log":
+                LOG.handle(value)
+            elif kind == "error":
+                raise value
+            elif kind == "result":
+                return value
+            elif task.report is not None:
+                task.report(value)
+
+    def _try(self, exchange: Callable[..., Any], *value: Any) -> Any:
+        """Send or receive a value; WorkerDied at the end of the pipe, be it within a message."""
         try:
-            _send(self._pipe, (fn, args, kwargs, report is not None))
-            kind, value = _receive(self._pipe)
-            while kind in ("report", "log"):
-                if kind == "log":
-                    LOG.handle(value)
-                elif report is not None:
-                    report(value)
-                kind, value = _receive(self._pipe)
-        except (EOFError, ConnectionError):
+            return exchange(self._pipe, *value)
+        except (EOFError, OSError):
             self._is_lost = True  # its end of the pipe goes a moment before it is gone
             raise WorkerDied from None
-        if kind == "error":
-            raise value
-        return value
 
     def is_usable(self) -> bool:
         """Between two tasks, when all there can be to read is the end."""
         return not self._is_lost and self._process.is_alive() and not self._pipe.poll()
 
     def ask_to_end(self) -> None:
+        self._is_lost = True
         self._process.terminate()
 
     def end(self, deadline: float) -> None:
@@ -202,23 +212,17 @@ class _Here:
     def __init__(self) -> None:
         self._is_usable = True
 
-    def call(
-        self,
-        fn: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: Any,
-        report: Callable[[Any], None] | None,
-    ) -> Any:
-        if report is None:
-            return fn(*args, **kwargs)
-        pass_on = _seldom(report)
+    def call(self, task: _Task) -> Any:
+        if task.report is None:
+            return task.fn(*task.args, **task.kwargs)
+        pass_on = _seldom(task.report)
 
         def report_or_stop(value: Any) -> bool:
             if not self._is_usable:
                 raise Cancelled
             return pass_on(value)
 
-        return fn(*args, report_or_stop, **kwargs)
+        return task.fn(*task.args, report_or_stop, **task.kwargs)
 
     def is_usable(self) -> bool:
         return self._is_usable
@@ -236,9 +240,13 @@ class _Here:
 _Worker = _Process | _Here
 
 
-def _end(workers: Collection[_Worker]) -> None:
+def _ask_to_end(workers: Collection[_Worker]) -> None:
     for worker in workers:
         worker.ask_to_end()
+
+
+def _end(workers: Collection[_Worker]) -> None:
+    """Wait for workers that are asked to end, and kill those that do not."""
     deadline = time.monotonic() + _GRACE_SECONDS
     for worker in workers:
         worker.end(deadline)

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from pathlib import Path
+from threading import Event, Thread
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from PIL import Image
 from lbbic_engine import codec
 from lbbic_engine.bench.suite import peak_memory_mb
 from lbbic_engine.errors import Cancelled
+from lbbic_engine.parallel import pool as pool_module
 from lbbic_engine.parallel.pool import Report, WorkerDied, WorkerPool
 from lbbic_engine.parallel.run import WORKER_BYTES, Task, run
 from lbbic_engine.pictures.picture import Picture
@@ -57,6 +59,22 @@ def test_a_dying_process_fails_only_its_own_task(pool: WorkerPool) -> None:
     os.kill(second, signal.SIGKILL)  # while it is idle: nothing is lost
     for process in multiprocessing.active_children():
         process.join()
+    assert pool.submit(operator.add, 1, 2).result() == 3
+
+
+_DIE_WITHIN_A_MESSAGE = """
+import gc, os
+from multiprocessing.connection import Connection
+(pipe,) = (each for each in gc.get_objects() if type(each) is Connection)
+os.write(pipe.fileno(), b"\\0\\0\\0\\x08half")
+os._exit(1)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="messages are whole there")
+def test_a_process_may_die_within_a_message(pool: WorkerPool) -> None:
+    with pytest.raises(WorkerDied):
+        pool.submit(exec, _DIE_WITHIN_A_MESSAGE, {}).result()
     assert pool.submit(operator.add, 1, 2).result() == 3
 
 
@@ -111,6 +129,76 @@ def test_a_single_task_can_be_stopped(pool: WorkerPool, blocking_pipe: Path) -> 
     assert waiting.result() == 3
     pool.stop(waiting)  # it is over
     assert pool.submit(operator.add, 2, 2).result() == 4
+
+
+_IGNORE_REQUESTS_TO_END = """
+import pathlib, signal
+signal.signal(signal.SIGTERM, lambda *_: pathlib.Path(asked).write_bytes(b""))
+pathlib.Path(blocking).read_bytes()
+raise SystemExit
+"""
+
+
+def test_no_other_task_waits_for_one_to_be_stopped(
+    blocking_pipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool_module, "_GRACE_SECONDS", 60.0)
+    asked = tmp_path / "asked"
+    os.mkfifo(asked)
+    with WorkerPool(2) as pool:
+        names = {"asked": asked, "blocking": blocking_pipe}
+        stubborn = pool.submit(exec, _IGNORE_REQUESTS_TO_END, names)
+        with blocking_pipe.open("wb"):  # once it reads
+            stopping = Thread(target=pool.stop, args=[stubborn])
+            stopping.start()
+            asked.read_bytes()
+            assert pool.submit(operator.add, 1, 2).result() == 3
+            assert stopping.is_alive()
+        stopping.join()
+        results = [pool.submit(operator.add, number, 2) for number in range(4)]
+        assert [each.result() for each in results] == [2, 3, 4, 5]
+
+
+@pytest.fixture
+def slow_start(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Event, Event]]:
+    """Set when the start of a pool's first process begins; to be set for it to go on."""
+    begun, go_on = Event(), Event()
+
+    class _SlowProcess(pool_module._Process):
+        def __init__(self) -> None:
+            is_first = not begun.is_set()
+            begun.set()
+            if is_first:
+                go_on.wait(timeout=60)
+            super().__init__()
+
+    monkeypatch.setattr(pool_module, "_Process", _SlowProcess)
+    yield begun, go_on
+    go_on.set()
+
+
+def test_no_other_task_waits_for_a_process_to_start(slow_start: tuple[Event, Event]) -> None:
+    begun, go_on = slow_start
+    with WorkerPool(2) as pool:
+        starting = pool.submit(operator.add, 1, 2)
+        begun.wait()
+        assert pool.submit(operator.add, 2, 2).result(timeout=60) == 4
+        go_on.set()
+        assert starting.result() == 3
+
+
+def test_a_task_can_be_stopped_while_its_process_starts(slow_start: tuple[Event, Event]) -> None:
+    begun, go_on = slow_start
+    with WorkerPool(1) as pool:
+        starting = pool.submit(operator.add, 1, 2)
+        begun.wait()
+        stopping = Thread(target=pool.stop, args=[starting])
+        stopping.start()
+        stopping.join(timeout=60)
+        go_on.set()
+        with pytest.raises(WorkerDied):
+            starting.result()
+        assert pool.submit(operator.add, 2, 2).result() == 4
 
 
 def test_the_caller_of_a_shared_pool_does_remaining_tasks(blocking_pipe: Path) -> None:
