@@ -9,6 +9,10 @@ class LbbicError(Exception):
         self.title = title
         self.detail = detail
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickled without a call of ``__init__``, whose arguments a subclass may not have."""
+        return Exception.__new__, (type(self), *self.args), vars(self)
+
 
 class NotLbbicError(LbbicError):
     """The data does not begin like an .lbb file."""

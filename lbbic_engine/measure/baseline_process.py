@@ -50,13 +50,13 @@ def encode_at_size(
 def _receive(answers: Connection, codec: str) -> Any:
     try:
         return answers.recv()
-    except EOFError:
+    except (EOFError, OSError):  # at the end of the pipe, or within a message
         detail = f"The {codec.upper()} process ended unexpectedly; memory may have run out."
         raise LbbicError("The comparison failed", detail) from None
 
 
 def _encode(answers: Connection, folder: str, codec: str, max_bytes: int) -> None:
-    """Runs in the process; sends quality and file, None, or an exception."""
+    """Runs in the process; sends quality, file and setting, or an exception."""
     try:
         picture = np.load(Path(folder, _ORIGINAL))
         result = baselines.encode_at_size(picture, codec, max_bytes)

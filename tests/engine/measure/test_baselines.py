@@ -1,6 +1,9 @@
 """Pillow's codecs at a quality and at a size."""
 
 import os
+import sys
+from collections.abc import Callable
+from multiprocessing.connection import Connection
 
 import numpy as np
 import pytest
@@ -81,12 +84,23 @@ def test_a_search_stops_when_it_is_cancelled() -> None:
     assert len(asked) == 3
 
 
-def test_a_comparison_whose_process_dies_reports_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(baseline_process, "_encode", _die)
+def _die(*_: object) -> None:
+    os._exit(1)
+
+
+def _die_within_a_message(answers: Connection, *_: object) -> None:
+    os.write(answers.fileno(), b"\0\0\0\x08half")
+    os._exit(1)
+
+
+_within = pytest.mark.skipif(sys.platform == "win32", reason="messages are whole there")
+
+
+@pytest.mark.parametrize("work", [_die, pytest.param(_die_within_a_message, marks=_within)])
+def test_a_comparison_whose_process_dies_reports_an_error(
+    work: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(baseline_process, "_encode", work)
     with pytest.raises(LbbicError, match="JPEG process ended unexpectedly") as caught:
         baseline_process.encode_at_size(PICTURE, "jpeg", 10**6, lambda: False)
     assert caught.value.title == "The comparison failed"
-
-
-def _die(*_: object) -> None:
-    os._exit(1)
