@@ -74,7 +74,7 @@ class Session(QObject):
         self.current_changed.emit(row)
         self.coded.emit(None)
         self.points_changed.emit()
-        if row is not None and not row.source.is_lbb:
+        if row is not None:
             self._open(row)
         if row is not None and row.state is not State.FAILED:
             self._preview(row)
@@ -142,12 +142,18 @@ class Session(QObject):
     # --- the picture on view --------------------------------------------------------------------
 
     def _open(self, row: Row) -> None:
+        """Read the original, again if its file has changed; an .lbb file has none."""
+        if row.source.is_lbb:
+            return
         request = Open(row.source, self.settings.values.longest_side)
         self._opening = self.jobs.submit(request, partial(self._on_opened, row))
 
     def _preview(self, row: Row) -> None:
-        if row.follow_file():
+        has_changed = row.follow_file()
+        if has_changed:
             self.adder.look_again(row)
+        if has_changed or self._opening is None:  # which was stopped
+            self._open(row)
         self._mark_stale(self.result is not None)
         others = tr("Waiting for other pictures") if self.batch.is_busy else ""
         self.progressed.emit(others if self.networks.ready else tr("Loading model…"), 0.0)
@@ -157,8 +163,9 @@ class Session(QObject):
         """Stop all work for the row on view."""
         self._pause.stop()
         self.coder.stop()
-        if self._opening is not None:
+        if self._opening is not None and not self._opening.is_answered:
             self.jobs.cancel(self._opening)
+            self._opening = None
 
     def _show(self, coded: Coded) -> None:
         self.result = coded
@@ -193,7 +200,7 @@ class Session(QObject):
         if has_other_options:
             self.points_changed.emit()
             is_resized = values.longest_side != before.longest_side
-            if is_resized and self.row is not None and not self.row.source.is_lbb:
+            if is_resized and self.row is not None:
                 self._open(self.row)
             self.code_again()
         elif self.result is not None and self.result.point.quality != self.quality():

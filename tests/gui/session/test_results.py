@@ -67,6 +67,31 @@ def test_retry_reads_an_edited_file_again(user: Any, draw: Draw) -> None:
     assert user.rows[0].saved_path.read_bytes() == after.point.data
 
 
+def test_an_edited_file_is_shown_as_it_is_when_it_is_coded_again(user: Any, draw: Draw) -> None:
+    from PIL import Image
+
+    path = draw("a.png", 92, 60)
+    user.drop(path)
+    user.wait_for_result()
+    draw("new.png", 92, 60, seed=3).replace(path)
+    user.window.commands.choose_quality(2.0, False)
+    user.wait_for_result(2.0)
+    with Image.open(path) as image:
+        edited = np.asarray(image)
+    user.wait(lambda: np.array_equal(user.window.viewer.canvas.original[..., 2::-1], edited))
+
+
+def test_after_a_stop_the_original_is_shown_with_the_next_result(user: Any, draw: Draw) -> None:
+    session, once = user.window.session, Qt.ConnectionType.SingleShotConnection
+    session.progressed.connect(session.stop, once)  # before the picture can be read
+    user.drop(draw("a.png", 92, 60))
+    user.wait_for_result()
+    assert session.original is None
+    user.window.commands.choose_quality(2.0, False)
+    user.wait_for_result(2.0)
+    user.wait(lambda: user.window.viewer.canvas.original is not None)
+
+
 def test_changing_the_device_meanwhile_keeps_the_result(user: Any, draw: Draw) -> None:
     user.drop(draw("a.png", 320, 240))
     user.wait(lambda: bool(user.rows) and user.rows[0].state is State.WORKING)
