@@ -82,7 +82,7 @@ class Batch(QObject):
 
     changed = Signal(Total)
     saved = Signal(Saved)
-    row_failed = Signal(Row)
+    row_failed = Signal(Row)  # or it has recovered
 
     def __init__(
         self,
@@ -99,6 +99,7 @@ class Batch(QObject):
         self._totals = Totals(queue, self._is_saved)
         self._waiting: OrderedDict[_Saving, None] = OrderedDict()
         self._running: list[_Saving] = []
+        self._failed: dict[Row, Path | None] = {}  # with the target that the user chose
         self._at_a_time = 1
         self._load = Workload()
         self.outputs = Outputs()
@@ -136,6 +137,12 @@ class Batch(QObject):
         self._waiting.move_to_end(saving, last=False)
         self._next()
 
+    def retry(self, row: Row) -> None:
+        """Save a row again, with the current settings, if that has failed."""
+        if row in self._failed:
+            self._ask(self._saving(row, self._failed[row]))
+            self._next()
+
     def stop(self) -> None:
         """Cancel all that are not saved yet."""
         waiting, self._waiting = self._waiting, OrderedDict()
@@ -167,6 +174,7 @@ class Batch(QObject):
         return _Saving(row, quality, options, self._settings.values, target)
 
     def _ask(self, saving: _Saving) -> None:
+        self._failed.pop(saving.row, None)
         self._load.ask(saving.work)
         self._waiting[saving] = None
         saving.row.savings += 1
@@ -281,6 +289,7 @@ class Batch(QObject):
             case Problem():
                 self._load.drop(saving.work)
                 row.state, row.problem, row.progress = State.FAILED, answer, 0.0
+                self._failed[row] = saving.target
                 self._queue.touch(row)
                 self.row_failed.emit(row)
         self._go_on()
@@ -297,6 +306,7 @@ class Batch(QObject):
         if request.output.is_lbb:
             row.result_bytes = answer.file_bytes
         self._rest(row)
+        self.row_failed.emit(row)
 
     def _go_on(self) -> None:
         if not self.is_busy:
@@ -316,6 +326,7 @@ class Batch(QObject):
         self._waiting = OrderedDict.fromkeys(waiting)
 
     def _on_removed(self, row: Row) -> None:
+        self._failed.pop(row, None)
         if row.savings:
             for saving in [each for each in self._waiting if each.row is row]:
                 del self._waiting[saving]

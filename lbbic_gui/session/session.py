@@ -117,13 +117,17 @@ class Session(QObject):
             self._preview(row)
 
     def retry(self, device: str | None = None, *, partial: bool = False) -> None:
-        """Try the row on view again, optionally on another device or for what is left of it."""
+        """Try the row on view again, and to save it if that has failed.
+
+        Optionally on another device, or for what is left of the file.
+        """
         if device is not None:
             self.settings.change(device=device)
         row, self.row = self.row, None
         if row is not None:
             row.partial, row.problem, row.state = partial, None, State.NEW
-        self.select(row)
+            self.select(row)
+            self.batch.retry(row)
 
     def stop(self) -> None:
         """Cancel the work for the row on view and the batch."""

@@ -159,6 +159,34 @@ def test_stopping_keeps_failed_states(user: Any, draw: Draw) -> None:
     assert user.rows[1].problem is not None
 
 
+@pytest.mark.parametrize("way", ["compress all", "retry", "chosen"])
+def test_a_picture_that_could_not_be_saved_is_saved_at_the_next_try(
+    user: Any, draw: Draw, tmp_path: Path, way: str
+) -> None:
+    folder, banner = tmp_path / "out", user.window.viewer.banner
+    folder.write_bytes(b"in the way of the folder")
+    user.window.settings.change(output_folder=str(folder))
+    user.drop(draw("a.png"))
+    user.wait_for_result()
+    target = folder / "a.lbb"
+    if way == "chosen":
+        target = folder / "chosen.lbb"
+        user.window.tools.save(target)
+        user.wait(lambda: not user.window.session.batch.is_busy)
+    else:
+        compress_all(user)
+    assert user.rows[0].state is State.FAILED
+    assert banner.isVisible()
+    folder.unlink()
+    if way == "compress all":
+        compress_all(user)
+    else:
+        user.bot.mouseClick(banner.retry, Qt.MouseButton.LeftButton)
+    user.wait(lambda: user.rows[0].state is State.SAVED)
+    assert target.read_bytes() == user.window.session.result.point.data
+    assert not banner.isVisible()
+
+
 def test_unreadable_files_are_named_and_count_as_no_progress(user: Any, draw: Draw) -> None:
     bad = draw("a.png")
     bad.write_bytes(b"no picture")
