@@ -46,6 +46,7 @@ class PictureTools(QObject):
     target_found = Signal(Row, float)  # the quality that reaches it
     saved = Signal(Saved)
     progressed = Signal(str, float)  # empty when nothing runs
+    started = Signal()  # a tool that the user can wait for
     failed = Signal(Problem)
     noticed = Signal(str)
 
@@ -222,6 +223,7 @@ class PictureTools(QObject):
     def _keep(self, job: Job[Any]) -> None:
         """Remember a job until it ends, so that it can be stopped."""
         self._jobs = [job for job in self._jobs if not job.is_answered] + [job]
+        self.started.emit()
 
     def _data(self) -> bytes | None:
         """The file of the picture on view at the current quality."""

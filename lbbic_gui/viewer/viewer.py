@@ -85,6 +85,7 @@ class Viewer(QWidget):
             source.progressed.connect(self.pill.show_progress)
         for worker in (session.networks, self._tools):
             worker.failed.connect(self._on_problem)
+        self._tools.started.connect(self._hide_problem)
         session.batch.saved.connect(self._on_saved)
         self.banner.retry_wanted.connect(session.retry)
         self.banner.cpu_wanted.connect(lambda: session.retry("cpu"))
@@ -144,6 +145,12 @@ class Viewer(QWidget):
     def _on_problem(self, problem: Problem) -> None:
         """Show a failure that concerns no row."""
         self.banner.show_problem("", problem, can_retry=False)
+
+    def _hide_problem(self) -> None:
+        """Hide the failure of an earlier tool; that of the picture stays."""
+        row = self._session.row
+        if row is None or row.problem is None:
+            self.banner.hide()
 
     def _on_decoding_started(self, started: DecodingStarted) -> None:
         self._coded = None

@@ -112,6 +112,9 @@ def test_a_target_size_sets_the_quality_or_reports_the_possible(user: Any, draw:
     user.bot.mouseClick(target.button, LEFT)
     user.wait(user.window.viewer.banner.isVisible)
     assert "smallest possible" in user.window.viewer.banner.detail.text()
+    target.unit.setCurrentText("dB")
+    user.bot.mouseClick(target.button, LEFT)
+    assert not user.window.viewer.banner.isVisible(), "it is about the target before"
 
 
 def test_one_click_compares_with_the_other_codecs_at_the_same_size(user: Any, draw: Draw) -> None:
