@@ -65,6 +65,7 @@ class SettingsDialog(ScrollingDialog):
         self.longest_side.setSingleStep(100)
         self.longest_side.setSuffix(self.tr(" px on the longest side"))
         self.longest_side.setSpecialValueText(self.tr("Original size"))
+        self.longest_side.lineEdit().setTextMargins(8, 0, 8, 0)  # as in the other fields
         for part in (self.longest_side, self.longest_side.lineEdit()):
             part.setAccessibleName(self.tr("Resize larger pictures"))
         self.longest_side.setToolTip(self.tr("Larger pictures are made smaller; 0 turns this off"))

@@ -85,12 +85,11 @@ class Destination(QWidget):
         places = {file_dialogs.place_of(row.source, values.last_folder) for row in rows[:1]}
         if not folder and any(row.source.path not in places for row in rows[:1]):
             folder = str(places.pop().parent)
-        words = (
-            self.tr("Saves in {}").format(folder)
-            if folder
-            else self.tr("Saves next to the pictures")
-        )
-        self.words.setText(words)
+        if folder:
+            self.words.setText(self.tr("Saves in {}").format(folder))
+        else:
+            self.words.setText(self.tr("Next to pictures"))  # more would be cut off
+            self.words.setAccessibleName(self.tr("Saves next to the pictures"))
         self.format.setCurrentIndex(self.format.findData(values.format))
         self.look.setCurrentIndex(self.look.findData(values.format_quality))
         self.look.setVisible(values.format != "lbb")

@@ -162,7 +162,8 @@ def test_the_output_folder_is_shown_changed_and_opened(
     opened: list[Path] = []
     monkeypatch.setattr(file_dialogs, "choose_folder", lambda *_: folder)
     monkeypatch.setattr(destination_module, "open_folder", opened.append)
-    assert place.words.text() == "Saves next to the pictures"
+    assert place.words.text() == "Next to pictures"
+    assert place.words.accessibleName() == "Saves next to the pictures"
     assert not place.open.isVisible()
     place.menu.actions()[1].trigger()
     assert str(folder) in place.words.text()
@@ -172,7 +173,8 @@ def test_the_output_folder_is_shown_changed_and_opened(
     three.bot.mouseClick(place.open, LEFT)
     assert opened == [folder]
     place.beside.trigger()
-    assert place.words.text() == "Saves next to the pictures"
+    assert place.words.text() == "Next to pictures"
+    assert place.words.accessibleName() == "Saves next to the pictures"
 
 
 def test_pictures_without_a_folder_have_an_output_folder(user: Any) -> None:
