@@ -45,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("name", help="name of the model, as in `lbbic compress --weights NAME`")
     export.add_argument("--data", type=Path, required=True, help="folder the run was trained on")
     export.add_argument("-o", "--output", type=Path, required=True, help="folder of the file")
-    export.add_argument("--float", type=Path, help="also write the float weights, half precision")
+    export.add_argument("--float", type=Path, help="also write the float weights, to train from")
     export.set_defaults(action=_export)
 
     published = commands.add_parser(

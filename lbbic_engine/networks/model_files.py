@@ -27,6 +27,7 @@ from lbbic_engine import resources
 from lbbic_engine.errors import UnknownWeightsError
 from lbbic_engine.networks import weights_schema
 from lbbic_engine.networks.weights_schema import AnyConfig, Header
+from lbbic_engine.pictures.atomic import write_atomically
 
 SUFFIX = ".safetensors"
 METADATA_KEY = "lbbic"
@@ -177,10 +178,9 @@ def reading(path: Path) -> Iterator[None]:
 
 
 def write_file(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
-    """Write tensors and metadata to a temporary file, then rename it."""
-    aside = path.with_suffix(".tmp")
-    aside.write_bytes(serialise(tensors, {METADATA_KEY: json.dumps(metadata)}))
-    aside.replace(path)
+    """Write a file of tensors and metadata as a whole, or leave everything as it was."""
+    data = serialise(tensors, {METADATA_KEY: json.dumps(metadata)})
+    write_atomically(path, data, overwrite=True)
 
 
 def identify(config: AnyConfig, integer: dict[str, Tensor]) -> bytes:

@@ -80,7 +80,7 @@ def _load(path: Path, identity: bytes, device: str) -> Refinement:
 def save(
     path: Path, config: RefinementConfig, tensors: dict[str, Tensor], record: dict[str, Any]
 ) -> RefinementInfo:
-    """Write a refinement file under a temporary name, then rename it."""
+    """Write a refinement file as a whole, or leave everything as it was."""
     info = RefinementInfo(path, model_files.identify(config, tensors), config, record)
     metadata = {
         "kind": model_files.REFINEMENT,

@@ -117,7 +117,7 @@ def save_weights(
     analysis: dict[str, Tensor],
     record: dict[str, Any],
 ) -> WeightsInfo:
-    """Write a weights file under a temporary name, then rename it."""
+    """Write a weights file as a whole, or leave everything as it was."""
     info = WeightsInfo(path, name, identify(config, integer), config, record)
     metadata = {
         "name": name,

@@ -19,11 +19,10 @@ from training.optimise.train import (
     VALIDATION_CROPS,
     calibration,
     load_float,
-    save_float,
 )
 from training.shared import dataset
 from training.shared.recipe import Recipe, from_values
-from training.shared.run_folder import RunFolder, load_state
+from training.shared.run_folder import RunFolder, load_state, save_float
 
 TABLE_ROUNDS = 2  # an encoder's choices depend on the tables
 
@@ -37,7 +36,7 @@ def export_run(
     pictures = dataset.load(data, recipe.crop_blocks * recipe.model.block_size)
     network, moments, step = calibrated(run_folder, recipe, pictures)
     if float_path is not None:
-        save_float(network, float_path)
+        save_float(float_path, network.state_dict(), half=True)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.safetensors"
     record = run_folder.record(recipe, step)

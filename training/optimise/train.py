@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 from tqdm import tqdm
 
@@ -104,12 +104,6 @@ def _is_head(name: str) -> bool:
     )
 
 
-def save_float(network: BlockNetwork, path: Path) -> None:
-    """The state that further training starts from, in half precision."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file({k: v.half().contiguous() for k, v in network.state_dict().items()}, path)
-
-
 def load_float(network: BlockNetwork, path: Path) -> None:
     """Load parameters, also of a network with fewer hidden units (``widen``).
 
@@ -171,6 +165,8 @@ def train(run: Path, data: Path, *, device: str = "cpu") -> None:
                 figures = validate(plain_copy(trainer.average), validation, grid)
                 folder.log_validation({"step": trainer.step, **figures})
                 bar.write(f"step {trainer.step}: {figures}")
+            if trainer.step == recipe.steps:
+                break
         due = time.monotonic() - saved > recipe.save_every_s or trainer.step >= recipe.steps
         if writes and due:
             source.save(run)

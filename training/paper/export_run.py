@@ -25,9 +25,8 @@ from training.paper import integers, loop
 from training.paper.acl import BEST_CLOSED
 from training.paper.checkpoint import read_checkpoint
 from training.paper.recipe import PaperRecipe, from_values
-from training.paper.trainer import save_float
 from training.shared import dataset
-from training.shared.run_folder import RunFolder, load_state
+from training.shared.run_folder import RunFolder, load_state, save_float
 
 CALIBRATION_CROPS = 16
 CROP_PX = 256
@@ -72,7 +71,7 @@ def import_checkpoint(
     samples = pictures_of(pictures)
     record: dict[str, Any] = {"source": checkpoint.name, "variant": variant}
     if float_path is not None:
-        save_float(network, float_path)
+        save_float(float_path, network.state_dict(), half=False)
     path = write_weights(network, output, some_tiles(samples), record)
     return path, compare(network, path, centres(samples))
 
@@ -87,7 +86,7 @@ def export_run(
     calibration = [picture.numpy() for picture in pictures.pictures[:CALIBRATION_CROPS]]
     network, step = best_network(folder, recipe)
     if float_path is not None:
-        save_float(network, float_path)
+        save_float(float_path, network.state_dict(), half=False)
     path = write_weights(network, output, centres(calibration), folder.record(recipe, step))
     return path, compare(network, path, centres(pictures.held_out))
 

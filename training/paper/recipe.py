@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lbbic_engine.config import PaperConfig, paper_config
+from training.shared.recipe import filled
 
 METHODS = ("acl", "on-policy")
 
@@ -103,9 +104,7 @@ class PaperRecipe:
 
 
 def from_values(values: Mapping[str, Any]) -> PaperRecipe:
-    """A recipe from nested dictionaries, as TOML and JSON give them; TypeError for other names."""
-    acl: dict[str, Any] = {
-        k: tuple(v) if isinstance(v, list) else v for k, v in values.get("acl", {}).items()
-    }
-    parts = {"acl": Acl(**acl), "on_policy": OnPolicy(**values.get("on_policy", {}))}
-    return PaperRecipe(**{**values, **parts})
+    """A recipe from nested dictionaries, as TOML and JSON give them; ValueError for wrong names."""
+    acl = filled(Acl, values.get("acl", {}))
+    on_policy = filled(OnPolicy, values.get("on_policy", {}))
+    return filled(PaperRecipe, {**values, "acl": acl, "on_policy": on_policy})

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 from tqdm import tqdm
 
@@ -136,12 +136,6 @@ class PaperTrainer:
             self.bar.update(self.step)
             self.network.load_state_dict(state["network"])
         return state
-
-
-def save_float(network: PaperNetwork, path: Path) -> None:
-    """The state that further training starts from."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file({k: v.contiguous() for k, v in network.state_dict().items()}, path)
 
 
 def draw_crops(

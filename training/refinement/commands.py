@@ -40,7 +40,7 @@ def add_commands(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     export = parts.add_parser("export", help="export the refinement for the codec")
     export.add_argument("name", help="of the weights whose pictures it refines")
     export.add_argument("-o", "--output", type=Path, required=True, help="folder of the file")
-    export.add_argument("--float", type=Path, help="also write the float weights, half precision")
+    export.add_argument("--float", type=Path, help="also write the float weights, to train from")
     export.set_defaults(action=_export)
     for part in (train, export):
         part.add_argument("--run", type=Path, required=True, help="folder of the run")
@@ -52,7 +52,7 @@ def _decode(options: argparse.Namespace) -> None:
 
     how = {
         "side": options.side,
-        "thorough": options.effort == "thorough",
+        "effort": options.effort,
         "name": options.weights,
     }
     if options.middles:

@@ -13,24 +13,26 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as serialise
 from torch import Tensor
 from tqdm import tqdm
 
 from lbbic_engine.bitstream.entropy import Levels, Symbols
 from lbbic_engine.bitstream.tables import symbol_cost
+from lbbic_engine.coding.assemble import pixel_values
 from lbbic_engine.coding.block_loop import code_grids
 from lbbic_engine.coding.latents import SymbolWriter
 from lbbic_engine.coding.search.block_choice import BlockChoice, ChoosingModel
 from lbbic_engine.coding.search.candidates import SEARCHES
 from lbbic_engine.coding.search.symbol_search import SymbolSearch
-from lbbic_engine.config import QUALITY_COUNT, QUALITY_STEPS
+from lbbic_engine.config import EFFORTS, QUALITY_COUNT, QUALITY_STEPS
 from lbbic_engine.layout.blocks import merge_blocks, split_blocks
 from lbbic_engine.layout.wavefront import Grid, coding_order, flip_blocks
 from lbbic_engine.networks import weights
 from lbbic_engine.networks.block_model import BlockModel, SymbolPort
-from lbbic_engine.networks.float_network import PIXEL_OFFSET
 from lbbic_engine.networks.weights import LoadedModel
+from lbbic_engine.pictures.atomic import write_atomically
 from training.shared import dataset
 
 Pixels = NDArray[np.uint8]
@@ -54,7 +56,7 @@ class Crop:
 
 
 def write_crops(
-    pictures: Path, output: Path, batches: range, *, side: int, thorough: bool, name: str
+    pictures: Path, output: Path, batches: range, *, side: int, effort: str, name: str
 ) -> None:
     """Code batches of crops, at most ``side`` pixels a side, of the pictures below a folder.
 
@@ -66,16 +68,16 @@ def write_crops(
     paths = dataset.picture_paths(pictures)
     output.mkdir(parents=True, exist_ok=True)
     for number in tqdm(batches, unit="batch"):
-        path = output / f"{'thorough' if thorough else 'fast'}-{number:04}.safetensors"
+        path = output / f"{effort}-{number:04}.safetensors"
         if not path.exists():
             random = np.random.default_rng(number)
             crops = [_crop(dataset.read(p), side, random) for p in _batch(paths, number)]
             part = (number * GOLDEN_SHARE) % 1
             index = round((QUALITY_COUNT - 1) * part**LOW_RATES)
-            _save(path, crops, index, code(network, index, crops, thorough=thorough))
+            _save(path, crops, index, code(network, index, crops, effort=effort))
 
 
-def write_middles(pictures: Path, output: Path, *, side: int, thorough: bool, name: str) -> None:
+def write_middles(pictures: Path, output: Path, *, side: int, effort: str, name: str) -> None:
     """Code the middle of every picture below a folder at each of the eight rate points."""
     network = weights.load(weights.by_name(name), "cpu")
     paths = dataset.picture_paths(pictures)
@@ -83,12 +85,10 @@ def write_middles(pictures: Path, output: Path, *, side: int, thorough: bool, na
     middles = [_middle(dataset.read(path), side) for path in paths]
     for index in tqdm(range(0, QUALITY_COUNT, QUALITY_STEPS), unit="quality"):
         for first in range(0, len(middles), CROPS):
-            path = (
-                output / f"{'thorough' if thorough else 'fast'}-{first:04}-{index:02}.safetensors"
-            )
+            path = output / f"{effort}-{first:04}-{index:02}.safetensors"
             if not path.exists():
                 crops = middles[first : first + CROPS]
-                _save(path, crops, index, code(network, index, crops, thorough=thorough))
+                _save(path, crops, index, code(network, index, crops, effort=effort))
 
 
 def read_crops(folder: Path) -> Iterator[Crop]:
@@ -102,7 +102,7 @@ def read_crops(folder: Path) -> Iterator[Crop]:
 
 
 def code(
-    network: LoadedModel, index: int, crops: list[Pixels], *, thorough: bool = False
+    network: LoadedModel, index: int, crops: list[Pixels], *, effort: str = EFFORTS[0]
 ) -> list[tuple[Pixels, NDArray[np.float32]]]:
     """Code crops (H, W, 3) together at a quality index.
 
@@ -118,10 +118,10 @@ def code(
     sink = _Bits(network)
     model: BlockModel = network.integer.at_quality(index)
     writer: SymbolPort
-    if thorough:
+    if settings := SEARCHES.get(effort):
         symbols = []
         for grid, part in zip(grids, np.split(blocks, bounds[:-1]), strict=True):
-            search = SymbolSearch(model, network, index, grid, part, SEARCHES["thorough"])
+            search = SymbolSearch(model, network, index, grid, part, settings)
             for _ in search:
                 pass
             symbols.append(search.symbols)
@@ -131,8 +131,7 @@ def code(
         model = ChoosingModel(model, writer)
     bits = np.empty(len(blocks), np.float32)
     for front, state in code_grids(model, grids, writer):
-        values = state[:, : blocks.shape[1]].to(torch.int16) + PIXEL_OFFSET
-        blocks[front] = values.to(torch.uint8).numpy()
+        blocks[front] = pixel_values(state, blocks.shape[1])
         bits[front] = sink.bits
     flip_blocks(blocks, order.flips, size)
     return [
@@ -196,6 +195,4 @@ def _save(
         tensors[f"original.{i}"] = torch.from_numpy(original)
         tensors[f"decoded.{i}"] = torch.from_numpy(decoded)
         tensors[f"bits.{i}"] = torch.from_numpy(bits)
-    aside = path.with_suffix(".tmp")
-    save_file(tensors, aside)
-    aside.replace(path)
+    write_atomically(path, serialise(tensors), overwrite=True)

@@ -20,8 +20,8 @@ from training.export.calibrate import activation_steps
 from training.export.integers import OFFSET, checked_weight, integer_layer
 from training.export.rounding import Moments
 from training.refinement.network import RefinementNetwork
-from training.refinement.train import Batch, Examples, Recipe, from_values, save_float, trained
-from training.shared.run_folder import RunFolder
+from training.refinement.train import Batch, Examples, Recipe, from_values, trained
+from training.shared.run_folder import RunFolder, save_float
 
 CALIBRATION_BATCHES = 32
 
@@ -38,7 +38,7 @@ def export_run(
     recipe = from_values(run_folder.recipe_values())
     network, step = trained(run_folder, recipe)
     if float_path is not None:
-        save_float(network, float_path)
+        save_float(float_path, dict(network.named_parameters()), half=True)
     moments = calibrate(network, calibration(crops, recipe))
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}-refinement.safetensors"

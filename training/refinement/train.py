@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn.utils import parametrize
 from tqdm import tqdm
@@ -36,7 +36,7 @@ from lbbic_engine.networks.refinement import patch_inputs
 from training.initialisation.precondition import FLOOR, POWER, Precondition
 from training.refinement.decoded import Crop, read_crops
 from training.refinement.network import RefinementNetwork, input_count
-from training.shared.recipe import read_values
+from training.shared.recipe import filled, read_values
 from training.shared.run_folder import RunFolder, load_state
 from training.shared.steps import make_optimisers
 
@@ -117,6 +117,7 @@ class Examples:
     """The crops of a folder, from which batches are drawn; ValueError if there are none."""
 
     def __init__(self, folder: Path, config: RefinementConfig) -> None:
+        self._folder = folder
         self.crops = [Example(crop, config) for crop in read_crops(folder)]
         if not self.crops:
             raise ValueError(f"there are no decoded crops in {folder}")
@@ -124,7 +125,9 @@ class Examples:
         self._with_squares = [crop for crop in self.crops if len(crop.squares)]
 
     def draw(self, crops: int, blocks: int, random: np.random.Generator) -> Batch:
-        """Return a batch of squares of ``SQUARE`` blocks."""
+        """Return a batch of squares of ``SQUARE`` blocks; ValueError if no crop has one."""
+        if not self._with_squares:
+            raise ValueError(f"no crop in {self._folder} has two by two blocks")
         chosen = random.integers(len(self._with_squares), size=crops)
         examples = [self._with_squares[i] for i in chosen]
         count = blocks // SQUARE
@@ -247,28 +250,22 @@ def train(
             saved = now
 
 
-def save_float(network: RefinementNetwork, path: Path) -> None:
-    """Save the plain weights, from which further training can start, in half precision."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file({k: v.detach().half().contiguous() for k, v in network.named_parameters()}, path)
-
-
 @torch.no_grad()
 def load_float(network: RefinementNetwork, path: Path) -> None:
-    """Load weights saved by ``save_float``."""
+    """Load weights saved by ``run_folder.save_float``."""
     values = load_file(path)
     for name, parameter in network.named_parameters():
         parameter.copy_(values[name])
 
 
 def load_recipe(path: Path) -> Recipe:
-    """Read a recipe; unknown names raise TypeError."""
+    """Read a recipe; ValueError for wrong names."""
     return from_values(read_values(path))
 
 
 def from_values(values: Mapping[str, Any]) -> Recipe:
     """Return a recipe from nested dictionaries, as read from TOML or JSON."""
-    return Recipe(**{**values, "model": RefinementConfig(**values.get("model", {}))})
+    return filled(Recipe, {**values, "model": filled(RefinementConfig, values.get("model", {}))})
 
 
 def trained(folder: RunFolder, recipe: Recipe) -> tuple[RefinementNetwork, int]:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lbbic_engine.config import ModelConfig
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+PartT = TypeVar("PartT", bound="DataclassInstance")
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,7 @@ class Recipe:
 
 
 def load_recipe(path: Path) -> Recipe:
-    """Read a recipe; unknown names raise TypeError."""
+    """Read a recipe; ValueError for wrong names."""
     return from_values(read_values(path))
 
 
@@ -47,7 +52,14 @@ def read_values(path: Path) -> dict[str, Any]:
 
 def from_values(values: Mapping[str, Any]) -> Recipe:
     """A recipe from nested dictionaries, as TOML and JSON give them."""
-    model: dict[str, Any] = {
-        k: tuple(v) if isinstance(v, list) else v for k, v in values.get("model", {}).items()
-    }
-    return Recipe(**{**values, "model": ModelConfig(**model)})
+    return filled(Recipe, {**values, "model": filled(ModelConfig, values.get("model", {}))})
+
+
+def filled(kind: type[PartT], values: Mapping[str, Any]) -> PartT:
+    """A recipe, or a part of one, of any kind; ValueError for unknown and for missing names."""
+    needed = {f.name for f in fields(kind) if f.default is f.default_factory is MISSING}
+    unknown, missing = values.keys() - {f.name for f in fields(kind)}, needed - values.keys()
+    if unknown or missing:
+        names = ", ".join(sorted(unknown or missing))
+        raise ValueError(f"a recipe {'has no' if unknown else 'needs'} {names}")
+    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})

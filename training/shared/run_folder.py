@@ -17,6 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import torch
+from safetensors.torch import save as serialise
+from torch import Tensor
+
+from lbbic_engine.pictures.atomic import make_folder, write_atomically
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -107,6 +111,13 @@ def load_state(path: Path, device: str = "cpu") -> dict[str, Any]:
     """Load what ``save_state`` has saved; never executes code in a pickle."""
     state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
     return state
+
+
+def save_float(path: Path, values: Mapping[str, Tensor], *, half: bool) -> None:
+    """Save weights that training can start from, in ``half`` precision or as they are."""
+    make_folder(path.parent)
+    values = {k: (v.half() if half else v).detach().contiguous() for k, v in values.items()}
+    write_atomically(path, serialise(values), overwrite=True)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from lbbic_engine.cli import main
 from lbbic_engine.codec import compress, decompress
+from lbbic_engine.config import RefinementConfig
 from lbbic_engine.errors import UnknownWeightsError
 from lbbic_engine.networks import model_files, refinement_files, weights
 from lbbic_engine.pictures.picture import Picture
@@ -130,6 +131,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def describe_all() -> list[Path]:
     found = [*weights.installed(), *refinement_files.installed()]
     return [info.path for info in found]
+
+
+def test_a_file_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "mine.safetensors").mkdir()
+    with pytest.raises(OSError, match="mine"):
+        refinement_files.save(tmp_path / "mine.safetensors", RefinementConfig(), {}, {})
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.safetensors"]
 
 
 def test_only_files_that_are_still_invalid_are_named(

@@ -169,6 +169,14 @@ def test_a_killed_run_resumes_to_the_same_result(
         assert torch.equal(one["network"][name], value), name
 
 
+def test_a_run_ends_after_its_steps(pictures: Path, tmp_path: Path) -> None:
+    recipe = replace(load_recipe(TINY), steps=3)
+    assert recipe.steps % recipe.rollout_steps
+    RunFolder.make(tmp_path / "run", recipe)
+    train(tmp_path / "run", pictures)
+    assert torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["step"] == 3
+
+
 def test_the_learning_curve_is_drawn(finished: Path, tmp_path: Path) -> None:
     main(["plot", "--run", str(finished), "-o", str(tmp_path / "curve.png")])
     with Image.open(tmp_path / "curve.png") as image:

@@ -29,7 +29,7 @@ from lbbic_engine.resources import FOLDER
 from training.__main__ import main
 from training.paper import loop
 from training.paper.checkpoint import expected_shapes, network_of, read_checkpoint
-from training.paper.trainer import save_float
+from training.shared.run_folder import save_float
 
 Checkpoint = dict[str, Tensor]
 Pixels = NDArray[np.uint8]
@@ -322,7 +322,7 @@ def test_the_command_reports_errors_in_one_line(tmp_path: Path) -> None:
 
 def test_imported_networks_can_be_saved_as_float_weights(tmp_path: Path) -> None:
     network = network_of(random_checkpoint(TINY), TINY)
-    save_float(network, tmp_path / "float.safetensors")
+    save_float(tmp_path / "float.safetensors", network.state_dict(), half=False)
     again = PaperNetwork(TINY)
     again.load_state_dict(load_file(tmp_path / "float.safetensors"))
     assert torch.equal(again.outside, network.outside)

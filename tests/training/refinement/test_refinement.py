@@ -103,6 +103,18 @@ def test_decoding_resumes_where_it_stopped(folder: Path) -> None:
     assert [path.stat().st_mtime_ns for path in (folder / "crops").iterdir()] == times
 
 
+def test_crops_are_coded_with_the_effort_that_is_asked_for(folder: Path, tmp_path: Path) -> None:
+    options = ["--side", "64", "--batches", "1", "-o", str(tmp_path), "--effort", "balanced"]
+    main(["refinement", "decode", str(folder / "pictures"), *options])
+    assert [path.name for path in tmp_path.iterdir()] == ["balanced-0000.safetensors"]
+    network = weights.load(weights.by_name(weights.DEFAULT), "cpu")
+    crop = next(read_crops(tmp_path))
+    quality = 1 + crop.quality / 8
+    compressed = codec.compress(Picture(crop.original.numpy()), quality, effort="balanced")
+    alone = code(network, crop.quality, [crop.original.numpy()], effort="balanced")
+    assert np.array_equal(compressed.reconstruction, alone[0][0])
+
+
 def test_examples_are_flipped_as_their_blocks_were_coded(folder: Path) -> None:
     config = load_recipe(folder / "recipe.toml").model
     random = np.random.default_rng(2)
@@ -218,6 +230,14 @@ def test_the_integers_equal_the_float_network(folder: Path, finished: Path) -> N
 def test_training_without_crops_is_reported(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no decoded crops"):
         Examples(tmp_path, load_recipe(folder / "recipe.toml").model)
+
+
+def test_crops_without_squares_of_blocks_are_reported(folder: Path, tmp_path: Path) -> None:
+    Image.new("RGB", (64, 8)).save(tmp_path / "row.png")
+    main(["refinement", "decode", str(tmp_path), "-o", str(tmp_path), "--batches", "1"])
+    examples = Examples(tmp_path, load_recipe(folder / "recipe.toml").model)
+    with pytest.raises(ValueError, match=r"no crop in .* has two by two blocks"):
+        examples.draw(4, 16, np.random.default_rng(1))
 
 
 def test_a_run_can_start_from_float_weights(folder: Path, finished: Path, tmp_path: Path) -> None:

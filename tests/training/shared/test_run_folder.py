@@ -47,6 +47,24 @@ def test_old_recipes_get_defaults_for_new_settings(tmp_path: Path) -> None:
     assert from_values(folder.recipe_values()) == Recipe(steps=5)
 
 
+@pytest.mark.parametrize(
+    ("recipe", "match"),
+    [
+        ("stepz = 3", "a recipe has no stepz"),
+        ("[model]\nhiden = 3", "a recipe has no hiden"),
+        ('variant = "block4"\nquality = 7\ncrop = 3', "a recipe has no crop"),
+        ('variant = "block4"\nquality = 7\n[acl]\npatient = 3', "a recipe has no patient"),
+        ('variant = "block4"', "a recipe needs quality"),
+    ],
+)
+def test_wrong_names_in_a_recipe_are_reported(recipe: str, match: str, tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text(recipe, encoding="utf-8")
+    with pytest.raises(SystemExit, match=match):
+        main(["train", str(path), "--data", str(tmp_path), "--run", str(tmp_path / "run")])
+    assert not (tmp_path / "run").exists()
+
+
 def test_an_interrupted_checkpoint_keeps_the_last_one(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     assert folder.load("cpu") is None
