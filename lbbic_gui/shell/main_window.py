@@ -9,6 +9,7 @@ from PySide6.QtGui import (
     QCloseEvent,
     QDragEnterEvent,
     QDragLeaveEvent,
+    QDragMoveEvent,
     QDropEvent,
     QGuiApplication,
 )
@@ -170,8 +171,11 @@ class MainWindow(QMainWindow):
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if event.source() is None and transfer.is_welcome(event.mimeData()):
-            event.acceptProposedAction()
+            _accept_copy(event)
             self._light(True)
+
+    def dragMoveEvent(self, event: QDragMoveEvent) -> None:
+        _accept_copy(event)
 
     def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
         self._light(False)
@@ -179,7 +183,7 @@ class MainWindow(QMainWindow):
     def dropEvent(self, event: QDropEvent) -> None:
         self._light(False)
         self.commands.take(event.mimeData())
-        event.acceptProposedAction()
+        _accept_copy(event)
 
     def _light(self, lit: bool) -> None:
         self.empty.set_lit(lit)
@@ -193,6 +197,12 @@ class MainWindow(QMainWindow):
         self.settings.keep_layout(geometry=self.saveGeometry(), splitter=self.splitter.saveState())
         self.session.jobs.stop()
         event.accept()
+
+
+def _accept_copy(event: QDropEvent) -> None:
+    """Accept a drop as a copy: file managers may delete what they are told was moved."""
+    event.setDropAction(Qt.DropAction.CopyAction)
+    event.accept()
 
 
 def _can_be_used(widget: QWidget) -> bool:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QImage
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDragMoveEvent, QDropEvent, QImage
 from PySide6.QtWidgets import QApplication
 
 from lbbic_engine import codec, load_picture
@@ -40,6 +40,25 @@ def test_a_mixed_drop_is_handled_without_a_dialog(user: Any, draw: Draw) -> None
     (folder / "empty").mkdir()
     user.drop(folder / "empty")
     user.wait(lambda: user.window.status.notice.text() == "No pictures found")
+
+
+def test_dropped_files_are_copied_so_that_no_file_manager_deletes_them(
+    user: Any, draw: Draw
+) -> None:
+    data, action = QMimeData(), Qt.DropAction
+    data.setUrls([QUrl.fromLocalFile(str(draw("a.png")))])
+    button, shift = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ShiftModifier
+    rest = (action.CopyAction | action.MoveAction, data, button, shift)
+    for event in (
+        QDragEnterEvent(QPoint(400, 300), *rest),
+        QDragMoveEvent(QPoint(410, 300), *rest),
+        QDropEvent(QPointF(410, 300), *rest),
+    ):
+        assert event.proposedAction() is action.MoveAction
+        QApplication.sendEvent(user.window, event)
+        assert event.isAccepted()
+        assert event.dropAction() is action.CopyAction
+    user.wait(lambda: len(user.rows) == 1)
 
 
 def test_bad_files_are_marked_in_their_rows(user: Any, draw: Draw, tmp_path: Path) -> None:
