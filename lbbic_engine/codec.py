@@ -1,9 +1,9 @@
 """Encodes pictures to bytes and decodes them. The steps:
 
     compress              cut → split_blocks → flip_blocks → code_grids(BlockChoice) → refine →
-                          pack_container (not fast: SymbolSearch, then SymbolWriter)
+                          correct → pack_container (not fast: SymbolSearch, then SymbolWriter)
     decode_progressively  parse_container → code_grids(LatentReader) → fronts of blocks
-    decompress            the same, then flip_blocks → merge_blocks → refine
+    decompress            the same, then flip_blocks → merge_blocks → refine → correct
 
 Encoder (``coding.encoder``) and decoder (``coding.decoder``) run the same loop (``code_grids`` of
 ``coding.block_loop``) and the same exact networks; they differ in where a front's symbols come from
@@ -43,7 +43,7 @@ from lbbic_engine.coding.strips import (
     encode_strips,
     fronts_of_strips,
 )
-from lbbic_engine.config import EFFORTS, QUALITY_STEPS, TUNES, Config, ModelConfig, quality_index
+from lbbic_engine.config import EFFORTS, TUNES, Config, ModelConfig, quality_index
 from lbbic_engine.devices import CodingThread, choose_device, device_failures
 from lbbic_engine.errors import LbbicError, UnknownWeightsError
 from lbbic_engine.layout.blocks import grid
@@ -321,7 +321,7 @@ def read_info(data: bytes) -> Info:
         height=container.height,
         grey=container.grey,
         has_alpha=has_alpha,
-        quality=container.quality_eighths / QUALITY_STEPS,
+        quality=container.quality,
         exact=container.exact,
         has_quality_map=container.quality_map is not None,
         weights=name,

@@ -173,6 +173,11 @@ def quality_index(quality: float) -> int:
     return round((quality - MIN_QUALITY) * QUALITY_STEPS)
 
 
+def quality_of(index: int) -> float:
+    """The quality of an index, 0…56."""
+    return MIN_QUALITY + index / QUALITY_STEPS
+
+
 def lmbda(quality: float) -> float:
     """λ of a quality, interpolated geometrically between the eight rate points."""
     left = min(bisect_right(range(1, 9), quality), 7)
@@ -182,7 +187,7 @@ def lmbda(quality: float) -> float:
 
 def error_bits(index: int) -> float:
     """What a squared error of one 8-bit value is worth in bits, at a quality index."""
-    return lmbda(MIN_QUALITY + index / QUALITY_STEPS) / (3 * 255**2)
+    return lmbda(quality_of(index)) / (3 * 255**2)
 
 
 def spread_lmbda(quality: float, spread: float) -> float:

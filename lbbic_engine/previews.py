@@ -46,8 +46,11 @@ def add_preview(data: bytes, picture: Picture, max_bytes: int | None = None) -> 
 
 
 def thumbnail(data: bytes, side: int) -> Image.Image:
-    """Return a picture in sRGB that fits into a square, of an ``.lbb`` file; LbbicError."""
-    container, _ = read_outline(data)
+    """Return a picture in sRGB that fits into a square, of an ``.lbb`` file; LbbicError.
+
+    A damaged or incomplete file has one, too, unless nothing of it can be shown.
+    """
+    container, _ = read_outline(data, partial=True)
     for image in _small_pictures(container):
         if _fits(image, container):
             break

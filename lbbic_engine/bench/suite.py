@@ -162,16 +162,16 @@ def _is_available(name: str, report: Callable[[str], None]) -> bool:
 
 
 def peak_memory_mb() -> float | None:
-    """The most memory, in MiB, that this process has used; None on Windows."""
+    """The most memory, in MB, that this process has used; None on Windows."""
     with suppress(OSError, KeyError):  # Linux, whose getrusage counts the parent before the fork
         status = dict(x.split(":", 1) for x in Path("/proc/self/status").read_text().splitlines())
-        return int(status["VmHWM"].split()[0]) / 2**10
+        return int(status["VmHWM"].split()[0]) * 1024 / 1e6
     try:
         import resource
     except ImportError:  # Windows
         return None
-    unit = 2**20 if sys.platform == "darwin" else 2**10
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
 def summarise(results: Sequence[Result]) -> list[Summary]:

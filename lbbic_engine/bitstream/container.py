@@ -171,6 +171,10 @@ class Container:
     lost: tuple[bytes, ...] = ()  # types of the chunks that a partial reading found damaged
     version: tuple[int, int] = PLAIN_VERSION
 
+    @property
+    def quality(self) -> float:
+        return self.quality_eighths / 8
+
 
 def pack_container(container: Container) -> bytes:
     """Return the bytes of the file; CorruptDataError if ``container`` contradicts the format."""

@@ -32,7 +32,7 @@ from lbbic_engine.coding.refining import wiener
 from lbbic_engine.coding.refining.progressive import ProgressiveRefiner
 from lbbic_engine.coding.refining.whole_tiles import refine_tile
 from lbbic_engine.coding.results import Pixels
-from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS, Config, ModelConfig
+from lbbic_engine.config import Config, ModelConfig, quality_index
 from lbbic_engine.devices import choose_device
 from lbbic_engine.errors import CorruptDataError, UnrecoverableDataError, damaged
 from lbbic_engine.layout.blocks import grid, merge_blocks, split_blocks
@@ -83,7 +83,7 @@ class DecodeJob:
         if container.strength:
             info = refinement_files.by_id(container.weights_id)
             self._refinement = refinement_files.load(info, self.network.integer.device)
-        self.quality_index = container.quality_eighths - round(MIN_QUALITY * QUALITY_STEPS)
+        self.quality_index = quality_index(container.quality)
         self._config: Config = self._network.info.config if self._network else LAYOUT
         config = self._config
         if not config.offers(self.quality_index):

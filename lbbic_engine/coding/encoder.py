@@ -30,7 +30,7 @@ from lbbic_engine.coding.results import Compressed, Pixels
 from lbbic_engine.coding.search.block_choice import BlockChoice, ChoosingModel
 from lbbic_engine.coding.search.candidates import SearchSettings
 from lbbic_engine.coding.search.symbol_search import SymbolSearch
-from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS, ModelConfig, error_bits
+from lbbic_engine.config import QUALITY_STEPS, ModelConfig, error_bits, quality_of
 from lbbic_engine.layout import coarse
 from lbbic_engine.layout.blocks import split_blocks
 from lbbic_engine.layout.tiles import Tile, cut, tile_rows
@@ -130,7 +130,7 @@ class EncodeJob:
             width=pixels.shape[1],
             height=pixels.shape[0],
             grey=picture.grey,
-            quality_eighths=round(MIN_QUALITY * QUALITY_STEPS) + self._index,
+            quality_eighths=round(quality_of(self._index) * QUALITY_STEPS),
             tile_block_rows=self.tile_rows,
             weights_id=weights_id,
             strength=strength,
@@ -146,11 +146,10 @@ class EncodeJob:
         )
         if self._may_be_exact:
             container = stored_exactly(container, picture.pixels) or container
-        quality = container.quality_eighths / QUALITY_STEPS
         data = pack_container(container)
         if container.exact:
-            return Compressed(data, picture.pixels, quality, exact=True)
-        return Compressed(data, pixels, quality)
+            return Compressed(data, picture.pixels, container.quality, exact=True)
+        return Compressed(data, pixels, container.quality)
 
     def _corrected(self, pixels: Pixels, error: int) -> tuple[bytes | None, Pixels]:
         """Return the body of a C chunk, if the correction is worth its bytes, and the pixels.

@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 from lbbic_engine import codec
 from lbbic_engine.bitstream.container import pack_container, parse_container
-from lbbic_engine.config import DEFAULT_WEIGHTS, EFFORTS, TUNES, quality_index
+from lbbic_engine.config import (
+    DEFAULT_WEIGHTS,
+    EFFORTS,
+    QUALITY_COUNT,
+    TUNES,
+    quality_index,
+    quality_of,
+)
 from lbbic_engine.errors import LbbicError
 from lbbic_engine.measure import metrics
 from lbbic_engine.networks import weights as weights_files
@@ -26,7 +33,7 @@ if TYPE_CHECKING:
     from lbbic_engine.coding.results import Compressed, ReportProgress
     from lbbic_engine.pictures.picture import Picture
 
-QUALITIES = tuple(step / 8 for step in range(8, 65))
+QUALITIES = tuple(map(quality_of, range(QUALITY_COUNT)))
 
 _MORE = 4  # additional encodings that a slower encoder usually takes
 

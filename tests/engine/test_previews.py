@@ -84,6 +84,14 @@ def test_small_files_get_no_preview() -> None:
     assert thumbnail(data, 20).size == (20, 12)
 
 
+def test_an_incomplete_file_has_a_thumbnail_of_what_is_there(coded: tuple[Picture, bytes]) -> None:
+    whole, data = coded
+    top = np.asarray(thumbnail(data[: len(data) // 2], 128))
+    assert top.std() > 1
+    part = add_preview(data, whole)[: len(data) // 2]
+    assert thumbnail(part, 128) == thumbnail(add_preview(data, whole), 128)
+
+
 def with_exif_thumbnail(data: bytes, size: tuple[int, int]) -> bytes:
     file = io.BytesIO()
     Image.new("RGB", size, "red").save(file, "JPEG")

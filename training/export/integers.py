@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 
 from lbbic_engine.bitstream import tables
-from lbbic_engine.config import QUALITY_COUNT, QUALITY_STEPS, ModelConfig
+from lbbic_engine.config import QUALITY_COUNT, ModelConfig, quality_of
 from lbbic_engine.layout.wavefront import NEIGHBOURS
 from lbbic_engine.networks import integer_analysis, integer_network, kernels
 from lbbic_engine.networks.float_network import PIXEL_UNIT, BlockNetwork, Dense, rate_weights
 from training.export.rounding import Moments, round_weights, row_units
 
-RATES = rate_weights(1 + i / QUALITY_STEPS for i in range(QUALITY_COUNT)).double()
+RATES = rate_weights(map(quality_of, range(QUALITY_COUNT))).double()
 BIAS_BOUND = 2**23
 ROUNDED_BOUND = 119  # of weights: with its low digit's, a latent's then keeps within PAIR_BOUND
 WIDEST = 2**20  # a bound on the linear prediction's weights that none reaches

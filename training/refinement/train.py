@@ -28,7 +28,7 @@ from torch.nn.utils import parametrize
 from tqdm import tqdm
 
 from lbbic_engine.coding.refining.tile_refiner import STRENGTHS
-from lbbic_engine.config import MIN_QUALITY, QUALITY_STEPS, RefinementConfig, error_bits
+from lbbic_engine.config import RefinementConfig, error_bits, quality_of
 from lbbic_engine.layout import coarse
 from lbbic_engine.layout.wavefront import Grid, block_flips, flip_blocks
 from lbbic_engine.networks.float_network import PIXEL_UNIT, rate_weights
@@ -139,7 +139,7 @@ class Examples:
         parts = [crop.cut(which) for crop, which in zip(crops, blocks, strict=True)]
         inputs = patch_inputs(torch.cat([patches for patches, _ in parts]), self._config)
         targets = torch.stack([missing for _, missing in parts]).float() / PIXEL_UNIT
-        qualities = [MIN_QUALITY + crop.quality / QUALITY_STEPS for crop in crops]
+        qualities = [quality_of(crop.quality) for crop in crops]
         weights = torch.tensor([1 / max(crop.error, MIN_ERROR) for crop in crops])
         return Batch(
             inputs.view(len(parts), -1, inputs.shape[1]).float() / PIXEL_UNIT,
@@ -324,7 +324,7 @@ def validate(network: RefinementNetwork, examples: Examples) -> dict[str, float]
     figures: dict[str, float] = {}
     for index in sorted(gains):
         best, full = np.mean(gains[index], axis=0)
-        quality = MIN_QUALITY + index / QUALITY_STEPS
+        quality = quality_of(index)
         figures |= {
             f"gain{quality:g}": round(float(best), 4),
             f"full{quality:g}": round(float(full), 4),

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lbbic_engine.coding.search.candidates import Candidates, CandidateWriter, SearchSettings
-from lbbic_engine.config import MIN_QUALITY, QUALITY_COUNT, QUALITY_STEPS, spread_lmbda
+from lbbic_engine.config import QUALITY_COUNT, quality_of, spread_lmbda
 from lbbic_engine.layout.wavefront import Grid, StateFlip, coding_order, front_numbers
 from lbbic_engine.networks.block_model import BlockModel, Quality
 from lbbic_engine.networks.float_network import PIXEL_OFFSET
@@ -53,7 +53,7 @@ class SymbolSearch:
         device = network.integer.device
         self._x = torch.from_numpy(blocks).to(device)
         lmbdas = torch.tensor([_lmbda(each) for each in range(QUALITY_COUNT)])
-        self._lmbda = lmbdas[index].expand(len(blocks))  # of each block
+        self._lmbda = lmbdas[torch.as_tensor(index).cpu()].expand(len(blocks))  # of each block
         order = coding_order((grid,))
         count = len(order.blocks)
         self._blocks = torch.from_numpy(order.blocks)  # by place in this order, as below
@@ -170,7 +170,7 @@ class SymbolSearch:
 
 def _lmbda(index: int) -> float:
     """The bits equivalent to a squared error of 1 in 8-bit values, at a quality index."""
-    return spread_lmbda(MIN_QUALITY + index / QUALITY_STEPS, LMBDA_SPREAD) / (3 * 255**2)
+    return spread_lmbda(quality_of(index), LMBDA_SPREAD) / (3 * 255**2)
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,12 @@ from lbbic_engine.networks import model_files, weights
 pytestmark = pytest.mark.slow  # each codec runs in a process of its own
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells what is expected")
+def test_peak_memory_is_in_megabytes() -> None:
+    (line,) = (x for x in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in x)
+    assert suite.peak_memory_mb() == pytest.approx(int(line.split()[1]) * 1024 / 1e6, rel=0.01)
+
+
 @pytest.fixture
 def folder(
     tmp_path: Path,

@@ -32,7 +32,6 @@ from lbbic_engine.networks.refinement import Refinement
 from lbbic_engine.pictures.picture import Picture
 
 GOLDEN = Path(__file__).parents[2] / "golden"
-FILE = "tiny-refinement.safetensors"
 
 Pixels = NDArray[np.uint8]
 
