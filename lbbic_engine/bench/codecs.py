@@ -17,6 +17,7 @@ from PIL import Image
 
 from lbbic_engine.errors import LbbicError
 from lbbic_engine.measure import baselines
+from lbbic_engine.resources import install_hint
 
 Pixels = NDArray[np.uint8]
 PILLOW = {
@@ -83,7 +84,7 @@ def _jpeg_xl() -> Codec:
     try:
         import pillow_jxl  # type: ignore[import-not-found]  # noqa: F401
     except ImportError as error:
-        raise LbbicError("jxl is not installed", "It needs the Pillow plugin.") from error
+        raise LbbicError("jxl is not installed", install_hint("pillow-jxl-plugin")) from error
 
     def encode(pixels: Pixels, quality: float) -> tuple[Any, int]:
         file = io.BytesIO()

@@ -36,10 +36,10 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Repeats what was typed, or came out of a pattern, without its control characters."""
+    """Reports a mistake in one line, without control characters that were typed or matched."""
 
     def error(self, message: str) -> NoReturn:
-        super().error(escaped(message))
+        self.exit(2, f"{self.prog}: error: {escaped(message)} (see {self.prog} --help)\n")
 
 
 class _Version(argparse.Action):

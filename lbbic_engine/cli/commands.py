@@ -114,7 +114,8 @@ def demo(args: Namespace) -> int:
     rows = _measure(samples, names, [(args.weights, [DEMO_QUALITY])], args)
     if not samples:
         raise LbbicError("No sample pictures", "The installation is incomplete.")
-    print(tables.demo_table(rows))
+    if rows:
+        print(tables.demo_table(rows))
     code = _measured_verdict(len(samples), rows)
     if code == 0:
         print("Every decoded picture matches the encoder's, pixel for pixel.")

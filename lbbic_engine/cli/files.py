@@ -57,8 +57,10 @@ def plan_jobs(
     places = [Path(place) for place in inputs]
     if out is not None and _names_a_file(out):
         if len(places) > 1 or is_folder(places[0]):
+            reason = "is a file" if Path(out).exists() else "looks like the name of a file"
             raise LbbicError(
-                "Not a folder", f"{out} is not a folder; several results need a folder."
+                "Not a folder",
+                f"{out} {reason}; several results need a folder, whose name may end with /.",
             )
         return Plan([_checked(places[0], _output_file(out, allowed))])
     listings = _find(places, suffixes)

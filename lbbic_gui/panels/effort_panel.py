@@ -35,8 +35,8 @@ class EffortPanel(QWidget):
             self.tr(
                 "Measurements: the highest PSNR that fits into the file.\n"
                 "Eyes: more of the file for smooth areas and fine texture, where errors show,\n"
-                "less for strong texture. SSIMULACRA 2 rises and PSNR falls: files are about 4 %\n"
-                "smaller at the same SSIMULACRA 2, and about 5 % larger at the same PSNR."
+                "less for strong texture. SSIMULACRA 2 rises and PSNR falls: files are about 5 %\n"
+                "smaller at the same SSIMULACRA 2, and about 3 % larger at the same PSNR."
             )
         )
         for tune, name in text.tunes().items():

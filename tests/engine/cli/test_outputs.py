@@ -144,6 +144,15 @@ def test_an_output_that_is_its_own_input_is_refused(packed: Path, capsys: Captur
     assert packed.read_bytes() == before
 
 
+def test_the_name_of_a_new_folder_that_looks_like_a_files_is_explained(
+    draw: Draw, tmp_path: Path, capsys: Capture
+) -> None:
+    draw("in/a.png")
+    assert run("compress", tmp_path / "in", "-o", tmp_path / "out.2024") == 2
+    assert "a folder, whose name may end with /" in capsys.readouterr().err
+    assert run("compress", tmp_path / "in", "-o", f"{tmp_path}/out.2024/") == 0
+
+
 @pytest.mark.parametrize(
     "words",
     [
