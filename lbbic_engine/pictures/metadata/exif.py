@@ -22,6 +22,7 @@ _INTEROPERABILITY_INDEX = 0x0001
 _INCH, _CENTIMETRE = 2, 3
 _PER_INCH = {_INCH: 1.0, _CENTIMETRE: 2.54}
 _BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}  # of a type
+_MAX_DIRECTORIES = 100  # cameras write four; each of them may have 65,535 entries
 _UNCALIBRATED, _ADOBE_RGB = 0xFFFF, 2  # of ColorSpace
 
 
@@ -181,6 +182,8 @@ def without_gps(exif: bytes) -> bytes:
         if tiff.following(directory) + 4 <= len(tiff.data):
             linked += tiff.read("I", tiff.following(directory))
         directories += [place for place in linked if place and place not in directories]
+        if len(directories) > _MAX_DIRECTORIES:
+            raise struct.error("too many directories")
     return bytes(tiff.data)
 
 

@@ -33,8 +33,10 @@ _PLACE = (
     rb"[\w.-]+:G(?:PS|ps)\w*|photoshop:(?:City|State|Country)"
     rb"|Iptc4xmpCore:(?:Location|CountryCode)|Iptc4xmpExt:Location(?:Created|Shown)"
 )
-_PLACE_ATTRIBUTE = re.compile(rb"""\s+(?:%s)\s*=\s*(?:"[^"]*"|'[^']*')""" % _PLACE)
-_PLACE_ELEMENT = re.compile(rb"<(%s)(?=[\s/>])[^>]*?(?:/>|>.*?</\1\s*>)" % _PLACE, re.DOTALL)
+# Each begins where a run of white space does: a search from within it would repeat the work.
+_PLACE_ATTRIBUTE = re.compile(rb"""(?<!\s)\s+(?:%s)\s*=\s*(?:"[^"]*"|'[^']*')""" % _PLACE)
+_PLACE_START = re.compile(rb"<(%s)(?=[\s/>])" % _PLACE)
+_PLACE_END = re.compile(rb"</(%s)\s*>" % _PLACE)
 _SIDES = (
     re.compile(rb"""((?:tiff:ImageWidth|exif:PixelXDimension)(?:\s*=\s*["']|>)\s*)[0-9]+"""),
     re.compile(rb"""((?:tiff:ImageLength|exif:PixelYDimension)(?:\s*=\s*["']|>)\s*)[0-9]+"""),
@@ -59,7 +61,34 @@ def without_places(xmp: bytes) -> bytes:
     """Remove positions and names of places; ValueError if the packet is not UTF-8."""
     if b"\0" in xmp:
         raise ValueError("not UTF-8")
-    return _PLACE_ATTRIBUTE.sub(b"", _PLACE_ELEMENT.sub(b"", xmp))
+    return _PLACE_ATTRIBUTE.sub(b"", _without_place_elements(xmp))
+
+
+def _without_place_elements(xmp: bytes) -> bytes:
+    """In one pass: a packet made for it may have any number of elements without an end."""
+    ends: dict[bytes, list[tuple[int, int]]] = {}  # by name, the first ones last
+    for end in reversed(list(_PLACE_END.finditer(xmp))):
+        ends.setdefault(end[1], []).append(end.span())
+    kept = []
+    done = bracket = 0  # what is copied or removed; where the tag ends
+    for start in _PLACE_START.finditer(xmp):
+        if start.start() < done:
+            continue
+        if bracket < start.end():
+            bracket = xmp.find(b">", start.end())
+        if bracket < 0:
+            break
+        last = bracket + 1
+        if xmp[bracket - 1 : bracket] != b"/":
+            later = ends.get(start[1], [])
+            while later and later[-1][0] < last:
+                later.pop()
+            if not later:
+                continue
+            _, last = later.pop()
+        kept.append(xmp[done : start.start()])
+        done = last
+    return b"".join([*kept, xmp[done:]])
 
 
 def with_properties(xmp: bytes | None, properties: Properties) -> tuple[bytes | None, list[str]]:

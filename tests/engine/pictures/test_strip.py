@@ -100,6 +100,29 @@ def test_places_are_removed_from_xmp_in_every_spelling() -> None:
 
 
 @pytest.mark.parametrize(
+    "part", [b" ", b"\n ", b"<exif:GPSLatitude>", b"<exif:GPSLatitude ", b' exif:GPSLatitude="']
+)
+def test_the_time_to_remove_places_is_proportional_to_the_packet(part: bytes) -> None:
+    """Padding, and elements that do not end: if it grew with the square, this would take hours."""
+    packet = PACKET.encode() + part * 200_000
+    assert b"Paris" not in without_places(packet)
+
+
+def test_an_element_ends_where_its_own_end_is() -> None:
+    inner = b"<exif:GPSa><exif:GPSb></exif:GPSb><x/></exif:GPSa >"
+    assert without_places(b"1<exif:GPSc>2" + inner + b"3<exif:GPSc/>4") == b"1<exif:GPSc>234"
+    assert without_places(b"<exif:GPSa>1</exif:GPSaRef>") == b"<exif:GPSa>1</exif:GPSaRef>"
+
+
+def test_exif_with_too_many_directories_is_removed_with_a_notice(picture: Picture) -> None:
+    places = range(8, 8 + 6 * 200, 6)
+    chain = b"".join(b"\0\0" + (place + 6).to_bytes(4, "little") for place in places)
+    stripped = strip(replace(picture, exif=b"II*\0\x08\0\0\0" + chain + bytes(6)), ["gps"])
+    assert stripped.exif is None
+    assert "EXIF" in stripped.notices[0].text
+
+
+@pytest.mark.parametrize(
     ("kinds", "left"),
     [
         ((), {"exif", "xmp", "gps"}),
