@@ -58,11 +58,13 @@ def size(count: int) -> str:
 
 
 def saving(before: int, after: int) -> str:
-    """−87 % where the file shrank, +3 % where it grew."""
+    """−87 % where the file shrank, +3 % where it grew; −100 % only if nothing is left."""
     if before == 0:
         return ""
-    per_cent = QLocale().toString(abs(round(100 * (after - before) / before)))
-    return f"{MINUS if after < before else '+'}{per_cent} %"
+    per_cent = abs(round(100 * (after - before) / before))
+    if 0 < after < before:
+        per_cent = min(per_cent, 99)
+    return f"{MINUS if after < before else '+'}{QLocale().toString(per_cent)} %"
 
 
 def saved(before: int, after: int) -> str:

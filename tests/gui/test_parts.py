@@ -135,6 +135,8 @@ def test_the_difference_has_the_colour_of_its_largest_channel(step: int) -> None
 def test_results_are_described_in_words() -> None:
     assert text.saving(2_400_000, 310_000) == "−87 %"
     assert text.saving(100, 103) == "+3 %"
+    assert text.saving(89_600, 383) == "−99 %"
+    assert text.saving(100, 0) == "−100 %"
     assert text.saving(104, 20_700).endswith("804 %")
     assert text.saved(2_400_000, 310_000) == "2.1 MB smaller (−87 %)"
     assert text.saved(100, 103) == "3 bytes larger (+3 %)"
