@@ -1,4 +1,4 @@
-"""Keyboard help, About, and the question before quitting."""
+"""Keyboard help, About, and the questions before quitting."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 from lbbic_gui.dialogs.scrolling_dialog import ScrollingDialog
 from lbbic_gui.jobs.messages import Model, Ready
 from lbbic_gui.state.networks import Networks
+from lbbic_gui.style import text
 from lbbic_gui.style.room import room
 from lbbic_gui.style.text import tr
 
@@ -113,13 +114,35 @@ def system_info(ready: Ready | None, model: Model | None) -> str:
 
 def confirm_stop(window: QWidget) -> bool:
     """Ask whether to quit while files are being written."""
-    box = QMessageBox(QMessageBox.Icon.Question, tr("Stop and quit?"), "", parent=window)
-    box.setText(tr("Files are still being written."))
-    box.setInformativeText(tr("Files already saved are kept; the others are not written."))
+    return _confirm(
+        window,
+        tr("Stop and quit?"),
+        tr("Files are still being written."),
+        tr("Files already saved are kept; the others are not written."),
+        tr("Stop and quit"),
+    )
+
+
+def confirm_loss(window: QWidget, count: int) -> bool:
+    """Ask whether to quit although so many pasted or painted pictures are not saved."""
+    return _confirm(
+        window,
+        tr("Quit without saving?"),
+        text.count(count, tr("1 picture is not saved."), tr("{} pictures are not saved.")),
+        tr("What was pasted or painted is in no file yet."),
+        tr("Quit without saving"),
+    )
+
+
+def _confirm(window: QWidget, title: str, question: str, detail: str, agree: str) -> bool:
+    """Ask; Return and Escape are for going on."""
+    box = QMessageBox(QMessageBox.Icon.Question, title, "", parent=window)
+    box.setText(question)
+    box.setInformativeText(detail)
     # Of one role, so that they stay in this order on every desktop
     go_on = box.addButton(tr("Continue"), QMessageBox.ButtonRole.ActionRole)
-    stop = box.addButton(tr("Stop and quit"), QMessageBox.ButtonRole.ActionRole)
+    agreed = box.addButton(agree, QMessageBox.ButtonRole.ActionRole)
     box.setDefaultButton(go_on)
     box.setEscapeButton(go_on)
     box.exec()
-    return box.clickedButton() is stop
+    return box.clickedButton() is agreed

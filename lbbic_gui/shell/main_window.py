@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 )
 
 from lbbic_gui.desktop import transfer
-from lbbic_gui.dialogs.help import AboutDialog, KeysDialog, confirm_stop
+from lbbic_gui.dialogs.help import AboutDialog, KeysDialog, confirm_loss, confirm_stop
 from lbbic_gui.dialogs.settings_dialog import SettingsDialog
 from lbbic_gui.panels.inspector import WIDTH, Inspector
 from lbbic_gui.queue.queue_view import QueueView
@@ -189,9 +189,15 @@ class MainWindow(QMainWindow):
         self.empty.set_lit(lit)
         self.viewer.show_drop(lit)
 
+    def _may_close(self) -> bool:
+        """Ask once, if closing stops files from being written or loses what is in no file."""
+        if self.session.batch.is_busy or self.tools.is_exporting:
+            return confirm_stop(self)
+        unsaved = sum(row.has_unsaved_work for row in self.session.queue.rows)
+        return not unsaved or confirm_loss(self, unsaved)
+
     def closeEvent(self, event: QCloseEvent) -> None:
-        is_writing = self.session.batch.is_busy or self.tools.is_exporting
-        if is_writing and not confirm_stop(self):
+        if not self._may_close():
             event.ignore()
             return
         self.settings.keep_layout(geometry=self.saveGeometry(), splitter=self.splitter.saveState())

@@ -128,6 +128,14 @@ class Row:
         return "  ".join(filter(None, (tr("painted") if self.mask else "", quality)))
 
     @property
+    def has_unsaved_work(self) -> bool:
+        """Whether it was pasted or painted on, and no file has that."""
+        saved = None if self.skipped else self.saved_as
+        if self.mask:
+            return saved is None or saved.options.mask != self.mask
+        return self.source.path is None and saved is None
+
+    @property
     def saving(self) -> float:
         """The share of the file's size that is saved; 0 without a result."""
         has_both = self.shown_bytes and self.file_bytes

@@ -203,8 +203,9 @@ def new_user(qtbot: Any, settings_file: Path) -> Iterator[User]:
     from lbbic_gui.state.settings import Settings
 
     def stop_writing(window: MainWindow) -> None:
-        """Stop all work first; otherwise closing would ask a question and wait for an answer."""
+        """Leave nothing to lose; otherwise closing would ask a question and wait for an answer."""
         window.session.batch.stop()
+        window.session.queue.remove(list(window.session.queue.rows))
         if window.isVisible():
             qtbot.waitUntil(
                 lambda: not (window.session.batch.is_busy or window.tools.is_exporting),

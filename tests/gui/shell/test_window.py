@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
@@ -122,6 +124,27 @@ def test_quitting_does_not_ask_if_nothing_is_written(
     user.wait(lambda: user.window.viewer.canvas.result is not None)
     assert user.window.close()
     assert not answered
+
+
+def test_quitting_asks_about_pasted_and_painted_pictures_that_are_not_saved(
+    user: Any, draw: Draw, answered: list[list[str]]
+) -> None:
+    path, mask = draw("a.png"), BytesIO()
+    Image.new("L", (2, 1), 200).save(mask, "PNG")
+    user.drop(path)
+    user.wait_for_result()
+    user.window.commands.paint(user.rows[0], mask.getvalue(), "Keep sharp")
+    user.wait(lambda: not user.window.session.is_stale)
+    assert not user.window.close()
+    user.window.actions_["compress_all"].trigger()
+    user.wait(lambda: user.rows[0].state is State.SAVED)
+    assert not any(row.has_unsaved_work for row in user.rows)
+    user.drop(image=QImage(str(path)))
+    user.wait(lambda: len(user.rows) == 2)
+    assert not user.window.close()
+    assert user.window.isVisible()
+    assert user.window.close()
+    assert answered == [["Continue", "Quit without saving"]] * 3
 
 
 def test_every_action_has_a_text_and_every_control_a_name(user: Any) -> None:
