@@ -134,18 +134,24 @@ class OutputFormat:
 
 
 class Result(NamedTuple):
-    """What a saved file was made with; equal results mean equal files."""
+    """What a saved file was made with, and where; equal results mean equal files.
+
+    ``folder`` is that of the settings: empty is next to the picture.
+    """
 
     quality: float
     options: EncodeOptions
     output: OutputFormat
+    folder: str
 
     @classmethod
-    def of(cls, quality: float, options: EncodeOptions, output: OutputFormat) -> Result:
+    def of(
+        cls, quality: float, options: EncodeOptions, output: OutputFormat, folder: str
+    ) -> Result:
         """Leave out what does not apply: our quality if the codec has its own, and masks."""
         if options.mask and not output.is_lbb:
             options = replace(options, mask=b"")
-        return cls(0.0 if output.quality else quality, options, output)
+        return cls(0.0 if output.quality else quality, options, output, folder)
 
 
 @dataclass(frozen=True)

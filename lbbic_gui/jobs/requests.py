@@ -20,7 +20,6 @@ from lbbic_gui.jobs.messages import (
     Pixels,
     Point,
     Ready,
-    Result,
     Saved,
     Source,
     Target,
@@ -146,10 +145,6 @@ class Save(OfPicture[Saved]):
     skip_larger: bool = False  # write nothing that is not smaller than the picture's file
     by_worker: bool = False  # a process makes it, as it does all files of other formats
     output: OutputFormat = _LBB
-
-    @property
-    def result(self) -> Result:
-        return Result.of(self.quality, self.options, self.output)
 
 
 @dataclass(frozen=True)

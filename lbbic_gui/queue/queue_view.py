@@ -110,6 +110,8 @@ class QueueView(QWidget):
             words += "  ·  " + self.tr("{} failed").format(total.failed)
         if total.seconds_left is not None:
             words += f"  ·  {text.duration(total.seconds_left)}"
+        if total.has_earlier_settings:
+            words += "\n" + self.tr("With the settings it was started with")
         if total.saved and total.before:
             words += f"\n{text.saved(total.before, total.after)}"
         self.total.setText(words)

@@ -24,6 +24,7 @@ from lbbic_gui.jobs.messages import (
     OutputFormat,
     Problem,
     Report,
+    Result,
     Saved,
     Step,
     Stopped,
@@ -52,7 +53,8 @@ class Total:
     after: int
     share: float  # of the work requested
     busy: bool
-    seconds_left: float | None = None  # None: nothing runs, or too little is done to tell
+    seconds_left: float | None  # None: nothing runs, or too little is done to tell
+    has_earlier_settings: bool  # what runs or waits was requested before they were changed
 
 
 @dataclass(eq=False)
@@ -70,6 +72,10 @@ class _Saving:
     def output(self) -> OutputFormat:
         """What the user chose by name is an .lbb file."""
         return OutputFormat() if self.target else self.values.output
+
+    @property
+    def result(self) -> Result:
+        return Result.of(self.quality, self.options, self.output, self.values.output_folder)
 
     @cached_property
     def work(self) -> int:
@@ -166,6 +172,7 @@ class Batch(QObject):
                 share,
                 self.is_busy,
                 left,
+                any(map(self._is_outdated, (*running, *islice(self._waiting, 1)))),
             )
         )
 
@@ -247,6 +254,10 @@ class Batch(QObject):
         is_wanted = row.skipped == "larger" and not self._settings.values.skip_larger
         return self._networks.is_saved(row) and not is_wanted
 
+    def _is_outdated(self, saving: _Saving) -> bool:
+        """Whether *Compress all* would now save a picture differently."""
+        return saving.target is None and saving.result != self._networks.result(saving.row)
+
     def _rest(self, row: Row, *, stopped: bool = False) -> None:
         row.rest(self._networks.quality(row), self._networks.is_saved(row), stopped=stopped)
         self._queue.touch(row)
@@ -280,7 +291,7 @@ class Batch(QObject):
         match answer:
             case Saved():
                 self._load.finish(saving.work)
-                self._note(row, request, answer)
+                self._note(saving, answer)
                 if not answer.skipped:
                     self.outputs.note(row.source, wanted, answer.path, answer.version)
                 self.saved.emit(answer)
@@ -294,16 +305,17 @@ class Batch(QObject):
                 self.row_failed.emit(row)
         self._go_on()
 
-    def _note(self, row: Row, request: requests.Save, answer: Saved) -> None:
-        if answer.point is not None and request.options == self._networks.options(row):
+    def _note(self, saving: _Saving, answer: Saved) -> None:
+        row = saving.row
+        if answer.point is not None and saving.options == self._networks.options(row):
             known = row.points.get(answer.point.quality)
             # without the file's bytes, of which there may be hundreds
             if known is None or not known.data:
                 row.note(replace(answer.point, data=b""))
         row.problem, row.skipped, row.notices = None, answer.skipped, answer.notices
         row.saved_path = None if answer.skipped == "larger" else answer.path
-        row.saved_as, row.saved_bytes = request.result, answer.file_bytes
-        if request.output.is_lbb:
+        row.saved_as, row.saved_bytes = saving.result, answer.file_bytes
+        if saving.output.is_lbb:
             row.result_bytes = answer.file_bytes
         self._rest(row)
         self.row_failed.emit(row)

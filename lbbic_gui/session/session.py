@@ -199,7 +199,7 @@ class Session(QObject):
         has_other_options = values.options != before.options
         if has_other_options:  # the files made so far are others
             self.queue.forget_points()
-        if has_other_options or (values.quality, values.output) != (before.quality, before.output):
+        if has_other_options or _makes(values) != _makes(before):
             self._rest(self.queue.rows)
         if has_other_options:
             self.points_changed.emit()
@@ -243,3 +243,8 @@ class Session(QObject):
                 self.queue.touch(row)
                 self.progressed.emit("", 0.0)
                 self.row_failed.emit(row)
+
+
+def _makes(values: Preferences) -> tuple[object, ...]:
+    """What of the settings, besides the options, decides whether a picture counts as saved."""
+    return values.quality, values.output, values.output_folder

@@ -82,7 +82,8 @@ class Networks(QObject):
 
     def result(self, row: Row) -> Result:
         """What *Compress all* makes of a picture."""
-        return Result.of(self.quality(row), self.options(row), self._settings.values.output)
+        values = self._settings.values
+        return Result.of(self.quality(row), self.options(row), values.output, values.output_folder)
 
     def is_saved(self, row: Row) -> bool:
         """Whether a picture is saved as *Compress all* would save it."""

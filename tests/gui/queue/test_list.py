@@ -177,6 +177,21 @@ def test_the_output_folder_is_shown_changed_and_opened(
     assert place.words.accessibleName() == "Saves next to the pictures"
 
 
+def test_saved_pictures_can_be_saved_in_another_folder(three: Any, tmp_path: Path) -> None:
+    three.press(Qt.Key.Key_Return, CTRL)
+    three.wait(lambda: {row.state for row in three.rows} == {State.SAVED})
+    three.window.settings.change(output_folder=str(tmp_path / "out"))
+    assert State.SAVED not in {row.state for row in three.rows}
+    three.press(Qt.Key.Key_Return, CTRL)
+    three.wait(lambda: {row.state for row in three.rows} == {State.SAVED})
+    for row in three.rows:
+        beside = row.source.path.with_suffix(".lbb")
+        assert (tmp_path / "out" / beside.name).read_bytes() == beside.read_bytes()
+    three.window.settings.change(output_folder="")
+    three.window.settings.change(output_folder=str(tmp_path / "out"))
+    assert {row.state for row in three.rows} == {State.SAVED}
+
+
 def test_pictures_without_a_folder_have_an_output_folder(user: Any) -> None:
     user.window.empty.sample.click()
     user.wait(lambda: bool(user.rows))

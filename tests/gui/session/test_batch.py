@@ -124,13 +124,16 @@ def test_later_settings_do_not_change_a_running_batch(
     user.wait(lambda: len(user.rows) == 3 and user.rows[0].state is State.WORKING)
     user.press(Qt.Key.Key_Return, CTRL)
     user.window.tools.save(tmp_path / "chosen.lbb")  # of the first, at its current quality
+    total = user.window.queue.total
+    assert "started with" not in total.text()
     user.window.settings.change(quality=2.0, keep_exif=False, output_folder=str(tmp_path / "out"))
+    assert total.text() == "0 of 3 saved\nWith the settings it was started with"
     user.wait(lambda: not user.window.session.batch.is_busy)
     saved = [row.saved_path for row in user.rows]
     assert {path.parent for path in saved} == {row.source.path.parent for row in user.rows}
     for path in (*saved, tmp_path / "chosen.lbb"):
         assert read_info(path.read_bytes()).quality == 4.0
-    assert user.window.queue.total.text().startswith("0 of 3 saved")
+    assert total.text() == "0 of 3 saved"
 
 
 def test_stopping_keeps_finished_pictures(user: Any, draw: Draw) -> None:
