@@ -12,9 +12,13 @@ from PySide6.QtGui import (
     QDragMoveEvent,
     QDropEvent,
     QGuiApplication,
+    QKeyEvent,
 )
 from PySide6.QtWidgets import (
+    QAbstractSpinBox,
     QApplication,
+    QComboBox,
+    QLineEdit,
     QMainWindow,
     QSplitter,
     QStackedWidget,
@@ -162,6 +166,27 @@ class MainWindow(QMainWindow):
             around = around.parentWidget()
         (around or self).setFocus()
         return True
+
+    def event(self, event: QEvent) -> bool:
+        """Keep Esc from stopping the work while it is meant for a field."""
+        if event.type() == QEvent.Type.ShortcutOverride and self._is_leaving_field(event):
+            event.accept()  # it comes again as a key
+            return True
+        return super().event(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if self._is_leaving_field(event):
+            self.viewer.canvas.setFocus()
+        else:
+            super().keyPressEvent(event)
+
+    def _is_leaving_field(self, event: QEvent) -> bool:
+        """Whether Esc is pressed in a field for text."""
+        field = self.focusWidget()
+        is_edited = isinstance(field, QLineEdit | QAbstractSpinBox) or (
+            isinstance(field, QComboBox) and field.isEditable()
+        )
+        return is_edited and isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape
 
     def changeEvent(self, event: QEvent) -> None:
         """Look for models that were installed while the user was elsewhere."""

@@ -61,6 +61,7 @@ class Toolbar(QToolBar):
         self._line = QLineEdit()
         self.zoom.setLineEdit(self._line)
         self._line.returnPressed.connect(self._on_zoom)
+        self._line.editingFinished.connect(lambda: self.show_zoom(canvas.viewport.zoom))
         self.zoom.activated.connect(self._on_zoom)
         self._zoom_action = self.addWidget(self.zoom)
         self.addSeparator()

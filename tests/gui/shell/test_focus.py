@@ -105,3 +105,34 @@ def test_the_first_of_several_dropped_pictures_is_selected_and_has_the_keys(
     user.press(Qt.Key.Key_Backspace, Qt.KeyboardModifier.ControlModifier)
     assert [row.source.name for row in user.rows] == ["b.png"]
     assert chosen.selected() == user.rows
+
+
+def test_escape_in_a_field_only_leaves_the_field(user: Any, draw: Draw) -> None:
+    user.drop(draw("a.png", 800, 600), draw("b.png", seed=2))
+    user.wait(lambda: user.window.session.coder.is_busy)
+    canvas, zoom = user.window.viewer.canvas, user.window.toolbar.zoom
+    for box in (zoom, user.window.inspector.target.value):
+        box.setFocus()
+        box.lineEdit().selectAll()
+        user.bot.keyClicks(box, "7")
+        user.press(Qt.Key.Key_Escape, widget=box)
+        assert focus(user) is canvas
+        assert user.window.session.coder.is_busy
+    assert zoom.currentText() == f"{100 * canvas.viewport.zoom:.0f} %"
+    user.press(Qt.Key.Key_Escape)
+    assert not user.window.session.coder.is_busy
+
+
+def test_a_typed_zoom_that_is_not_chosen_does_not_stay(user: Any, draw: Draw) -> None:
+    user.drop(draw("a.png", 800, 600))
+    user.wait(lambda: user.window.viewer.canvas.original is not None)
+    zoom = user.window.toolbar.zoom
+    shown = zoom.currentText()
+    zoom.setFocus()
+    zoom.lineEdit().selectAll()
+    user.bot.keyClicks(zoom, "%")
+    user.press(Qt.Key.Key_Return, widget=zoom)
+    assert zoom.currentText() == shown
+    user.bot.keyClicks(zoom, "9")
+    user.window.viewer.canvas.setFocus()
+    assert zoom.currentText() == shown
