@@ -74,7 +74,7 @@ def compress(
     """Compress a picture at a quality from 1 to 8, rounded to 1/8; None is the model's default.
 
     ``weights`` names the model, ``device`` is auto, cpu or cuda. ``effort`` is fast, or balanced or
-    thorough (``symbol_search``): smaller files of the production model in three and in eleven to 24
+    thorough (``symbol_search``): smaller files of the production model in three and in 11 to 31
     times the time.
     ``refine`` allows the decoder's refinement (``coding.refining``) if it improves the picture, and
     the correction of slow errors (``layout.coarse``) if it is worth its bytes.

@@ -59,6 +59,11 @@ def open_image(source: Source) -> Iterator[tuple[Image.Image, Extras]]:
         else:
             if isinstance(source, (str, os.PathLike)):
                 file: BinaryIO = stack.enter_context(Path(source).open("rb"))
+            elif isinstance(source, io.TextIOBase) or not hasattr(source, "read"):
+                kinds = "a path, a file opened in binary mode or a Pillow image"
+                raise ValueError(
+                    f"A picture is read from {kinds}, not from {type(source).__name__}."
+                )
             else:
                 file = source if source.seekable() else io.BytesIO(source.read())
             image, extras = _identify(file)

@@ -96,5 +96,10 @@ def test_wrong_usage_exits_with_2_and_one_line(arguments: list[str], capsys: Cap
     assert line.endswith(" --help)")
 
 
+def test_a_shell_completes_the_names_of_the_package() -> None:
+    """They are looked up when they are used, so ``dir`` does not find them by itself."""
+    assert set(lbbic_engine.__all__) <= set(dir(lbbic_engine))
+
+
 def test_the_imported_package_is_the_one_under_test() -> None:
     assert Path(next(iter(lbbic_engine.__path__))) == ROOT / "lbbic_engine"

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,6 +53,20 @@ def test_no_other_program_is_started(
 def test_unsupported_formats_are_named(content: bytes, name: str) -> None:
     with pytest.raises(UnknownFormatError, match=name):
         load_picture(io.BytesIO(content))
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        (b"bytes", "bytes"),
+        (None, "NoneType"),
+        (np.zeros((8, 8, 3)), "ndarray"),
+        (io.StringIO(), ""),
+    ],
+)
+def test_what_no_picture_can_be_read_from_is_named(source: Any, name: str) -> None:
+    with pytest.raises(UnsupportedImageError, match=f"binary mode .* not from {name}"):
+        load_picture(source)
 
 
 @pytest.mark.parametrize("format_", sorted(set(READABLE_FORMATS) & Image.SAVE.keys()))
