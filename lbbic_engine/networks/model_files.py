@@ -97,7 +97,7 @@ def rejected() -> tuple[str, ...]:
     """Return a sentence for each file in the folders that was found to be invalid and still is."""
     return tuple(
         reason
-        for path, (version, reason) in _rejected.items()
+        for path, (version, reason) in list(_rejected.items())  # other threads may add some
         if path.parent in folders() and _version(path) == version
     )
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from functools import partial
+from itertools import chain
 from typing import Any, BinaryIO
 
 from PIL import JpegImagePlugin
@@ -44,10 +46,10 @@ class JpegFile(JpegImagePlugin.JpegImageFile):
 def read_jpeg(image: JpegImagePlugin.JpegImageFile, file: BinaryIO) -> Extras:
     """Collect what Pillow has read and does not report."""
     extras = Extras()
-    heads = [body for _, body in image.applist]
-    types, more_heads = _further_pictures(image, file)
-    heads += more_heads
-    signs = {word for sign, word in _SIGNS.items() if any(sign in head for head in heads)}
+    types, places = _further_pictures(image)
+    signs: set[str] = set()
+    for head in chain((body for _, body in image.applist), _heads(file, places)):
+        signs |= {word for sign, word in _SIGNS.items() if sign in head}
     extras.left_out += sorted(signs)
     if not signs and any("Thumbnail" not in each for each in types):
         extras.frames = 1 + len(types)
@@ -82,22 +84,24 @@ def _is_damaged(file: BinaryIO) -> bool:
     return False
 
 
-def _further_pictures(
-    image: JpegImagePlugin.JpegImageFile, file: BinaryIO
-) -> tuple[list[str], list[bytes]]:
-    """Types and first bytes of the pictures after the first."""
+def _further_pictures(image: JpegImagePlugin.JpegImageFile) -> tuple[list[str], list[int]]:
+    """Types and places of the pictures after the first."""
     if "mp" not in image.info:
         return [], []
     try:
         index: Any = image._getmp()
         entries = index[_PICTURES][1:]
-        heads = []
-        for entry in entries:
-            file.seek(image.info["mpoffset"] + entry["DataOffset"])
-            heads.append(file.read(_HEAD_BYTES))
-        return [entry["Attribute"]["MPType"] for entry in entries], heads
+        places = [image.info["mpoffset"] + entry["DataOffset"] for entry in entries]
+        return [entry["Attribute"]["MPType"] for entry in entries], places
     except Exception:  # Pillow's readers raise anything when a file is damaged.
         return [], []
+
+
+def _heads(file: BinaryIO, places: Iterable[int]) -> Iterator[bytes]:
+    """Yield the first bytes of pictures, one at a time: an index may list thousands."""
+    for place in places:
+        file.seek(place)
+        yield file.read(_HEAD_BYTES)
 
 
 def _decode(comment: bytes) -> str:

@@ -156,6 +156,18 @@ def test_only_files_that_are_still_invalid_are_named(
     assert model_files.rejected() == ()
 
 
+def test_a_file_may_be_found_to_be_invalid_while_others_are_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def version(path: Path) -> tuple[int, int, int]:
+        model_files._rejected[path.with_suffix(".other")] = (0, 0, 0), "by another thread"
+        return 0, 0, 0
+
+    monkeypatch.setattr(model_files, "_rejected", {folder / "bad": ((0, 0, 0), "Bad.")})
+    monkeypatch.setattr(model_files, "_version", version)
+    assert model_files.rejected() == ("Bad.",)
+
+
 @pytest.mark.parametrize(("file", "change"), HARM)
 def test_a_bad_model_file_is_named_once_and_skipped(
     file: str, change: Change, folder: Path, caplog: pytest.LogCaptureFixture

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import tracemalloc
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,16 +23,20 @@ GAIN_MAP_XMP = (
 )
 
 
-def multi_picture(make: ModuleType, kind: int, second: bytes) -> bytes:
-    """A JPEG followed by another one, and an index of both (CIPA DC-007)."""
-    index_bytes = 4 + 2 + 8 + 2 + 12 * 3 + 4 + 32
+def multi_picture(make: ModuleType, kind: int, second: bytes, times: int = 1) -> bytes:
+    """A JPEG followed by another one, and an index of both (CIPA DC-007).
+
+    The second one is listed several ``times``.
+    """
+    length = 16 * (1 + times)
+    index_bytes = 4 + 2 + 8 + 2 + 12 * 3 + 4 + length
     first = len(make.jpeg()) + 4 + index_bytes
     entries = struct.pack(">IIIHH", 0x030000, first, 0, 0, 0)
-    entries += struct.pack(">IIIHH", kind, len(second), first - 8 - 2, 0, 0)
+    entries += struct.pack(">IIIHH", kind, len(second), first - 8 - 2, 0, 0) * times
     index = b"MPF\0MM\0*" + struct.pack(">IH", 8, 3)
     index += struct.pack(">HHI4s", 0xB000, 7, 4, b"0100")
-    index += struct.pack(">HHII", 0xB001, 4, 1, 2)
-    index += struct.pack(">HHII", 0xB002, 7, 32, 8 + 2 + 36 + 4)
+    index += struct.pack(">HHII", 0xB001, 4, 1, 1 + times)
+    index += struct.pack(">HHII", 0xB002, 7, length, 8 + 2 + 36 + 4)
     index += struct.pack(">I", 0) + entries
     data: bytes = make.jpeg((0xE2, index))
     return data + second
@@ -93,6 +98,18 @@ def test_further_pictures_except_previews_cause_a_notice(
 ) -> None:
     picture = load(multi_picture(make, kind, make.jpeg()))
     assert [notice.kind for notice in picture.notices] == [NoticeKind.FRAMES] * is_said
+
+
+def test_a_long_index_of_pictures_takes_little_memory(make: ModuleType) -> None:
+    data = multi_picture(make, 0x020003, make.jpeg() + bytes(2**16), times=4000)
+    tracemalloc.start()
+    try:
+        picture = load(data)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert [notice.kind for notice in picture.notices] == [NoticeKind.FRAMES]
+    assert peak < 20_000_000
 
 
 def box(kind: bytes, *parts: bytes) -> bytes:
