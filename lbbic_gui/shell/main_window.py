@@ -130,8 +130,7 @@ class MainWindow(QMainWindow):
         self.queue.destination.settings_wanted.connect(others["settings"])
         self.actions_["details"].triggered.connect(lambda on: self.settings.change(detailed=on))
         self.inspector.details.clicked.connect(self.actions_["details"].trigger)
-        self.actions_["inspector"].setChecked(True)
-        self.actions_["inspector"].triggered.connect(lambda on: self.inspector.setVisible(on))
+        self.actions_["inspector"].triggered.connect(lambda on: self.settings.change(inspector=on))
         self.queue.list.addActions([self.actions_[name] for name in actions.LIST_MENU])
 
     def _on_added(self, row: Row, is_only_one: bool) -> None:
@@ -144,6 +143,8 @@ class MainWindow(QMainWindow):
             self._apply_theme()
         self.viewer.timeline.reduce_motion = values.reduce_motion
         self.actions_["details"].setChecked(values.detailed)
+        self.actions_["inspector"].setChecked(values.inspector)
+        self.inspector.setVisible(values.inspector)
 
     def _apply_theme(self) -> None:
         application = QApplication.instance()

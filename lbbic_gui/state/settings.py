@@ -63,6 +63,7 @@ class Preferences:
     preview: bool = True
     reduce_motion: bool = False
     compare_first: bool = True  # the first picture and the sample with JPEG, without being asked
+    inspector: bool = True  # is shown
     detailed: bool = False  # the inspector
     last_folder: str = ""
     lbb_explained: bool = False  # who can open .lbb files, at the first that is saved
@@ -113,6 +114,7 @@ class Changes(TypedDict, total=False):
     preview: bool
     reduce_motion: bool
     compare_first: bool
+    inspector: bool
     detailed: bool
     last_folder: str
     lbb_explained: bool

@@ -278,10 +278,13 @@ def test_the_layout_is_kept(user: Any, draw: Draw) -> None:
     user.wait_for_result()
     user.window.resize(790, 640)  # within the offscreen display
     user.window.splitter.setSizes([240, 246, 304])
+    user.window.actions_["inspector"].trigger()
     user.window.close()
     again = MainWindow(Settings(user.window.settings.path))
     user.bot.addWidget(again)
     again.show()
     assert again.height() == 640
     assert again.settings.layout("splitter") == user.window.splitter.saveState()
+    assert again.inspector.isHidden()
+    assert not again.actions_["inspector"].isChecked()
     assert again.session.jobs.stop(600)
