@@ -5,17 +5,27 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 from PySide6.QtCore import QMimeData, Qt, QUrl, Signal
-from PySide6.QtGui import QDrag, QKeyEvent, QKeySequence
+from PySide6.QtGui import (
+    QDrag,
+    QDragEnterEvent,
+    QDragMoveEvent,
+    QDropEvent,
+    QKeyEvent,
+    QKeySequence,
+)
 from PySide6.QtWidgets import QAbstractItemView, QListView, QWidget
 
 from lbbic_gui.state.networks import Networks
 from lbbic_gui.state.queue_model import ROW, Index
 from lbbic_gui.state.row import Row
+
+Drop = TypeVar("Drop", bound=QDropEvent)
 
 
 class PictureList(QListView):
@@ -47,10 +57,33 @@ class PictureList(QListView):
         QAbstractItemView.dataChanged(self, top, bottom, roles)
 
     def startDrag(self, supported: Qt.DropAction) -> None:
-        """Rows dropped in the list are moved; outside the window their files are copied."""
+        """Rows dropped in the list are moved; outside the window their files are copied.
+
+        If other programs were offered a move, a file manager would take the file from its folder.
+        """
         drag = QDrag(self)
         drag.setMimeData(self.files_of(self.selected()))
-        drag.exec(supported, Qt.DropAction.CopyAction)
+        drag.exec(Qt.DropAction.CopyAction)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        self._pass_as_move(event, super().dragEnterEvent)
+
+    def dragMoveEvent(self, event: QDragMoveEvent) -> None:
+        self._pass_as_move(event, super().dragMoveEvent)
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        self._pass_as_move(event, super().dropEvent)
+
+    def _pass_as_move(self, event: Drop, handle: Callable[[Drop], None]) -> None:
+        """Let Qt handle the list's own drag, a copy, as the move that it is within the list."""
+        if event.source() is not self:
+            event.ignore()
+            return
+        place = event.position() if type(event) is QDropEvent else event.position().toPoint()
+        actions, shift = self.model().supportedDragActions(), Qt.KeyboardModifier.ShiftModifier
+        move = type(event)(place, actions, event.mimeData(), event.buttons(), shift)
+        handle(move)
+        event.setAccepted(move.isAccepted())
 
     def files_of(self, rows: Sequence[Row]) -> QMimeData:
         """The .lbb files of rows, if they are saved or coded."""

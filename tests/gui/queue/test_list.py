@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtGui import QDrag, QGuiApplication
 
 from lbbic_engine import codec
 from lbbic_gui.desktop import file_dialogs, reveal
@@ -134,6 +134,17 @@ def test_a_dragged_file_is_of_the_current_settings_and_exists(three: Any) -> Non
     three.wait(lambda: {each.state for each in three.rows} == {State.SAVED})
     row.saved_path.unlink()
     assert dragged() == [after.point.data]
+
+
+def test_other_programs_may_only_copy_a_dragged_file(
+    three: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offered: list[tuple[object, ...]] = []
+    monkeypatch.setattr(QDrag, "exec", lambda _, *actions: offered.append(actions))
+    three.wait_for_result()
+    view = three.window.queue.list
+    view.startDrag(view.model().supportedDragActions())
+    assert offered == [(Qt.DropAction.CopyAction,)]
 
 
 def test_recent_files_and_folders_are_in_the_menu(user: Any, draw: Draw) -> None:
