@@ -203,7 +203,7 @@ def _code(
     try:
         for file in group.files:
             if file.output is not None:
-                atomic.refuse_existing(file.output, overwrite=group.overwrite)
+                atomic.check_output(file.output, overwrite=group.overwrite)
         places = [(file.input, file.output) for file in group.files]
         coded = group.direction.code(places, report, cancelled, executor)
     except Cancelled:

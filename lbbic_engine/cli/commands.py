@@ -26,7 +26,7 @@ from lbbic_engine.cli.console import (
 from lbbic_engine.config import DEFAULT_WEIGHTS, EFFORTS, TUNES
 from lbbic_engine.devices import choose_device
 from lbbic_engine.errors import LbbicError
-from lbbic_engine.pictures.atomic import make_folder, refuse_existing
+from lbbic_engine.pictures.atomic import check_output, make_folder
 from lbbic_engine.pictures.find import FileListing, find_files, name_within, picture_suffixes
 from lbbic_engine.resources import sample_pictures
 
@@ -43,7 +43,7 @@ def evaluate(args: Namespace) -> int:
     from lbbic_engine.pictures import atomic
 
     for path in filter(None, (args.json, args.plot)):
-        refuse_existing(path, overwrite=args.overwrite)
+        check_output(path, overwrite=args.overwrite)
         make_folder(path.parent)
     if args.plot:
         tables.require_matplotlib()
@@ -77,6 +77,9 @@ def evaluate(args: Namespace) -> int:
     print(tables.evaluation_table(rows, means))
     if comparisons:
         print(f"\n{tables.comparison_table(comparisons)}")
+    for each in comparisons:
+        if each.overall.bd_rate is None:
+            complain(f"no BD-rate against {each.anchor}: two points in a common range are needed")
     if args.json:
         document = tables.evaluation_document(curve, rows, means, comparisons)
         text = tables.json_text(document, indent=1)

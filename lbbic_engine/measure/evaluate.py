@@ -26,7 +26,7 @@ from lbbic_engine.measure.appearance import MEASURES
 from lbbic_engine.measure.rate_distortion import Curve, Measurement
 from lbbic_engine.networks.weights import by_name
 from lbbic_engine.pictures import atomic, read, write
-from lbbic_engine.pictures.atomic import make_folder, refuse_existing
+from lbbic_engine.pictures.atomic import check_output, make_folder
 
 RATE_POINTS = tuple(float(quality) for quality in range(1, 9))
 BAND_LIMITS_DB = (27.0, 30.0, 33.0, 36.0, 39.0, 41.0)
@@ -113,7 +113,7 @@ def measure(
     height, width = picture.pixels.shape[:2]
     for quality in qualities:
         path = folder / f"q{quality:g}" / f"{name}.lbb"
-        refuse_existing(path, overwrite=overwrite)
+        check_output(path, overwrite=overwrite)
         started = perf_counter()
         compressed = codec.compress(
             picture,

@@ -76,12 +76,16 @@ def _write(
         temporary.unlink(missing_ok=True)
 
 
-def refuse_existing(path: Path, *, overwrite: bool) -> None:
-    """Raise OSError early, before work is spent on a file that may not be replaced."""
+def check_output(path: Path, *, overwrite: bool) -> None:
+    """Raise OSError early, before work is spent on a file that cannot be written."""
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if os.path.lexists(path) and not overwrite:
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+    folder = Path(os.path.realpath(path)).parent
+    may_write = os.access(folder, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
+    if folder.is_dir() and not may_write:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
 
 def make_folder(path: Path) -> None:

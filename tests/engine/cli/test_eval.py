@@ -132,6 +132,25 @@ def test_eval_replaces_reports_only_on_request(gallery: Path, tmp_path: Path) ->
     assert json.loads(report.read_text())["name"] == "lbbic"
 
 
+@pytest.mark.usefixtures("without_privileges")
+@pytest.mark.parametrize("option", ["--json", "--plot"])
+def test_eval_refuses_a_report_in_a_folder_that_is_read_only_before_it_measures(
+    gallery: Path, tmp_path: Path, option: str, capsys: Capture
+) -> None:
+    folder = tmp_path / "read-only"
+    folder.mkdir(mode=0o500)
+    assert run("eval", gallery, option, folder / "report.svg") == 2
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", f"lbbic: Permission denied: {folder / 'report.svg'}\n")
+
+
+def test_eval_says_why_there_is_no_bd_rate(gallery: Path, tmp_path: Path, capsys: Capture) -> None:
+    report = tmp_path / "report.json"
+    assert run("eval", gallery, "-q", "3,5", "--json", report) == 0
+    assert run("eval", gallery, "-q", "4", "--anchor", report) == 0
+    assert "no BD-rate against lbbic: two points in a common range" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("option", ["--json", "--plot"])
 def test_eval_refuses_a_folder_as_report(
     gallery: Path, tmp_path: Path, option: str, capsys: Capture
