@@ -7,7 +7,7 @@ import struct
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, _webp
 
 from lbbic_engine.errors import damaged
 
@@ -41,7 +41,8 @@ def decode(stream: bytes, height: int, width: int) -> Pixels:
     whole = 12 + len(stream) + len(padding)
     file = _RIFF.pack(b"RIFF", whole, b"WEBP", b"VP8L", len(stream)) + stream + padding
     try:
-        with Image.open(io.BytesIO(file), formats=["WEBP"]) as image:
-            return np.array(image.convert("RGB"))
-    except (OSError, ValueError, EOFError) as error:  # what Pillow raises for damage
+        # Not by Image.open, whose limit of pixels is the host program's.
+        pixels, _ = _webp.WebPAnimDecoder(file).get_next()
+        return np.frombuffer(pixels, np.uint8).reshape(height, width, 4)[..., :3].copy()
+    except (OSError, TypeError, ValueError) as error:  # for damage it raises or returns None
         raise damaged("A part of it cannot be decoded.") from error

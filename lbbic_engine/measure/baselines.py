@@ -18,6 +18,7 @@ from PIL import Image
 
 from lbbic_engine.errors import Cancelled, UnwritableImageError
 from lbbic_engine.measure.metrics import psnr
+from lbbic_engine.pictures.files.opening import open_image
 from lbbic_engine.pictures.write import whole_in_a_block
 
 Picture = npt.NDArray[np.uint8]
@@ -122,5 +123,5 @@ def _encode(picture: Picture, codec: str, quality: int, options: Mapping[str, An
 
 
 def _decode(data: bytes) -> Picture:
-    with Image.open(io.BytesIO(data), formats=["JPEG", "WEBP", "AVIF"]) as image:
+    with open_image(io.BytesIO(data)) as (image, _):  # without Pillow's limit of pixels
         return np.asarray(image.convert("RGB"))

@@ -59,6 +59,16 @@ def test_a_drawing_is_stored_exactly(rich: Picture) -> None:
     assert (info.complete, info.version, info.refinement) == (True, "1.3", 0)
 
 
+@pytest.mark.parametrize("limit", [100, 10_000])
+def test_pillows_limit_of_pixels_does_not_apply(
+    drawing: Pixels, limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the host program's; above it, Pillow warns or raises DecompressionBombError."""
+    data = compress(Picture(drawing), 5).data
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+    assert np.array_equal(decompress(data).pixels, drawing)
+
+
 def test_repetitive_drawings_are_detected_by_the_second_trial() -> None:
     """Letters and lines on white, for which the fast trial takes thirty times the bytes."""
     image = Image.new("RGB", (400, 300), "white")

@@ -7,6 +7,7 @@ from multiprocessing.connection import Connection
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from lbbic_engine.errors import Cancelled, LbbicError, UnsupportedImageError
 from lbbic_engine.measure import baseline_process
@@ -67,6 +68,15 @@ def test_an_unreachable_size_gives_the_smallest_file(codec: str) -> None:
 def test_noise_can_be_coded(codec: str) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (300, 350, 3), np.uint8)
     assert encode_at_quality(noise, codec, 90).reconstruction.shape == noise.shape
+
+
+@every_codec
+@pytest.mark.parametrize("limit", [100, 4000])
+def test_pillows_limit_of_pixels_does_not_apply(
+    codec: str, limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+    assert encode_at_quality(PICTURE, codec, 50).reconstruction.shape == PICTURE.shape
 
 
 @every_codec
