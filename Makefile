@@ -65,7 +65,7 @@ install-desktop: .venv/stamp  ## Add menu entry, icon and file type .lbb for thi
 uninstall-desktop: .venv/stamp  ## Undo it
 	$(APP) --remove-desktop
 
-docs: .venv/stamp  ## Write docs/file-format.md and draw the figure and the animation anew
+docs: .venv/stamp  ## Write docs/file-format.md and redraw the figures and the animation
 	.venv/bin/python docs/make/file_format.py
 	.venv/bin/python docs/make/how_it_works.py
 	.venv/bin/python docs/make/architecture.py
@@ -77,7 +77,7 @@ quality: .venv/stamp  ## Measure the weights (KODAK=FOLDER ANCHORS=FOLDER), writ
 appearance: .venv/stamp  ## Measure how pictures look beside other codecs (PICTURES="FOLDER …"), write docs/appearance.md
 	.venv/bin/python docs/make/appearance.py $(PICTURES)
 
-icons: .venv/stamp  ## Draw the icon anew, in all sizes and formats
+icons: .venv/stamp  ## Redraw the icon, in all sizes and formats
 	.venv/bin/python docs/make/icons.py
 
 screenshots: .venv/stamp  ## Photograph the app in every state (build/screenshots)

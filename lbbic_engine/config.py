@@ -16,7 +16,7 @@ DEFAULT_WEIGHTS = "photo"
 
 MIN_QUALITY = 1.0
 MAX_QUALITY = 8.0
-DEFAULT_QUALITY = 7.0  # SSIMULACRA 2 of 80 in the mean of held-out photographs
+DEFAULT_QUALITY = 7.0  # SSIMULACRA 2 averages 80 on held-out photographs
 QUALITY_STEPS = 8  # per unit of quality
 QUALITY_COUNT = int((MAX_QUALITY - MIN_QUALITY) * QUALITY_STEPS) + 1
 
