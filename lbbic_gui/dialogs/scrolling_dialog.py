@@ -31,6 +31,8 @@ class ScrollingDialog(QDialog):
         feet.setContentsMargins(_MARGIN, 0, _MARGIN, 0)
         feet.addWidget(self.buttons)
         layout.addLayout(feet)
+        close = self.buttons.button(QDialogButtonBox.StandardButton.Close)
+        close.setDefault(True)  # or Return in a field would press whichever button comes first
 
     def showEvent(self, event: QShowEvent) -> None:
         """Make the dialog as large as its content, if there is room."""

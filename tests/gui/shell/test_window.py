@@ -247,6 +247,24 @@ def test_the_pattern_determines_file_names(user: Any, draw: Draw) -> None:
     assert user.rows[0].saved_path == path.with_name("a q4.lbb")
 
 
+def test_return_in_a_field_of_the_settings_applies_it_and_closes_them(user: Any) -> None:
+    from lbbic_gui.dialogs.settings_dialog import SettingsDialog
+
+    settings = user.window.settings
+    settings.change(quality=3.0)
+    for change, typed in (("pattern", "{name}-small"), ("longest_side", 500)):
+        dialog = SettingsDialog(settings, user.window)
+        dialog.show()
+        field = getattr(dialog, change)
+        field.setFocus()
+        field.selectAll()
+        user.bot.keyClicks(field, str(typed))
+        user.press(Qt.Key.Key_Return, widget=field)
+        assert getattr(settings.values, change) == typed
+        assert settings.values.quality == 3.0
+        assert not dialog.isVisible()
+
+
 def test_the_theme_changes_at_once(user: Any) -> None:
     for name, colours in (("dark", theme.DARK), ("light", theme.LIGHT)):
         user.window.settings.change(theme=name)
