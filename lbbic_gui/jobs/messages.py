@@ -279,6 +279,7 @@ class Point:
     psnr: float | None  # None where there is no original
     ms_ssim: float | None  # None as well where the picture is too small
     version: FileVersion | None = None  # of what it was made of
+    notices: tuple[str, ...] = ()  # what of the picture is not in it
 
 
 @dataclass(frozen=True)

@@ -145,6 +145,7 @@ class Save(OfPicture[Saved]):
     skip_larger: bool = False  # write nothing that is not smaller than the picture's file
     by_worker: bool = False  # a process makes it, as it does all files of other formats
     output: OutputFormat = _LBB
+    notices: tuple[str, ...] = ()  # what of the picture is not in ``data``
 
 
 @dataclass(frozen=True)

@@ -215,7 +215,7 @@ class Tasks:
         if request.policy == "skip" and os.path.lexists(request.target) and not _is_own(request):
             return skipped(request.target)
         point, data, source = None, request.data, request.source
-        notices: tuple[str, ...] = ()
+        notices = request.notices
         if data is None and source.is_lbb:
             assert source.path is not None
             data = source.path.read_bytes()
@@ -229,7 +229,7 @@ class Tasks:
                 point, notices = self._workers.compress(compress, report, cancelled)
             else:
                 point = self._compress_only(compress, report, cancelled)
-                notices = _texts(self._picture(source).picture.notices)
+                notices = point.notices
             data = point.data
         like = file_facts(source.path)
         if request.skip_larger and source.path and like and len(data) >= like.st_size:

@@ -230,6 +230,7 @@ class Batch(QObject):
             values.skip_larger and saving.target is None,
             not output.is_lbb or (self._at_a_time > 1 and row.source.path is not None),
             output,
+            point.notices if point else (),
         )
         self._running.append(saving)
         saving.job = self._jobs.submit(

@@ -120,4 +120,5 @@ def measure(
         return Point(quality, data, bpp, None, None)
     pixels = original.picture.pixels
     psnr, ms_ssim = metrics.psnr(pixels, reconstruction), metrics.ms_ssim(pixels, reconstruction)
-    return Point(quality, data, bpp, psnr, ms_ssim, original.version)
+    notices = tuple(notice.text for notice in original.picture.notices)
+    return Point(quality, data, bpp, psnr, ms_ssim, original.version, notices)

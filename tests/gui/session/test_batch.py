@@ -237,15 +237,20 @@ def test_pictures_can_be_removed_while_waiting_or_being_saved(user: Any, draw: D
 
 def test_rows_show_what_their_files_lack(user: Any, draw: Draw, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
-    draw("in/a.png")  # on view, where the inspector shows it
-    Image.fromarray(np.full((16, 24), 40_000, np.uint16)).save(tmp_path / "in" / "b.tif")
+    draw("in/a.png")
+    for name in ("b.tif", "c.tif"):
+        Image.fromarray(np.full((16, 24), 40_000, np.uint16)).save(tmp_path / "in" / name)
     user.drop(tmp_path / "in")
-    user.wait(lambda: len(user.rows) == 2)
+    user.wait(lambda: len(user.rows) == 3)
+    user.window.queue.select(user.rows[2])
+    user.wait_for_result()
     compress_all(user)
     queue = user.window.session.queue
-    words = [queue.index(row).data(Qt.ItemDataRole.ToolTipRole) for row in range(2)]
-    assert "Reduced from 16 to 8 bits per channel." in words[1].splitlines()
+    words = [queue.index(row).data(Qt.ItemDataRole.ToolTipRole) for row in range(3)]
+    for of_a_row in words[1:]:
+        assert "Reduced from 16 to 8 bits per channel." in of_a_row.splitlines()
     assert "Reduced" not in words[0]
+    assert "Reduced" in user.window.status.notice.text()
 
 
 @pytest.fixture
