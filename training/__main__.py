@@ -19,7 +19,10 @@ def main(arguments: list[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     try:
         options.action(options)
-    except (LbbicError, ValueError, OSError) as error:
+    except OSError as error:
+        place = f": {error.filename}" if error.filename else ""
+        sys.exit(f"python -m training: {error.strerror or error}{place}")
+    except (LbbicError, ValueError) as error:
         sys.exit(f"python -m training: {error}")
 
 
@@ -116,9 +119,12 @@ def _train(options: argparse.Namespace) -> None:
     wanted = {"quality": options.quality, "method": options.method}
     changes = {name: value for name, value in wanted.items() if value is not None}
     from training.shared import processes
+    from training.shared.dataset import picture_paths
 
     with processes.joined(options.device):
         if processes.number() == 0:
+            if not picture_paths(options.data):
+                raise ValueError(f"{options.data}: there is no picture")  # leaves no run behind
             kind_of(values).start(values, options.run, options.start, **changes)
         processes.wait()
         _continue(options)

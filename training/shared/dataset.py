@@ -49,7 +49,8 @@ def load(folder: Path, min_side: int) -> Dataset:
 
 
 def picture_paths(folder: Path) -> list[Path]:
-    """The pictures below a folder, in the order of their names."""
+    """The pictures below a folder, in the order of their names; OSError if it cannot be read."""
+    next(folder.iterdir(), None)  # rglob finds nothing in a folder that does not exist
     suffixes = pillow_suffixes()
     return sorted(p for p in folder.rglob("*") if p.suffix.lower() in suffixes)
 

@@ -8,8 +8,8 @@ temporary file, so an interruption at any moment leaves the old file intact.
 from __future__ import annotations
 
 import csv
+import errno
 import json
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -36,10 +36,13 @@ class RunFolder:
 
         ``start`` names the float weights that it begins with.
         """
+        weights = None if start is None else start.read_bytes()
+        if path.exists():
+            raise FileExistsError(errno.EEXIST, "There is a run already: resume it", str(path))
         path.mkdir(parents=True)
         folder = cls(path)
-        if start is not None:
-            shutil.copy(start, folder.start)
+        if weights is not None:
+            folder.start.write_bytes(weights)
         folder.write_recipe(recipe)
         return folder
 

@@ -185,6 +185,7 @@ def test_the_threshold_or_patience_ends_iteration_0(photographs: Path, tmp_path:
 def test_invalid_recipes_are_reported(tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.toml"
     recipe.write_text('variant = "block4"\nquality = 9.0\n', encoding="utf-8")
+    (tmp_path / "a.png").touch()
     options = ["--data", str(tmp_path), "--run", str(tmp_path / "run")]
     with pytest.raises(SystemExit, match="quality must be from 1 to 8"):
         main(["train", str(recipe), *options])

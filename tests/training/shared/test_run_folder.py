@@ -58,6 +58,7 @@ def test_old_recipes_get_defaults_for_new_settings(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_names_in_a_recipe_are_reported(recipe: str, match: str, tmp_path: Path) -> None:
+    (tmp_path / "a.png").touch()
     path = tmp_path / "recipe.toml"
     path.write_text(recipe, encoding="utf-8")
     with pytest.raises(SystemExit, match=match):
@@ -93,8 +94,26 @@ def test_validation_rows_have_the_seconds_of_training(tmp_path: Path) -> None:
     assert (record["step"], record["validation"]["cost"]) == (40, "0.25")
 
 
+def test_a_run_that_cannot_begin_leaves_no_folder(tmp_path: Path) -> None:
+    run, nowhere, empty = tmp_path / "run", tmp_path / "nowhere", tmp_path / "empty"
+    empty.mkdir()
+    (tmp_path / "a.png").touch()
+    command = ["train", str(RECIPES / "tiny.toml"), "--run", str(run), "--data"]
+    with pytest.raises(SystemExit, match=f": No such file or directory: {nowhere}$"):
+        main([*command, str(nowhere)])
+    with pytest.raises(SystemExit, match=f"{empty}: there is no picture"):
+        main([*command, str(empty)])
+    with pytest.raises(SystemExit, match=f": No such file or directory: {nowhere}$"):
+        main([*command, str(tmp_path), "--start", str(nowhere)])
+    assert not run.exists()
+    run.mkdir()
+    with pytest.raises(SystemExit, match=f"There is a run already: resume it: {run}"):
+        main([*command, str(tmp_path)])
+
+
 def test_options_of_another_kind_of_run_are_refused(tmp_path: Path) -> None:
     run = tmp_path / "run"
+    (tmp_path / "a.png").touch()
     options = ["--data", str(tmp_path), "--run", str(run)]
     with pytest.raises(SystemExit, match="quality: only for the paper's networks"):
         main(["train", str(RECIPES / "tiny.toml"), "--quality", "3", *options])
