@@ -71,7 +71,7 @@ class SymbolChoice:
         if isinstance(self.index, int):
             return error_bits(self.index)
         bits = [error_bits(index) for index in range(QUALITY_COUNT)]
-        return torch.tensor(bits, device=self.index.device)[self.index]
+        return torch.tensor(bits, dtype=torch.float, device=self.index.device)[self.index]
 
     def saving_per_distortion(
         self, part: slice, values: Tensor, nearest: Tensor, levels: Tensor

@@ -75,11 +75,12 @@ class TwoDigits:
 
     def __init__(self, device: str) -> None:
         # A table for take(), in which negative numbers count from the end.
-        low = torch.arange(-TWO_DIGITS_BOUND, TWO_DIGITS_BOUND + 1.0).roll(-TWO_DIGITS_BOUND)
+        bound = TWO_DIGITS_BOUND
+        low = torch.arange(-bound, bound + 1, dtype=torch.double, device=device).roll(-bound)
         high = (low / DIGIT).round().clamp(-127, 127)
         low = (low - high * DIGIT).clamp(-127, 127)
         digits = torch.stack([high, low], dim=1).to(torch.int8)
-        self._digits = digits.view(torch.int16)[:, 0].to(device)
+        self._digits = digits.view(torch.int16)[:, 0]
 
     def __call__(self, numbers: Tensor) -> Tensor:
         """int16 whose view as int8 is the digits of float64 integers, which are overwritten."""

@@ -136,7 +136,7 @@ def _paper_analysis(config: PaperConfig, values: dict[str, Tensor], device: str)
     with torch.device("meta"):
         transform = Transform(config, config.pixels, config.latents, inverse=False)
     state = {name: value.to(device, torch.float) for name, value in values.items()}
-    outside = state.pop("outside", torch.zeros(())).item()
+    outside = float(state.pop("outside", 0.0))
     transform.load_state_dict(state, assign=True)
     return PaperAnalysis(transform.requires_grad_(False), outside)
 

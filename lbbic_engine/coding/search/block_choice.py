@@ -42,7 +42,7 @@ class BlockChoice:
         device = network.integer.device
         self._blocks = torch.from_numpy(blocks).to(device)
         self._cost = network.tables.bits()
-        self._weights = torch.tensor(CANDIDATES, device=device)
+        self._weights = torch.tensor(CANDIDATES, dtype=torch.float, device=device)
         self._latents = Latents(torch.empty(0), torch.empty(0))
         self._pixels = torch.empty(0)
         # The row of each candidate (blocks, candidates); those that agree so far share one.

@@ -85,10 +85,11 @@ class Candidates:
         self.numbers = numbers.float().to(device)
         # Each block draws its candidates from these: logarithms of weights, bits to round outward.
         self.count = count = len(settings.candidates)
-        chance = torch.randn((PATTERNS, count, latents), generator=self._random)
-        weights = chance.mul_(VARIATION).add_(torch.tensor(settings.candidates).log()[:, None])
+        weights = torch.empty((PATTERNS, count, latents), dtype=torch.float)
+        weights.normal_(generator=self._random).mul_(VARIATION)
+        weights += torch.tensor(settings.candidates, dtype=torch.float).log()[:, None]
         self.weights = weights.to(device)
-        offers = torch.zeros((PATTERNS, count, OUTWARD_LATENTS))
+        offers = torch.zeros((PATTERNS, count, OUTWARD_LATENTS), dtype=torch.float)
         offers[:, count - settings.outward :].exponential_(1 / OUTWARD_BITS, generator=self._random)
         self.offers = offers.to(device)
 

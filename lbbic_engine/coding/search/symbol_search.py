@@ -52,7 +52,7 @@ class SymbolSearch:
         self._candidates = Candidates(network, index, blocks, settings)
         device = network.integer.device
         self._x = torch.from_numpy(blocks).to(device)
-        lmbdas = torch.tensor([_lmbda(each) for each in range(QUALITY_COUNT)])
+        lmbdas = torch.tensor([_lmbda(each) for each in range(QUALITY_COUNT)], dtype=torch.float)
         self._lmbda = lmbdas[torch.as_tensor(index).cpu()].expand(len(blocks))  # of each block
         order = coding_order((grid,))
         count = len(order.blocks)
@@ -76,7 +76,7 @@ class SymbolSearch:
         width = settings.beam_width
         self._state = self._settled[-1].repeat(rows, width, 1)
         self._last = torch.zeros((rows, width, latents), dtype=torch.int32)
-        self._cost = torch.full((rows, width), torch.inf)
+        self._cost = torch.full((rows, width), torch.inf, dtype=torch.float)
         self._cost[:, 0] = 0
 
     def __iter__(self) -> Iterator[int]:
@@ -152,7 +152,7 @@ class SymbolSearch:
         tried_blocks = blocks[kept.nonzero()[:, 0]]
         pixels = self._x[tried_blocks]
         errors = state[:, : pixels.shape[1]] - (pixels.float() - PIXEL_OFFSET)
-        cost = torch.full(kept.shape, torch.inf)
+        cost = torch.full(kept.shape, torch.inf, dtype=torch.float)
         cost[kept] = tried.bits + self._lmbda[tried_blocks] * errors.square().sum(1).cpu()
         place = torch.zeros(kept.shape, dtype=torch.long)
         place[kept] = torch.arange(len(state))

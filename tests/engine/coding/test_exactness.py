@@ -7,10 +7,15 @@ import hashlib
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
+
+from lbbic_engine.config import EFFORTS
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 CODE = """
@@ -63,6 +68,61 @@ def test_golden_files_decode_to_their_stored_pixels(monkeypatch: pytest.MonkeyPa
         digest, name = line.split()
         pixels = decompress((GOLDEN / name).read_bytes()).pixels
         assert hashlib.sha256(pixels.tobytes()).hexdigest() == digest, name
+
+
+@pytest.fixture
+def loaded_anew() -> Iterator[None]:
+    """Models are loaded within the test, and again after it."""
+    from lbbic_engine.networks import refinement_files, weights
+
+    for load in (weights._load, refinement_files._load):
+        load.cache_clear()
+    yield
+    for load in (weights._load, refinement_files._load):
+        load.cache_clear()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"weights": "paper"}]
+    + [{"weights": "tiny", "tune": "visual", "effort": effort} for effort in EFFORTS],
+)
+@pytest.mark.parametrize(
+    ("dtype", "device"), [("bfloat16", "cpu"), ("float64", "cpu"), ("float32", "meta")]
+)
+def test_torchs_defaults_change_nothing(
+    dtype: str,
+    device: str,
+    options: dict[str, str],
+    loaded_anew: None,
+    photograph: NDArray[np.uint8],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They are settings of the host program."""
+    import torch
+
+    from lbbic_engine import Picture, compress, decompress
+    from lbbic_engine.networks import refinement_files, weights
+
+    monkeypatch.setenv("LBBIC_WEIGHTS", str(GOLDEN))
+
+    def code() -> bytes:
+        return compress(Picture(photograph[:40]), **options).data  # type: ignore[arg-type]
+
+    true, before = code(), torch.get_default_dtype()
+    weights._load.cache_clear()
+    refinement_files._load.cache_clear()
+    torch.set_default_dtype(getattr(torch, dtype))
+    torch.set_default_device(device)
+    try:
+        assert code() == true
+        for line in expected():
+            digest, name = line.split()
+            pixels = decompress((GOLDEN / name).read_bytes()).pixels
+            assert hashlib.sha256(pixels.tobytes()).hexdigest() == digest, name
+    finally:
+        torch.set_default_dtype(before)
+        torch.set_default_device(None)
 
 
 @pytest.mark.parametrize(
