@@ -150,7 +150,7 @@ class Session(QObject):
         if row.source.is_lbb:
             return
         request = Open(row.source, self.settings.values.longest_side)
-        self._opening = self.jobs.submit(request, partial(self._on_opened, row))
+        self._opening = self.jobs.submit(request, partial(self._on_opened, row, request))
 
     def _preview(self, row: Row) -> None:
         has_changed = row.follow_file()
@@ -228,9 +228,9 @@ class Session(QObject):
         if row is self.row:
             self.select(None)
 
-    def _on_opened(self, row: Row, answer: Opened | Problem | Stopped) -> None:
-        if row is not self.row:
-            return
+    def _on_opened(self, row: Row, request: Open, answer: Opened | Problem | Stopped) -> None:
+        if self._opening is None or self._opening.request is not request:
+            return  # another reading is wanted by now
         match answer:
             case Opened():
                 self.original = answer

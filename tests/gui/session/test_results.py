@@ -92,6 +92,30 @@ def test_after_a_stop_the_original_is_shown_with_the_next_result(user: Any, draw
     user.wait(lambda: user.window.viewer.canvas.original is not None)
 
 
+def test_a_late_failure_of_an_earlier_reading_is_not_shown(
+    user: Any, draw: Draw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lbbic_gui.jobs.tasks import Tasks
+
+    is_retried, open_picture, calls = threading.Event(), Tasks._open, []
+
+    def fail_late(self: Tasks, request: Any) -> Any:
+        calls.append(request)
+        if len(calls) == 1:
+            assert is_retried.wait(600)
+            raise OSError("as it was before the file was replaced")
+        return open_picture(self, request)
+
+    monkeypatch.setattr(Tasks, "_open", fail_late)
+    user.drop(draw("a.png", 92, 60))
+    user.wait_for_result()
+    user.window.session.retry()
+    is_retried.set()
+    user.wait(lambda: user.window.session.original is not None)
+    assert user.rows[0].state is State.CODED
+    assert not user.window.viewer.banner.isVisible()
+
+
 def test_changing_the_device_meanwhile_keeps_the_result(user: Any, draw: Draw) -> None:
     user.drop(draw("a.png", 320, 240))
     user.wait(lambda: bool(user.rows) and user.rows[0].state is State.WORKING)
