@@ -178,8 +178,13 @@ class MainWindow(QMainWindow):
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if self._is_leaving_field(event):
             self.viewer.canvas.setFocus()
+        elif event.key() == Qt.Key.Key_Space:  # nothing with the focus has a use for it
+            self.viewer.canvas.keyPressEvent(event)
         else:
             super().keyPressEvent(event)
+
+    def keyReleaseEvent(self, event: QKeyEvent) -> None:
+        self.viewer.canvas.keyReleaseEvent(event)
 
     def _is_leaving_field(self, event: QEvent) -> bool:
         """Whether Esc is pressed in a field for text."""
@@ -192,8 +197,12 @@ class MainWindow(QMainWindow):
     def changeEvent(self, event: QEvent) -> None:
         """Look for models that were installed while the user was elsewhere."""
         super().changeEvent(event)
-        if event.type() == QEvent.Type.ActivationChange and self.isActiveWindow():
+        if event.type() != QEvent.Type.ActivationChange:
+            return
+        if self.isActiveWindow():
             self.session.networks.look()
+        else:
+            self.viewer.canvas.stop_peeking()  # the key may be released elsewhere
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if event.source() is None and transfer.is_welcome(event.mimeData()):

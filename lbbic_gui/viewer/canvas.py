@@ -93,9 +93,13 @@ class Canvas(PictureView):
 
     def keyReleaseEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Space and not event.isAutoRepeat():
-            self.set_options(peeking=False)
+            self.stop_peeking()
 
     def focusOutEvent(self, event: QFocusEvent) -> None:
+        self.stop_peeking()
+
+    def stop_peeking(self) -> None:
+        """Stop showing the original, if the key for it is held."""
         if self.options.peeking:
             self.set_options(peeking=False)
 

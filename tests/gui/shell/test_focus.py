@@ -136,3 +136,20 @@ def test_a_typed_zoom_that_is_not_chosen_does_not_stay(user: Any, draw: Draw) ->
     user.bot.keyClicks(zoom, "9")
     user.window.viewer.canvas.setFocus()
     assert zoom.currentText() == shown
+
+
+def test_space_shows_the_original_wherever_it_has_no_other_use(user: Any, draw: Draw) -> None:
+    user.drop(draw("a.png"), draw("b.png", seed=2))
+    user.wait_for_result()
+    canvas, inspector = user.window.viewer.canvas, user.window.inspector
+    for widget in (canvas, user.window.queue.list, inspector.quality.slider):
+        widget.setFocus()
+        user.bot.keyPress(widget, Qt.Key.Key_Space)
+        assert canvas.options.peeking, widget
+        user.bot.keyRelease(widget, Qt.Key.Key_Space)
+        assert not canvas.options.peeking, widget
+    inspector.quality.only_this.setFocus()
+    user.bot.keyPress(inspector.quality.only_this, Qt.Key.Key_Space)
+    assert not canvas.options.peeking
+    user.bot.keyRelease(inspector.quality.only_this, Qt.Key.Key_Space)
+    assert inspector.quality.only_this.isChecked()
