@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -115,7 +116,8 @@ class PictureTools(QObject):
             row.source.path,
             values.keep_dates,
         )
-        self._keep(self._session.jobs.submit(request, self._on_exported, self._on_report))
+        take = partial(self._on_exported, target)
+        self._keep(self._session.jobs.submit(request, take, self._on_report))
 
     @property
     def is_exporting(self) -> bool:
@@ -244,7 +246,7 @@ class PictureTools(QObject):
             case Point():
                 self._session.note_point(row, answer, options)
             case Problem():
-                self.failed.emit(answer)
+                self._fail(row.source.name, answer)
 
     def _on_target(
         self, row: Row, options: EncodeOptions, answer: Point | Problem | Stopped
@@ -256,13 +258,17 @@ class PictureTools(QObject):
             words = f"{text.size(len(answer.data))}, {text.decibels(answer.psnr)}"
             self.noticed.emit(tr("Found: {}").format(words))
 
-    def _on_exported(self, answer: Saved | Problem | Stopped) -> None:
+    def _on_exported(self, target: Path, answer: Saved | Problem | Stopped) -> None:
         self.progressed.emit("", 1.0)
         match answer:
             case Saved():
                 self.saved.emit(answer)
             case Problem():
-                self.failed.emit(answer)
+                self._fail(target.name, answer)
+
+    def _fail(self, name: str, problem: Problem) -> None:
+        """Emit a failure with the name of the file that it concerns."""
+        self.failed.emit(replace(problem, title=f"{problem.title}: {name}"))
 
     def _on_baseline(self, row: Row, codec: str, answer: Baseline | Problem | Stopped) -> None:
         if row is not self._session.row:

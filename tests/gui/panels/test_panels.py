@@ -112,6 +112,7 @@ def test_a_target_size_sets_the_quality_or_reports_the_possible(user: Any, draw:
     user.bot.mouseClick(target.button, LEFT)
     user.wait(user.window.viewer.banner.isVisible)
     assert "smallest possible" in user.window.viewer.banner.detail.text()
+    assert user.window.viewer.banner.title.text() == "Target too small: a.png"
     target.unit.setCurrentText("dB")
     user.bot.mouseClick(target.button, LEFT)
     assert not user.window.viewer.banner.isVisible(), "it is about the target before"

@@ -144,3 +144,12 @@ def test_the_location_is_left_out_on_request(user: Any, tmp_path: Path) -> None:
         tags.load(data or b"")
         assert tags[ExifTags.Base.Make] == "maker"
         assert bool(tags.get_ifd(ExifTags.IFD.GPSInfo)) is has_place
+
+
+def test_a_failed_export_names_its_file(user: Any, draw: Draw) -> None:
+    path = draw("a.png")
+    user.drop(path)
+    user.wait_for_result()
+    user.window.tools.export(path / "new.png")
+    user.wait(user.window.viewer.banner.isVisible)
+    assert user.window.viewer.banner.title.text().endswith(": new.png")
