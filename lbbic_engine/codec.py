@@ -129,6 +129,10 @@ def compress_batch(
             raise ValueError(f"effort must be one of {', '.join(EFFORTS)}, not {effort}")
         if tune not in TUNES:
             raise ValueError(f"tune must be {' or '.join(TUNES)}, not {tune}")
+        for picture in pictures:
+            if not isinstance(picture, Picture):
+                kind = type(picture).__name__
+                raise TypeError(f"a Picture is compressed, as load_picture returns, not {kind}")
         index = None if quality is None else quality_index(quality)
         network = weights_files.load(weights_files.by_name(weights), choose_device(device))
         config = network.info.config

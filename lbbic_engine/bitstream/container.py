@@ -358,6 +358,8 @@ class _Builder:
 
 
 def _check_signature(data: bytes) -> None:
+    if not isinstance(data, bytes | bytearray):
+        raise TypeError(f"an .lbb file is given as bytes, not as {type(data).__name__}")
     if not data.startswith(SIGNATURE):
         raise NotLbbicError("Not an LBBIC file", "It does not start like one.")
     if len(data) < len(SIGNATURE) + len(VERSION):

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -109,6 +110,17 @@ def test_higher_quality_means_more_bytes_and_a_better_picture(
     assert sorted(errors, reverse=True) == errors
     sizes = [len(r.data) for r in results]
     assert sorted(sizes) == sizes
+
+
+@pytest.mark.parametrize("given", ["photo.jpg", b"bytes", None, np.zeros((8, 8, 3), np.uint8)])
+def test_what_is_no_picture_or_no_file_is_named(given: Any) -> None:
+    kind = type(given).__name__
+    with pytest.raises(TypeError, match=f"as load_picture returns, not {kind}"):
+        compress(given)
+    if not isinstance(given, bytes):
+        for read in (decompress, read_info, lambda data: next(decode_progressively(data))):
+            with pytest.raises(TypeError, match=f"as bytes, not as {kind}"):
+                read(given)
 
 
 def test_a_grey_picture_stays_grey(photograph: NDArray[np.uint8]) -> None:
