@@ -7,7 +7,7 @@ import struct
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, _webp
+from PIL import Image
 
 from lbbic_engine.errors import damaged
 
@@ -40,6 +40,8 @@ def decode(stream: bytes, height: int, width: int) -> Pixels:
     padding = bytes(len(stream) % 2)
     whole = 12 + len(stream) + len(padding)
     file = _RIFF.pack(b"RIFF", whole, b"WEBP", b"VP8L", len(stream)) + stream + padding
+    from PIL import _webp  # which a build of Pillow may lack
+
     try:
         # Not by Image.open, whose limit of pixels is the host program's.
         pixels, _ = _webp.WebPAnimDecoder(file).get_next()

@@ -92,8 +92,7 @@ def evaluate(args: Namespace) -> int:
 
 def bench(args: Namespace) -> int:
     """Compare codecs; write tables, plots and an HTML page to a folder."""
-    from lbbic_engine.bench import page
-    from lbbic_engine.bench import suite as suite
+    from lbbic_engine.bench import page, suite
 
     listing = _find_pictures(args.folder)
     pictures = list(listing.files)
