@@ -60,7 +60,7 @@ def run_guided(name: str, seed: int, seconds: float, folder: Path) -> bool:
     before = _processor_seconds()
     command = [sys.executable, "-W", "ignore", "-m", "tests.fuzz.guided", name]
     done = subprocess.run([*command, str(seed), str(seconds), folder / name], capture_output=True)
-    (folder / f"{name}.txt").write_bytes(done.stderr)
+    (folder / f"{name}.txt").write_bytes(done.stderr + done.stdout)
     counts = next(map(json.loads, COUNTS.findall(done.stdout)), {})
     edges, corpus = max(
         ((int(a), int(b)) for a, b in COVERAGE.findall(done.stderr)), default=(0, 0)

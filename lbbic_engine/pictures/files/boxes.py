@@ -87,7 +87,7 @@ def _boxes(file: BinaryIO, wanted: tuple[bytes, ...] = ()) -> Iterator[_Box]:
     at = 0
     end = file.seek(0, io.SEEK_END)
     for _ in range(_MAX_BOXES):
-        file.seek(at)
+        file.seek(min(at, end))  # a box may claim more than any file holds
         head = file.read(16)
         if len(head) < 8:
             return

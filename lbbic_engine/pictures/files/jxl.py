@@ -64,7 +64,7 @@ def _codestream(data: bytes) -> bytes:
         if kind in (b"jxlc", b"jxlp"):
             start += 4 if kind == b"jxlp" else 0  # a part begins with its number
             return data[start + len(_CODESTREAM) : start + _HEADER_BYTES]
-        at = at + length if length >= 8 else len(data)
+        at = min(at + length, len(data)) if length >= 8 else len(data)
 
 
 class _Bits:

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from lbbic_engine.bitstream.bodies import MAX_METADATA_BYTES
-from lbbic_engine.pictures.files import boxes
+from lbbic_engine.pictures.files import boxes, jxl
+from lbbic_engine.pictures.files.extras import Extras
 from lbbic_engine.pictures.metadata import collect
 from lbbic_engine.pictures.picture import NoticeKind, Picture
 from lbbic_engine.pictures.write import save_image
@@ -152,6 +153,13 @@ def test_items_of_an_avif_are_read(auxiliary: bytes, item: bytes, named: list[st
     assert (extras.code_points, extras.bits, extras.left_out) == ((12, 13), 10, named)
     for length in range(len(data)):
         boxes.read_avif(io.BytesIO(data[:length]))
+
+
+@pytest.mark.parametrize("length", [2**32, 2**63, 2**64 - 1])
+def test_a_box_that_claims_more_than_any_file_holds_ends_the_file(length: int) -> None:
+    endless = struct.pack(">I4sQ", 1, b"free", length)
+    assert boxes.read_avif(io.BytesIO(endless)) == Extras()
+    assert jxl.read_jxl(endless).has_unknown_colours
 
 
 def test_metadata_that_an_lbb_file_cannot_store_is_left_out(
