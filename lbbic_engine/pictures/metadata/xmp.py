@@ -37,6 +37,8 @@ _PLACE = (
 _PLACE_ATTRIBUTE = re.compile(rb"""(?<!\s)\s+(?:%s)\s*=\s*(?:"[^"]*"|'[^']*')""" % _PLACE)
 _PLACE_START = re.compile(rb"<(%s)(?=[\s/>])" % _PLACE)
 _PLACE_END = re.compile(rb"</(%s)\s*>" % _PLACE)
+_PIECES = re.compile(rb"[^<>]+"), re.compile(rb"[^\"']+")
+_MAX_SEARCHES = 20  # a packet may have megabytes, and IPTC a million values
 _SIDES = (
     re.compile(rb"""((?:tiff:ImageWidth|exif:PixelXDimension)(?:\s*=\s*["']|>)\s*)[0-9]+"""),
     re.compile(rb"""((?:tiff:ImageLength|exif:PixelYDimension)(?:\s*=\s*["']|>)\s*)[0-9]+"""),
@@ -99,17 +101,33 @@ def with_properties(xmp: bytes | None, properties: Properties) -> tuple[bytes | 
     packet = xmp or _EMPTY
     ends = list(_END.finditer(packet))
     present = {name for name in properties if re.search(rb"\b" + name.encode() + rb"\b", packet)}
-    lost = [
-        name
+    kept_out = {
+        name: {_escaped(value).encode() for value in properties[name]}
         for name in sorted(properties)
-        if (name in present or not ends)
-        and any(_escaped(value).encode() not in packet for value in properties[name])
-    ]
+        if name in present or not ends
+    }
+    there = _pieces(packet, set().union(*kept_out.values()))
+    lost = [name for name, values in kept_out.items() if not _contains(packet, values - there)]
     new = {name: values for name, values in properties.items() if name not in present}
     if not new or not ends:
         return xmp, lost
     at = ends[-1].start()
     return packet[:at] + _description(new).encode() + packet[at:], lost
+
+
+def _pieces(packet: bytes, wanted: set[bytes]) -> set[bytes]:
+    """Which of these are all there is between two tags or quotation marks; in one pass each."""
+    return {
+        piece[0]
+        for pattern in _PIECES
+        for piece in (pattern.finditer(packet) if wanted else ())
+        if piece[0] in wanted
+    }
+
+
+def _contains(packet: bytes, values: set[bytes]) -> bool:
+    """Whether all of these, which are no whole pieces, are in a packet; many are not looked for."""
+    return len(values) <= _MAX_SEARCHES and all(value in packet for value in values)
 
 
 def _description(properties: Properties) -> str:

@@ -255,3 +255,23 @@ def test_new_xmp_properties_are_added_to_existing_ones() -> None:
         b"\xff\xfe unreadable",
         ["dc:title"],
     )
+
+
+@pytest.mark.parametrize("distinct", [False, True])
+def test_many_keywords_are_compared_with_xmp_in_one_pass(distinct: bool) -> None:
+    """If each were looked for by itself, this would take hours."""
+    keywords = [f"{number if distinct else 0:06}" for number in range(300_000)]
+    space = " " * 4_000_000
+    packet = f"<rdf:RDF><dc:subject>{space}{''.join(keywords)}</dc:subject></rdf:RDF>".encode()
+    properties = {"dc:subject": keywords, "dc:title": ["a title"]}
+    after, lost = with_properties(packet, properties)
+    assert after is not None
+    assert b"a title" in after
+    assert lost == ["dc:subject"] * distinct
+
+
+def test_values_that_xmp_has_are_not_lost() -> None:
+    has = b"<rdf:RDF photoshop:City='Paris'><dc:title> It's \"a\" title</dc:title></rdf:RDF>"
+    for title, is_lost in (('It\'s "a" title', False), ("another", True)):
+        lost = with_properties(has, {"dc:title": [title], "photoshop:City": ["Paris"]})[1]
+        assert lost == ["dc:title"] * is_lost
