@@ -21,6 +21,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from logging.handlers import QueueHandler
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from threading import Lock, local
 from typing import Any
@@ -255,6 +256,7 @@ def _end(workers: Collection[_Worker]) -> None:
 def _leave_interrupts_to_the_main_thread() -> None:
     """Block SIGINT in threads that start processes, which would print a traceback on it."""
     if sys.platform != "win32":
+        resource_tracker.ensure_running()  # first, because starting it unblocks SIGINT
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
 

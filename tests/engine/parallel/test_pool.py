@@ -118,6 +118,19 @@ def test_a_process_that_is_stopped_while_torch_is_loaded_ends_at_once(tmp_path: 
     assert done.returncode == -signal.SIGTERM
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are not blocked")
+def test_the_first_process_is_not_interrupted_while_it_starts() -> None:
+    """It would print a traceback. In a new process, whose first worker starts the tracker, too."""
+    code = (
+        "import signal\nfrom lbbic_engine.parallel.pool import WorkerPool\n"
+        "with WorkerPool(1) as pool:\n"
+        "    blocked = pool.submit(signal.pthread_sigmask, signal.SIG_BLOCK, []).result()\n"
+        "assert signal.SIGINT in blocked, blocked"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_single_task_can_be_stopped(pool: WorkerPool, blocking_pipe: Path) -> None:
     running = pool.submit(Path.read_bytes, blocking_pipe)
     dropped, waiting = pool.submit(os.getpid), pool.submit(operator.add, 1, 2)
