@@ -17,7 +17,10 @@ from lbbic_engine.errors import CorruptDataError, damaged
 PAGE_BYTES = 768  # of a stream from one check to the next: a check takes 0.26 % of them
 _MAX_VARINT_BYTES = 5
 _CHECK_BYTES, _CRC_BYTES = 2, 4
-_MAX_CANDIDATES = 2**18  # positions that are tried as the next stream after damage
+# Of the search for the next stream after damage: what a position costs, and a byte of it, if need
+# be: the beginning of an S chunk has a check of its own, that of an L chunk only a signature.
+_POSITION_COST, _MAX_COST = 2**14, 2**32
+_LOSSLESS_SIGNATURE = b"\x2f"
 _CONTENTS = {
     b"H": "Its header",
     b"F": "Its filter",
@@ -78,35 +81,43 @@ def find_chunks(data: bytes, start: int, stream: bytes) -> Iterator[Chunk]:
     The length of a damaged chunk may be wrong. If no credible chunk follows it, the next chunk of
     the type ``stream`` is searched for, starting within the damaged one.
     """
-    candidates = _MAX_CANDIDATES
+    cost = 0
     while 0 <= start < len(data):
         try:
             chunk = read_chunk(data, start)
         except CorruptDataError:
             chunk = replace(UNKNOWN, end=start)
         yield chunk
-        if chunk.intact or _is_credible(data, chunk.end):
+        if chunk.intact or _is_credible(data, chunk.end)[0]:
             start = chunk.end
         else:
             yield UNKNOWN  # for the chunks that are skipped
-            start = data.find(stream, start + 1)
-            while start >= 0 and candidates and not _is_credible(data, start):
-                candidates -= 1
+            found = False
+            while not found:
                 start = data.find(stream, start + 1)
-            if not candidates:
-                return
+                if start < 0 or cost > _MAX_COST:
+                    return
+                found, checked = _is_credible(data, start)
+                cost += _POSITION_COST + checked
 
 
-def _is_credible(data: bytes, start: int) -> bool:
-    """Whether a chunk begins at ``start`` whose beginning, at least, is intact."""
+def _is_credible(data: bytes, start: int) -> tuple[bool, int]:
+    """Whether a chunk begins at ``start`` whose beginning, at least, is intact.
+
+    Returns the number of bytes checked, too.
+    """
     try:
         chunk = read_chunk(data, start)
         if chunk.kind == b"S":  # its first check suffices; the whole stream may be long
             segment = parse_stream(chunk)
-            return segment.whole or bool(segment.stream)
-        return chunk.intact
+            return segment.whole or bool(segment.stream), 0
+        if chunk.kind == b"L":
+            _, at = parse_varint(chunk.body, 0)
+            if chunk.end > len(data) or chunk.body[at : at + 1] != _LOSSLESS_SIGNATURE:
+                return False, 0
+        return chunk.intact, len(chunk.body)
     except CorruptDataError:
-        return False
+        return False, 0
 
 
 def read_chunk(data: bytes, start: int) -> Chunk:

@@ -268,18 +268,22 @@ def test_too_many_chunks_are_refused() -> None:
     assert (len(left.ancillary), left.lost) == (format_.MAX_CHUNKS, (b"z",))
 
 
-def test_the_search_for_streams_after_damage_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each candidate is read up to its first check, and their number is limited."""
+@pytest.mark.parametrize(("kind", "begins"), [(b"S", b""), (b"L", b"\0\x2f")])
+def test_the_search_for_streams_after_damage_is_bounded(
+    kind: bytes, begins: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A candidate is read up to its first check, if it has one; their cost is limited."""
     looked: list[int] = []
     crc32 = zlib.crc32
-    monkeypatch.setattr(chunks, "_MAX_CANDIDATES", 500)
+    monkeypatch.setattr(chunks, "_MAX_COST", 500 * chunks._POSITION_COST)
 
     def counting(data: Any, *start: int) -> int:
         looked.append(len(data))
         return crc32(data, *start)
 
-    honest = pack_container(parse_container(compress(Picture(np.zeros((8, 8, 3), np.uint8))).data))
-    claims = b"S" + chunks.pack_varint(2**20)
+    picture = Picture(np.zeros((8, 8, 3), np.uint8))
+    honest = compress(picture, exact=kind == b"L").data
+    claims = kind + chunks.pack_varint(2**16) + begins
     data = honest + claims * 20_000
     monkeypatch.setattr(chunks.zlib, "crc32", counting)
     with pytest.raises(LbbicError):
@@ -287,4 +291,4 @@ def test_the_search_for_streams_after_damage_is_bounded(monkeypatch: pytest.Monk
     looked.clear()
     assert parse_container(data, partial=True).lost
     assert len(looked) < 5000
-    assert sum(looked) < 2 * len(data) + 5000 * 800
+    assert sum(looked) < 2 * len(data) + 5000 * 800 + chunks._MAX_COST
