@@ -36,6 +36,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return smoke()
     if args.install_desktop or args.remove_desktop:
         return integration.install() if args.install_desktop else integration.remove()
+    if not _may_have_display():
+        print("lbbic-gui: There is no display. Use the command line: lbbic --help", file=sys.stderr)
+        return 2
     return _run(args.files)
 
 
@@ -79,6 +82,12 @@ def make_parser() -> argparse.ArgumentParser:
     )
     tasks.add_argument("--remove-desktop", action="store_true", help="remove them again and exit")
     return parser
+
+
+def _may_have_display() -> bool:
+    """False where Qt would find none, and abort."""
+    names = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+    return sys.platform != "linux" or any(os.environ.get(name) for name in names)
 
 
 def _run(files: list[Path]) -> int:

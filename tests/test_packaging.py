@@ -117,3 +117,19 @@ def test_the_window_names_the_extra_it_needs(installed: Path, tmp_path: Path) ->
     )
     assert done.returncode == 2
     assert done.stderr.splitlines() == ['lbbic-gui: The window needs Qt: pip install "lbbic[gui]"']
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such variables")
+def test_without_a_display_the_window_names_the_command_line(tmp_path: Path) -> None:
+    displays = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+    done = subprocess.run(
+        [sys.executable, "-c", "import sys; from lbbic_gui.app import main; sys.exit(main([]))"],
+        cwd=tmp_path,
+        env={key: value for key, value in os.environ.items() if key not in displays},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "no display" in line
