@@ -17,7 +17,7 @@ A grey picture has luma alone. Everything is in integers. Refined values are in 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,7 @@ Values = NDArray[np.int16]  # of pixels, 0…255 * PARTS
 Weights = NDArray[np.int8]
 Plane = NDArray[np.int32]
 Term = tuple[int, Plane]  # a factor, and what it multiplies
+Place = tuple[slice, slice]
 
 PARTS = 16
 RADIUS = 3  # pixels
@@ -47,7 +48,7 @@ _CROSS_FACTOR = 2  # of luma, which is times four
 _STEP = 4 * PARTS, PARTS, 2 * PARTS  # an 8-bit one of luma, red-blue, green
 _SUM_BITS = 13
 _DROPPED = 4  # of these bits, before planes are put together
-_ROWS = 32  # at once: for a processor's cache
+_ROWS, _COLUMNS = 32, 1024  # at once: for a processor's cache, and for memory
 
 # What a step of a plane adds to red, green and blue, in quarters.
 _TO_RGB = np.array([[1, 1, 1], [2, 0, -2], [-1, 1, -1]])
@@ -70,14 +71,14 @@ def filtered(values: Values, weights: Weights) -> Pixels:
     """
     height, width = (side - 2 * RADIUS for side in values.shape[:2])
     pixels = np.empty((height, width, *values.shape[2:]), np.uint8)
-    for first in range(0, height, _ROWS):
-        part = values[first : first + _ROWS + 2 * RADIUS]
+    for place, around in _parts(height, width):
+        part = values[around]
         left, changes = weights.tolist(), []
         for terms in _terms(part, grey=len(weights) == GREY_WEIGHTS):
             changes.append(_weighted(terms, left[: len(terms)]))
             left = left[len(terms) :]
         inner = part[RADIUS:-RADIUS, RADIUS:-RADIUS]
-        _add(inner, changes, pixels[first : first + _ROWS])
+        _add(inner, changes, pixels[place])
     return pixels
 
 
@@ -96,9 +97,9 @@ def fit(values: Values, original: Pixels, *, grey: bool) -> Weights:
     """
     count = weight_count(grey=grey)
     gram, matches = np.zeros((count, count)), np.zeros((count, 3))
-    for first in range(0, len(original), _ROWS):
-        part = values[first : first + _ROWS + 2 * RADIUS]
-        missing = original[first : first + _ROWS].astype(np.int16) * PARTS
+    for place, around in _parts(*original.shape[:2]):
+        part = values[around]
+        missing = original[place].astype(np.int16) * PARTS
         missing -= part[RADIUS:-RADIUS, RADIUS:-RADIUS]
         columns = np.empty((count, missing.size // 3))
         planes = _terms(part, grey=grey)
@@ -113,6 +114,14 @@ def fit(values: Values, original: Pixels, *, grey: bool) -> Weights:
     solution = np.linalg.lstsq(gram / np.outer(scale, scale), goal / scale, rcond=1e-6)[0]
     weights: Weights = np.rint(solution / scale).clip(-127, 127).astype(np.int8)
     return weights
+
+
+def _parts(height: int, width: int) -> Iterator[tuple[Place, Place]]:
+    """Yield the places of parts of the pixels, and those of the values that they depend on."""
+    for top, left in itertools.product(range(0, height, _ROWS), range(0, width, _COLUMNS)):
+        bottom, right = top + _ROWS, left + _COLUMNS
+        around = slice(top, bottom + 2 * RADIUS), slice(left, right + 2 * RADIUS)
+        yield (slice(top, bottom), slice(left, right)), around
 
 
 def _terms(values: Values, *, grey: bool) -> list[list[Term]]:
