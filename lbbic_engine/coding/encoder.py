@@ -224,15 +224,14 @@ def encode_tiles(
         port = BlockChoice(network, quality, sink, blocks)
     else:
         port = LatentWriter(network, quality, sink, blocks)
-    coded = np.empty_like(blocks)
     model = on_idle_cores(network.integer.at_quality(quality), device)
     if isinstance(port, BlockChoice):
         model = ChoosingModel(model, port)
     for front, state in code_grids(model, grids, port):
-        coded[front] = pixel_values(state, blocks.shape[1])
+        blocks[front] = pixel_values(state, blocks.shape[1])  # in the originals' place
         yield len(front)
-    flip_blocks(coded, order.flips, size)
-    merge_tiles(coded, tiles, [(job.reconstruction, job.picture.grey) for job in jobs], size)
+    flip_blocks(blocks, order.flips, size)
+    merge_tiles(blocks, tiles, [(job.reconstruction, job.picture.grey) for job in jobs], size)
     for tile, writer in zip(tiles, writers, strict=True):
         jobs[tile.picture].segments[tile.number] = writer.segment()
 

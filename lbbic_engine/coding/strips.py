@@ -34,6 +34,7 @@ from lbbic_engine.layout.tiles import Tile, share
 from lbbic_engine.networks import weights as weights_files
 from lbbic_engine.networks.refinement_files import RefinementInfo
 from lbbic_engine.networks.weights import WeightsInfo
+from lbbic_engine.parallel.memory import release_freed
 from lbbic_engine.parallel.pool import Report, WorkerPool
 from lbbic_engine.parallel.run import Reported, Task, follow, run
 from lbbic_engine.pictures.picture import Picture
@@ -198,6 +199,7 @@ def _by_workers(
 @device_failures()
 def _encode(strip: _PlainStrip, report: Report) -> list[tuple[Segment, Candidates]]:
     """Return the bytes of each tile, and its reconstruction for each strength of the refinement."""
+    release_freed()
     settings = strip.settings
     with CodingThread(fixed=True) as thread:
         network = weights_files.load(settings.weights, "cpu")
@@ -223,6 +225,7 @@ def _encode(strip: _PlainStrip, report: Report) -> list[tuple[Segment, Candidate
 
 @device_failures()
 def _decode(strip: _CodedStrip, report: Report) -> Pixels:
+    release_freed()
     with CodingThread(fixed=True) as thread:
         job = DecodeJob(strip.container, "cpu")
         tiles = job.tiles(0)
@@ -235,6 +238,7 @@ def _decode(strip: _CodedStrip, report: Report) -> Pixels:
 @device_failures()
 def _decode_fronts(strip: _CodedStrip, report: Report) -> list[Front]:
     """Report fronts as they are decoded; return those that were not passed on."""
+    release_freed()
     waiting: list[Front] = []
     with CodingThread(fixed=True) as thread:
         job = DecodeJob(strip.container, "cpu")

@@ -274,15 +274,20 @@ def _serve(pipe: Connection) -> None:
     LOG.propagate = False
     with suppress(EOFError, ConnectionError, SystemExit):
         while True:
-            fn, args, kwargs, reporting = _receive(pipe)
-            if reporting:
-                args = (*args, _seldom(lambda value: _send(pipe, ("report", value))))
-            try:
-                answer = ("result", fn(*args, **kwargs))
-            except Exception as error:
-                answer = ("error", error)
-            _send(pipe, answer)
+            _serve_one(pipe)
     os._exit(0)  # at once: taking torch apart would take longer than what was cancelled may
+
+
+def _serve_one(pipe: Connection) -> None:
+    """Run the next task; nothing of it is kept."""
+    fn, args, kwargs, reporting = _receive(pipe)
+    if reporting:
+        args = (*args, _seldom(lambda value: _send(pipe, ("report", value))))
+    try:
+        answer = ("result", fn(*args, **kwargs))
+    except Exception as error:
+        answer = ("error", error)
+    _send(pipe, answer)
 
 
 def _send(pipe: Connection, value: Any) -> None:

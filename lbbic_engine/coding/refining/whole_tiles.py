@@ -51,8 +51,8 @@ def refine_tile(
     refiner.tile.place(pixels)
     refined = _surrounded(tile, np.ones(tile.blocks, bool) if here is None else here)
     parts = refiner.refine(np.flatnonzero(refined), [strength])
-    blocks = split_blocks(pixels, size)
     if weights is None or not weights.any():
+        blocks = split_blocks(pixels, size)
         for part, (values,) in parts:
             blocks[part] = wiener.to_pixels(values)
         return merge_blocks(blocks, height, width, size)
@@ -63,6 +63,7 @@ def refine_tile(
     filtered = _surrounded(tile, refined)
     if filtered.all():
         return wiener.filtered(padded.with_ring(), weights)
+    blocks = split_blocks(pixels, size)
     blocks[refined] = wiener.to_pixels(padded.blocks(np.flatnonzero(refined)))
     blocks[filtered] = wiener.filtered_blocks(padded, np.flatnonzero(filtered), weights)
     return merge_blocks(blocks, height, width, size)

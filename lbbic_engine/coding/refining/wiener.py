@@ -48,7 +48,7 @@ _CROSS_FACTOR = 2  # of luma, which is times four
 _STEP = 4 * PARTS, PARTS, 2 * PARTS  # an 8-bit one of luma, red-blue, green
 _SUM_BITS = 13
 _DROPPED = 4  # of these bits, before planes are put together
-_ROWS, _COLUMNS = 32, 1024  # at once: for a processor's cache, and for memory
+_ROWS, _COLUMNS, _BAND = 32, 1024, 256  # at once: for a processor's cache, and for memory
 
 # What a step of a plane adds to red, green and blue, in quarters.
 _TO_RGB = np.array([[1, 1, 1], [2, 0, -2], [-1, 1, -1]])
@@ -61,7 +61,12 @@ def weight_count(*, grey: bool) -> int:
 
 def to_pixels(values: Values) -> Pixels:
     """Values rounded to 8 bits."""
-    return ((values + (PARTS >> 1)) >> _PART_BITS).astype(np.uint8)
+    pixels = np.empty(values.shape, np.uint8)
+    for first in range(0, len(values), _BAND):
+        part = values[first : first + _BAND] + (PARTS >> 1)
+        part >>= _PART_BITS
+        pixels[first : first + _BAND] = part
+    return pixels
 
 
 def filtered(values: Values, weights: Weights) -> Pixels:
