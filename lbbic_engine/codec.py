@@ -202,7 +202,7 @@ def decompress(
     progress: ReportProgress | None = None,
     cancelled: IsCancelled | None = None,
 ) -> Picture:
-    """Decompress a file. With ``partial``, missing blocks are grey, with a notice.
+    """Decompress a file. With ``partial``, missing blocks are grey, with a notice, unless all are.
 
     The tiles of a large picture are decoded by the workers of ``executor``, except with
     ``partial``.

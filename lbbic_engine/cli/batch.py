@@ -259,14 +259,15 @@ def _explained(error: Exception | None, content: Content, direction: Direction) 
 
 
 def _with_hint(error: CorruptDataError, content: Content) -> CorruptDataError:
-    """Add that ``--partial`` may help, unless the header is unreadable."""
+    """Add that ``--partial`` may help, unless the header or every stream is unreadable."""
     from lbbic_engine.bitstream.container import read_outline
 
     with suppress(LbbicError, OSError):
         data = content if isinstance(content, bytes) else content.read_bytes()
-        read_outline(data, partial=True)
-        hint = "Use --partial to get what is left of the picture."
-        return CorruptDataError(error.title, f"{error.detail} {hint}")
+        container, _ = read_outline(data, partial=True)
+        if container.segments:
+            hint = "Use --partial to get what is left of the picture."
+            return CorruptDataError(error.title, f"{error.detail} {hint}")
     return error
 
 

@@ -316,9 +316,11 @@ class DecodeJob:
         return sum(segment.front_count for segment in segments)
 
     def finish(self) -> Picture:
-        """Return the picture; UnrecoverableDataError if it is complete but differs."""
+        """Return the picture; UnrecoverableDataError if all of it is missing, or it differs."""
         container = self.container
         blocks = sum(tile.blocks for tile in self.tiles(0))
+        if self.missing == blocks:
+            raise UnrecoverableDataError("Nothing is left", "No block of this file can be decoded.")
         notices = damage_notices(container, missing_blocks=self.missing, blocks=blocks)
         is_whole = not self.missing and not {b"C", b"F"} & set(container.lost)
         if is_whole and self.canvas.crc != container.pixels_crc:

@@ -73,7 +73,6 @@ def decode(
     from lbbic_engine import codec
     from lbbic_engine.bitstream.container import parse_container
     from lbbic_engine.coding.decoder import damage_notices
-    from lbbic_engine.errors import UnrecoverableDataError
 
     info, container = codec.read_info(data), parse_container(data, partial=True)
     colours = conversion.Colours(container.icc, container.grey)
@@ -93,8 +92,7 @@ def decode(
         picture.add(front.rows, front.columns, front.blocks, halvings, front.bits, front.context)
         step = Step(tr("Decoding"), picture.done, picture.total, begin, MEASURING)
         report(messages.Front(front.rows, front.columns, blocks, halvings, step))
-    if picture is None:
-        raise UnrecoverableDataError("Nothing is left", "No block of this file can be decoded.")
+    assert picture is not None  # a file of which nothing can be decoded raises
     report(Step(tr("Measuring"), begin=MEASURING))
     point = measure(info.quality, data, original, picture.picture()[..., 2::-1])
     errors = None if original is None else picture.errors(original.picture.pixels)
