@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from lbbic_engine.bitstream.container import MAX_PIXELS, parse_container, read_outline
 from lbbic_engine.bitstream.quality_map import BlockIndexes, spread, to_indexes
 from lbbic_engine.coding.assemble import NOTHING, Region
-from lbbic_engine.coding.decoder import DecodeJob, decode_tiles, weights_of
+from lbbic_engine.coding.decode_job import DecodeJob, weights_of
+from lbbic_engine.coding.decoder import decode_tiles
 from lbbic_engine.coding.encoder import EncodeJob, encode_tiles
 from lbbic_engine.coding.fronts import decoded_fronts
 from lbbic_engine.coding.masking import SLOW_ERRORS, visual_offsets

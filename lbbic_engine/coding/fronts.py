@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lbbic_engine.coding.assemble import GREY, in_grey
-from lbbic_engine.coding.decoder import DecodeJob, decode_fronts, groups
+from lbbic_engine.coding.decode_job import DecodeJob
+from lbbic_engine.coding.decoder import decode_fronts, groups
 from lbbic_engine.coding.results import Front, Pixels
 from lbbic_engine.layout.blocks import merge_blocks
 from lbbic_engine.layout.coarse import added

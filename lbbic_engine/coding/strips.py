@@ -17,7 +17,8 @@ from typing import TypeVar
 from lbbic_engine.bitstream.chunks import Segment
 from lbbic_engine.bitstream.container import Container
 from lbbic_engine.bitstream.quality_map import BlockIndexes
-from lbbic_engine.coding.decoder import DecodeJob, decode_tiles, groups
+from lbbic_engine.coding.decode_job import DecodeJob
+from lbbic_engine.coding.decoder import decode_tiles, groups
 from lbbic_engine.coding.encoder import Candidates, EncodeJob, encode_tiles
 from lbbic_engine.coding.fronts import DecodedRows, in_picture, joined, uncorrected_fronts
 from lbbic_engine.coding.results import (

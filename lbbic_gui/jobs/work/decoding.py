@@ -72,7 +72,7 @@ def decode(
     """
     from lbbic_engine import codec
     from lbbic_engine.bitstream.container import parse_container
-    from lbbic_engine.coding.decoder import damage_notices
+    from lbbic_engine.coding.decode_job import damage_notices
 
     info, container = codec.read_info(data), parse_container(data, partial=True)
     colours = conversion.Colours(container.icc, container.grey)

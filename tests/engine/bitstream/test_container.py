@@ -22,7 +22,7 @@ from lbbic_engine.bitstream.container import (
     pack_container,
     parse_container,
 )
-from lbbic_engine.coding.decoder import damage_notices
+from lbbic_engine.coding.decode_job import damage_notices
 from lbbic_engine.errors import CorruptDataError, LbbicError, NotLbbicError, UnsupportedVersionError
 
 PLAIN = Container(

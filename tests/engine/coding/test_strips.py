@@ -16,7 +16,7 @@ from lbbic_engine import codec
 from lbbic_engine.bitstream.container import parse_container
 from lbbic_engine.codec import compress, decode_progressively, decompress
 from lbbic_engine.coding import strips
-from lbbic_engine.coding.decoder import DecodeJob
+from lbbic_engine.coding.decode_job import DecodeJob
 from lbbic_engine.coding.results import Front, Progress
 from lbbic_engine.config import ModelConfig
 from lbbic_engine.devices import CodingThread

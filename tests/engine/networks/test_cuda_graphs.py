@@ -18,7 +18,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from lbbic_engine import codec
 from lbbic_engine.bitstream.container import parse_container
 from lbbic_engine.coding import decoder
-from lbbic_engine.coding.decoder import DecodeJob, decode_fronts
+from lbbic_engine.coding.decode_job import DecodeJob
+from lbbic_engine.coding.decoder import decode_fronts
 from lbbic_engine.networks import cuda_graphs, kernels, weights
 from lbbic_engine.networks.block_model import BlockModel
 from lbbic_engine.networks.cuda_graphs import GraphModel
