@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -17,8 +18,8 @@ from lbbic_engine.errors import CorruptDataError, damaged
 PAGE_BYTES = 768  # of a stream from one check to the next: a check takes 0.26 % of them
 _MAX_VARINT_BYTES = 5
 _CHECK_BYTES, _CRC_BYTES = 2, 4
-# Of the search for the next stream after damage: what a position costs, and a byte of it, if need
-# be: the beginning of an S chunk has a check of its own, that of an L chunk only a signature.
+# Of searching on after damage: what a position costs, beside the bytes that are checked. The
+# beginning of an S chunk has a check of its own, that of an L chunk only a signature.
 _POSITION_COST, _MAX_COST = 2**14, 2**32
 _LOSSLESS_SIGNATURE = b"\x2f"
 _CONTENTS = {
@@ -55,7 +56,18 @@ class Chunk:
 
     @cached_property
     def intact(self) -> bool:
+        if len(self.crc) < _CRC_BYTES:  # cut off
+            return False
         return self.crc == zlib.crc32(self.body, self.start_crc).to_bytes(_CRC_BYTES, "little")
+
+    @property
+    def confirmed(self) -> int:
+        """How many bytes of a damaged chunk are certain to be of its stream."""
+        if self.kind != b"S":
+            return 0
+        with suppress(CorruptDataError):
+            return len(parse_stream(self).stream)
+        return 0
 
 
 UNKNOWN = Chunk(b"?", 0, memoryview(b""), b"", 0)
@@ -79,7 +91,7 @@ def find_chunks(data: bytes, start: int, stream: bytes) -> Iterator[Chunk]:
     """Yield the chunks from ``start`` on, damaged ones included, and UNKNOWN for skipped bytes.
 
     The length of a damaged chunk may be wrong. If no credible chunk follows it, the next chunk of
-    the type ``stream`` is searched for, starting within the damaged one.
+    the type ``stream`` is searched for, starting within the damaged one after what is confirmed.
     """
     cost = 0
     while 0 <= start < len(data):
@@ -88,17 +100,22 @@ def find_chunks(data: bytes, start: int, stream: bytes) -> Iterator[Chunk]:
         except CorruptDataError:
             chunk = replace(UNKNOWN, end=start)
         yield chunk
-        if chunk.intact or _is_credible(data, chunk.end)[0]:
+        if chunk.intact:
             start = chunk.end
-        else:
-            yield UNKNOWN  # for the chunks that are skipped
-            found = False
-            while not found:
-                start = data.find(stream, start + 1)
-                if start < 0 or cost > _MAX_COST:
-                    return
-                found, checked = _is_credible(data, start)
-                cost += _POSITION_COST + checked
+            continue
+        found, checked = _is_credible(data, chunk.end)
+        cost += len(chunk.body) + checked
+        if found:
+            start = chunk.end
+            continue
+        yield UNKNOWN  # for the chunks that are skipped
+        start += chunk.confirmed
+        while not found:
+            start = data.find(stream, start + 1)
+            if start < 0 or cost > _MAX_COST:
+                return
+            found, checked = _is_credible(data, start)
+            cost += _POSITION_COST + checked
 
 
 def _is_credible(data: bytes, start: int) -> tuple[bool, int]:

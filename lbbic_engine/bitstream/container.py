@@ -324,6 +324,8 @@ class _Builder:
                     self._add_segment(chunk.kind, segment, skipped=MAX_SIDE)
             elif not chunk.intact or (chunk.kind == b"P" and self.lost.keys() - _BEFORE_STREAMS):
                 self.lost[chunk.kind] = None
+            elif chunk.kind in self.lost and chunk.kind in _BEFORE_STREAMS:
+                pass  # a thousand of them would cost more than they can be worth
             else:
                 self.add(chunk)
         except CorruptDataError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -263,6 +263,24 @@ def test_metadata_beyond_the_limit_is_refused(kind: bytes) -> None:
         assert peak_of(lambda data=data: read_info(data)) < bound  # type: ignore[misc]
 
 
+@pytest.mark.parametrize("kind", [b"A", b"i", b"e", b"x"])
+def test_what_is_lost_is_not_unpacked_again(kind: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand chunks of a megabyte would be unpacked one after another."""
+    unpacked: list[bytes] = []
+
+    def refuse(body: bytes, *_: Any, **__: Any) -> bytes:
+        unpacked.append(body)
+        raise CorruptDataError("It does not unpack.")
+
+    monkeypatch.setattr(bodies, "parse_alpha", refuse)
+    monkeypatch.setattr(bodies, "unpack_metadata", refuse)
+    honest = parse_container(compress(Picture(np.zeros((8, 8, 3), np.uint8))).data)
+    left = parse_container(with_chunks(honest, chunk(kind, b"bytes") * 50), partial=True)
+    assert left.lost == (kind,)
+    assert left.segments
+    assert len(unpacked) == 1
+
+
 def test_too_many_chunks_are_refused() -> None:
     honest = parse_container(compress(Picture(np.zeros((8, 8, 3), np.uint8))).data)
     most = with_chunks(honest, chunk(b"z", b"") * format_.MAX_CHUNKS)
@@ -274,27 +292,91 @@ def test_too_many_chunks_are_refused() -> None:
     assert (len(left.ancillary), left.lost) == (format_.MAX_CHUNKS, (b"z",))
 
 
-@pytest.mark.parametrize(("kind", "begins"), [(b"S", b""), (b"L", b"\0\x2f")])
-def test_the_search_for_streams_after_damage_is_bounded(
-    kind: bytes, begins: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A candidate is read up to its first check, if it has one; their cost is limited."""
-    looked: list[int] = []
+@pytest.fixture
+def checked_bytes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The bytes of each CRC that is computed, while the search may cost 500 positions."""
+    counted: list[int] = []
     crc32 = zlib.crc32
     monkeypatch.setattr(chunks, "_MAX_COST", 500 * chunks._POSITION_COST)
 
     def counting(data: Any, *start: int) -> int:
-        looked.append(len(data))
+        counted.append(len(data))
         return crc32(data, *start)
 
+    monkeypatch.setattr(chunks.zlib, "crc32", counting)
+    return counted
+
+
+@pytest.mark.parametrize(("kind", "begins"), [(b"S", b""), (b"L", b"\0\x2f")])
+def test_the_search_for_streams_after_damage_is_bounded(
+    kind: bytes, begins: bytes, checked_bytes: list[int]
+) -> None:
+    """A candidate is read up to its first check, if it has one; their cost is limited."""
     picture = Picture(np.zeros((8, 8, 3), np.uint8))
     honest = compress(picture, exact=kind == b"L").data
     claims = kind + chunks.pack_varint(2**16) + begins
     data = honest + claims * 20_000
-    monkeypatch.setattr(chunks.zlib, "crc32", counting)
     with pytest.raises(LbbicError):
         parse_container(data)
-    looked.clear()
+    checked_bytes.clear()
     assert parse_container(data, partial=True).lost
-    assert len(looked) < 5000
-    assert sum(looked) < 2 * len(data) + 5000 * 800 + chunks._MAX_COST
+    assert len(checked_bytes) < 5000
+    assert sum(checked_bytes) < 2 * len(data) + 5000 * 800 + chunks._MAX_COST
+
+
+HOSTILE_BYTES = 200_000
+LONGEST = range(0, HOSTILE_BYTES - 2**15, 12)
+
+
+def candidates(places: Sequence[int], end: int, checks: int = 1) -> bytes:
+    """S chunks that begin at ``places`` and end at ``end``, with their first checks right."""
+    data = bytearray(HOSTILE_BYTES)
+    sums, begins = {}, {}
+    for place in places:
+        head = b"S" + chunks.pack_varint(end - place - 8) + chunks.pack_varint(200) + b"\1"
+        assert len(head) == 7
+        data[place : place + 7] = head
+        sums[place], begins[place] = 0, place
+    ends = [(place + 775 + 770 * i, place) for place in places for i in range(checks)]
+    for at, place in sorted(ends):
+        sums[place] = zlib.crc32(data[begins[place] : at], sums[place])
+        data[at : at + 2] = (sums[place] & 0xFFFF).to_bytes(2, "little")
+        begins[place] = at + 2
+    return bytes(data)
+
+
+def between_streams() -> bytes:
+    """Damaged chunks that claim all that follows, and between them intact streams."""
+    parts = [
+        b"e" + chunks.pack_varint(HOSTILE_BYTES - place - 8) + chunk(b"S", b"\0\0")
+        for place in LONGEST
+    ]
+    return b"".join(parts).ljust(HOSTILE_BYTES, b"\0")
+
+
+def before_a_damaged_chunk() -> bytes:
+    half = HOSTILE_BYTES // 2
+    data = candidates(range(0, half - 2**15, 780), half)
+    return data[:half] + b"e" + chunks.pack_varint(half - 8) + data[half + 4 :]
+
+
+HOSTILE = {
+    "cut off": lambda: candidates(LONGEST, 2**20),
+    "up to the end": lambda: candidates(LONGEST, HOSTILE_BYTES),
+    "within each other": lambda: candidates(range(0, 768 * 60, 768), 2**20, checks=200),
+    "streams between damaged chunks": between_streams,
+    "before a damaged chunk": before_a_damaged_chunk,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_streams_that_seem_to_begin_cost_no_more_than_their_bytes(
+    name: str, checked_bytes: list[int]
+) -> None:
+    honest = compress(Picture(np.zeros((8, 8, 3), np.uint8)), exact=False).data
+    data = honest[:-4] + b"\0" * 4 + HOSTILE[name]()
+    checked_bytes.clear()
+    found = parse_container(data, partial=True)
+    assert found.lost
+    assert sum(len(segment.stream) for segment in found.segments) < len(data)
+    assert sum(checked_bytes) < 8 * len(data) + chunks._MAX_COST
