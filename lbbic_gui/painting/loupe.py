@@ -45,11 +45,10 @@ def _around(image: QImage, cover: QImage | None, block_size: int, pixel: QPoint)
     left, top, side = pixel.x() - REACH, pixel.y() - REACH, 2 * REACH + 1
     part = image.copy(left, top, side, side)
     if cover is not None:
-        painter = QPainter(part)
-        painter.translate(-left, -top)
-        painter.scale(block_size, block_size)
-        painter.drawImage(0, 0, cover)
-        painter.end()
+        with QPainter(part) as painter:
+            painter.translate(-left, -top)
+            painter.scale(block_size, block_size)
+            painter.drawImage(0, 0, cover)
     return part
 
 

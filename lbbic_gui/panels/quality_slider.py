@@ -99,7 +99,10 @@ class QualitySlider(QSlider):
         return _EDGE + (quality - 1) / 7 * (self.width() - 2 * _EDGE)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
+        with QPainter(self) as painter:
+            self._paint(painter)
+
+    def _paint(self, painter: QPainter) -> None:
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         middle, at = self.height() / 2, self._place(self.quality())
         tone = theme.colour("accent" if self.isEnabled() else "faint")

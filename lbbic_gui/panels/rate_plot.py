@@ -190,27 +190,27 @@ class RatePlot(QWidget):
         return self.tr("Nothing coded yet")
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        font = QFont(self.font())
-        font.setPixelSize(11)
-        painter.setFont(font)
-        area = self._area()
-        painter.setPen(QPen(theme.colour("border"), 1))
-        painter.drawLine(area.bottomLeft(), area.bottomRight())
-        painter.drawLine(area.topLeft(), area.bottomLeft())
-        places = self.places()
-        if not places:
-            painter.setPen(theme.colour("faint"))
-            flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
-            painter.drawText(area, flags, self._words_without())
-            return
-        self._paint_axes(painter, area)
-        painter.setPen(QPen(theme.colour("accent"), 1.5))
-        coded = [places[quality] for quality, _ in self._sorted()]
-        painter.drawPolyline(coded)
-        for quality, place in places.items():
-            self._paint_point(painter, quality, place)
+        with QPainter(self) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            font = QFont(self.font())
+            font.setPixelSize(11)
+            painter.setFont(font)
+            area = self._area()
+            painter.setPen(QPen(theme.colour("border"), 1))
+            painter.drawLine(area.bottomLeft(), area.bottomRight())
+            painter.drawLine(area.topLeft(), area.bottomLeft())
+            places = self.places()
+            if not places:
+                painter.setPen(theme.colour("faint"))
+                flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
+                painter.drawText(area, flags, self._words_without())
+                return
+            self._paint_axes(painter, area)
+            painter.setPen(QPen(theme.colour("accent"), 1.5))
+            coded = [places[quality] for quality, _ in self._sorted()]
+            painter.drawPolyline(coded)
+            for quality, place in places.items():
+                self._paint_point(painter, quality, place)
 
     def _paint_axes(self, painter: QPainter, area: QRectF) -> None:
         everything = self._everything().values()

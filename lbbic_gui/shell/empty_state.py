@@ -64,14 +64,14 @@ class EmptyState(QWidget):
         self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        area = QRectF(self.rect()).adjusted(24.5, 24.5, -24.5, -24.5)
-        pen = QPen(theme.colour("accent" if self._lit else "border"), 2, Qt.PenStyle.DashLine)
-        painter.setPen(pen)
-        painter.setBrush(theme.colour("hover" if self._lit else "panel"))
-        painter.drawRoundedRect(area, 12, 12)
-        self._paint_blocks(painter)
+        with QPainter(self) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            area = QRectF(self.rect()).adjusted(24.5, 24.5, -24.5, -24.5)
+            pen = QPen(theme.colour("accent" if self._lit else "border"), 2, Qt.PenStyle.DashLine)
+            painter.setPen(pen)
+            painter.setBrush(theme.colour("hover" if self._lit else "panel"))
+            painter.drawRoundedRect(area, 12, 12)
+            self._paint_blocks(painter)
 
     def _paint_blocks(self, painter: QPainter) -> None:
         """Paint a picture that is half decoded, with a wavefront of blocks."""

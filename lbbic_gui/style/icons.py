@@ -37,12 +37,11 @@ def _draw(drawing: Callable[[QPainter], None], ink: QColor, ratio: int) -> QPixm
     pixmap = QPixmap((SIDE + GAP) * ratio, SIDE * ratio)
     pixmap.setDevicePixelRatio(ratio)
     pixmap.fill(Qt.GlobalColor.transparent)
-    painter = QPainter(pixmap)
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     cap, join = Qt.PenCapStyle.RoundCap, Qt.PenJoinStyle.RoundJoin
-    painter.setPen(QPen(ink, 1.5, c=cap, j=join))
-    drawing(painter)
-    painter.end()
+    with QPainter(pixmap) as painter:
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QPen(ink, 1.5, c=cap, j=join))
+        drawing(painter)
     return pixmap
 
 

@@ -156,11 +156,10 @@ def _drawing(name: str, colour: str, line: list[tuple[int, int]]) -> str:
     if not path.exists():
         image = QImage(20, 20, QImage.Format.Format_ARGB32_Premultiplied)
         image.fill(0)
-        painter = QPainter(image)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(QPen(QColor(colour), 3, c=Qt.PenCapStyle.RoundCap))
-        painter.drawPolyline([QPointF(*point) for point in line])
-        painter.end()
+        with QPainter(image) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setPen(QPen(QColor(colour), 3, c=Qt.PenCapStyle.RoundCap))
+            painter.drawPolyline([QPointF(*point) for point in line])
         image.save(str(path))
     return path.as_posix()
 

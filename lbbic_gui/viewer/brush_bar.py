@@ -116,11 +116,10 @@ def _chip(colour: QColor) -> QIcon:
         pixmap = QPixmap((_CHIP + icons.GAP) * ratio, _CHIP * ratio)
         pixmap.setDevicePixelRatio(ratio)
         pixmap.fill(Qt.GlobalColor.transparent)
-        painter = QPainter(pixmap)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(colour)
-        painter.drawEllipse(0, 0, _CHIP, _CHIP)
-        painter.end()
+        with QPainter(pixmap) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(colour)
+            painter.drawEllipse(0, 0, _CHIP, _CHIP)
         icon.addPixmap(pixmap)
     return icon

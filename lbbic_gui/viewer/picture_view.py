@@ -71,7 +71,7 @@ class PictureView(QWidget):
         """Show a decoded picture, or one that is being decoded, on the other side."""
         self._decoded, self.cover = decoded, None
         self.result = decoded.picture()
-        if self.options.pinned is not None and decoded.size != self.block_size:
+        if self.options.pinned is not None:
             self.set_options(pinned=_repinned(self.options.pinned, self.block_size, decoded))
         self.block_size = decoded.size
         self._images["result"] = decoded.image()
@@ -174,10 +174,9 @@ class PictureView(QWidget):
         self.set_mode(Mode.SPLIT)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.setClipRect(event.rect())
-        painting.paint(painter, self, event.rect())
-        painter.end()
+        with QPainter(self) as painter:
+            painter.setClipRect(event.rect())
+            painting.paint(painter, self, event.rect())
 
     # --- points and blocks ----------------------------------------------------------------------
 
@@ -195,9 +194,15 @@ class PictureView(QWidget):
 
     def block_at(self, at: QPointF) -> tuple[int, int] | None:
         pixel = self.pixel_at(at)
-        if pixel is None or self.result is None:
+        return None if pixel is None else self.block_of(pixel)
+
+    def block_of(self, pixel: QPoint) -> tuple[int, int] | None:
+        """The result's block with a pixel; there is none beyond a result smaller than the view."""
+        if self._decoded is None:
             return None
-        return pixel.y() // self.block_size, pixel.x() // self.block_size
+        row, column = pixel.y() // self.block_size, pixel.x() // self.block_size
+        is_inside = row < self._decoded.rows and column < self._decoded.columns
+        return (row, column) if is_inside else None
 
     def context_of(self, row: int, column: int) -> list[tuple[int, int]]:
         """The blocks from which a block was predicted, as far as known."""
@@ -213,6 +218,6 @@ class PictureView(QWidget):
 
 
 def _repinned(block: tuple[int, int], size: int, decoded: DecodedPicture) -> tuple[int, int]:
-    """The block, of another size, that contains the middle of ``block``."""
+    """The block of another picture, within it, that contains the middle of ``block``."""
     row, column = (int((place + 0.5) * size) // decoded.size for place in block)
     return min(row, decoded.rows - 1), min(column, decoded.columns - 1)

@@ -247,8 +247,7 @@ class Viewer(QWidget):
             self.hover_text.emit("")
             return
         words = f"x {pixel.x()}  y {pixel.y()}"
-        values = self.canvas.options.map
-        if values is not None:
-            size = self.canvas.block_size
-            words += f"  ·  {values.value_at(pixel.y() // size, pixel.x() // size)}"
+        values, block = self.canvas.options.map, self.canvas.block_of(pixel)
+        if values is not None and block is not None:
+            words += f"  ·  {values.value_at(*block)}"
         self.hover_text.emit(words)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 from PySide6.QtCore import QPoint, QPointF, QRect, QSize, Qt
 from PySide6.QtGui import QColor
+from PySide6.QtWidgets import QWidget
 
 from lbbic_engine import load_picture
 from lbbic_gui.jobs import decoded_picture
@@ -18,7 +20,12 @@ from lbbic_gui.jobs.decoded_picture import UNDECODED, halvings
 from lbbic_gui.painting import overlays, painting
 from lbbic_gui.painting.overlays import Overlay
 from lbbic_gui.painting.view_options import Mode
+from lbbic_gui.panels.quality_slider import QualitySlider
+from lbbic_gui.panels.rate_plot import RatePlot
+from lbbic_gui.shell.empty_state import EmptyState
 from lbbic_gui.state.row import State
+from lbbic_gui.style import theme
+from lbbic_gui.viewer.picture_view import PictureView
 from lbbic_gui.viewer.timeline import STILLS
 
 Draw = Callable[..., Path]
@@ -224,6 +231,67 @@ def test_a_click_pins_a_block_and_shows_its_cost(user: Any, draw: Draw) -> None:
     again = user.wait_for_result(8.0)
     assert canvas.options.pinned == (row, column)
     assert f"{again.picture.bits[row, column]:.1f} bits" in panel.values["bits"].text()
+
+
+def at_pixel(canvas: Any, x: int, y: int) -> QPoint:
+    """The point of the canvas that shows a pixel."""
+    return canvas.viewport.to_view(QPointF(x, y)).toPoint()
+
+
+@pytest.mark.parametrize("cause", ["the setting", "the file"])
+def test_a_pinned_block_stays_within_a_smaller_result(user: Any, draw: Draw, cause: str) -> None:
+    path, session = draw("a.png", 184, 120), user.window.session
+    user.drop(path)
+    before = user.wait_for_result()
+    canvas = user.window.viewer.canvas
+    canvas.set_mode(Mode.FLIP)
+    user.bot.mouseClick(canvas, LEFT, pos=at_pixel(canvas, 180, 116))
+    assert canvas.options.pinned == (14, 22)
+    if cause == "the setting":
+        user.window.settings.change(longest_side=92)
+    else:
+        draw("new.png", 92, 60, seed=3).replace(path)
+        user.window.commands.choose_quality(2.0, False)
+    user.wait(lambda: canvas.result.shape == (60, 92, 4))
+    canvas.grab()  # while it is decoded
+    user.wait(lambda: session.result is not before)
+    canvas.grab()
+    assert canvas.options.pinned == (7, 11)
+    panel = user.window.inspector.block
+    assert f"{session.result.picture.bits[7, 11]:.1f} bits" in panel.values["bits"].text()
+
+
+def test_there_are_no_blocks_beyond_an_earlier_and_smaller_result(user: Any, draw: Draw) -> None:
+    session, canvas = user.window.session, user.window.viewer.canvas
+    user.window.settings.change(longest_side=46)
+    user.drop(draw("a.png", 184, 120))
+    user.wait_for_result()
+    user.wait(lambda: canvas.original is not None)
+    user.window.viewer.set_overlay(Overlay.BITS)
+    canvas.set_mode(Mode.FLIP)
+    user.window.settings.change(longest_side=0)
+    session.coder.stop()  # or there would soon be a larger result
+    user.wait(lambda: canvas.original.shape == (120, 184, 4))
+    inside, outside = at_pixel(canvas, 20, 10), at_pixel(canvas, 180, 116)
+    for place, pinned, words in ((inside, (1, 2), "bits"), (outside, None, "x 180  y 116")):
+        user.bot.mouseMove(canvas, place)
+        assert user.window.status.place.text().endswith(words)
+        user.bot.mouseClick(canvas, LEFT, pos=place)
+        assert canvas.options.pinned == pinned
+        canvas.grab()
+
+
+@pytest.mark.parametrize("widget", [EmptyState, PictureView, QualitySlider, RatePlot])
+def test_a_fault_while_painting_ends_the_painting(
+    qtbot: Any, qtlog: Any, monkeypatch: pytest.MonkeyPatch, widget: type[QWidget]
+) -> None:
+    """With a painter left on a widget, Qt would end the process."""
+    painted = widget()
+    qtbot.addWidget(painted)
+    monkeypatch.setattr(theme, "colour", lambda name: {}[name])
+    with qtbot.captureExceptions(), suppress(KeyError):
+        painted.grab()
+    assert [record.message for record in qtlog.records] == []
 
 
 def test_a_click_shows_the_rest_of_a_damaged_file(
