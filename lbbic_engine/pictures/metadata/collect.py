@@ -17,6 +17,7 @@ from lbbic_engine.pictures.metadata import xmp as xmp_data
 from lbbic_engine.pictures.picture import EXIF_PREFIX, Notice, NoticeKind
 
 _RATIO_ONLY = 1  # a resolution without a unit
+_TURNED = ("AVIF", "HEIF", "JXL", "RAW")  # by the decoder; Pillow puts AVIF's orientation in EXIF
 
 
 class Metadata:
@@ -71,11 +72,11 @@ class Metadata:
         return xmp if isinstance(xmp, bytes) and xmp else None
 
     def _read_orientation(self, image: Image.Image) -> int:
-        """The orientation in EXIF or, without one, in XMP."""
+        """The orientation in EXIF or, without one, in XMP, if the decoder has not applied it."""
         if image.format == "TIFF":
             return int(image.getexif().get(ExifTags.Base.Orientation, 1))
         orientation = exif_data.orientation(self.exif) if self.exif else None
-        if orientation is None and self.xmp:
+        if orientation is None and self.xmp and image.format not in _TURNED:
             orientation = xmp_data.orientation(self.xmp)
         return 1 if orientation is None else orientation
 

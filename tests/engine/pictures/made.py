@@ -61,7 +61,7 @@ def left_out(picture: Picture) -> str:
     return "".join(texts)
 
 
-def dng(turned: bool = False) -> bytes:
+def dng(turned: bool = False, xmp: bytes = b"") -> bytes:
     """A raw file of 64×48 pixels of one colour, which the white balance makes grey."""
     bayer = np.zeros((48, 64), "<u2")
     bayer[0::2, 0::2], bayer[1::2, 1::2] = 8000, 12000  # red, blue
@@ -93,10 +93,13 @@ def dng(turned: bool = False) -> bytes:
         50728: (rational, neutral),
         50778: (short, [21]),
     }
+    if xmp:
+        tags = dict(sorted({**tags, 700: (byte, xmp)}.items()))
     start = 8 + 2 + 12 * len(tags) + 4
     entries, rest = b"", b""
     codes = {byte: "B", short: "H", long_: "I", rational: "II", signed: "ii"}
     room = sum(len(values) * 8 for kind, values in tags.values() if kind in (rational, signed)) + 99
+    room += len(xmp)
     for tag, (kind, values) in tags.items():
         if tag == 273:
             values = [start + room]

@@ -1,14 +1,24 @@
 """Orientation is applied once, and the tags that define it are neutralised."""
 
+import io
 import struct
 
 import numpy as np
+import pylibjxl
 import pytest
 from PIL import ExifTags, Image
 
 from lbbic_engine.pictures.picture import NoticeKind, to_image
 from lbbic_engine.pictures.read import load_picture
-from tests.engine.pictures.made import CORNERS, UPRIGHT_XMP, XMP, exif_bytes, orientation_of, stored
+from tests.engine.pictures.made import (
+    CORNERS,
+    UPRIGHT_XMP,
+    XMP,
+    dng,
+    exif_bytes,
+    orientation_of,
+    stored,
+)
 
 # How a viewer shows CORNERS, by the rows and columns of the EXIF specification.
 SHOWN = {
@@ -60,6 +70,21 @@ def test_orientation_in_xmp_is_neutralised() -> None:
     assert picture.pixels.shape == (3, 2, 3)
     assert picture.xmp == UPRIGHT_XMP
     assert load_picture(to_image(picture)).pixels.shape == (3, 2, 3)
+
+
+@pytest.mark.parametrize("kind", ["AVIF", "JPEG XL", "camera raw"])
+def test_only_the_file_itself_says_how_a_decoder_turns_it(kind: str) -> None:
+    """Decoders of these formats turn the picture, and ignore the orientation in XMP."""
+    pixels = np.zeros((32, 48, 3), np.uint8)
+    if kind == "AVIF":
+        file = stored(Image.fromarray(pixels), "AVIF", xmp=XMP)
+    elif kind == "JPEG XL":
+        file = io.BytesIO(pylibjxl.encode(pixels, lossless=True, xmp=XMP))
+    else:
+        file = io.BytesIO(dng(turned=True, xmp=XMP))
+    picture = load_picture(file)
+    assert picture.pixels.shape == ((64, 48, 3) if kind == "camera raw" else (32, 48, 3))
+    assert picture.xmp == UPRIGHT_XMP
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
