@@ -134,7 +134,7 @@ def thumbnail(args: Namespace) -> int:
     _refuse_other_kinds(args.output)
     file = BytesIO()
     thumbnail(args.input.read_bytes(), args.size).save(file, "PNG")
-    write_atomically(args.output, file.getvalue(), overwrite=True)
+    write_atomically(args.output, file.getvalue(), overwrite=True, like=args.input.stat())
     return 0
 
 

@@ -196,6 +196,12 @@ def test_a_thumbnail_replaces_no_other_kind_of_file(
     assert place.read_bytes() == before
 
 
+def test_no_more_people_can_read_a_thumbnail_than_its_picture(packed: Path, tmp_path: Path) -> None:
+    packed.chmod(0o600)
+    assert run("thumbnail", packed, tmp_path / "small.png") == 0
+    assert (tmp_path / "small.png").stat().st_mode & 0o777 == 0o600
+
+
 def test_a_thumbnail_replaces_an_older_one_and_an_empty_file(packed: Path, tmp_path: Path) -> None:
     """File managers make an empty file and give its name, which may have any ending."""
     place = tmp_path / "thumbnail.XXXX"
