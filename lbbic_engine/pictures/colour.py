@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
+from lbbic_engine.pictures.metadata import exif, xmp
 from lbbic_engine.pictures.picture import Picture
 
 Pixels = NDArray[np.uint8]
@@ -59,7 +60,17 @@ def to_srgb(picture: Picture) -> Picture:
     """Return the picture in sRGB, without a profile; UnfitProfileError."""
     conversion = conversion_to_srgb(picture.icc, picture.grey)
     pixels = conversion.convert(picture.pixels) if conversion else picture.pixels
-    return replace(picture, pixels=pixels, icc=None)
+    return as_srgb(replace(picture, pixels=pixels))
+
+
+def as_srgb(picture: Picture) -> Picture:
+    """Return the same pixels as sRGB: EXIF and XMP then declare no other colour space."""
+    return replace(
+        picture,
+        icc=None,
+        exif=picture.exif and exif.in_srgb(picture.exif),
+        xmp=picture.xmp and xmp.in_srgb(picture.xmp),
+    )
 
 
 def image_to_srgb(image: Image.Image, icc: bytes) -> Image.Image:

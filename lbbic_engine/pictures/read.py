@@ -23,6 +23,7 @@ from lbbic_engine.errors import Refusal, UnsupportedImageError
 from lbbic_engine.pictures import modes, profile
 from lbbic_engine.pictures.colour import (
     UnfitProfileError,
+    as_srgb,
     conversion_to_srgb,
     image_to_srgb,
     space_of,
@@ -128,7 +129,10 @@ def _read_picture(image: Image.Image, extras: Extras, side: int | None = None) -
         pixels = _widened(pixels, notices)
     icc, grey = _fitting(icc, plain.mode in modes.GREY_MODES, notices)
     notices += metadata.notices()
-    return Picture(pixels, alpha, grey, icc, metadata.exif, metadata.xmp, tuple(notices))
+    exif = metadata.exif
+    picture = Picture(pixels, alpha, grey, icc, exif, metadata.xmp, tuple(notices))
+    is_misnamed = icc is None and exif is not None and exif_data.is_adobe_rgb(exif)
+    return as_srgb(picture) if is_misnamed else picture
 
 
 def _profile(

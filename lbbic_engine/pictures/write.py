@@ -21,6 +21,7 @@ from lbbic_engine.errors import UnwritableImageError
 from lbbic_engine.pictures.atomic import write_atomically
 from lbbic_engine.pictures.colour import (
     UnfitProfileError,
+    as_srgb,
     conversion_to_srgb,
     space_of,
     to_srgb,
@@ -142,12 +143,12 @@ def _with_fitting_colours(picture: Picture, format_: FileFormat) -> tuple[Pictur
         conversion = conversion_to_srgb(picture.icc, picture.grey)
     except UnfitProfileError as error:
         text = f"{error} It was left out; colours are treated as sRGB."
-        return replace(picture, icc=None), Notice(NoticeKind.PROFILE, text)
+        return as_srgb(picture), Notice(NoticeKind.PROFILE, text)
     is_at_home = needs_grey == picture.grey and (has_grey or not needs_grey)
     if "icc" in format_.holds and is_at_home:
         return picture, None
     if conversion is None:  # nothing is lost
-        return replace(picture, icc=None), None
+        return as_srgb(picture), None
     text = f"{format_.name} cannot store the profile {conversion.name}; converted to sRGB."
     return to_srgb(picture), Notice(NoticeKind.COLOUR, text)
 

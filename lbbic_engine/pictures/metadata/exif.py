@@ -23,7 +23,8 @@ _INCH, _CENTIMETRE = 2, 3
 _PER_INCH = {_INCH: 1.0, _CENTIMETRE: 2.54}
 _BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}  # of a type
 _MAX_DIRECTORIES = 100  # cameras write four; each of them may have 65,535 entries
-_UNCALIBRATED, _ADOBE_RGB = 0xFFFF, 2  # of ColorSpace
+_SRGB, _ADOBE_RGB, _UNCALIBRATED = 1, 2, 0xFFFF  # of ColorSpace
+_SRGB_INDEX, _ADOBE_RGB_INDEX = b"R98", b"R03"  # of interoperability
 
 
 _PORTABLE_TAGS = (
@@ -107,8 +108,23 @@ def is_adobe_rgb(exif: bytes) -> bool:
     except KeyError:
         return False
     index = tags.get(_INTEROPERABILITY_INDEX)
-    is_r03 = index is not None and tiff.data[index + 8 : index + 11] == b"R03"
+    is_r03 = index is not None and tiff.data[index + 8 : index + 11] == _ADOBE_RGB_INDEX
     return space == _ADOBE_RGB or (space == _UNCALIBRATED and is_r03)
+
+
+def in_srgb(exif: bytes) -> bytes:
+    """Change the colour space to sRGB where there is one; damaged data stay as they are."""
+    try:
+        tiff = _Tiff(exif)
+        for entries in tiff.directories():
+            if (entry := entries.get(Base.ColorSpace)) is not None:
+                tiff.write("HHIHH", entry, Base.ColorSpace, _SHORT, 1, _SRGB, 0)
+            entry = entries.get(_INTEROPERABILITY_INDEX)
+            if entry is not None and tiff.data[entry + 8 : entry + 11] == _ADOBE_RGB_INDEX:
+                tiff.data[entry + 8 : entry + 11] = _SRGB_INDEX
+    except (struct.error, KeyError):
+        return exif
+    return bytes(tiff.data)
 
 
 def resolution(exif: bytes) -> tuple[float, float] | None:

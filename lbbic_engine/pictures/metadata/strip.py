@@ -9,7 +9,7 @@ from dataclasses import replace
 from PIL import Image
 
 from lbbic_engine.pictures import modes
-from lbbic_engine.pictures.colour import UnfitProfileError, to_srgb
+from lbbic_engine.pictures.colour import UnfitProfileError, as_srgb, to_srgb
 from lbbic_engine.pictures.metadata import exif, xmp
 from lbbic_engine.pictures.picture import Notice, NoticeKind, Picture
 
@@ -56,7 +56,7 @@ def _in_srgb(picture: Picture) -> Picture:
     try:
         return to_srgb(picture)
     except UnfitProfileError:  # the profile does not apply to these pixels
-        return replace(picture, icc=None)
+        return as_srgb(picture)
 
 
 def _without_places(picture: Picture) -> Picture:

@@ -29,6 +29,7 @@ _EMPTY = (
 _END = re.compile(rb"</\w+:RDF\s*>")
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # in XML
 _ORIENTATION = re.compile(rb"""(tiff:Orientation(?:\s*=\s*["']|>)\s*)([0-9]+)""")
+_COLOUR_SPACE = re.compile(rb"""(exif:ColorSpace(?:\s*=\s*["']|>)\s*)[0-9]+""")
 _PLACE = (
     rb"[\w.-]+:G(?:PS|ps)\w*|photoshop:(?:City|State|Country)"
     rb"|Iptc4xmpCore:(?:Location|CountryCode)|Iptc4xmpExt:Location(?:Created|Shown)"
@@ -57,6 +58,11 @@ def upright(xmp: bytes, width: int, height: int) -> bytes:
     for pattern, side in zip(_SIDES, (width, height), strict=True):
         xmp = pattern.sub(rb"\g<1>" + str(side).encode(), xmp)
     return xmp
+
+
+def in_srgb(xmp: bytes) -> bytes:
+    """Change the colour space to sRGB where the packet contains one."""
+    return _COLOUR_SPACE.sub(rb"\g<1>1", xmp)
 
 
 def without_places(xmp: bytes) -> bytes:

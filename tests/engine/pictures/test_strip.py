@@ -6,17 +6,19 @@ import io
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageCms
 
-from lbbic_engine.pictures.metadata.exif import without_gps
+from lbbic_engine.pictures.metadata.exif import is_adobe_rgb, without_gps
 from lbbic_engine.pictures.metadata.strip import strip
 from lbbic_engine.pictures.metadata.xmp import without_places
 from lbbic_engine.pictures.picture import NoticeKind, Picture
 from lbbic_engine.pictures.read import load_picture
+from lbbic_engine.pictures.write import save_image
 
 POSITION = ((48.0, 51.0, 29.6), (2.0, 17.0, 40.2))
 PACKET = """<?xpacket begin=''?><x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf:RDF
@@ -153,6 +155,38 @@ def test_removing_the_profile_converts_to_srgb(tmp_path: Path, grey: bool) -> No
     assert stripped.icc is None
     assert abs(int(stripped.pixels[0, 0, 0]) - 188) <= 1  # 128 of linear light
     assert strip(picture, ["exif"]).icc == picture.icc
+
+
+@pytest.mark.parametrize("index", [{}, {1: "R03"}])
+@pytest.mark.parametrize("extension", ["png", "jpg", "webp", "tiff"])
+def test_without_its_profile_a_picture_does_not_claim_another_colour_space(
+    tmp_path: Path, index: dict[int, str], extension: str
+) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.IFD.Exif] = {0xA001: 0xFFFF if index else 2, ExifTags.IFD.Interop: index}
+    xmp = b'<x:xmpmeta><rdf:RDF><r exif:ColorSpace="2"/></rdf:RDF></x:xmpmeta>'
+    Image.new("RGB", (8, 8), (200, 60, 59)).save(tmp_path / "a.webp", exif=exif, xmp=xmp)
+    picture = load_picture(tmp_path / "a.webp")
+    assert picture.icc is not None
+    stripped = strip(picture, ["icc"])
+    assert stripped.xmp == xmp.replace(b"2", b"1")
+    save_image(stripped, tmp_path / f"b.{extension}")
+    again = load_picture(tmp_path / f"b.{extension}")
+    assert again.icc is None
+    assert np.abs(again.pixels.astype(int) - stripped.pixels).max() <= 3
+    tags = Image.Exif()
+    tags.load(again.exif or b"")
+    assert tags.get_ifd(ExifTags.IFD.Exif)[0xA001] == 1
+
+
+def test_a_picture_read_as_srgb_does_not_claim_another_colour_space(make: ModuleType) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.IFD.Exif] = {0xA001: 2}
+    data = make.png(make.chunk(b"sRGB", b"\0"), make.chunk(b"eXIf", exif.tobytes()[6:]))
+    picture = load_picture(io.BytesIO(data))
+    assert picture.icc is None
+    assert picture.exif is not None
+    assert not is_adobe_rgb(picture.exif)
 
 
 def _linear_profile(grey: bool) -> bytes:
