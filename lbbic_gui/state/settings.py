@@ -140,8 +140,8 @@ class Settings(QObject):
         self.changed.emit(self.values)
 
     def reset(self) -> None:
-        """Restore the defaults."""
-        self._store.clear()
+        """Restore the defaults; recent files and the window's layout stay."""
+        self._store.remove("preferences")
         self._store.sync()
         self.values = Preferences()
         self.changed.emit(self.values)

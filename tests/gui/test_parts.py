@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPointF, QSizeF
+from PySide6.QtCore import QByteArray, QPointF, QSizeF
 
 from lbbic_gui.jobs.decoded_picture import DecodedPicture, halvings
 from lbbic_gui.jobs.messages import EncodeOptions, Source
@@ -48,8 +48,13 @@ def test_corrupt_settings_are_replaced_by_defaults(settings_file: Path, content:
 def test_reset_restores_all_defaults(settings_file: Path) -> None:
     settings = Settings()
     settings.change(theme="dark")
+    settings.add_recent([Path("/a.png")])
+    settings.keep_layout(splitter=QByteArray(b"wide"))
     settings.reset()
-    assert Settings().values == Preferences()
+    again = Settings()
+    assert again.values == Preferences()
+    assert again.recent() == [Path("/a.png")]  # which are no settings
+    assert again.layout("splitter") == b"wide"
 
 
 def test_the_queue_passes_qts_model_tester(qtmodeltester: Any) -> None:
