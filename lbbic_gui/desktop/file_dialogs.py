@@ -20,8 +20,13 @@ def place_of(source: Source, last_folder: str) -> Path:
     """The path next to which a result is saved: the picture's, or one in the last folder used."""
     if source.path is not None and not is_sample(source.path):
         return source.path
+    return usual_folder(last_folder) / source.name
+
+
+def usual_folder(last_folder: str) -> Path:
+    """The folder for the results of pictures that have none of their own."""
     pictures = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.PicturesLocation)
-    return Path(last_folder or pictures or Path.home()) / source.name
+    return Path(last_folder or pictures or Path.home())
 
 
 def choose_pictures(parent: QWidget, folder: str) -> list[Path]:

@@ -80,11 +80,16 @@ class Destination(QWidget):
     def _show(self) -> None:
         """Show the folder; pasted pictures and samples have none of their own."""
         values, rows = self._session.settings.values, self._session.queue.rows
-        folder = values.output_folder
+        folder, last, tip = values.output_folder, values.last_folder, ""
         self.beside.setChecked(not folder)
-        places = {file_dialogs.place_of(row.source, values.last_folder) for row in rows[:1]}
-        if not folder and any(row.source.path not in places for row in rows[:1]):
-            folder = str(places.pop().parent)
+        pictures = [row.source for row in rows if not row.source.is_lbb]
+        if pictures and not folder:
+            usual = str(file_dialogs.usual_folder(last))
+            if any(file_dialogs.place_of(each, last) == each.path for each in pictures):
+                tip = self.tr("Pasted pictures and samples: in {}").format(usual)
+            else:
+                folder = usual
+        self.setToolTip(tip)
         if folder:
             self.words.setText(self.tr("Saves in {}").format(folder))
         else:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QDrag, QGuiApplication
+from PySide6.QtGui import QDrag, QGuiApplication, QImage
 
-from lbbic_engine import codec
+from lbbic_engine import codec, load_picture
 from lbbic_gui.desktop import file_dialogs, reveal
 from lbbic_gui.queue import destination as destination_module
 from lbbic_gui.state.row import State
@@ -209,6 +209,31 @@ def test_pictures_without_a_folder_have_an_output_folder(user: Any) -> None:
     words = user.window.queue.destination.words.text()
     row = user.rows[0]
     assert words == f"Saves in {user.window.session.batch.wanted(row, 4.0, '.lbb').parent}"
+
+
+def test_one_picture_with_a_folder_says_where_files_go(
+    user: Any, draw: Draw, tmp_path: Path
+) -> None:
+    place, image = user.window.queue.destination, QImage(40, 24, QImage.Format.Format_RGB32)
+    image.fill(0xFF336699)
+    user.window.settings.change(last_folder=str(tmp_path))
+    user.window.session.adder.paste(image)
+    alone = f"Saves in {tmp_path}"
+    assert place.words.text() == alone
+    picture = draw("in/a.png")
+    file = tmp_path / "b.lbb"
+    file.write_bytes(codec.compress(load_picture(picture)).data)
+    user.window.session.adder.open([file])
+    user.wait(lambda: len(user.rows) == 2)
+    assert place.words.text() == alone  # no .lbb file is saved
+    user.window.session.adder.open([picture])
+    user.wait(lambda: len(user.rows) == 3)
+    assert place.words.text() == "Next to pictures"
+    assert str(tmp_path) in place.toolTip()
+    user.window.queue.select(user.rows[2])
+    user.window.queue.want_removal()
+    assert place.words.text() == alone
+    assert not place.toolTip()
 
 
 def test_resized_pictures_are_coded_and_compared_at_the_smaller_size(user: Any, draw: Draw) -> None:
