@@ -12,7 +12,7 @@ from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 
-from PySide6.QtCore import QModelIndex, QObject, Qt, Signal
+from PySide6.QtCore import QModelIndex, QObject, Signal
 
 from lbbic_gui.desktop.file_dialogs import place_of
 from lbbic_gui.jobs import requests
@@ -36,7 +36,7 @@ from lbbic_gui.session.pace import Workload
 from lbbic_gui.session.totals import Totals
 from lbbic_gui.state.networks import Networks
 from lbbic_gui.state.queue_model import QueueModel
-from lbbic_gui.state.row import Row, State
+from lbbic_gui.state.row import BUSY, Row, State
 from lbbic_gui.state.settings import Preferences, Settings
 
 _USUAL_PIXELS = 4_000_000
@@ -107,6 +107,7 @@ class Batch(QObject):
         self._running: list[_Saving] = []
         self._failed: dict[Row, Path | None] = {}  # with the target that the user chose
         self._at_a_time = 1
+        self._all_wanted = False  # once the models are known
         self._load = Workload()
         self.outputs = Outputs()
         queue.rowsMoved.connect(self._on_moved)
@@ -116,16 +117,17 @@ class Batch(QObject):
         coder.ended.connect(self._next)  # a row that is waited for is coded, or will not be
         settings.changed.connect(self._recount)
         networks.changed.connect(self._recount)
+        networks.failed.connect(self._on_no_models)
 
     @property
     def is_busy(self) -> bool:
-        return bool(self._running or self._waiting)
+        return bool(self._running or self._waiting or self._all_wanted)
 
     def compress_all(self) -> None:
         """Save every picture that is not saved with the current settings."""
-        if not self._networks.installed:  # its qualities have to be known
-            once = Qt.ConnectionType.SingleShotConnection
-            self._networks.changed.connect(self.compress_all, once)
+        self._all_wanted = not self._networks.installed  # their qualities have to be known
+        if self._all_wanted:
+            self.tell()
             return
         values = self._settings.values
         for row in self._queue.rows:
@@ -135,6 +137,11 @@ class Batch(QObject):
             pixels = [saving.work for saving in self._waiting]
             self._at_a_time = self._jobs.prepare_to_save(pixels, values.options, values.output)
         self._next()
+
+    def resume(self) -> None:
+        """Start what was asked for before the models were known."""
+        if self._all_wanted:
+            self.compress_all()
 
     def save(self, row: Row, target: Path) -> None:
         """Save one row; the user has agreed to replace ``target``."""
@@ -151,6 +158,7 @@ class Batch(QObject):
 
     def stop(self) -> None:
         """Cancel all that are not saved yet."""
+        self._all_wanted = False
         waiting, self._waiting = self._waiting, OrderedDict()
         for saving in waiting:
             self._give_up(saving)
@@ -263,6 +271,11 @@ class Batch(QObject):
         row.rest(self._networks.quality(row), self._networks.is_saved(row), stopped=stopped)
         self._queue.touch(row)
 
+    def _on_no_models(self) -> None:
+        if not self._networks.installed:
+            self._all_wanted = False
+            self.tell()
+
     def _recount(self) -> None:
         self._totals.recount()
         self.tell()
@@ -296,8 +309,10 @@ class Batch(QObject):
                 if not answer.skipped:
                     self.outputs.note(row.source, wanted, answer.path, answer.version)
                 self.saved.emit(answer)
-            case Stopped() if row.state in (State.WAITING, State.WORKING):
-                self._rest(row, stopped=row.state is State.WORKING)
+            case Stopped():
+                self._load.drop(saving.work)
+                if row.state in BUSY:
+                    self._rest(row, stopped=row.state is State.WORKING)
             case Problem():
                 self._load.drop(saving.work)
                 row.state, row.problem, row.progress = State.FAILED, answer, 0.0

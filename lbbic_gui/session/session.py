@@ -60,6 +60,7 @@ class Session(QObject):
         self.networks.changed.connect(self._on_networks)
         for worker in (self.coder, self.batch):
             worker.row_failed.connect(self._on_row_failed)
+        self.batch.row_failed.connect(self._on_row_saved)
         self.queue.rowsInserted.connect(self._on_inserted)
         self.queue.removed.connect(self._on_removed)
 
@@ -215,10 +216,17 @@ class Session(QObject):
         self._rest(self.queue.rows)
         if self.coder.is_busy:
             self.code_again()
+        self.batch.resume()
 
     def _on_row_failed(self, row: Row) -> None:
         if row is self.row:
             self.row_failed.emit(row)
+
+    def _on_row_saved(self, row: Row) -> None:
+        """Show a picture that was not coded when it was selected, because it had failed."""
+        is_bare = row is self.row and self.result is None and not self.coder.is_busy
+        if is_bare and row.state is not State.FAILED:
+            self.code_again()
 
     def _on_inserted(self, _: QModelIndex, first: int, last: int) -> None:
         """Update the states of restored rows."""

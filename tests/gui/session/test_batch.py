@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -15,11 +16,13 @@ from PIL import Image
 from PySide6.QtCore import Qt
 
 from lbbic_engine import compress, load_picture
+from lbbic_engine.errors import Cancelled
 from lbbic_engine.measure.metrics import psnr
 from lbbic_engine.parallel import cores, run
 from lbbic_gui.jobs import requests
 from lbbic_gui.jobs.messages import Saved, Step
 from lbbic_gui.jobs.tasks import Tasks
+from lbbic_gui.jobs.work import models
 from lbbic_gui.session.batch import Total
 from lbbic_gui.state.row import State
 
@@ -233,6 +236,88 @@ def test_pictures_can_be_removed_while_waiting_or_being_saved(user: Any, draw: D
     user.wait(lambda: not user.window.session.batch.is_busy)
     assert [row.state for row in user.rows] == [State.SAVED]
     assert user.window.queue.total.text().startswith("1 of 1 saved")
+
+
+def test_a_picture_removed_while_it_is_saved_is_no_work_any_more(
+    user: Any, draw: Draw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    do, may_end = Tasks.do, threading.Event()
+
+    def stub(self: Tasks, request: Any, report: Any, cancelled: Any) -> Any:
+        if not isinstance(request, requests.Save):
+            return do(self, request, report, cancelled)
+        report(Step("Encoding", 1, 2))
+        while not may_end.wait(0.01):
+            if cancelled():
+                raise Cancelled
+        return Saved(request.target, None, 100)
+
+    monkeypatch.setattr(Tasks, "do", stub)
+    batch, totals = user.window.session.batch, list[Total]()
+    batch.changed.connect(totals.append)
+    user.drop(draw("a.png"), draw("b.png", seed=2))
+    user.wait_for_result()
+    user.wait(lambda: len(user.rows) == 2 and user.rows[1].width > 0)
+    user.press(Qt.Key.Key_Return, CTRL)
+    user.wait(lambda: user.rows[0].state is State.WORKING)
+    assert totals[-1].share == 0.25
+    user.window.commands.remove([user.rows[0]])
+    user.wait(lambda: totals[-1].share == 0.5)
+    may_end.set()
+    user.wait(lambda: not batch.is_busy)
+
+
+def test_a_picture_that_failed_is_shown_once_it_is_saved(
+    user: Any, draw: Draw, tmp_path: Path
+) -> None:
+    folder = tmp_path / "out"
+    folder.write_bytes(b"in the way of the folder")
+    user.window.settings.change(output_folder=str(folder))
+    user.drop(draw("a.png"), draw("b.png", seed=2))
+    user.wait(lambda: len(user.rows) == 2)
+    user.wait_for_result()
+    compress_all(user)
+    user.window.queue.select(user.rows[1])
+    assert user.rows[1].state is State.FAILED
+    folder.unlink()
+    compress_all(user)
+    coded = user.wait_for_result()
+    assert user.rows[1].state is State.SAVED
+    assert user.rows[1].saved_path.read_bytes() == coded.point.data
+
+
+@pytest.fixture
+def late_models(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Let no models be found before this is set."""
+    are_there, warm_up = threading.Event(), models.warm_up
+
+    def warm_up_late(*args: Any) -> Any:
+        assert are_there.wait(60)
+        return warm_up(*args)
+
+    monkeypatch.setattr(models, "warm_up", warm_up_late)
+    return are_there
+
+
+@pytest.mark.parametrize("is_stopped", [False, True])
+def test_compress_all_can_be_stopped_before_the_models_are_known(
+    late_models: threading.Event, user: Any, draw: Draw, is_stopped: bool
+) -> None:
+    user.drop(draw("a.png"))
+    user.wait(lambda: len(user.rows) == 1)
+    queue, session = user.window.queue, user.window.session
+    for _ in range(2):
+        user.press(Qt.Key.Key_Return, CTRL)
+    assert queue.cancel.isVisible()
+    assert queue.bar.isVisible()
+    if is_stopped:
+        user.press(Qt.Key.Key_Escape)
+        assert not queue.cancel.isVisible()
+    late_models.set()
+    user.wait(lambda: session.networks.ready is not None)
+    user.wait(lambda: not session.batch.is_busy)
+    assert (user.rows[0].state is State.SAVED) is not is_stopped
+    assert user.rows[0].source.path.with_suffix(".lbb").exists() is not is_stopped
 
 
 def test_rows_show_what_their_files_lack(user: Any, draw: Draw, tmp_path: Path) -> None:
