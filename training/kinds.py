@@ -107,7 +107,7 @@ class Paper:
     ) -> str:
         from training.paper.export_run import export_run
 
-        path, cost = export_run(run, data, str(folder / name), float_path)
+        path, cost = export_run(run, data, str(folder.resolve() / name), float_path)
         return f"{path}\n{cost}"
 
     def evaluate(self, run: Path, data: Path) -> str:

@@ -317,7 +317,7 @@ class IntegerModel:
         accumulator.add_(layers.product["synthesis_1"](coarse), alpha=SYNTHESIS_GAIN)
         hidden = activation(accumulator, layers.multiplier["synthesis_1"])
         hidden = layers.activation("synthesis_2", hidden)
-        # All terms are multiples of 2⁻³² below 2¹⁶, so their sum is exact.
+        # All terms are multiples of 2⁻³² and their sum is below 2²¹, so it is exact.
         total = layers.accumulate("synthesis_3", hidden) * layers.multiplier["synthesis_3"]
         total.addmm_(y_hat, self._linear).add_(prediction, alpha=2.0**-PREDICTION_BITS)
         return total.round_().clamp_(-128, 127).to(torch.int8)

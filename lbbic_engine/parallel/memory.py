@@ -64,7 +64,6 @@ def _without_proc() -> int:
 
 
 if sys.platform == "win32":
-    import ctypes
 
     class _MemoryStatus(ctypes.Structure):
         """MEMORYSTATUSEX, with the fields that are not needed as one."""

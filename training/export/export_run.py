@@ -67,15 +67,16 @@ def calibrated(
 ) -> tuple[BlockNetwork, Moments, int]:
     """The averaged network of a run, its activations' steps set, its layers' moments, its step.
 
-    A ``start_share`` of its weights are those it started from: the mean of two networks with most
-    of their training in common is often better than both (Wortsman et al. 2022, "Model soups").
+    A ``start_share`` of its weights are those it started from, if any: the mean of two networks
+    with most of their training in common is often better than both (Wortsman et al. 2022, "Model
+    soups").
     """
     state = load_state(folder.checkpoint)
     network = BlockNetwork(recipe.model)
     precondition.apply(network, torch.eye(4 * recipe.model.pixels))
     network.load_state_dict(state["average"])
     network = precondition.plain_copy(network)
-    if recipe.start_share:
+    if recipe.start_share and folder.start.exists():
         start = BlockNetwork(recipe.model)
         load_float(start, folder.start)
         with torch.no_grad():

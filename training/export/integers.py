@@ -216,8 +216,8 @@ def integer_layer(
     largest = weight.abs().sum(dim=1) * bound + integer_bias.abs()
     if largest.max() >= 2**31:
         raise BoundError(f"{name}: a sum does not fit in 32 bits")
-    if (largest * multiplier).max() >= 2**53:
-        raise BoundError(f"{name}: a product does not fit in 53 bits")
+    if (largest * multiplier).max() >= 2**52:
+        raise BoundError(f"{name}: a product does not fit in 52 bits")
     if layer.rectified:
         multiplier = multiplier[0]
     return weight.float(), integer_bias.to(torch.int32), multiplier.to(torch.int64)
@@ -263,8 +263,9 @@ def _synthesis_linear(network: BlockNetwork) -> Tensor:
     """Weights in 2⁻¹⁴, so that y_hat (1/8 steps) gives 8-bit steps after a shift."""
     wide = (network.synthesis_linear.double() * 2**integer_network.SYNTHESIS_BITS).round()
     largest = wide.abs().sum(dim=1).max() * integer_network.LATENT_BOUND
-    # Beside the other terms in one float64 sum of multiples of 2⁻³².
-    if largest * integer_network.PIXELS_PER_LATENT / 2**integer_network.SYNTHESIS_BITS >= 2**20:
+    # Beside synthesis_3, below 2²⁰, and the prediction, below 2¹⁹, in one float64 sum of multiples
+    # of 2⁻³², which must stay below 2²¹.
+    if largest * integer_network.PIXELS_PER_LATENT / 2**integer_network.SYNTHESIS_BITS >= 2**19:
         raise BoundError("synthesis_linear: a sum does not fit")
     return wide.to(torch.int32)
 

@@ -39,7 +39,7 @@ def plot_run(run: Path, output: Path) -> None:
     """Draw the learning curve of a run."""
     from matplotlib.figure import Figure
 
-    hours, costs = zip(*learning_curve(run), strict=True)
+    hours, costs = np.reshape(learning_curve(run), (-1, 2)).T  # none at a run's beginning
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.subplots()
     axes.plot(hours, costs, marker="o")

@@ -216,15 +216,21 @@ def seams(errors: Tensor, size: int) -> Tensor:
 def train(
     run: Path, recipe: Recipe, crops: Path, held_out: Path, start: Path | None = None
 ) -> None:
-    """Continue a run up to its end, or start it, from float weights if ``start`` is given."""
+    """Continue a run up to its end, or start it, from float weights if ``start`` is given.
+
+    ValueError if the recipe's network is not that of the run.
+    """
     run.mkdir(parents=True, exist_ok=True)
     folder = RunFolder(run)
-    folder.write_recipe(recipe)
     examples = Examples(crops, recipe.model)
     validation = Examples(held_out, recipe.model)
     trainer = Trainer(recipe, input_mixer(examples, recipe), start)
     if (state := folder.load("cpu")) is not None:
-        trainer.restore(state)
+        try:
+            trainer.restore(state)
+        except RuntimeError as error:
+            raise ValueError(f"{run} is a run of another network than the recipe's") from error
+    folder.write_recipe(recipe)  # it fits the run: nothing above has failed
     logged = saved = time.monotonic()
     losses: list[float] = []
     for step in tqdm(range(trainer.step, recipe.steps), unit="step", mininterval=5):

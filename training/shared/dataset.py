@@ -49,10 +49,16 @@ def load(folder: Path, min_side: int) -> Dataset:
 
 
 def picture_paths(folder: Path) -> list[Path]:
-    """The pictures below a folder, in the order of their names; OSError if it cannot be read."""
+    """The pictures below a folder, in the order of their names.
+
+    Raises OSError if it cannot be read, ValueError if there are none.
+    """
     next(folder.iterdir(), None)  # rglob finds nothing in a folder that does not exist
     suffixes = pillow_suffixes()
-    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in suffixes)
+    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in suffixes)
+    if not paths:
+        raise ValueError(f"{folder}: there is no picture in it")
+    return paths
 
 
 def read(path: Path) -> Pixels:

@@ -39,9 +39,13 @@ class Recipe:
     validate_every: int = 1000
     save_every_s: float = 120.0
 
+    def __post_init__(self) -> None:
+        if 0 < self.acl_crops < self.crops:
+            raise ValueError("acl_crops must be at least crops, or 0")
+
 
 def load_recipe(path: Path) -> Recipe:
-    """Read a recipe; ValueError for wrong names."""
+    """Read a recipe; ValueError for wrong names, or values that contradict each other."""
     return from_values(read_values(path))
 
 

@@ -29,7 +29,7 @@ from training.initialisation import precondition
 from training.initialisation.dead_units import revive
 from training.optimise.train import Trainer, calibration, load_float, train
 from training.shared import dataset
-from training.shared.recipe import load_recipe
+from training.shared.recipe import from_values, load_recipe
 from training.shared.run_folder import RunFolder
 from training.simulation import closed_loop, open_loop
 from training.simulation.rdoq import choose_symbols, distortion_bits
@@ -183,6 +183,18 @@ def test_the_learning_curve_is_drawn(finished: Path, tmp_path: Path) -> None:
         assert image.width > 500
 
 
+def test_a_run_without_a_validation_has_an_empty_curve(tmp_path: Path) -> None:
+    RunFolder.make(tmp_path / "run", load_recipe(TINY))
+    main(["plot", "--run", str(tmp_path / "run"), "-o", str(tmp_path / "curve.png")])
+    with Image.open(tmp_path / "curve.png") as image:
+        assert image.width > 500
+
+
+def test_fewer_fixed_crops_than_a_step_takes_are_refused() -> None:
+    with pytest.raises(ValueError, match="acl_crops"):
+        from_values({"crops": 8, "acl_crops": 4})
+
+
 def test_the_throughput_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
     main(["throughput", str(TINY)])
     assert "steps/s" in capsys.readouterr().out
@@ -207,6 +219,13 @@ def test_a_run_starts_from_float_weights(exported: Path, pictures: Path, tmp_pat
             assert torch.equal(begin[name], value.float())
             assert torch.allclose(middle[name], (begin[name] + ends[name]) / 2, atol=1e-6)
     assert not torch.equal(ends["context_2.weight"], begin["context_2.weight"])
+
+
+def test_a_run_from_the_closed_form_has_no_start_to_share(finished: Path, pictures: Path) -> None:
+    recipe, found = load_recipe(TINY), dataset.load(pictures, 64)
+    shares = (replace(recipe, start_share=share) for share in (0.0, 0.5))
+    one, other = (calibrated(RunFolder(finished), each, found)[0] for each in shares)
+    assert torch.equal(one.context_2.weight, other.context_2.weight)
 
 
 def test_exported_weights_code_a_picture(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,7 +87,8 @@ def test_each_recipe_trains_and_its_weights_code_a_picture(
     assert len(curve_at(run, recipe.quality)) == 3  # validations, or iterations
     options = ["--run", str(run), "--data", str(photographs)]
     main(["evaluate", *options])
-    main(["export", "mine", *options, "-o", str(tmp_path)])
+    monkeypatch.chdir(tmp_path)
+    main(["export", "mine", *options, "-o", "."])
     assert "R + λD" in capsys.readouterr().out
     monkeypatch.setenv("LBBIC_WEIGHTS", str(tmp_path))
     picture = load_picture(Image.open(photographs / "0.png").crop((0, 0, 70, 50)))

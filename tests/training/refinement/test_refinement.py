@@ -227,6 +227,24 @@ def test_the_integers_equal_the_float_network(folder: Path, finished: Path) -> N
         export.integer_tensors(network, moments)
 
 
+def test_a_recipe_of_another_network_leaves_the_run_as_it_is(
+    folder: Path, finished: Path, tmp_path: Path
+) -> None:
+    before = (finished / "recipe.json").read_text()
+    other = tmp_path / "other.toml"
+    other.write_text(RECIPE.replace("hidden = 16", "hidden = 24"), encoding="utf-8")
+    options = ["--crops", str(folder / "crops"), "--held-out", str(folder / "held-out")]
+    with pytest.raises(SystemExit, match="another network"):
+        main(["refinement", "train", str(other), *options, "--run", str(finished)])
+    assert (finished / "recipe.json").read_text() == before
+
+
+@pytest.mark.parametrize("which", [["--batches", "1"], ["--middles"]])
+def test_decoding_without_pictures_is_reported(tmp_path: Path, which: list[str]) -> None:
+    with pytest.raises(SystemExit, match="no picture in it"):
+        main(["refinement", "decode", str(tmp_path), "-o", str(tmp_path / "crops"), *which])
+
+
 def test_training_without_crops_is_reported(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no decoded crops"):
         Examples(tmp_path, load_recipe(folder / "recipe.toml").model)
