@@ -95,17 +95,11 @@ class PictureTools(QObject):
                 job = self._session.jobs.submit(request, take, priority=BACKGROUND)
                 self._comparisons.append(job)
 
-    def save(self, target: Path) -> None:
-        """Write the .lbb file; the user has agreed to replace ``target``."""
-        if self._session.row is not None:
-            self._session.batch.save(self._session.row, target)
+    def export(self, row: Row, data: bytes, target: Path) -> None:
+        """Write the picture of an .lbb file made of a row, in the format of the target's suffix.
 
-    def export(self, target: Path) -> None:
-        """Write the decoded picture in the format of the target's suffix."""
-        row, data = self._session.row, self._data()
-        if row is None or data is None:
-            self.noticed.emit(tr("Not compressed yet with these settings"))
-            return
+        The user has agreed to replace ``target``.
+        """
         values = self._session.settings.values
         request = Export(
             data,
@@ -124,30 +118,28 @@ class PictureTools(QObject):
         """Whether a picture is being written or waits to be."""
         return any(isinstance(job.request, Export) and not job.is_answered for job in self._jobs)
 
-    def command(self, mask: Path | None = None) -> str:
-        """The command line that saves the picture on view as *Compress all* would.
+    def command(self, row: Row, mask: Path | None = None) -> str:
+        """The command line that saves a row as *Compress all* would.
 
         Empty where the picture has no file. ``mask`` is the file of what is painted on it.
         """
-        row, values = self._session.row, self._session.settings.values
-        if row is None or row.source.path is None:
+        source, values = row.source.path, self._session.settings.values
+        if source is None:
             return ""
-        source = row.source.path
         if row.source.is_lbb:
             target = free_name(source.with_suffix(".png"))
             return decompress_command(source, target, partial=row.partial)
-        quality, output = self._session.quality(), values.output
+        quality, output = self._session.networks.quality(row), values.output
         target = self._session.batch.wanted(row, output.quality or quality, output.suffix)
         if row.saved_path is not None and row.saved_path.suffix == output.suffix:
             target = row.saved_path
         options = self._session.networks.options(row)
         return compress_command(source, target, quality, options, values.device, output, mask)
 
-    def proposal(self, suffix: str) -> Path:
-        """A free path, or that of the picture's earlier result if it is unchanged."""
-        row, batch = self._session.row, self._session.batch
-        assert row is not None
-        wanted = batch.wanted(row, self._session.quality(), suffix)
+    def proposal(self, row: Row, quality: float, suffix: str) -> Path:
+        """A free path for a row's result, or that of its earlier one if it is unchanged."""
+        batch = self._session.batch
+        wanted = batch.wanted(row, quality, suffix)
         earlier = batch.outputs.earlier(row.source, wanted)
         return earlier.path if earlier and earlier.is_untouched() else free_name(wanted)
 
@@ -226,13 +218,6 @@ class PictureTools(QObject):
         """Remember a job until it ends, so that it can be stopped."""
         self._jobs = [job for job in self._jobs if not job.is_answered] + [job]
         self.started.emit()
-
-    def _data(self) -> bytes | None:
-        """The file of the picture on view at the current quality."""
-        row, result = self._session.row, self._session.result
-        if row is None or result is None:
-            return None
-        return None if self._session.is_stale else result.point.data
 
     def _on_report(self, report: Report) -> None:
         if isinstance(report, Step):

@@ -155,20 +155,32 @@ class Commands(QObject):
         place = overlays.index(self._viewer.canvas.options.overlay)
         self.choose_overlay(overlays[(place + 1) % len(overlays)])
 
+    # Another picture may come on view while a dialog is open, as one that the system hands over
+    # does: what a dialog is about is taken before it opens.
+
     def save(self) -> None:
-        if self.session.result is not None:
-            target = file_dialogs.choose_target(self._window, self._tools.proposal(".lbb"))
+        """Ask where to save the picture on view; the dialog asks before it replaces a file."""
+        row = self.session.row
+        if row is not None and self.session.result is not None:
+            proposal = self._tools.proposal(row, self.session.quality(), ".lbb")
+            target = file_dialogs.choose_target(self._window, proposal)
             if target is not None:
-                self._tools.save(target)
+                self.session.batch.save(row, target)
 
     def export(self) -> None:
-        if self.session.result is not None:
-            dialog = ExportDialog(self.session.result, self.session.jobs, self._window)
-            if dialog.exec():
-                proposal = self._tools.proposal(dialog.suffix)
-                target = file_dialogs.choose_export(self._window, proposal)
-                if target is not None:
-                    self._tools.export(target)
+        """Ask for a format and a place, and export the result on view."""
+        row, result = self.session.row, self.session.result
+        if row is None or result is None:
+            return
+        if self.session.is_stale:
+            self.noticed.emit(self.tr("Not compressed yet with these settings"))
+            return
+        dialog = ExportDialog(result, self.session.jobs, self._window)
+        if dialog.exec():
+            proposal = self._tools.proposal(row, result.point.quality, dialog.suffix)
+            target = file_dialogs.choose_export(self._window, proposal)
+            if target is not None:
+                self._tools.export(row, result.point.data, target)
 
     def move(self, step: int) -> None:
         row = self.session.row
@@ -204,11 +216,13 @@ class Commands(QObject):
 
     def copy_command(self) -> None:
         row, mask = self.session.row, None
-        if row is not None and row.source.path and self.session.networks.result(row).options.mask:
+        if row is None:
+            return
+        if row.source.path and self.session.networks.result(row).options.mask:
             mask = self._save_mask(row)
             if mask is None:
                 return
-        command = self._tools.command(mask)
+        command = self._tools.command(row, mask)
         if command:
             QGuiApplication.clipboard().setText(command)
             self.noticed.emit(self.tr("Copied: {}").format(command))
@@ -217,7 +231,8 @@ class Commands(QObject):
 
     def _save_mask(self, row: Row) -> Path | None:
         """Ask where to save a row's mask for a command; return its path."""
-        target = file_dialogs.choose_mask(self._window, self._tools.proposal("-mask.png"))
+        proposal = self._tools.proposal(row, self.session.quality(), "-mask.png")
+        target = file_dialogs.choose_mask(self._window, proposal)
         if target is None:
             return None
         file = QSaveFile(str(target))  # writes aside and renames

@@ -126,7 +126,9 @@ def test_later_settings_do_not_change_a_running_batch(
     user.drop(draw("a.png", 320, 240), draw("b.png"), draw("c.png", seed=2))
     user.wait(lambda: len(user.rows) == 3 and user.rows[0].state is State.WORKING)
     user.press(Qt.Key.Key_Return, CTRL)
-    user.window.tools.save(tmp_path / "chosen.lbb")  # of the first, at its current quality
+    user.window.session.batch.save(
+        user.rows[0], tmp_path / "chosen.lbb"
+    )  # of the first, at its current quality
     total = user.window.queue.total
     assert "started with" not in total.text()
     user.window.settings.change(quality=2.0, keep_exif=False, output_folder=str(tmp_path / "out"))
@@ -177,7 +179,7 @@ def test_a_picture_that_could_not_be_saved_is_saved_at_the_next_try(
     target = folder / "a.lbb"
     if way == "chosen":
         target = folder / "chosen.lbb"
-        user.window.tools.save(target)
+        user.window.session.batch.save(user.rows[0], target)
         user.wait(lambda: not user.window.session.batch.is_busy)
     else:
         compress_all(user)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import ExifTags, Image
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
 
 from lbbic_engine.codec import read_info
 from lbbic_engine.pictures.read import load_picture
@@ -90,6 +93,55 @@ def test_the_save_dialog_suggests_the_earlier_result(
     assert [each.name for each in proposals] == ["a.lbb", "a (2).lbb"]
 
 
+@pytest.fixture
+def interrupted(user: Any, draw: Draw, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A user with a.jpg, and with b.png once a file dialog has been open; it goes on view."""
+    user.drop(draw("a.jpg", 92, 60))
+    user.wait_for_result()
+    later = draw("b.png", 24, 16)
+
+    def choose(_: Any, proposal: Path) -> Path:
+        user.window.begin([later])  # as the system does with a file to be opened
+        user.wait(lambda: user.window.session.row.source.path == later)
+        user.wait_for_result()
+        return proposal.with_stem(f"chosen {proposal.stem}")
+
+    for dialog in ("choose_target", "choose_export", "choose_mask"):
+        monkeypatch.setattr(file_dialogs, dialog, choose)
+    return user
+
+
+def test_what_was_on_view_is_saved_even_if_another_picture_comes_meanwhile(
+    interrupted: Any,
+) -> None:
+    interrupted.press(Qt.Key.Key_S, CTRL)
+    folder = interrupted.rows[0].source.path.parent
+    interrupted.wait(lambda: not interrupted.window.session.batch.is_busy)
+    assert read_info((folder / "chosen a.lbb").read_bytes()).width == 92
+    assert [row.state for row in interrupted.rows] == [State.SAVED, State.CODED]
+
+
+def test_what_was_on_view_is_exported_even_if_another_picture_comes_meanwhile(
+    interrupted: Any,
+) -> None:
+    interrupted.export()
+    exported = interrupted.rows[0].source.path.with_name("chosen a.png")
+    interrupted.wait(exported.exists)
+    assert load_picture(exported).pixels.shape == (60, 92, 3)
+
+
+def test_a_command_is_of_one_picture_even_if_another_comes_meanwhile(interrupted: Any) -> None:
+    path = interrupted.rows[0].source.path
+    mask = BytesIO()
+    Image.new("L", (92, 60), 200).save(mask, "PNG")
+    interrupted.window.session.paint(interrupted.rows[0], mask.getvalue())
+    interrupted.press(Qt.Key.Key_C, CTRL | Qt.KeyboardModifier.AltModifier)
+    command = shlex.split(QGuiApplication.clipboard().text())
+    saved = path.with_name("chosen a-mask.png")
+    assert saved.read_bytes() == mask.getvalue()
+    assert {str(path), str(saved)} <= set(command)
+
+
 @pytest.mark.parametrize("keep", [True, False])
 def test_permissions_are_kept_and_the_date_on_request(
     user: Any, draw: Draw, monkeypatch: pytest.MonkeyPatch, keep: bool
@@ -149,7 +201,7 @@ def test_the_location_is_left_out_on_request(user: Any, tmp_path: Path) -> None:
 def test_a_failed_export_names_its_file(user: Any, draw: Draw) -> None:
     path = draw("a.png")
     user.drop(path)
-    user.wait_for_result()
-    user.window.tools.export(path / "new.png")
+    data = user.wait_for_result().point.data
+    user.window.tools.export(user.rows[0], data, path / "new.png")
     user.wait(user.window.viewer.banner.isVisible)
     assert user.window.viewer.banner.title.text().endswith(": new.png")

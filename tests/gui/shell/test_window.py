@@ -42,7 +42,8 @@ def test_a_sample_is_not_saved_in_the_programs_folder(user: Any, tmp_path: Path)
     user.window.settings.change(last_folder=str(tmp_path))
     user.press(Qt.Key.Key_T, CTRL, widget=user.window)
     user.wait_for_result()
-    assert user.window.tools.proposal(".lbb") == tmp_path / "astronaut.lbb"
+    proposal = user.window.tools.proposal(user.rows[0], 4.0, ".lbb")
+    assert proposal == tmp_path / "astronaut.lbb"
     user.press(Qt.Key.Key_Return, CTRL)
     user.wait(lambda: user.rows[0].state is State.SAVED)
     assert user.rows[0].saved_path == tmp_path / "astronaut.lbb"
