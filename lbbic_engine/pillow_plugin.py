@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import IO, Any
 
 from PIL import Image, ImageFile
@@ -97,28 +98,38 @@ def _save(image: Image.Image, fp: IO[bytes], filename: str | bytes) -> None:
         if chosen[name] not in values:
             raise ValueError(f"{name} must be one of {', '.join(values)}, not {chosen[name]}")
     with _pillow_errors():
-        picture = load_picture(_with_metadata(image, options))
+        with _replaced_metadata(image, options):
+            picture = load_picture(image)
+        if options.get("xmp", True) is None:  # nor one of captions and texts
+            picture = replace(picture, xmp=None)
         compressed = compress(picture, quality, **chosen)
     for notice in picture.notices:
         warnings.warn(notice.text, stacklevel=3)
     fp.write(compressed.data)
 
 
-def _with_metadata(image: Image.Image, options: Mapping[str, Any]) -> Image.Image:
-    """Return the image with the metadata in the options; None removes metadata."""
-    replaced = options.keys() & {"icc_profile", "exif", "xmp"}
-    if replaced:
-        image = image.copy()
-    for key in replaced:
+@contextmanager
+def _replaced_metadata(image: Image.Image, options: Mapping[str, Any]) -> Iterator[None]:
+    """Let the image have the metadata in the options for a while; None removes metadata.
+
+    A copy would not be of the file's format any more, and lose what the file says besides.
+    """
+    values: dict[Any, Any] = {}
+    for key in options.keys() & {"icc_profile", "exif", "xmp"}:
         value = options[key]
         if isinstance(value, Image.Exif):
             value = value.tobytes()
         if not isinstance(value, bytes | str | None):
             raise TypeError(f"{key} must be bytes or None, not {type(value).__name__}")
-        image.info.pop(key, None)
-        if value:
-            image.info[key] = value
-    return image
+        values[key] = value or b""
+    if values:
+        image.load()  # which may add to the metadata
+    before = image.info
+    image.info = {**before, **values}
+    try:
+        yield
+    finally:
+        image.info = before
 
 
 @contextmanager

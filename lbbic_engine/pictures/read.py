@@ -101,6 +101,8 @@ def _read_picture(image: Image.Image, extras: Extras, side: int | None = None) -
     raw = modes.raw_mode(image)
     bits = modes.bits_per_channel(image, extras)
     image.load()
+    if extras.read_texts:
+        extras.read_texts()
     if bits > 8:
         notices.append(modes.depth_notice(bits))
     if extras.developed:
@@ -145,7 +147,7 @@ def _profile(
     precedence over code points.
     """
     icc = image.info.get("icc_profile")
-    if "icc_profile" in image.info and not icc:
+    if image.info.get("icc_profile", b"") is None:
         text = "Its colour profile is damaged and was left out; colours are treated as sRGB."
         notices.append(Notice(NoticeKind.PROFILE, text))
     if extras.has_unknown_colours and not icc:

@@ -5,12 +5,12 @@ import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import Image, ImageFile, PngImagePlugin, UnidentifiedImageError
 
 from lbbic_engine.bitstream.chunks import Segment
 from lbbic_engine.bitstream.container import Container, pack_container, parse_container
@@ -242,3 +242,81 @@ def test_a_file_is_closed_once_its_picture_is_loaded(tmp_path: Path) -> None:
     own = io.BytesIO((tmp_path / "picture.lbb").read_bytes())
     Image.open(own).load()
     assert not own.closed
+
+
+def saved(image: Image.Image, **options: Any) -> dict[Any, Any]:
+    """The metadata of the image as it is saved, without a warning."""
+    file = io.BytesIO()
+    before = dict(image.info)
+    image.save(file, FORMAT, **options)
+    assert image.info.items() >= before.items()
+    return Image.open(file).info
+
+
+def opened(format_: str, **options: Any) -> Image.Image:
+    file = io.BytesIO()
+    Image.new("RGB", (6, 4), (200, 100, 50)).save(file, format_, **options)
+    return Image.open(file)
+
+
+def raw_profile(name: str, data: bytes) -> str:
+    return f"\n{name}\n{len(data):8}\n{data.hex()}\n"
+
+
+@pytest.mark.parametrize("key", ["XML:com.adobe.xmp", "Raw profile type xmp"])
+def test_none_removes_the_xmp_of_a_png_however_it_is_stored(key: str) -> None:
+    text = PngImagePlugin.PngInfo()
+    packet = b"<x:xmpmeta><rdf:RDF><a/></rdf:RDF></x:xmpmeta>"
+    text.add_itxt(key, packet.decode() if key.startswith("XML") else raw_profile("xmp", packet))
+    text.add_text("Title", "a title")
+    assert "xmp" not in saved(opened("PNG", pnginfo=text), xmp=None)
+    again = saved(opened("PNG", pnginfo=text), exif=EXIF)
+    assert again["exif"] == METADATA["exif"]
+    assert again["xmp"].startswith(packet[:25])
+    assert b"a title" in again["xmp"]
+
+
+@pytest.mark.parametrize("key", ["icc_profile", "xmp"])
+@pytest.mark.parametrize("value", [None, METADATA])
+def test_replacing_one_kind_of_metadata_of_a_tiff_keeps_the_others(
+    key: str, value: dict[str, bytes] | None
+) -> None:
+    exif = Image.Exif()
+    exif[271], exif[274] = "Maker", 6
+    again = saved(opened("TIFF", exif=exif), **{key: value and value[key]})
+    assert again.get(key) == (value and value[key])
+    tags = Image.Exif()
+    tags.load(again["exif"])
+    assert tags[271] == "Maker"
+    assert 282 not in tags  # no resolution
+
+
+def test_a_png_opened_by_the_host_keeps_its_raw_profiles() -> None:
+    exif = Image.Exif()
+    exif[271], exif[274] = "Maker", 6
+    text = PngImagePlugin.PngInfo()
+    text.add_text("Raw profile type exif", raw_profile("exif", exif.tobytes()), zip=True)
+    text.add_text("Raw profile type icc", raw_profile("icc", METADATA["icc_profile"]))
+    file = io.BytesIO()
+    opened("PNG", pnginfo=text).save(file, FORMAT)
+    again = Image.open(file)
+    assert again.size == (4, 6)
+    assert b"Maker" in again.info["exif"]
+    assert again.info["icc_profile"] == METADATA["icc_profile"]
+
+
+@pytest.mark.parametrize("loaded", [False, True])
+def test_a_png_opened_by_the_host_has_the_colours_of_its_code_points(
+    make: ModuleType, tmp_path: Path, loaded: bool
+) -> None:
+    for transfer in (13, 16):  # sRGB's and PQ
+        path = tmp_path / f"{transfer}.png"
+        path.write_bytes(make.png(make.cicp(12, transfer)))
+        image = Image.open(path)
+        if loaded:
+            image.load()
+        if transfer == 16:
+            with pytest.raises(OSError, match="high dynamic range"):
+                saved(image)
+        else:
+            assert "icc_profile" in saved(image)  # Display P3

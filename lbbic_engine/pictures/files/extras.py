@@ -23,3 +23,4 @@ class Extras:
     developed: str = ""  # what was done to camera raw
     low_bytes: Callable[[], Image.Image] | None = None  # of 16-bit RGB with a transparent colour
     is_damaged: Callable[[], bool] | None = None  # if Pillow does not report it; takes some time
+    read_texts: Callable[[], None] | None = None  # which may follow the pixels: after loading

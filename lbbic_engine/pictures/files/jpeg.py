@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 from PIL import JpegImagePlugin
 
 from lbbic_engine.pictures.files.extras import Extras
+from lbbic_engine.pictures.metadata.iptc import IPTC_RESOURCE
 
 _EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/\0"
 _ISO_GAIN_MAP = b"urn:iso:std:iso:ts:21496:-1"
@@ -28,7 +29,6 @@ _SIGNS = {
 _HEAD_BYTES = 2**16
 _PICTURES = 0xB002  # tag of a multi-picture file's index: sizes, positions and types
 _CLIPPING_PATHS = range(2000, 2998)  # among Photoshop's resources
-_IPTC = 0x0404
 # libjpeg's warnings about entropy-coded data; its other warnings are about metadata and headers.
 _DAMAGE = re.compile(
     r"premature end of data|bad Huffman code|instead of RST"
@@ -60,7 +60,7 @@ def read_jpeg(image: JpegImagePlugin.JpegImageFile, file: BinaryIO) -> Extras:
     resources = image.info.get("photoshop", {})
     if resources.keys() & set(_CLIPPING_PATHS):
         extras.left_out.append("clipping paths")
-    extras.iptc = resources.get(_IPTC)
+    extras.iptc = resources.get(IPTC_RESOURCE)
     extras.is_damaged = partial(_is_damaged, file)
     comments = [body.rstrip(b"\0") for name, body in image.applist if name == "COM"]
     if any(comments):

@@ -30,7 +30,7 @@ from lbbic_engine.pictures.files import boxes, extra_formats, jpeg, png, raw
 from lbbic_engine.pictures.files.extras import Extras
 from lbbic_engine.pictures.files.limits import check_size
 from lbbic_engine.pictures.find import READABLE_FORMATS
-from lbbic_engine.pictures.metadata.iptc import iptc_of
+from lbbic_engine.pictures.metadata.iptc import IPTC_RESOURCE, iptc_of
 
 Source = str | os.PathLike[str] | BinaryIO | Image.Image
 
@@ -41,9 +41,7 @@ _NOT_READ = {
     "SVG": (0, (b"<svg",)),
 }
 _IPTC_TAG, _PHOTOSHOP_TAG = 33723, 34377  # of TIFF
-_IPTC_RESOURCE, _EXIF_RESOURCE, _XMP_RESOURCE = 1028, 1058, 1060  # of PSD
-_RESOLUTION_RESOURCE = 1005
-_IPTC_OF_JPEG = 0x0404
+_EXIF_RESOURCE, _XMP_RESOURCE, _RESOLUTION_RESOURCE = 1058, 1060, 1005  # of PSD
 _BMP_HEADER_BYTES, _EMBEDDED = 14, b"DEBM"
 
 
@@ -55,6 +53,7 @@ def open_image(source: Source) -> Iterator[tuple[Image.Image, Extras]]:
     """
     with ExitStack() as stack:
         if isinstance(source, Image.Image):
+            stack.callback(setattr, source, "info", source.info)  # the caller's
             image, extras = source, _extras_of_open(source)
         else:
             if isinstance(source, (str, os.PathLike)):
@@ -132,10 +131,9 @@ def _open_webp(file: BinaryIO) -> tuple[Image.Image, Extras]:
 
 def _extras_of_open(image: Image.Image) -> Extras:
     """The extras of an image that the caller has opened."""
-    extras = Extras(iptc=image.info.get("photoshop", {}).get(_IPTC_OF_JPEG))
-    if isinstance(image, PngImagePlugin.PngImageFile) and not image.is_animated:
-        texts = {key: str(value) for key, value in image.text.items()}
-        extras.text = {key: text for key, text in texts.items() if not png.is_metadata(key)}
+    extras = Extras(iptc=image.info.get("photoshop", {}).get(IPTC_RESOURCE))
+    if isinstance(image, PngImagePlugin.PngImageFile):
+        png.read_open(image, extras)
     if isinstance(comment := image.info.get("comment"), bytes):
         extras.text["Comment"] = comment.decode("latin-1")
     return extras
@@ -188,7 +186,7 @@ def _iptc_of_tiff(image: Any) -> bytes | None:
 
 def _read_psd(image: Any, extras: Extras) -> None:
     numbered = {number: data for number, _, data in image.resources}
-    extras.iptc = numbered.get(_IPTC_RESOURCE)
+    extras.iptc = numbered.get(IPTC_RESOURCE)
     for key, number in (("exif", _EXIF_RESOURCE), ("xmp", _XMP_RESOURCE)):
         if data := numbered.get(number):
             image.info[key] = data

@@ -7,11 +7,14 @@ read. Contents go to ``image.info``, where Pillow would put them, and to ``Extra
 from __future__ import annotations
 
 import io
+import os
 import struct
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from pathlib import Path
+from typing import IO, Any
 
 from PIL import Image, PngImagePlugin
 
@@ -40,7 +43,7 @@ class _Chunk:
         return self.kind[:1].isupper() or self.kind == b"tRNS"
 
 
-def open_png(file: BinaryIO) -> tuple[Image.Image, Extras]:
+def open_png(file: IO[bytes]) -> tuple[Image.Image, Extras]:
     """Open a PNG file without decoding it; SyntaxError if it is invalid."""
     chunks = list(_chunks(file))
     image = _picture(file, chunks)
@@ -58,7 +61,49 @@ def open_png(file: BinaryIO) -> tuple[Image.Image, Extras]:
     return image, extras
 
 
-def _chunks(file: BinaryIO) -> Iterator[_Chunk]:
+def read_open(image: PngImagePlugin.PngImageFile, extras: Extras) -> None:
+    """Read what Pillow does not report of a file that the caller has opened.
+
+    These are code points, if the file can still be read, and profiles in texts. What Pillow does
+    report is not read again: the caller may have removed it from ``image.info``.
+    """
+    with suppress(OSError, ValueError, struct.error):  # the file is closed, removed or damaged
+        if image.fp is None:
+            with Path(os.fsdecode(image.filename)).open("rb") as file:
+                _read_code_points(file, extras)
+        else:
+            at = image.fp.tell()
+            try:
+                _read_code_points(image.fp, extras)
+            finally:
+                image.fp.seek(at)
+    extras.read_texts = lambda: _read_open_texts(image, extras)
+
+
+def _read_code_points(file: IO[bytes], extras: Extras) -> None:
+    for chunk in _chunks(file):
+        if chunk.kind == b"cICP":
+            _read(file, chunk, {}, extras, _Budget())
+        elif chunk.kind == b"IDAT":
+            return
+
+
+def _read_open_texts(image: PngImagePlugin.PngImageFile, extras: Extras) -> None:
+    """Read the texts, and replace ``image.info`` by one that has the profiles in them."""
+    found: dict[Any, Any] = {}
+    for key, value in image.text.items():
+        if key.startswith(_RAW_PROFILE) and key in image.info:
+            try:
+                kind = key.removeprefix(_RAW_PROFILE)
+                _read_raw_profile(kind, value.encode("latin-1"), found, extras)
+            except ValueError:
+                extras.left_out.append(f"the text {key!r} (damaged)")
+        elif not is_metadata(key):
+            extras.text[key] = str(value)
+    image.info = {**found, **image.info}
+
+
+def _chunks(file: IO[bytes]) -> Iterator[_Chunk]:
     at = len(SIGNATURE)
     while True:
         file.seek(at)
@@ -85,7 +130,7 @@ def _frames(kinds: list[bytes]) -> int:
     return kinds.count(b"fcTL") + (0 if is_first_frame else 1)
 
 
-def _picture(file: BinaryIO, chunks: list[_Chunk]) -> PngImagePlugin.PngImageFile:
+def _picture(file: IO[bytes], chunks: list[_Chunk]) -> PngImagePlugin.PngImageFile:
     picture = io.BytesIO()
     picture.write(SIGNATURE)
     for chunk in chunks:
@@ -96,7 +141,7 @@ def _picture(file: BinaryIO, chunks: list[_Chunk]) -> PngImagePlugin.PngImageFil
     return PngImagePlugin.PngImageFile(picture)
 
 
-def _low_bytes(file: BinaryIO, chunks: list[_Chunk]) -> Image.Image:
+def _low_bytes(file: IO[bytes], chunks: list[_Chunk]) -> Image.Image:
     """The low bytes of 16-bit samples, which Pillow drops."""
     image = _picture(file, chunks)
     image.tile = [tile._replace(args="RGB;16L") for tile in image.tile]
@@ -121,7 +166,7 @@ class _Budget:
 
 
 def _read(
-    file: BinaryIO, chunk: _Chunk, info: dict[Any, Any], extras: Extras, budget: _Budget
+    file: IO[bytes], chunk: _Chunk, info: dict[Any, Any], extras: Extras, budget: _Budget
 ) -> None:
     kind = chunk.kind
     if kind in (b"tEXt", b"zTXt", b"iTXt"):
@@ -137,7 +182,7 @@ def _read(
         extras.left_out.append("content credentials (C2PA)")
 
 
-def _body(file: BinaryIO, chunk: _Chunk) -> bytes:
+def _body(file: IO[bytes], chunk: _Chunk) -> bytes:
     if chunk.length > MAX_METADATA_BYTES:
         raise ValueError("it is too large")
     file.seek(chunk.offset)

@@ -66,7 +66,7 @@ class Metadata:
             return None
 
     def _read_xmp(self, image: Image.Image) -> bytes | None:
-        xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
+        xmp = image.info.get("xmp", image.info.get("XML:com.adobe.xmp"))
         if isinstance(xmp, str):
             xmp = xmp.encode()
         return xmp if isinstance(xmp, bytes) and xmp else None

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 Properties = dict[str, list[str]]  # values by qualified name
 
+IPTC_RESOURCE = 0x0404  # among Photoshop's
 _RESOURCE = b"8BIM"
-_IPTC_RESOURCE = 0x0404
 _OF_DATASET = {
     5: "dc:title",
     10: "photoshop:Urgency",
@@ -52,7 +52,7 @@ def iptc_of(data: bytes) -> bytes | None:
     """The IPTC datasets in Photoshop resources, or ``data`` itself if it consists of datasets."""
     if data.startswith(b"\x1c"):
         return data
-    return dict(resources(data)).get(_IPTC_RESOURCE)
+    return dict(resources(data)).get(IPTC_RESOURCE)
 
 
 def resources(data: bytes) -> Iterator[tuple[int, bytes]]:

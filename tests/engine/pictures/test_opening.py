@@ -166,6 +166,13 @@ DEEP: dict[str, tuple[Callable[[ModuleType], bytes], int]] = {
 }
 
 
+def test_a_deep_png_opened_by_the_host_causes_a_notice(make: ModuleType) -> None:
+    header = make.chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 16, 2, 0, 0, 0))
+    data = b"\x89PNG\r\n\x1a\n" + header + make.chunk(b"IDAT", make.zlib.compress(bytes(7)))
+    with Image.open(io.BytesIO(data + make.chunk(b"IEND", b""))) as image:
+        assert "16 to 8 bits" in load_picture(image).notices[0].text
+
+
 @pytest.mark.parametrize("case", DEEP)
 def test_notices_have_the_true_bit_depth(make: ModuleType, case: str) -> None:
     build, bits = DEEP[case]
