@@ -105,7 +105,7 @@ def _run(files: list[Path]) -> int:
     hand_over_files(application, window)
     QTimer.singleShot(0, lambda: window.begin(files))
     code = application.exec()
-    if not window.session.jobs.stop():
+    if not window.session.jobs.stop(0.0):  # the closing window has waited
         os._exit(code)  # a library is busy and cannot be stopped; no file is half written
     return code
 
@@ -115,7 +115,7 @@ def hand_over_files(application: QCoreApplication, window: MainWindow) -> QObjec
     from lbbic_gui.desktop.file_events import FileEvents
 
     events = FileEvents(window)
-    events.opened.connect(window.session.adder.open)
+    events.opened.connect(window.commands.open_paths)
     application.installEventFilter(events)
     return events
 

@@ -112,13 +112,16 @@ def system_info(ready: Ready | None, model: Model | None) -> str:
     return "\n".join(lines)
 
 
-def confirm_stop(window: QWidget) -> bool:
-    """Ask whether to quit while files are being written."""
+def confirm_stop(window: QWidget, unsaved: int) -> bool:
+    """Ask whether to quit while files are being written; ``unsaved`` as in ``confirm_loss``."""
+    detail = tr("Files already saved are kept; the others are not written.")
+    if unsaved:
+        detail += f"\n\n{_count_unsaved(unsaved)} {_explain_loss()}"
     return _confirm(
         window,
         tr("Stop and quit?"),
         tr("Files are still being written."),
-        tr("Files already saved are kept; the others are not written."),
+        detail,
         tr("Stop and quit"),
     )
 
@@ -128,10 +131,18 @@ def confirm_loss(window: QWidget, count: int) -> bool:
     return _confirm(
         window,
         tr("Quit without saving?"),
-        text.count(count, tr("1 picture is not saved."), tr("{} pictures are not saved.")),
-        tr("What was pasted or painted is in no file yet."),
+        _count_unsaved(count),
+        _explain_loss(),
         tr("Quit without saving"),
     )
+
+
+def _count_unsaved(count: int) -> str:
+    return text.count(count, tr("1 picture is not saved."), tr("{} pictures are not saved."))
+
+
+def _explain_loss() -> str:
+    return tr("What was pasted or painted is in no file yet.")
 
 
 def _confirm(window: QWidget, title: str, question: str, detail: str, agree: str) -> bool:

@@ -26,7 +26,7 @@ class QualityPanel(QWidget):
         self._lay_out()
         self.slider.previewed.connect(self._name_level)
         self.slider.chosen.connect(self.choose)
-        self.only_this.clicked.connect(lambda: self.choose(self.slider.quality()))
+        self.only_this.clicked.connect(self._on_only_this)
         for signal in (session.current_changed, session.coded, session.quality_changed):
             signal.connect(self._show)
         session.points_changed.connect(self._show_coded)
@@ -70,6 +70,11 @@ class QualityPanel(QWidget):
         self.single.setVisible(has_single and is_picture)
         self._name_level(quality)
         self._show_coded()
+
+    def _on_only_this(self, is_on: bool) -> None:
+        """Give the picture a quality of its own, or return it to that of all others."""
+        common = self._session.settings.values.quality
+        self.choose(self.slider.quality() if is_on else common)
 
     def _show_coded(self) -> None:
         """Mark the qualities that are coded already."""

@@ -62,7 +62,8 @@ class QueueView(QWidget):
         session.batch.changed.connect(self._show_total)
         for change in (self._queue.rowsInserted, self._queue.rowsRemoved):
             change.connect(self._show_heading)
-        self._queue.rowsMoved.connect(self.heading.clear)
+        for change in (self._queue.rowsMoved, self._queue.layoutChanged):
+            change.connect(self.heading.clear)
         self._queue.rowsRemoved.connect(self._select_current)
         session.batch.tell()
         self._show_heading()

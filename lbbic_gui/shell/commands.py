@@ -151,9 +151,11 @@ class Commands(QObject):
         self.overlay_changed.emit(overlay)
 
     def next_overlay(self) -> None:
-        overlays = list(Overlay)
-        place = overlays.index(self._viewer.canvas.options.overlay)
-        self.choose_overlay(overlays[(place + 1) % len(overlays)])
+        overlays, result = list(Overlay), self.session.result
+        place = overlays.index(self._viewer.canvas.options.overlay) + 1
+        if overlays[place % len(overlays)] is Overlay.ERROR and result and result.errors is None:
+            place += 1  # there is no original
+        self.choose_overlay(overlays[place % len(overlays)])
 
     # Another picture may come on view while a dialog is open, as one that the system hands over
     # does: what a dialog is about is taken before it opens.

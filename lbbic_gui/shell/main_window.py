@@ -74,8 +74,7 @@ class MainWindow(QMainWindow):
     def begin(self, files: list[Path]) -> None:
         """Load the model first, then open files."""
         self.session.networks.load()
-        if files:
-            self.session.adder.open(files)
+        self.commands.open_paths([file.absolute() for file in files])
 
     # --- layout ---------------------------------------------------------------------------------
 
@@ -226,9 +225,9 @@ class MainWindow(QMainWindow):
 
     def _may_close(self) -> bool:
         """Ask once, if closing stops files from being written or loses what is in no file."""
-        if self.session.batch.is_busy or self.tools.is_exporting:
-            return confirm_stop(self)
         unsaved = sum(row.has_unsaved_work for row in self.session.queue.rows)
+        if self.session.batch.is_busy or self.tools.is_exporting:
+            return confirm_stop(self, unsaved)
         return not unsaved or confirm_loss(self, unsaved)
 
     def closeEvent(self, event: QCloseEvent) -> None:

@@ -205,7 +205,7 @@ def photograph(folder: Path, theme: str, scale: str, workshop: Path) -> None:
     window.actions_["compress_all"].trigger()
     camera.wait(lambda: any(row.progress > 0.3 for row in session.queue.rows[1:]))
     camera.shoot("batch")
-    camera.shoot_modal("quit", lambda: confirm_stop(window))
+    camera.shoot_modal("quit", lambda: confirm_stop(window, 0))
     camera.wait(lambda: not session.batch.is_busy)
     camera.shoot("batch-done")
     window.queue.select(session.queue.rows[-1])

@@ -135,4 +135,5 @@ def test_a_file_open_event_opens_the_file(user: Any, draw: Any) -> None:
     picture = draw("from the Finder.png")
     QApplication.sendEvent(application, QFileOpenEvent(QUrl.fromLocalFile(str(picture))))
     user.wait(lambda: [row.source.name for row in user.rows] == [picture.name])
+    assert user.window.settings.recent() == [picture]
     application.removeEventFilter(events)

@@ -69,6 +69,22 @@ def test_a_pictures_own_quality_is_marked_and_kept(user: Any, draw: Draw) -> Non
     assert not user.window.inspector.quality.only_this.isChecked()
 
 
+def test_a_picture_returns_to_the_common_quality(user: Any, draw: Draw) -> None:
+    user.drop(draw("a.png"))
+    user.wait_for_result()
+    only_this = user.window.inspector.quality.only_this
+    only_this.click()
+    user.window.commands.choose_quality(2.0, True)
+    user.wait_for_result(2.0)
+    only_this.click()
+    assert user.rows[0].override is None
+    assert user.window.settings.values.quality == 4.0
+    user.wait_for_result(4.0)
+    user.press(Qt.Key.Key_Z, CTRL)
+    assert user.rows[0].override == 2.0
+    assert only_this.isChecked()
+
+
 def test_clicking_the_plot_codes_or_selects_a_point(user: Any, draw: Draw) -> None:
     user.drop(draw("a.png", 92, 60))
     user.wait_for_result()

@@ -67,7 +67,11 @@ def test_the_heading_sorts_in_both_directions_and_can_be_undone(three: Any) -> N
     assert three.window.queue.current() is on_view
     for _ in range(4):
         three.press(Qt.Key.Key_Z, CTRL)
+        words = [button.accessibleName() for button in heading.buttons.values()]
+        assert not any("sorted" in each for each in words)
     assert names(three) == "bac"
+    three.bot.mouseClick(heading.buttons["name"], LEFT)
+    assert names(three) == "abc"
 
 
 def test_sorting_by_saving_puts_the_best_first(three: Any) -> None:
@@ -163,6 +167,18 @@ def test_recent_files_and_folders_are_in_the_menu(user: Any, draw: Draw) -> None
     user.wait(lambda: "Not found" in user.window.status.notice.text())
     recent.aboutToShow.emit()
     assert [action.text() for action in recent.actions()] == [str(path.parent)]
+
+
+def test_files_given_at_the_start_are_recent(
+    user: Any, draw: Draw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = draw("in/a.png")
+    monkeypatch.chdir(path.parent)
+    user.window.begin([Path(path.name)])
+    user.wait(lambda: len(user.rows) == 1)
+    settings = user.window.settings
+    assert settings.recent() == [path]
+    assert settings.values.last_folder == str(path.parent)
 
 
 def test_the_output_folder_is_shown_changed_and_opened(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
@@ -14,10 +15,12 @@ from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QMessageBox
 
-from lbbic_engine import codec
+from lbbic_engine import codec, load_picture
 from lbbic_engine.devices import device_failures
 from lbbic_engine.errors import Cancelled, GpuError
+from lbbic_gui import app
 from lbbic_gui.desktop import file_dialogs
+from lbbic_gui.jobs.lanes import Jobs
 from lbbic_gui.painting.overlays import Overlay
 from lbbic_gui.painting.view_options import Mode
 from lbbic_gui.state.row import State
@@ -118,6 +121,48 @@ def test_quitting_while_files_are_written_asks_first(
     assert not (tmp_path / "out.png").exists()
 
 
+def test_one_question_names_all_that_quitting_loses(
+    user: Any, draw: Draw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    questions: list[str] = []
+    monkeypatch.setattr(
+        QMessageBox, "exec", lambda box: questions.append(f"{box.text()} {box.informativeText()}")
+    )
+    path = draw("a.png")
+    user.drop(path)
+    user.wait_for_result()
+    monkeypatch.setattr(codec, "compress", work_until_cancelled)
+    user.window.settings.change(quality=5.0)
+    user.press(Qt.Key.Key_Return, CTRL)
+    assert not user.window.close()
+    user.drop(image=QImage(str(path)))
+    assert not user.window.close()
+    assert ["still being written" in words for words in questions] == [True, True]
+    assert ["1 picture is not saved" in words for words in questions] == [False, True]
+
+
+def test_quitting_waits_for_work_that_cannot_end_only_once(
+    tiny: None, settings_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop, waits, codes = Jobs.stop, list[float](), list[int]()
+
+    def stop_and_note(jobs: Jobs, seconds: float = 2.0) -> bool:
+        waits.append(seconds)
+        stop(jobs, 600)
+        return False
+
+    def close_all(_: QApplication) -> int:
+        QApplication.closeAllWindows()
+        return 0
+
+    monkeypatch.setattr(Jobs, "stop", stop_and_note)
+    monkeypatch.setattr(QApplication, "exec", close_all)
+    monkeypatch.setattr(os, "_exit", codes.append)
+    app.main([])
+    assert codes == [0]
+    assert sum(waits) == 2.0  # seconds
+
+
 def test_quitting_does_not_ask_if_nothing_is_written(
     user: Any, draw: Draw, answered: list[list[str]]
 ) -> None:
@@ -213,6 +258,31 @@ def test_choices_can_be_undone_and_redone(user: Any, draw: Draw) -> None:
         user.press(Qt.Key.Key_Y, CTRL)
     user.wait_for_result(2.0)
     assert (canvas.options.mode, canvas.options.overlay) == (Mode.DIFFERENCE, Overlay.GRID)
+
+
+def test_the_key_for_overlays_leaves_out_errors_where_there_is_no_original(
+    user: Any, draw: Draw
+) -> None:
+    picture = draw("a.png", 92, 60)
+    file = picture.with_suffix(".lbb")
+    file.write_bytes(codec.compress(load_picture(picture)).data)
+    canvas = user.window.viewer.canvas
+
+    def cycle() -> list[Overlay]:
+        shown = []
+        for _ in range(5):
+            user.press(Qt.Key.Key_G)
+            shown.append(canvas.options.overlay)
+        return shown
+
+    none, grid, bits, error, order = Overlay
+    user.drop(picture)
+    user.wait_for_result()
+    assert cycle() == [grid, bits, error, order, none]
+    user.drop(file)
+    user.wait(lambda: user.window.session.row.source.is_lbb)
+    user.wait_for_result()
+    assert cycle() == [grid, bits, order, none, grid]
 
 
 def test_f1_lists_every_action(user: Any) -> None:
