@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lbbic_engine.bitstream.container import MAX_PIXELS, parse_container, read_outline
+from lbbic_engine.bitstream.exact import LAYOUT
 from lbbic_engine.bitstream.quality_map import BlockIndexes, spread, to_indexes
 from lbbic_engine.coding.assemble import NOTHING, Region
 from lbbic_engine.coding.decode_job import DecodeJob, weights_of
@@ -48,7 +49,7 @@ from lbbic_engine.config import EFFORTS, TUNES, Config, ModelConfig, quality_ind
 from lbbic_engine.devices import CodingThread, choose_device, device_failures
 from lbbic_engine.errors import LbbicError, UnknownWeightsError
 from lbbic_engine.layout.blocks import grid
-from lbbic_engine.layout.tiles import GROUP_BLOCKS, group
+from lbbic_engine.layout.tiles import GROUP_BLOCKS, group, tile_count
 from lbbic_engine.networks import refinement_files
 from lbbic_engine.networks import weights as weights_files
 from lbbic_engine.networks.weights import DEFAULT
@@ -315,10 +316,17 @@ def read_info(data: bytes) -> Info:
     The time depends on the length of the file, not on the size of the picture.
     """
     container, has_alpha = read_outline(data, partial=True)
+    there = len({segment.tile for segment in container.segments})
+    name, installed = "", True
+    config: Config = LAYOUT
     try:
-        name, installed = "" if container.exact else weights_of(container).name, True
+        if not container.exact:
+            info = weights_of(container)
+            name, config = info.name, info.config
+        tiles = tile_count(container.height, config, container.tile_block_rows)
     except UnknownWeightsError:
         name, installed = container.weights_id.hex(), False
+        tiles = max(there, 1)  # for lack of the model's block size
     metadata = {"icc": container.icc, "exif": container.exif, "xmp": container.xmp}
     return Info(
         version=".".join(map(str, container.version)),
@@ -332,10 +340,10 @@ def read_info(data: bytes) -> Info:
         weights=name,
         weights_installed=installed,
         refinement=container.strength / STRENGTHS[-1],
-        tiles=len({segment.tile for segment in container.segments}),
+        tiles=there,
         payload_bytes=sum(len(segment.stream) for segment in container.segments),
         metadata_bytes={key: len(value) for key, value in metadata.items() if value},
         total_bytes=len(data),
         bpp=8 * len(data) / (container.width * container.height),
-        complete=bool(container.segments) and not container.lost,
+        complete=there == tiles and not container.lost,
     )

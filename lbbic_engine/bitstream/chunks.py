@@ -139,7 +139,7 @@ def _is_credible(data: bytes, start: int) -> tuple[bool, int]:
 
 def read_chunk(data: bytes, start: int) -> Chunk:
     """Return the chunk at ``start``; CorruptDataError if none can begin there."""
-    kind = data[start : start + 1]
+    kind = bytes(data[start : start + 1])  # hashable, whatever the data are
     if not is_letter(kind):
         raise damaged("It contains a part that does not belong there.")
     length, body_start = parse_varint(data, start + 1)

@@ -83,11 +83,17 @@ def are_allowed(tiles: Sequence[Tile], block_size: int) -> bool:
 def cut(picture: int, height: int, width: int, config: Config, rows_each: int) -> list[Tile]:
     """The tiles of a picture, with ``rows_each`` rows of blocks each (0: one tile)."""
     rows, columns = grid(height, width, config.block_size)
-    tops = range(0, rows, rows_each or rows)
+    tops = range(0, rows, rows_each or rows)  # ``tile_count`` of them
     return [
         Tile(picture, number, top, min(tops.step, rows - top), columns, config.from_middle)
         for number, top in enumerate(tops)
     ]
+
+
+def tile_count(height: int, config: Config, rows_each: int) -> int:
+    """Number of tiles of a picture that ``cut`` would return."""
+    rows = -(-height // config.block_size)
+    return -(-rows // (rows_each or rows))
 
 
 def share(tiles: Sequence[Tile], workers: int, most: int) -> list[list[Tile]]:

@@ -149,6 +149,27 @@ def test_tiles_cover_the_picture(
     assert np.array_equal(decompress(compressed.data).pixels, compressed.reconstruction)
 
 
+def test_a_file_that_ends_after_a_tile_is_not_complete(
+    photograph: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tiles, "TILE_PIXELS", 2500)
+    for pixels in (photograph, photograph // 128 * 255):
+        data = compress(picture_of(pixels), 6).data
+        container = parse_container(data)
+        assert container.exact is (pixels is not photograph)
+        cut = pack_container(replace(container, segments=container.segments[:-1]))
+        assert read_info(data).complete
+        assert not read_info(cut).complete
+
+
+def test_a_file_may_be_a_bytearray(photograph: NDArray[np.uint8]) -> None:
+    data = compress(picture_of(photograph, xmp=b"<x/>", icc=b"profile", exif=b"exif")).data
+    given = bytearray(data)
+    assert np.array_equal(decompress(given).pixels, decompress(data).pixels)
+    assert np.array_equal(decompress(given, partial=True).pixels, decompress(data).pixels)
+    assert read_info(given) == read_info(data)
+
+
 def test_a_region_is_decoded_from_its_own_tiles_only(
     photograph: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
