@@ -22,7 +22,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from logging.handlers import QueueHandler
 from multiprocessing import resource_tracker
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from threading import Lock, local
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -164,13 +164,17 @@ class _Process:
         self._pipe, end = _SPAWN.Pipe()
         self._process = _SPAWN.Process(target=_serve, args=(end,), daemon=True)
         self._process.start()
+        self._has_begun = False  # and taken its end of the pipe, as far as is known
         self._is_lost = False  # or about to be
         end.close()
 
     def call(self, task: _Task) -> Any:
-        self._try(_send, (task.fn, task.args, task.kwargs, task.report is not None))
+        if not self._has_begun:
+            self._try(self._receive)
+            self._has_begun = True
+        self._try(_send, self._pipe, (task.fn, task.args, task.kwargs, task.report is not None))
         while True:
-            kind, value = self._try(_receive)
+            kind, value = self._try(self._receive)
             if kind == "log":
                 LOG.handle(value)
             elif kind == "error":
@@ -180,17 +184,27 @@ class _Process:
             elif task.report is not None:
                 task.report(value)
 
+    def _receive(self) -> Any:
+        """Receive a value; EOFError if there will be none.
+
+        On Windows, the end of a process does not end a pipe that it has not taken yet.
+        """
+        if self._pipe not in wait([self._pipe, self._process.sentinel]):
+            raise EOFError
+        return _receive(self._pipe)
+
     def _try(self, exchange: Callable[..., Any], *value: Any) -> Any:
         """Send or receive a value; WorkerDied at the end of the pipe, be it within a message."""
         try:
-            return exchange(self._pipe, *value)
+            return exchange(*value)
         except (EOFError, OSError):
             self._is_lost = True  # its end of the pipe goes a moment before it is gone
             raise WorkerDied from None
 
     def is_usable(self) -> bool:
         """Between two tasks, when all there can be to read is the end."""
-        return not self._is_lost and self._process.is_alive() and not self._pipe.poll()
+        is_at_end = self._has_begun and self._pipe.poll()
+        return not self._is_lost and self._process.is_alive() and not is_at_end
 
     def ask_to_end(self) -> None:
         self._is_lost = True
@@ -263,6 +277,7 @@ def _leave_interrupts_to_the_main_thread() -> None:
 def _serve(pipe: Connection) -> None:
     """Run tasks in a process, one after another, until the owner closes the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _send(pipe, "begun")
     os.environ["OMP_NUM_THREADS"] = "1"  # for torch, and for code that asks whether it may use more
     import torch
 

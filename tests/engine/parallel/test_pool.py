@@ -7,11 +7,14 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from fractions import Fraction
+from multiprocessing.connection import Connection
 from pathlib import Path
 from threading import Event, Thread
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -117,7 +120,10 @@ def test_a_process_that_is_stopped_while_torch_is_loaded_ends_at_once(tmp_path: 
         "import os, signal\ntry:\n    os.kill(os.getpid(), signal.SIGTERM)\n"
         "except BaseException:\n    os._exit(3)\n"
     )
-    code = "from lbbic_engine.parallel import pool; pool._serve(None)"
+    code = (
+        "from multiprocessing import Pipe; from lbbic_engine.parallel import pool\n"
+        "ours, end = Pipe(); pool._serve(end)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
@@ -206,6 +212,40 @@ def test_no_other_task_waits_for_a_process_to_start(slow_start: tuple[Event, Eve
         assert pool.submit(operator.add, 2, 2).result(timeout=60) == 4
         go_on.set()
         assert starting.result() == 3
+
+
+@pytest.fixture
+def kept_ends(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Keeps a process's end of its pipe open here, as Windows does until the process takes it."""
+    kept: list[int] = []
+    spawn = pool_module._SPAWN
+
+    def pipe() -> tuple[Connection, Connection]:
+        ours, end = spawn.Pipe()
+        kept.append(os.dup(end.fileno()))
+        return ours, end
+
+    names = SimpleNamespace(Pipe=pipe, Process=spawn.Process)
+    monkeypatch.setattr(pool_module, "_SPAWN", names)
+    yield
+    for number in kept:
+        os.close(number)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps these ends by itself")
+@pytest.mark.parametrize("argument", [1, bytes(10**7)])
+def test_a_process_may_die_before_it_takes_its_pipe(kept_ends: None, argument: object) -> None:
+    pool = WorkerPool(1)
+    future = pool.submit(hash, argument)
+    try:
+        while not pool._workers:
+            time.sleep(0.01)
+        pool.stop(future)
+        with pytest.raises(WorkerDied):
+            future.result(timeout=60)
+        pool.terminate()
+    finally:
+        pool.shutdown(wait=False)
 
 
 def test_a_task_can_be_stopped_while_its_process_starts(slow_start: tuple[Event, Event]) -> None:
