@@ -6,6 +6,7 @@ import ast
 import shlex
 import shutil
 import subprocess
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,20 @@ def test_the_bundle_is_small_and_contains_nothing_foreign(bundle: Path) -> None:
     assert not modules & FOREIGN
     folders = {path.name.partition("-")[0] for path in (bundle / "_internal").iterdir()}
     assert not folders & FOREIGN
+
+
+def test_the_licences_of_all_parts_are_in_the_bundle(bundle: Path) -> None:
+    inside = bundle / "_internal"
+    texts = {path.relative_to(inside / "licences") for path in (inside / "licences").rglob("*")}
+    for package in ("torch", "numpy", "pillow"):
+        files = distribution(package).files or []
+        expected = [file for file in files if "licenses" in file.parts and "LICEN" in file.name]
+        found = [path for path in texts if path.parts[0] == package and "LICEN" in path.name]
+        assert 0 < len(expected) <= len(found)
+    assert {Path("python/LICENSE.txt"), Path("lbbic/LICENSE")} <= texts
+    if shutil.which("dpkg-query"):
+        libraries = [path for path in inside.glob("lib*.so*") if not path.name.startswith("libpy")]
+        assert len(list((inside / "licences" / "system").iterdir())) > len(libraries) / 3
 
 
 def test_a_double_clicked_file_is_shown_in_a_window(
