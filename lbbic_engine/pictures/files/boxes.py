@@ -57,14 +57,13 @@ def read_avif(file: BinaryIO) -> Extras:
     return extras
 
 
-def read_jpeg2000(file: BinaryIO, info: dict[Any, Any]) -> Extras:
+def read_jpeg2000(file: BinaryIO, info: dict[Any, Any], extras: Extras) -> None:
     """Read the depth; add the profile, EXIF and XMP to ``info`` under Pillow's keys."""
-    extras = Extras()
     file.seek(0)
     start = file.read(43)
     if start.startswith(b"\xff\x4f\xff\x51"):
         extras.bits = (start[42] & 0x7F) + 1 if len(start) == 43 else 0
-        return extras
+        return
     for box in _boxes(file, (b"jp2h", b"uuid")):
         if box.kind == b"jp2h":
             _guarded(_read_jp2_header, box, extras, info)
@@ -72,7 +71,6 @@ def read_jpeg2000(file: BinaryIO, info: dict[Any, Any]) -> Extras:
             info.setdefault("xmp", box.body[16:])
         elif box.body.startswith(_EXIF_UUID):
             info.setdefault("exif", EXIF_PREFIX + box.body[16:].removeprefix(EXIF_PREFIX))
-    return extras
 
 
 def _guarded(read: Any, *arguments: Any) -> None:

@@ -22,8 +22,6 @@ from lbbic_engine.errors import Refusal, TooLargeError, UnknownFormatError
 from lbbic_engine.pictures.files import boxes, decoders, jxl, raw
 from lbbic_engine.pictures.files.extras import Extras
 from lbbic_engine.pictures.find import has_extra
-from lbbic_engine.pictures.metadata import exif as exif_data
-from lbbic_engine.pictures.picture import EXIF_PREFIX
 from lbbic_engine.resources import is_bundled
 
 NAMES = {"heif": "HEIC", "jxl": "JPEG XL", "raw": "camera raw"}
@@ -59,7 +57,7 @@ def open_extra(extra: str, file: BinaryIO) -> tuple[Image.Image, Extras]:
     extras = _read_extras(extra, file, image)
     extras.bits = max(extras.bits, int(decoded.get("bits", np.array(0))))
     extras.frames = int(decoded.get("frames", np.array(1)))
-    _without_orientation(image, extras)
+    extras.orientation = 1  # the decoder has turned the picture
     return image, extras
 
 
@@ -81,15 +79,6 @@ def _read_extras(extra: str, file: BinaryIO, image: Image.Image) -> Extras:
     if "exif" not in image.info:
         extras.left_out.append("the camera's EXIF data")
     return extras
-
-
-def _without_orientation(image: Image.Image, extras: Extras) -> None:
-    """Remove the orientation from EXIF: the decoder has already turned the picture."""
-    if exif := image.info.pop("exif", b"").removeprefix(EXIF_PREFIX):
-        try:
-            image.info["exif"] = EXIF_PREFIX + exif_data.without_orientation(exif)
-        except Exception:  # as in read
-            extras.left_out.append("damaged EXIF data")
 
 
 def _decode(extra: str, file: BinaryIO) -> dict[str, NDArray[Any]]:

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from PIL import (
+    ExifTags,
     Image,
-    JpegImagePlugin,
     PngImagePlugin,
     TiffImagePlugin,
     UnidentifiedImageError,
@@ -26,7 +26,7 @@ from PIL import (
 from lbbic_engine.bitstream.bodies import MAX_METADATA_BYTES
 from lbbic_engine.bitstream.container import SIGNATURE as LBB_SIGNATURE
 from lbbic_engine.errors import Refusal, UnknownFormatError
-from lbbic_engine.pictures.files import boxes, extra_formats, jpeg, png, raw
+from lbbic_engine.pictures.files import avif, boxes, extra_formats, jpeg, png, raw
 from lbbic_engine.pictures.files.extras import Extras
 from lbbic_engine.pictures.files.limits import check_size
 from lbbic_engine.pictures.find import READABLE_FORMATS
@@ -42,6 +42,7 @@ _NOT_READ = {
 }
 _IPTC_TAG, _PHOTOSHOP_TAG = 33723, 34377  # of TIFF
 _EXIF_RESOURCE, _XMP_RESOURCE, _RESOLUTION_RESOURCE = 1058, 1060, 1005  # of PSD
+_OWN: dict[str, Any] = {"AVIF": avif.AvifFile, "JPEG": jpeg.JpegFile}
 _BMP_HEADER_BYTES, _EMBEDDED = 14, b"DEBM"
 
 
@@ -94,7 +95,7 @@ def _identify(file: BinaryIO) -> tuple[Image.Image, Extras]:
             file.seek(0)
             if name == "WEBP":
                 return _open_webp(file)
-            image = jpeg.JpegFile(file) if name == "JPEG" else factory(file, "")
+            image = _OWN.get(name, factory)(file, "")
         except (SyntaxError, IndexError, TypeError, struct.error):
             continue
         return image, _extras_of(image, file)
@@ -134,26 +135,24 @@ def _extras_of_open(image: Image.Image) -> Extras:
     extras = Extras(iptc=image.info.get("photoshop", {}).get(IPTC_RESOURCE))
     if isinstance(image, PngImagePlugin.PngImageFile):
         png.read_open(image, extras)
+    if image.format == "AVIF":  # Pillow has put the container's orientation into EXIF
+        extras.orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
     if isinstance(comment := image.info.get("comment"), bytes):
         extras.text["Comment"] = comment.decode("latin-1")
     return extras
 
 
 def _extras_of(image: Image.Image, file: BinaryIO) -> Extras:
-    if image.format == "AVIF":
-        return boxes.read_avif(file)
-    if image.format == "JPEG2000":
-        at = file.tell()
-        extras = boxes.read_jpeg2000(file, image.info)
-        file.seek(at)
-        return extras
-    if isinstance(image, JpegImagePlugin.JpegImageFile):
-        at = file.tell()
+    at = file.tell()
+    if isinstance(image, avif.AvifFile):
+        extras = avif.read_avif(image, file)
+    elif isinstance(image, jpeg.JpegFile):
         extras = jpeg.read_jpeg(image, file)
-        file.seek(at)
-        return extras
-    extras = _extras_of_open(image)
-    if image.format == "TIFF":
+    else:
+        extras = _extras_of_open(image)
+    if image.format == "JPEG2000":
+        boxes.read_jpeg2000(file, image.info, extras)
+    elif image.format == "TIFF":
         extras.iptc = _iptc_of_tiff(image)
     elif image.format == "PSD":
         _read_psd(image, extras)
@@ -161,21 +160,19 @@ def _extras_of(image: Image.Image, file: BinaryIO) -> Extras:
         extras.frames = len(image.info.get("sizes", ()))
     elif image.format == "BMP" and (icc := _profile_of_bmp(file)):
         image.info["icc_profile"] = icc
+    file.seek(at)
     return extras
 
 
 def _profile_of_bmp(file: BinaryIO) -> bytes | None:
     """The embedded profile of a version 5 file."""
-    at = file.tell()
     file.seek(0)
     header = file.read(_BMP_HEADER_BYTES + 124)
-    icc = None
     if header[_BMP_HEADER_BYTES + 56 :][:4] == _EMBEDDED and len(header) == 138:
         offset, length = struct.unpack_from("<II", header, _BMP_HEADER_BYTES + 112)
         file.seek(_BMP_HEADER_BYTES + offset)
-        icc = file.read(min(length, MAX_METADATA_BYTES))
-    file.seek(at)
-    return icc
+        return file.read(min(length, MAX_METADATA_BYTES))
+    return None
 
 
 def _iptc_of_tiff(image: Any) -> bytes | None:

@@ -17,7 +17,6 @@ from lbbic_engine.pictures.metadata import xmp as xmp_data
 from lbbic_engine.pictures.picture import EXIF_PREFIX, Notice, NoticeKind
 
 _RATIO_ONLY = 1  # a resolution without a unit
-_TURNED = ("AVIF", "HEIF", "JXL", "RAW")  # by the decoder; Pillow puts AVIF's orientation in EXIF
 
 
 class Metadata:
@@ -27,7 +26,7 @@ class Metadata:
         self.left_out = list(extras.left_out)
         self.exif = self._read_exif(image)
         self.xmp = self._read_xmp(image)
-        self.orientation = self._read_orientation(image)
+        self.orientation = extras.orientation or self._read_orientation(image)
         self._add_resolution(image)
         self._add_properties(extras)
 
@@ -72,11 +71,11 @@ class Metadata:
         return xmp if isinstance(xmp, bytes) and xmp else None
 
     def _read_orientation(self, image: Image.Image) -> int:
-        """The orientation in EXIF or, without one, in XMP, if the decoder has not applied it."""
+        """The orientation in EXIF or, without one, in XMP."""
         if image.format == "TIFF":
             return int(image.getexif().get(ExifTags.Base.Orientation, 1))
         orientation = exif_data.orientation(self.exif) if self.exif else None
-        if orientation is None and self.xmp and image.format not in _TURNED:
+        if orientation is None and self.xmp:
             orientation = xmp_data.orientation(self.xmp)
         return 1 if orientation is None else orientation
 

@@ -56,6 +56,48 @@ def test_orientation_of_lossy_files_is_applied_exactly_once(format_: str) -> Non
     assert orientation_of(picture) in (1, None)
 
 
+def avif(orientation: int) -> tuple[bytes, bytes]:
+    """A file of 32×16 pixels with that orientation in its container, and its EXIF, without it."""
+    image = Image.new("RGB", (32, 16))
+    data = stored(image, "AVIF", exif=exif_bytes(orientation)).getvalue()
+    exif = exif_bytes(None)[6:]
+    assert exif in data
+    return data, exif
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize("damage", ["signature", "offset", "directory"])
+def test_an_avif_with_damaged_exif_is_read_and_turned_as_its_container_says(
+    damage: str, orientation: int
+) -> None:
+    data, exif = avif(orientation)
+    broken = {
+        "signature": b"XXXX" + exif[4:],
+        "offset": exif[:4] + b"\x7f" * 4 + exif[8:],
+        "directory": exif[:8] + b"\xff" * 30 + exif[38:],
+    }[damage]
+    picture = load_picture(io.BytesIO(data.replace(exif, broken)))
+    assert picture.pixels.shape == ((16, 32, 3) if orientation == 1 else (32, 16, 3))
+    assert picture.exif is None
+    assert [notice.text for notice in picture.notices] == [
+        "Not everything in the file is kept; left out: damaged EXIF data."
+    ]
+
+
+@pytest.mark.parametrize("said", [None, 1, 3])
+def test_an_avifs_exif_is_kept_if_its_orientation_differs(said: int | None) -> None:
+    """Pillow would write it anew, which moves makers' notes."""
+    data, exif = avif(6)
+    tag = exif[10:22]
+    assert tag[:2] == b"\x01\x0f"  # the maker
+    other, upright = (struct.pack(">HHIHH", 0x0112, 3, 1, each or 1, 0) for each in (said, 1))
+    if said is not None:
+        data, exif = data.replace(tag, other), exif.replace(tag, upright)
+    picture = load_picture(io.BytesIO(data))
+    assert picture.pixels.shape == (32, 16, 3)
+    assert picture.exif == exif
+
+
 @pytest.mark.parametrize("orientation", [0, 9, 300])
 def test_an_impossible_orientation_is_ignored(orientation: int) -> None:
     image = Image.fromarray(CORNERS)
