@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from pathlib import Path
 
@@ -26,6 +27,18 @@ def test_numbers_avoid_names_of_other_results(
 ) -> None:
     given = name_apart([tmp_path / f"{name}.lbb" for name in wanted])
     assert given == [tmp_path / f"{name}.lbb" for name in names]
+
+
+def test_the_work_for_equal_names_does_not_grow_with_their_square(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    real = os.path.realpath
+    monkeypatch.setattr(os.path, "realpath", lambda path: asked.append(path) or real(path))
+    paths = [tmp_path / f"{'Aa'[n % 2]}.lbb" for n in range(100)]
+    names = name_apart(paths)
+    assert names[-1].name == "a (100).lbb"
+    assert len(asked) <= 2 * len(paths)
 
 
 def test_two_paths_to_one_file_are_one_name(tmp_path: Path) -> None:
