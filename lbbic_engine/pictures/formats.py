@@ -29,14 +29,15 @@ class FileFormat:
     alpha: bool = True
     grey: bool = True  # supports grey pixels, which a grey profile needs
     grey_alpha: bool = True
-    resolution: bool = False  # stores the resolution outside EXIF
+    max_dpi: float = 0  # that it can store outside EXIF
 
 
 _NOTHING: frozenset[str] = frozenset()
+_MAX_PER_METRE = (2**31 - 1) * 0.0254  # as dots per inch
 
 FORMATS = (
-    FileFormat("PNG", "PNG", resolution=True),
-    FileFormat("TIFF", "TIFF", resolution=True),  # uncompressed: libtiff would take no EXIF
+    FileFormat("PNG", "PNG", max_dpi=_MAX_PER_METRE),
+    FileFormat("TIFF", "TIFF", max_dpi=2**32 - 1),  # uncompressed: libtiff would take no EXIF
     FileFormat(
         "JPEG",
         "JPEG",
@@ -44,7 +45,7 @@ FORMATS = (
         max_side=65_500,
         max_bytes={"exif": 65_527, "xmp": 65_504},  # each has to fit into one segment
         alpha=False,
-        resolution=True,
+        max_dpi=2**16 - 1,
     ),
     # The limit of Pillow's decoder and of others that keep libavif's default.
     FileFormat("AVIF", "AVIF", {"quality": 90}, max_side=32_768, grey_alpha=False),
@@ -57,7 +58,7 @@ FORMATS = (
         grey_alpha=False,
     ),
     FileFormat("JPEG 2000", "JPEG2000", holds=_NOTHING),
-    FileFormat("BMP", "BMP", holds=_NOTHING, alpha=False, resolution=True),
+    FileFormat("BMP", "BMP", holds=_NOTHING, alpha=False, max_dpi=_MAX_PER_METRE),
     FileFormat("TGA", "TGA", holds=_NOTHING),
     FileFormat("PPM", "PPM", holds=_NOTHING, alpha=False),
 )

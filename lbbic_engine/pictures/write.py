@@ -166,7 +166,8 @@ def _options(image: Image.Image, format_: FileFormat, picture: Picture) -> dict[
     """The arguments of ``Image.save`` that depend on the picture: its metadata and channels."""
     options: dict[str, Any] = {key: image.info[key] for key in _METADATA if key in image.info}
     is_sound = picture.exif is not None and exif_data.is_sound(picture.exif)
-    if format_.resolution and is_sound and (dpi := exif_data.resolution(picture.exif or b"")):
+    dpi = exif_data.resolution(picture.exif) if picture.exif and is_sound else None
+    if dpi and max(dpi) <= format_.max_dpi:
         options["dpi"] = dpi
     if format_.name == "AVIF":
         options["subsampling"] = "4:0:0" if image.mode == "L" else "4:4:4"

@@ -6,6 +6,8 @@ in JPEG and GIF files.
 
 from __future__ import annotations
 
+import itertools
+import re
 import struct
 from collections.abc import Iterator
 
@@ -37,6 +39,9 @@ _OF_DATASET = {
     122: "photoshop:CaptionWriter",
 }
 _WITHOUT_MEANING = {0}  # the record's version
+_DATE, _TIME = 55, 60  # when it was created
+_DAY = re.compile(r"(?!0000)([0-9]{4})([0-9]{2})([0-9]{2})")
+_CLOCK = re.compile(r"([0-9]{2})([0-9]{2})([0-9]{2})(?:([+-][0-9]{2})([0-9]{2}))?")
 _OF_TEXT = {
     "Title": "dc:title",
     "Author": "dc:creator",
@@ -74,14 +79,36 @@ def from_iptc(data: bytes) -> tuple[Properties, list[str]]:
     """Return properties, and the datasets that cannot be converted."""
     properties: Properties = {}
     others = []
+    time = None
     for record, number, value in _datasets(data):
         if record != 2 or number in _WITHOUT_MEANING:
             continue
-        if number in _OF_DATASET:
+        if number == _TIME:
+            time = time or _decode(value)
+        elif number in _OF_DATASET:
             properties.setdefault(_OF_DATASET[number], []).append(_decode(value))
         else:
             others.append(f"IPTC dataset {record}:{number}")
+    created = _OF_DATASET[_DATE]
+    if created in properties:
+        properties[created] = [_date(properties[created][0], time or "")]
+    if time and "T" not in properties.get(created, [""])[0]:
+        others.append(f"IPTC dataset 2:{_TIME}")
     return properties, others
+
+
+def _date(day: str, time: str) -> str:
+    """An XMP date of CCYYMMDD, whose unknown parts are 00, and of HHMMSS±HHMM; or as it is."""
+    if not (date := _DAY.fullmatch(day)):
+        return day
+    year, *parts = date.groups()
+    known = [year, *itertools.takewhile(lambda part: part != "00", parts)]
+    text = "-".join(known)
+    clock = _CLOCK.fullmatch(time)
+    if len(known) < 3 or clock is None:
+        return text
+    hours, minutes, seconds, *zone = clock.groups()
+    return f"{text}T{hours}:{minutes}:{seconds}" + (":".join(zone) if zone[0] else "")
 
 
 def from_text(text: dict[str, str]) -> tuple[Properties, list[str]]:

@@ -53,6 +53,27 @@ def test_resolution_is_read_and_written(
             assert image.info["dpi"] == pytest.approx((300, 300), abs=0.6)
 
 
+@pytest.mark.parametrize("extension", ["png", "bmp", "tiff", "jpg", "webp", "avif"])
+@pytest.mark.parametrize("dpi", [100_000, 2**32 - 1])
+def test_a_resolution_that_a_format_cannot_store_is_kept_in_exif_alone(
+    make: ModuleType, tmp_path: Path, extension: str, dpi: int
+) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.XResolution] = exif[ExifTags.Base.YResolution] = dpi
+    exif[ExifTags.Base.ResolutionUnit] = 2
+    picture = load(make.jpeg(exif=exif))
+    save_image(picture, tmp_path / f"a.{extension}")
+    again = load_picture(tmp_path / f"a.{extension}")
+    found = again.exif and exif_data.resolution(again.exif)
+    if extension == "bmp" and dpi > 100_000:  # Pillow's default
+        assert found == pytest.approx((96, 96), abs=0.3)
+    else:
+        assert found == pytest.approx((dpi, dpi))
+    if extension == "jpg":
+        with Image.open(tmp_path / "a.jpg") as image:
+            assert image.info["jfif_density"] == (1, 1)
+
+
 @pytest.mark.parametrize(
     "build",
     [
@@ -239,6 +260,38 @@ def test_texts_become_xmp_properties(make: ModuleType, tmp_path: Path, case: str
     save_image(picture, tmp_path / "a.jpg")
     with Image.open(tmp_path / "a.jpg") as image:
         assert image.info["xmp"] == picture.xmp
+
+
+@pytest.mark.parametrize(
+    ("day", "time", "date"),
+    [
+        (b"20200131", None, "2020-01-31"),
+        (b"20200131", b"102030+0100", "2020-01-31T10:20:30+01:00"),
+        (b"20200131", b"102030", "2020-01-31T10:20:30"),
+        (b"20200100", None, "2020-01"),
+        (b"20200000", None, "2020"),
+        (b"2020-01-31", None, "2020-01-31"),
+    ],
+)
+def test_iptc_dates_become_xmp_dates(
+    make: ModuleType, day: bytes, time: bytes | None, date: str
+) -> None:
+    datasets = make.iptc((55, day), *([(60, time)] if time else []))
+    data = make.jpeg((0xED, make.photoshop(0x0404, datasets)))
+    picture = load(data)
+    assert left_out(picture) == ""
+    assert f"<photoshop:DateCreated>{date}</photoshop:DateCreated>" in (picture.xmp or b"").decode()
+    xmp = b"http://ns.adobe.com/xap/1.0/\0" + (picture.xmp or b"")
+    again = load(make.jpeg((0xE1, xmp), (0xED, make.photoshop(0x0404, datasets))))
+    assert (left_out(again), again.xmp) == ("", picture.xmp)
+
+
+@pytest.mark.parametrize("day", [[], [(55, b"20200100")], [(55, b"January")]])
+def test_an_iptc_time_without_a_day_is_left_out(
+    make: ModuleType, day: list[tuple[int, bytes]]
+) -> None:
+    datasets = make.iptc(*day, (60, b"102030"))
+    assert "2:60" in left_out(load(make.jpeg((0xED, make.photoshop(0x0404, datasets)))))
 
 
 def test_new_xmp_properties_are_added_to_existing_ones() -> None:
