@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from lbbic_engine.bitstream.bodies import MAX_METADATA_BYTES
 from lbbic_engine.errors import Refusal, UnsupportedImageError
 from lbbic_engine.pictures import modes, profile
 from lbbic_engine.pictures.colour import (
@@ -130,9 +131,15 @@ def _read_picture(image: Image.Image, extras: Extras, side: int | None = None) -
     if extras.is_narrow:
         pixels = _widened(pixels, notices)
     icc, grey = _fitting(icc, plain.mode in modes.GREY_MODES, notices)
+    is_too_long = len(icc or b"") > MAX_METADATA_BYTES
+    if is_too_long:
+        text = f"Its colour profile has more than {MAX_METADATA_BYTES} bytes; converted to sRGB."
+        notices.append(Notice(NoticeKind.COLOUR, text))
     notices += metadata.notices()
     exif = metadata.exif
     picture = Picture(pixels, alpha, grey, icc, exif, metadata.xmp, tuple(notices))
+    if is_too_long:
+        return to_srgb(picture)
     is_misnamed = icc is None and exif is not None and exif_data.is_adobe_rgb(exif)
     return as_srgb(picture) if is_misnamed else picture
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lbbic_engine.errors import UnfitPixelsError
-from lbbic_engine.pictures import profile
+from lbbic_engine.pictures import profile, read
 from lbbic_engine.pictures.colour import conversion_to_srgb, to_srgb
 from lbbic_engine.pictures.picture import NoticeKind, Picture
 from lbbic_engine.pictures.profile import ADOBE_RGB, SRGB, as_icc, from_code_points
@@ -99,6 +99,18 @@ SIGNALLED: dict[str, tuple[Make, dict[str, Any]]] = {
         {"points": P3_XY},
     ),
 }
+
+
+def test_a_profile_that_an_lbb_file_cannot_store_is_applied(
+    make: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = make.stored(Image.fromarray(make.colours()), "PNG", icc_profile=P3_ICC)
+    expected = to_srgb(load_picture(io.BytesIO(data))).pixels
+    monkeypatch.setattr(read, "MAX_METADATA_BYTES", 100)
+    picture = load_picture(io.BytesIO(data))
+    assert picture.icc is None
+    np.testing.assert_array_equal(picture.pixels, expected)
+    assert [notice.kind for notice in picture.notices] == [NoticeKind.COLOUR]
 
 
 def adobe_exif() -> Image.Exif:
