@@ -128,6 +128,7 @@ class Session(QObject):
         if row is not None:
             row.partial, row.problem, row.state = partial, None, State.NEW
             self.select(row)
+            self._look_if_unseen(row)
             self.batch.retry(row)
 
     def stop(self) -> None:
@@ -222,10 +223,17 @@ class Session(QObject):
         if row is self.row:
             self.row_failed.emit(row)
 
+    def _look_if_unseen(self, row: Row) -> None:
+        """Make the thumbnail of a file that could not be read when it was added."""
+        if row.thumbnail is None:
+            self.adder.look_again(row)
+
     def _on_row_saved(self, row: Row) -> None:
-        """Show a picture that was not coded when it was selected, because it had failed."""
-        is_bare = row is self.row and self.result is None and not self.coder.is_busy
-        if is_bare and row.state is not State.FAILED:
+        """Show what could not be shown when the picture was added or selected, as it had failed."""
+        if row.state is State.FAILED:
+            return
+        self._look_if_unseen(row)
+        if row is self.row and self.result is None and not self.coder.is_busy:
             self.code_again()
 
     def _on_inserted(self, _: QModelIndex, first: int, last: int) -> None:

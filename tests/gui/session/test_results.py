@@ -67,6 +67,23 @@ def test_retry_reads_an_edited_file_again(user: Any, draw: Draw) -> None:
     assert user.rows[0].saved_path.read_bytes() == after.point.data
 
 
+@pytest.mark.parametrize("way", ["retry", "compress all"])
+def test_a_repaired_file_gets_its_thumbnail(user: Any, draw: Draw, way: str) -> None:
+    bad = draw("b.png")
+    content = bad.read_bytes()
+    bad.write_bytes(b"no picture")
+    user.drop(draw("a.png"), bad)
+    user.wait(lambda: len(user.rows) == 2 and user.rows[1].state is State.FAILED)
+    bad.write_bytes(content)
+    if way == "retry":
+        user.window.queue.select(user.rows[1])
+        user.press(Qt.Key.Key_R, CTRL)
+    else:
+        compress_all(user)
+    user.wait(lambda: user.rows[1].thumbnail is not None)
+    assert not user.rows[1].thumbnail.isNull()
+
+
 def test_an_edited_file_is_shown_as_it_is_when_it_is_coded_again(user: Any, draw: Draw) -> None:
     from PIL import Image
 
