@@ -131,6 +131,7 @@ class ComparePanel(QWidget):
         if not self.isEnabled():
             return
         self.reset()
+        self.chosen.emit(None)
         self.button.setEnabled(False)
         self._is_wanted = True
         self._table.show()

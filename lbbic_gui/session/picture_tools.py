@@ -87,11 +87,11 @@ class PictureTools(QObject):
         """Code with other codecs, with at most as many bytes as ours."""
         row, result = self._session.row, self._session.result
         if row is not None and result is not None:
-            self.stop_comparing()
+            self._forget_comparison()
             for codec in codecs:
                 side = self._session.settings.values.longest_side
                 request = CompareAtSize(row.source, codec, len(result.point.data), side)
-                take = partial(self._on_baseline, row, codec)
+                take = partial(self._on_baseline, request)
                 job = self._session.jobs.submit(request, take, priority=BACKGROUND)
                 self._comparisons.append(job)
 
@@ -151,7 +151,7 @@ class PictureTools(QObject):
 
     def stop(self) -> None:
         """Cancel all tools."""
-        self.stop_comparing()
+        self._stop_comparing()
         self._stop_measuring()
         jobs, self._jobs = self._jobs, []
         self._session.jobs.cancel(*jobs)
@@ -159,17 +159,21 @@ class PictureTools(QObject):
     def _on_stale(self, stale: bool) -> None:
         """What another quality is on its way to needs no comparison and no measure."""
         if stale:
-            self.stop_comparing()
+            self._stop_comparing()
             self._stop_measuring()
 
-    def stop_comparing(self) -> None:
-        """Cancel the comparison, because another quality is being coded."""
+    def _stop_comparing(self) -> None:
+        """Cancel the comparison; that it was stopped is emitted."""
+        self._session.jobs.cancel(*self._comparisons)
+
+    def _forget_comparison(self) -> None:
+        """Cancel the comparison without another word: there is a new result, or another one."""
         jobs, self._comparisons = self._comparisons, []
         self._session.jobs.cancel(*jobs)
 
     def _on_coded(self, coded: Coded | None) -> None:
         """Compare the sample and the first picture with JPEG, unless turned off."""
-        self.stop_comparing()
+        self._forget_comparison()
         row = self._session.row
         if coded is None or row is None or row.source.is_lbb:
             return
@@ -238,7 +242,11 @@ class PictureTools(QObject):
     ) -> None:
         self.progressed.emit("", 1.0)
         self._on_point(row, options, answer)
-        if isinstance(answer, Point):
+        if not isinstance(answer, Point):
+            return
+        if options != self._session.networks.options(row):
+            self.noticed.emit(tr("The settings have changed meanwhile: look for the target again"))
+        else:
             self.target_found.emit(row, answer.quality)
             words = f"{text.size(len(answer.data))}, {text.decibels(answer.psnr)}"
             self.noticed.emit(tr("Found: {}").format(words))
@@ -255,16 +263,16 @@ class PictureTools(QObject):
         """Emit a failure with the name of the file that it concerns."""
         self.failed.emit(replace(problem, title=f"{problem.title}: {name}"))
 
-    def _on_baseline(self, row: Row, codec: str, answer: Baseline | Problem | Stopped) -> None:
-        if row is not self._session.row:
-            return
+    def _on_baseline(self, request: CompareAtSize, answer: Baseline | Problem | Stopped) -> None:
+        if not any(job.request is request for job in self._comparisons):
+            return  # it was with another result
         match answer:
             case Baseline():
                 self.compared.emit(answer)
             case Problem(title):
-                self.not_compared.emit(codec, title)
+                self.not_compared.emit(request.codec, title)
             case Stopped():
-                self.not_compared.emit(codec, tr("stopped"))
+                self.not_compared.emit(request.codec, tr("stopped"))
 
 
 def _digest(coded: Coded) -> bytes:

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pytest
 from PIL import Image
 from PySide6.QtCore import QPoint, Qt
 
+from lbbic_engine.errors import Cancelled
+from lbbic_engine.measure import target_search
+from lbbic_gui.jobs.messages import Baseline
+from lbbic_gui.jobs.requests import CompareAtSize
+from lbbic_gui.jobs.tasks import Tasks
 from lbbic_gui.painting.overlays import Overlay
 from lbbic_gui.style import text, theme
 
@@ -134,6 +142,25 @@ def test_a_target_size_sets_the_quality_or_reports_the_possible(user: Any, draw:
     assert not user.window.viewer.banner.isVisible(), "it is about the target before"
 
 
+def test_a_target_found_with_earlier_options_is_not_applied(
+    user: Any, draw: Draw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search, may_end = target_search.search_quality, threading.Event()
+
+    def search_late(*args: Any, **options: Any) -> Any:
+        assert may_end.wait(60)
+        return search(*args, **options)
+
+    monkeypatch.setattr(target_search, "search_quality", search_late)
+    user.drop(draw("a.png", 184, 120))
+    user.wait_for_result()
+    user.bot.mouseClick(user.window.inspector.target.button, LEFT)
+    user.window.settings.change(preview=False)
+    may_end.set()
+    user.wait(lambda: "changed" in user.window.status.notice.text())
+    assert user.rows[0].override is None
+
+
 def test_one_click_compares_with_the_other_codecs_at_the_same_size(user: Any, draw: Draw) -> None:
     user.drop(draw("a.png", 184, 120))
     user.wait_for_result(4.0)
@@ -154,6 +181,82 @@ def test_one_click_compares_with_the_other_codecs_at_the_same_size(user: Any, dr
     assert not canvas.options.baseline
     user.window.commands.choose_quality(4.0, False)
     assert not any(name.isEnabled() for name in panel.names.values())
+
+
+class Comparison:
+    """In place of other codecs, which cannot be held up: a comparison lasts until ``go_on``."""
+
+    def __init__(self) -> None:
+        self.started, self.go_on, self.can_stop = 0, threading.Event(), True
+
+    def __call__(self, _: Tasks, request: CompareAtSize, cancelled: Callable[[], bool]) -> Baseline:
+        self.started += 1
+        while not self.go_on.wait(0.01):
+            if self.can_stop and cancelled():
+                raise Cancelled
+        canvas = np.zeros((24, 40, 4), np.uint8)
+        return Baseline(request.codec, "4:4:4", 50, request.max_bytes, True, 30.0, canvas)
+
+
+@pytest.fixture
+def comparison(monkeypatch: pytest.MonkeyPatch) -> Comparison:
+    stand_in = Comparison()
+    monkeypatch.setattr(Tasks, "_compare", lambda *args: stand_in(*args))
+    return stand_in
+
+
+def test_a_comparison_takes_over_from_the_automatic_one_and_can_be_stopped(
+    comparison: Comparison, user: Any, draw: Draw
+) -> None:
+    panel = user.window.inspector.compare
+    user.window.settings.change(compare_first=True)
+    user.drop(draw("a.png"))
+    user.wait(lambda: comparison.started == 1)
+    user.bot.mouseClick(panel.button, LEFT)
+    user.wait(lambda: comparison.started == 2)  # the first has been answered by now
+    assert panel.cells["jpeg"][0].text() == "comparing…"
+    assert not panel.button.isEnabled()
+    user.press(Qt.Key.Key_Escape)
+    user.wait(lambda: panel.cells["jpeg"][0].text() == "stopped")
+    assert panel.cells["avif"][0].text() == "stopped"
+    assert panel.button.isEnabled()
+
+
+def test_a_late_comparison_is_not_shown_with_another_result(
+    comparison: Comparison, user: Any, draw: Draw
+) -> None:
+    user.drop(draw("a.png"))
+    user.wait_for_result(4.0)
+    user.window.commands.choose_quality(8.0, False)
+    user.wait_for_result(8.0)
+    comparison.can_stop = False  # it has just ended when it is cancelled
+    panel = user.window.inspector.compare
+    user.bot.mouseClick(panel.button, LEFT)
+    user.wait(lambda: comparison.started == 1)
+    (job, *_) = user.window.session.jobs.active()
+    user.press(Qt.Key.Key_Z, CTRL)
+    assert user.window.session.result.point.quality == 4.0
+    comparison.go_on.set()
+    user.wait(lambda: job.is_answered)
+    assert not any(name.isEnabled() for name in panel.names.values())
+    assert not user.window.inspector.headline.isVisible()
+
+
+def test_a_new_comparison_shows_the_original_until_it_has_a_result(
+    comparison: Comparison, user: Any, draw: Draw
+) -> None:
+    canvas = user.window.viewer.canvas
+    comparison.go_on.set()
+    user.drop(draw("a.png"))
+    user.wait_for_result()
+    user.wait(lambda: user.window.session.original is not None)
+    user.window.actions_["compare"].trigger()
+    user.wait(lambda: canvas.options.baseline.startswith("JPEG"))
+    user.wait(lambda: user.window.inspector.headline.button.isChecked())
+    comparison.go_on.clear()
+    user.window.actions_["compare"].trigger()
+    assert not canvas.options.baseline
+    assert not user.window.inspector.headline.button.isChecked()
 
 
 def test_a_codec_that_cannot_reach_the_size_shows_its_smallest_file_with_a_note(
