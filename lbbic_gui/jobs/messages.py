@@ -133,25 +133,30 @@ class OutputFormat:
         return ".lbb" if self.is_lbb else OTHER_FORMATS[self.name][0]
 
 
-class Result(NamedTuple):
-    """What a saved file was made with, and where; equal results mean equal files.
+class Place(NamedTuple):
+    """Where the settings put results, and how they name them."""
 
-    ``folder`` is that of the settings: empty is next to the picture.
-    """
+    folder: str  # empty: next to the pictures
+    keeps_structure: bool  # of the folders that were searched
+    pattern: str
+
+
+class Result(NamedTuple):
+    """What a saved file was made with, and where; equal results mean equal files."""
 
     quality: float
     options: EncodeOptions
     output: OutputFormat
-    folder: str
+    place: Place
 
     @classmethod
     def of(
-        cls, quality: float, options: EncodeOptions, output: OutputFormat, folder: str
+        cls, quality: float, options: EncodeOptions, output: OutputFormat, place: Place
     ) -> Result:
         """Leave out what does not apply: our quality if the codec has its own, and masks."""
         if options.mask and not output.is_lbb:
             options = replace(options, mask=b"")
-        return cls(0.0 if output.quality else quality, options, output, folder)
+        return cls(0.0 if output.quality else quality, options, output, place)
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ class _Saving:
 
     @property
     def result(self) -> Result:
-        return Result.of(self.quality, self.options, self.output, self.values.output_folder)
+        return Result.of(self.quality, self.options, self.output, self.values.place)
 
     @cached_property
     def work(self) -> int:

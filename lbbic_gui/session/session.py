@@ -263,4 +263,4 @@ class Session(QObject):
 
 def _makes(values: Preferences) -> tuple[object, ...]:
     """What of the settings, besides the options, decides whether a picture counts as saved."""
-    return values.quality, values.output, values.output_folder
+    return values.quality, values.output, values.place

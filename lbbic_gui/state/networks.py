@@ -83,7 +83,7 @@ class Networks(QObject):
     def result(self, row: Row) -> Result:
         """What *Compress all* makes of a picture."""
         values = self._settings.values
-        return Result.of(self.quality(row), self.options(row), values.output, values.output_folder)
+        return Result.of(self.quality(row), self.options(row), values.output, values.place)
 
     def is_saved(self, row: Row) -> bool:
         """Whether a picture is saved as *Compress all* would save it."""

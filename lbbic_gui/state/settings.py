@@ -12,7 +12,7 @@ from typing import Any, TypedDict, Unpack
 
 from PySide6.QtCore import QByteArray, QObject, QSettings, Signal
 
-from lbbic_gui.jobs.messages import CODECS, USUAL_QUALITY, EncodeOptions, OutputFormat
+from lbbic_gui.jobs.messages import CODECS, USUAL_QUALITY, EncodeOptions, OutputFormat, Place
 from lbbic_gui.jobs.naming import is_pattern
 
 RECENT = 10  # files and folders in the menu
@@ -87,6 +87,12 @@ class Preferences:
         """What *Compress all* writes."""
         is_lbb = self.format == "lbb"
         return OutputFormat() if is_lbb else OutputFormat(self.format, self.format_quality)
+
+    @cached_property
+    def place(self) -> Place:
+        """Where *Compress all* writes it."""
+        keeps_structure = self.keep_structure and bool(self.output_folder)  # others need none
+        return Place(self.output_folder, keeps_structure, self.pattern)
 
 
 class Changes(TypedDict, total=False):

@@ -71,6 +71,11 @@ def test_a_batch_continues_after_failures_and_keeps_the_folders(
     assert sorted(row.state.value for row in user.rows) == ["failed", "saved", "saved"]
     assert "2 of 3 saved" in user.window.queue.total.text()
     assert not list(tmp_path.rglob("*.tmp"))
+    user.window.settings.change(keep_structure=False)
+    assert "0 of 3 saved" in user.window.queue.total.text()
+    user.bot.mouseClick(user.window.queue.button, LEFT)
+    user.wait(lambda: not user.window.session.batch.is_busy)
+    assert (tmp_path / "out" / "two.lbb").exists()
 
 
 def test_selecting_a_saved_picture_keeps_its_state(user: Any, draw: Draw) -> None:
@@ -93,8 +98,9 @@ def test_selecting_a_saved_picture_keeps_its_state(user: Any, draw: Draw) -> Non
         lambda window, row: window.commands.choose_quality(2.0, False),
         lambda window, row: window.commands.choose_effort("thorough"),
         lambda window, row: window.settings.change(format="png"),
+        lambda window, row: window.settings.change(pattern="{name}-small"),
     ],
-    ids=["its quality", "the common quality", "the encoder", "the format"],
+    ids=["its quality", "the common quality", "the encoder", "the format", "the name"],
 )
 def test_a_picture_is_saved_only_as_long_as_its_file_is_the_wanted_one(
     user: Any, draw: Draw, change: Callable[[Any, Row], None]
@@ -108,7 +114,7 @@ def test_a_picture_is_saved_only_as_long_as_its_file_is_the_wanted_one(
     change(user.window, other)
     assert other.state in (State.NEW, State.CODED)
     assert other.columns()[0] != "Saved"
-    user.window.settings.change(quality=4.0, effort="fast", format="lbb")
+    user.window.settings.change(quality=4.0, effort="fast", format="lbb", pattern="{name}")
     user.window.session.set_quality(other, None, 4.0)
     assert other.state is State.SAVED
     user.wait(lambda: on_view.state is State.SAVED)
