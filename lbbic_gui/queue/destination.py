@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 
 from PySide6.QtCore import Signal
@@ -82,10 +83,12 @@ class Destination(QWidget):
         values, rows = self._session.settings.values, self._session.queue.rows
         folder, last, tip = values.output_folder, values.last_folder, ""
         self.beside.setChecked(not folder)
-        pictures = [row.source for row in rows if not row.source.is_lbb]
-        if pictures and not folder:
+        pictures = (row.source for row in rows if not row.source.is_lbb)
+        first = next(pictures, None)
+        if first is not None and not folder:
             usual = str(file_dialogs.usual_folder(last))
-            if any(file_dialogs.place_of(each, last) == each.path for each in pictures):
+            several = chain([first], pictures)
+            if any(file_dialogs.place_of(each, last) == each.path for each in several):
                 tip = self.tr("Pasted pictures and samples: in {}").format(usual)
             else:
                 folder = usual

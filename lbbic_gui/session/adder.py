@@ -150,8 +150,9 @@ class Adder(QObject):
                 self._unseen[row] = None
         self._look()
 
-    def _on_removed(self, row: Row) -> None:
-        self._unseen.pop(row, None)
+    def _on_removed(self, rows: list[Row]) -> None:
+        for row in rows:
+            self._unseen.pop(row, None)
 
 
 def _first(names: tuple[str, ...]) -> str:

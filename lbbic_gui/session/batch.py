@@ -353,11 +353,11 @@ class Batch(QObject):
         waiting = sorted(self._waiting, key=lambda saving: self._queue.place(saving.row))
         self._waiting = OrderedDict.fromkeys(waiting)
 
-    def _on_removed(self, row: Row) -> None:
-        self._failed.pop(row, None)
-        if row.savings:
-            for saving in [each for each in self._waiting if each.row is row]:
-                del self._waiting[saving]
-                self._give_up(saving)
-            self._cancel([each for each in self._running if each.row is row])
-        self.tell()
+    def _on_removed(self, rows: list[Row]) -> None:
+        gone = set(rows)
+        for row in rows:
+            self._failed.pop(row, None)
+        for saving in [each for each in self._waiting if each.row in gone]:
+            del self._waiting[saving]
+            self._give_up(saving)
+        self._cancel([each for each in self._running if each.row in gone])

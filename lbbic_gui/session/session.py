@@ -240,8 +240,8 @@ class Session(QObject):
         """Update the states of restored rows."""
         self._rest(self.queue.rows[first : last + 1])
 
-    def _on_removed(self, row: Row) -> None:
-        if row is self.row:
+    def _on_removed(self, rows: list[Row]) -> None:
+        if self.row in rows:
             self.select(None)
 
     def _on_opened(self, row: Row, request: Open, answer: Opened | Problem | Stopped) -> None:

@@ -42,9 +42,10 @@ class Totals:
     def _on_changed(self, top: QModelIndex, bottom: QModelIndex) -> None:
         self._follow(self._queue.rows[top.row() : bottom.row() + 1])
 
-    def _on_removed(self, row: Row) -> None:
-        self._put(row, Sums())
-        self._parts.pop(row)
+    def _on_removed(self, rows: list[Row]) -> None:
+        for row in rows:
+            self._put(row, Sums())
+            self._parts.pop(row)
 
     def _follow(self, rows: Iterable[Row]) -> None:
         for row in rows:

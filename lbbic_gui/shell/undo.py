@@ -35,14 +35,14 @@ class Removal(QUndoCommand):
     ) -> None:
         super().__init__(words)
         self._queue, self._rows, self._restored = queue, rows, restored
-        self._places: list[tuple[int, Row]] = []
+        self._places: dict[int, Row] = {}
 
     def redo(self) -> None:
-        places = ((self._queue.place(row), row) for row in self._rows)
-        self._places = sorted((pair for pair in places if pair[0] >= 0), key=lambda pair: pair[0])
-        self._queue.remove([row for _, row in self._places])
+        places = {self._queue.place(row): row for row in self._rows}
+        self._places = {place: row for place, row in places.items() if place >= 0}
+        self._queue.remove(list(self._places.values()))
 
     def undo(self) -> None:
-        back = [row for place, row in self._places if self._queue.restore(place, row)]
+        back = self._queue.restore(self._places)
         if back:
             self._restored(back[0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from weakref import WeakSet
 
@@ -31,7 +31,7 @@ Index = QModelIndex | QPersistentModelIndex
 class QueueModel(QAbstractListModel):
     """The rows; ``rowsInserted``, ``rowsRemoved`` and ``dataChanged`` notify views."""
 
-    removed = Signal(Row)
+    removed = Signal(list)  # of rows
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -78,8 +78,7 @@ class QueueModel(QAbstractListModel):
             self._touched.difference_update(gone)
             self._sources.difference_update(row.source for row in gone)
             self.endRemoveRows()
-            for row in gone:
-                self.removed.emit(row)
+        self.removed.emit(list(rows))
 
     def forget_points(self) -> None:
         """Drop the results of all rows, removed ones too, because the options have changed."""
@@ -99,12 +98,16 @@ class QueueModel(QAbstractListModel):
         self.changePersistentIndexList(before, after)
         self.layoutChanged.emit()
 
-    def restore(self, place: int, row: Row) -> bool:
-        """Put a row back in its place; return False if its file has been added again meanwhile."""
-        if row.source in self._sources:
-            return False
-        self._insert(min(place, len(self.rows)), [row])
-        return True
+    def restore(self, rows: Mapping[int, Row]) -> list[Row]:
+        """Put rows back in their places, adjacent ones together.
+
+        Returns them without those whose files have been added again meanwhile.
+        """
+        gone = {place: row for place, row in rows.items() if row.source not in self._sources}
+        for first, last in _runs(gone):
+            run = [gone[place] for place in range(first, last + 1)]
+            self._insert(min(first, len(self.rows)), run)
+        return [gone[place] for place in sorted(gone)]
 
     def place(self, row: Row) -> int:
         """The index of a row in the list, −1 if it is not there."""

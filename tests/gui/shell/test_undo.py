@@ -83,6 +83,26 @@ def test_undo_restores_a_removed_picture_with_its_results(user: Any, draw: Draw)
     assert b not in user.rows
 
 
+def test_many_pictures_are_removed_and_restored_together(user: Any, draw: Draw) -> None:
+    user.drop(*(draw(f"{n}.png", 200, 120, seed=n) for n in range(8)))
+    user.wait(lambda: len(user.rows) == 8)
+    queue, batch, rows = user.window.session.queue, user.window.session.batch, list(user.rows)
+    user.press(Qt.Key.Key_Return, CTRL)
+    inserted: list[tuple[int, int]] = []
+    totals: list[int] = []
+    queue.rowsInserted.connect(lambda _, first, last: inserted.append((first, last)))
+    batch.changed.connect(lambda total: totals.append(total.count))
+    user.window.commands.remove(rows[1:4] + rows[5:8])
+    assert user.rows == [rows[0], rows[4]]
+    assert set(totals) == {2}
+    assert len(totals) <= 2  # the second, where a picture was about to be saved
+    assert [row.savings for row in rows[1:4] + rows[5:8]] == [0] * 6
+    user.press(Qt.Key.Key_Z, CTRL)
+    assert user.rows == rows
+    assert inserted == [(1, 3), (5, 7)]
+    assert totals[-2:] == [5, 8]
+
+
 def test_undo_restores_the_last_picture(user: Any, draw: Draw) -> None:
     user.drop(draw("a.png"))
     result = user.wait_for_result()
@@ -102,6 +122,21 @@ def test_undo_does_not_duplicate_a_picture_added_again(user: Any, draw: Draw) ->
     user.wait_for_result()
     user.press(Qt.Key.Key_Z, CTRL)
     assert [row.source.path for row in user.rows] == [path]
+
+
+def test_undo_leaves_out_a_picture_added_again_and_restores_the_others(
+    user: Any, draw: Draw
+) -> None:
+    a, b = drop_two(user, draw)
+    user.drop(draw("c.png", seed=3))
+    user.wait(lambda: len(user.rows) == 3)
+    c = user.rows[2]
+    user.window.commands.remove_all()
+    user.drop(b.source.path)
+    user.wait(lambda: len(user.rows) == 1)
+    user.press(Qt.Key.Key_Z, CTRL)
+    again = next(row for row in user.rows if row not in (a, c))
+    assert user.rows == [a, again, c]
 
 
 def test_the_oldest_changes_are_forgotten(user: Any, draw: Draw) -> None:
