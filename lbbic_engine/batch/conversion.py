@@ -100,6 +100,7 @@ class Conversion:
             device=encoding.device,
             weights=encoding.weights,
             effort=encoding.effort,
+            refine=encoding.refine,
             tune=encoding.tune,
             progress=progress,
         )

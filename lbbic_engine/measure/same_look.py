@@ -56,6 +56,7 @@ def convert_alike(
     device: str,
     weights: str,
     effort: str,
+    refine: bool,
     tune: str,
     progress: ReportProgress | None = None,
 ) -> Converted:
@@ -71,6 +72,7 @@ def convert_alike(
         device=device,
         weights=weights,
         effort=effort,
+        refine=refine,
         exact=False,
         tune=tune,
         progress=progress,

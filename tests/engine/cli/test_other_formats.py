@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from lbbic_engine import compress, load_picture
+from lbbic_engine import codec, compress, load_picture
+from lbbic_engine.coding.results import Compressed
 from lbbic_engine.measure.metrics import ms_ssim
 from tests.engine.cli.command_line import Capture, Draw, files_below, json_lines, run
 
@@ -54,6 +56,22 @@ def test_the_same_look_is_the_lowest_quality_that_is_as_good(
         assert reached is not None
         assert (reached >= wanted) is is_good
     assert Path(row["output"]).read_bytes() == (tmp_path / f"{row['quality']:g}.jpg").read_bytes()
+
+
+@pytest.mark.parametrize("refine", [True, False])
+def test_the_look_is_that_of_a_file_with_the_same_options(
+    draw: Draw, monkeypatch: pytest.MonkeyPatch, refine: bool
+) -> None:
+    asked: list[bool] = []
+    real = codec.compress
+
+    def compress(*arguments: Any, **options: Any) -> Compressed:
+        asked.append(options["refine"])
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(codec, "compress", compress)
+    assert run("compress", draw("a.png"), "--format", "jpeg", *["--no-refine"][refine:]) == 0
+    assert asked == [refine]
 
 
 def test_an_unreachable_look_causes_a_notice(
@@ -120,6 +138,16 @@ def test_another_format_can_be_written_to_standard_output(
         (["--format-quality", 80], "needs --format"),
         (["--format", "avif", "--target-bytes", 100], "is for .lbb files only"),
         (["--format", "avif", "-q", 3, "--format-quality", 80], "Two qualities"),
+        (["--format", "avif", "--no-exact"], "is for .lbb files only"),
+        *(
+            (["--format", "avif", "--format-quality", 80, *option], f"{option[0]} is of no use")
+            for option in (
+                ["--weights", "other"],
+                ["--effort", "balanced"],
+                ["--tune", "visual"],
+                ["--no-refine"],
+            )
+        ),
         (["--format", "avif", "-o", "b.png"], "b.png does not end with .avif"),
         (["--format", "jpeg", "-o", "b.png"], "b.png does not end with .jpg or .jpeg"),
     ],
