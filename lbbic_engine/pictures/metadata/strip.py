@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from PIL import Image
 
+from lbbic_engine.config import METADATA
 from lbbic_engine.pictures import modes
 from lbbic_engine.pictures.colour import UnfitProfileError, as_srgb, to_srgb
 from lbbic_engine.pictures.metadata import exif, xmp
@@ -18,8 +19,11 @@ def strip(picture: Picture, kinds: Collection[str]) -> Picture:
     """Return ``picture`` without the metadata of ``kinds``, some of ``config.METADATA``.
 
     Removing the profile converts the picture to sRGB. ``gps`` covers positions, and names of places
-    in XMP; data in which these cannot be located are removed as a whole, with a notice.
+    in XMP; data in which these cannot be located are removed as a whole, with a notice. ValueError
+    for other kinds.
     """
+    if unknown := set(kinds).difference(METADATA):
+        raise ValueError(f"{min(unknown)!r} is not one of {', '.join(METADATA)}")
     if "icc" in kinds:
         picture = _in_srgb(picture)
     if "exif" in kinds:

@@ -145,6 +145,12 @@ def test_only_the_named_kinds_are_removed(
     assert found | ({"gps"} if has_place else set()) == left
 
 
+@pytest.mark.parametrize("kind", ["all", "EXIF", ""])
+def test_an_unknown_kind_is_refused(picture: Picture, kind: str) -> None:
+    with pytest.raises(ValueError, match=f"'{kind}' is not one of exif, gps, icc, xmp"):
+        strip(picture, ["icc", kind])
+
+
 @pytest.mark.parametrize("grey", [False, True])
 def test_removing_the_profile_converts_to_srgb(tmp_path: Path, grey: bool) -> None:
     linear = ImageCms.ImageCmsProfile(io.BytesIO(_linear_profile(grey)))
