@@ -79,7 +79,7 @@ def reason(error: BaseException, place: Path | None = None) -> str:
         return f"{error.strerror}: {error.filename}" if elsewhere else error.strerror
     if isinstance(error, MemoryError):
         return "Out of memory"
-    return str(error).replace(f" {place}", "", 1) if place else str(error)
+    return str(error).replace(f"Cannot read {place}:", "Cannot read:", 1)
 
 
 class ProgressBar:

@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NoReturn
@@ -61,6 +62,7 @@ def _prepare() -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     wait_briefly()
+    warnings.filterwarnings("ignore", module="PIL")  # about damaged metadata; notices tell of these
     logging.getLogger("lbbic").handlers[:] = [WarningHandler()]
 
 

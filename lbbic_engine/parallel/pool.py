@@ -16,6 +16,7 @@ import pickle
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -285,6 +286,7 @@ def _serve(pipe: Connection) -> None:
     # is being loaded ends that code with a long traceback.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     torch.set_num_threads(1)  # a script that starts a pool may have imported torch before
+    warnings.filterwarnings("ignore", module="PIL")  # as the command line does
     LOG.addHandler(_LogTo(pipe))
     LOG.propagate = False
     with suppress(EOFError, ConnectionError, SystemExit):

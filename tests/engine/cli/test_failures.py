@@ -5,12 +5,15 @@ from __future__ import annotations
 import errno
 import json
 import os
+import struct
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from lbbic_engine.cli.console import reason
 from lbbic_engine.errors import LbbicError
 from lbbic_engine.pictures import atomic
 from tests.engine.cli.command_line import Capture, Draw, files_below, raising, run
@@ -130,6 +133,25 @@ def test_failures_are_reported_in_one_clear_line(
     source = draw("a.png")
     assert run("compress", source) == 2
     assert capsys.readouterr().err.splitlines()[0] == f"lbbic: {source}: {line}"
+
+
+def test_pillows_warnings_are_not_printed(tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "a.tif"
+    Image.new("RGB", (24, 16)).save(path, tiffinfo={0x0112: 1})
+    once, twice = (struct.pack("<HHI", 0x0112, 3, count) for count in (1, 2))
+    assert once in path.read_bytes()
+    path.write_bytes(path.read_bytes().replace(once, twice))
+    assert run("compress", tmp_path / "a.tif") == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_a_name_is_not_taken_out_of_a_messages_words() -> None:
+    assert reason(LbbicError("Too small", "It is 100 bytes."), Path("1")) == (
+        "Too small: It is 100 bytes."
+    )
+    assert reason(LbbicError("Cannot read 1", "It is 1 byte."), Path("1")) == (
+        "Cannot read: It is 1 byte."
+    )
 
 
 def test_an_interruption_leaves_no_files_behind(

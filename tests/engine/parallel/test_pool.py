@@ -54,6 +54,15 @@ def test_a_tasks_exception_is_raised_and_its_process_is_reused(pool: WorkerPool)
     assert pool.submit(os.getpid).result() == first
 
 
+def test_pillows_warnings_in_a_worker_are_not_printed(
+    pool: WorkerPool, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for module, is_said in (("PIL.TiffImagePlugin", False), ("other", True)):
+        warn = f"warn_explicit('words', UserWarning, 'name', 1, module={module!r})"
+        pool.submit(eval, f"__import__('warnings').{warn}").result()
+        assert ("words" in capfd.readouterr().err) is is_said
+
+
 def test_a_worker_keeps_nothing_of_a_task(pool: WorkerPool) -> None:
     objects = "sum(type(each).__name__ == 'Fraction' for each in __import__('gc').get_objects())"
     assert pool.submit(Fraction, 1, 3).result() == Fraction(1, 3)
