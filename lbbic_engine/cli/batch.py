@@ -28,7 +28,7 @@ from lbbic_engine.cli.console import (
 )
 from lbbic_engine.cli.files import Job, Plan, list_jobs, plan_jobs
 from lbbic_engine.cli.streams import name_of, read_bytes, refuse_terminal, to_standard_output
-from lbbic_engine.config import OTHER_FORMATS
+from lbbic_engine.config import DEFAULT_WEIGHTS, EFFORTS, OTHER_FORMATS, TUNES
 from lbbic_engine.devices import choose_device
 from lbbic_engine.errors import (
     CorruptDataError,
@@ -67,7 +67,7 @@ def compress(args: Namespace) -> int:
         refine=args.refine,
         exact=args.exact,
         preview=args.preview,
-        mask=args.mask,
+        mask=args.mask and _content(args.mask),
         tune=args.tune,
         device=args.device,
         longest_side=args.longest_side,
@@ -102,12 +102,24 @@ def _check_format(args: Namespace) -> None:
         "--target-psnr": args.target_psnr,
         "--mask": args.mask,
         "--preview": args.preview,
+        "--no-exact": not args.exact,
     }
     for option, value in only_lbb.items():
         if value:
             raise LbbicError("Another format", f"{option} is for .lbb files only.")
-    if args.quality is not None and args.format_quality is not None:
+    if args.format_quality is None:
+        return
+    if args.quality is not None:
         raise LbbicError("Two qualities", "Give either --quality or --format-quality.")
+    for_same_look = {
+        "--weights": args.weights != DEFAULT_WEIGHTS,
+        "--effort": args.effort != EFFORTS[0],
+        "--tune": args.tune != TUNES[0],
+        "--no-refine": not args.refine,
+    }
+    for option, value in for_same_look.items():
+        if value:
+            raise LbbicError("Another format", f"{option} is of no use with --format-quality.")
 
 
 def decompress(args: Namespace) -> int:
@@ -128,9 +140,10 @@ def thumbnail(args: Namespace) -> int:
     """Write a small PNG of an .lbb file, from its preview or its EXIF thumbnail if it has one."""
     from io import BytesIO
 
-    from lbbic_engine.pictures.atomic import write_atomically
+    from lbbic_engine.pictures.atomic import check_output, write_atomically
     from lbbic_engine.previews import thumbnail
 
+    check_output(args.output, overwrite=True)
     _refuse_other_kinds(args.output)
     file = BytesIO()
     thumbnail(args.input.read_bytes(), args.size).save(file, "PNG")
@@ -240,7 +253,12 @@ def _open(job: Job) -> Content:
         raise job.problem
     if job.output is None:
         refuse_terminal()
-    return job.input or read_bytes(None)
+    return read_bytes(None) if job.input is None else _content(job.input)
+
+
+def _content(path: Path) -> Content:
+    """A pipe's bytes, which can be read only once and by this process, or the path."""
+    return path.read_bytes() if path.is_fifo() else path
 
 
 def _explained(error: Exception | None, content: Content, direction: Direction) -> Exception:

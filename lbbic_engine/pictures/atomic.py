@@ -53,8 +53,9 @@ def _write(
 ) -> None:
     target = Path(os.path.realpath(path)) if overwrite else path
     replaced = target.stat() if target.exists() else None
-    if replaced and not (overwrite and stat.S_ISREG(replaced.st_mode)):
+    if replaced and not overwrite:
         raise FileExistsError(errno.EEXIST, "It already exists and is not replaced", str(path))
+    _check_kind(target)
     limits = [each for each in (like, replaced) if each]
     mode = reduce(and_, (each.st_mode | stat.S_IWUSR for each in limits), 0o666)
     _remove_leftovers(target.parent)
@@ -78,14 +79,21 @@ def _write(
 
 def check_output(path: Path, *, overwrite: bool) -> None:
     """Raise OSError early, before work is spent on a file that cannot be written."""
-    if path.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    _check_kind(path)
     if os.path.lexists(path) and not overwrite:
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
     folder = Path(os.path.realpath(path)).parent
     may_write = os.access(folder, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
     if folder.is_dir() and not may_write:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+
+def _check_kind(path: Path) -> None:
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if path.exists() and not path.is_file():
+        reason = "It is a pipe or a device, which is not replaced"
+        raise OSError(errno.EINVAL, reason, str(path))
 
 
 def make_folder(path: Path) -> None:

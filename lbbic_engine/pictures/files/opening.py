@@ -65,7 +65,9 @@ def open_image(source: Source) -> Iterator[tuple[Image.Image, Extras]]:
                     f"A picture is read from {kinds}, not from {type(source).__name__}."
                 )
             else:
-                file = source if source.seekable() else io.BytesIO(source.read())
+                file = source
+            if not file.seekable():
+                file = io.BytesIO(file.read())
             image, extras = _identify(file)
         check_size(*image.size)
         if isinstance(image, TiffImagePlugin.TiffImageFile) and image is not source:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -194,6 +195,25 @@ def test_a_thumbnail_replaces_no_other_kind_of_file(
     assert run("thumbnail", packed, place) == 2
     assert f"{place} is not a PNG, so it is not replaced" in capsys.readouterr().err
     assert place.read_bytes() == before
+
+
+def test_a_folder_in_the_place_of_a_thumbnail_is_named_as_one(
+    packed: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    assert run("thumbnail", packed, tmp_path) == 2
+    assert capsys.readouterr().err == f"lbbic: Is a directory: {tmp_path}\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no named pipes in its file system")
+def test_a_pipe_in_the_place_of_a_result_is_named_as_one(
+    packed: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    assert run("decompress", packed, "-o", tmp_path / "pipe.png", "--overwrite") == 2
+    err = capsys.readouterr().err
+    assert "It is a pipe or a device, which is not replaced" in err
+    assert "--overwrite" not in err
+    assert (tmp_path / "pipe.png").is_fifo()
 
 
 def test_no_more_people_can_read_a_thumbnail_than_its_picture(packed: Path, tmp_path: Path) -> None:

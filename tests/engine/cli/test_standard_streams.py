@@ -6,11 +6,13 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from lbbic_engine.pictures.read import load_picture
 from tests.engine.cli.command_line import Capture, Draw, files_below, run
 
 ROOT = Path(__file__).parents[3]
@@ -22,6 +24,39 @@ pytestmark = pytest.mark.usefixtures("tiny")
 def send(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], None]:
     """Write bytes to standard input."""
     return lambda data: monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+
+
+@pytest.fixture
+def pipe(tmp_path: Path) -> Iterator[Callable[[str, bytes], Path]]:
+    """Make a named pipe that data are written to."""
+    writers: list[threading.Thread] = []
+
+    def make(name: str, data: bytes) -> Path:
+        path = tmp_path / name
+        os.mkfifo(path)
+        writers.append(threading.Thread(target=path.write_bytes, args=(data,)))
+        writers[-1].start()
+        return path
+
+    yield make
+    for writer in writers:
+        writer.join()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no named pipes in its file system")
+def test_a_pipe_is_read_as_a_file(
+    draw: Draw, tmp_path: Path, pipe: Callable[[str, bytes], Path], capsys: Capture
+) -> None:
+    source = draw("a.png")
+    for name in ("b.png", "c.png"):
+        assert run("compress", pipe(name, source.read_bytes()), "--skip-larger", "--json") == 0
+        assert f'"original_bytes": {source.stat().st_size}' in capsys.readouterr().out
+    assert run("compress", source) == 0
+    data = (tmp_path / "a.lbb").read_bytes()
+    assert (tmp_path / "b.lbb").read_bytes() == data
+    assert run("decompress", pipe("d.lbb", data[:-20])) == 2
+    assert "It is cut off" in capsys.readouterr().err
+    assert load_picture(pipe("e.png", source.read_bytes())).pixels.shape[2] == 3
 
 
 @pytest.mark.parametrize("options", [[], ["--json"]])

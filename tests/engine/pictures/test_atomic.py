@@ -265,7 +265,7 @@ def test_a_link_is_followed_and_a_folder_is_not_replaced(tmp_path: Path) -> None
     write_atomically(link, b"new", overwrite=True)
     assert link.is_symlink()
     assert target.read_bytes() == b"new"
-    with pytest.raises(FileExistsError):
+    with pytest.raises(IsADirectoryError):
         write_atomically(tmp_path, b"new", overwrite=True)
     with pytest.raises(FileNotFoundError):
         write_atomically(tmp_path / "no" / "folder", b"new", overwrite=False)
