@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from lbbic_engine.errors import Cancelled
 from lbbic_engine.resources import is_bundled
 
 LBBIC_SUFFIXES = frozenset({".lbb"})
@@ -65,11 +67,13 @@ class FileListing:
     others: Counter[str] = field(default_factory=Counter)  # skipped files by kind
 
 
-def find_files(place: Path, suffixes: frozenset[str]) -> FileListing:
+def find_files(
+    place: Path, suffixes: frozenset[str], cancelled: Callable[[], bool] = lambda: False
+) -> FileListing:
     """Return ``place`` itself, or the visible files with ``suffixes`` in and below a folder.
 
     Files are not opened, so broken links are among ``files``. Hidden files and folders are skipped,
-    and links to folders are not followed.
+    and links to folders are not followed. Cancelled once ``cancelled`` returns True.
     """
     if not is_folder(place):
         return FileListing((place,))
@@ -77,7 +81,9 @@ def find_files(place: Path, suffixes: frozenset[str]) -> FileListing:
     unreadable: list[OSError] = []
     others: Counter[str] = Counter()
     for folder, folders, names in os.walk(place, onerror=unreadable.append):
+        _stop_if(cancelled)
         for name in names:
+            _stop_if(cancelled)  # a folder of many files on a slow network takes long, too
             file = Path(folder, name)
             try:
                 kind = _kind(file, suffixes)
@@ -93,6 +99,11 @@ def find_files(place: Path, suffixes: frozenset[str]) -> FileListing:
                 others[kind] += 1
                 folders.remove(name)
     return FileListing(tuple(sorted(files)), tuple(unreadable), others)
+
+
+def _stop_if(cancelled: Callable[[], bool]) -> None:
+    if cancelled():
+        raise Cancelled
 
 
 def is_folder(path: Path) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from PySide6.QtCore import QBuffer, QIODevice, Qt
 from PySide6.QtGui import QImage
 
 from lbbic_gui.jobs.decoded_picture import as_image, halvings
-from lbbic_gui.jobs.messages import Found, Pixels, Source, Thumb
+from lbbic_gui.jobs.messages import Found, Pixels, Report, Source, Step, Thumb
 from lbbic_gui.style.text import tr
 
 if TYPE_CHECKING:
@@ -91,8 +92,15 @@ def measures_by_ssimulacra2() -> bool:
     return ssimulacra2.is_installed()
 
 
-def find(paths: tuple[Path, ...]) -> Found:
-    """Find all pictures and .lbb files among files and, at any depth, in folders."""
+def find(
+    paths: tuple[Path, ...],
+    report: Callable[[Report], None],
+    cancelled: Callable[[], bool],
+) -> Found:
+    """Find all pictures and .lbb files among files and, at any depth, in folders.
+
+    Reports a ``Step`` for each folder. Cancelled once ``cancelled`` returns True.
+    """
     from lbbic_engine.pictures.find import (
         EXTRA_SUFFIXES,
         find_files,
@@ -109,7 +117,8 @@ def find(paths: tuple[Path, ...]) -> Found:
     accepted = wanted.union(*EXTRA_SUFFIXES.values())  # opening one says which package it needs
     for path in paths:
         if is_folder(path):
-            listing = find_files(path, wanted)
+            report(Step(tr("Searching {}").format(path.name or path)))
+            listing = find_files(path, wanted, cancelled)
             sources.append((path, tuple(map(_source, listing.files))))
             unreadable += (Path(error.filename).name for error in listing.unreadable)
             others += listing.others

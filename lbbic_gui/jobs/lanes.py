@@ -1,7 +1,8 @@
 """Jobs and the threads that do them.
 
-One thread owns the model, one does what needs no model, and one measures how pictures look, which
-takes seconds; while a batch is saved, further threads wait for worker processes. What a job does is
+One thread owns the model, one does what needs no model, one searches folders, which can be large,
+and one measures how pictures look, which takes seconds; while a batch is saved, further threads
+wait for worker processes. What a job does is
 in ``tasks``. Jobs wait on the window's side and are handed over one at a time, so that waiting ones
 can be dropped without a lock. Reports and answers go to the callbacks given to ``submit``, called
 in the window's thread.
@@ -31,7 +32,7 @@ from lbbic_gui.jobs.messages import (
     Report,
     Stopped,
 )
-from lbbic_gui.jobs.requests import MeasureLook, Request, Save
+from lbbic_gui.jobs.requests import Find, MeasureLook, Request, Save
 from lbbic_gui.jobs.tasks import Tasks
 from lbbic_gui.jobs.work.workers import Workers
 
@@ -73,8 +74,14 @@ class Jobs(QObject):
         super().__init__(parent)
         self._workers = Workers()
         self._coding, self._reading, self._saving = (_Lane(self._workers, self) for _ in range(3))
-        self._measuring = _Lane(self._workers, self)
-        self._lanes = (self._reading, self._coding, self._saving, self._measuring)
+        self._searching, self._measuring = (_Lane(self._workers, self) for _ in range(2))
+        self._lanes = (
+            self._reading,
+            self._coding,
+            self._saving,
+            self._searching,
+            self._measuring,
+        )
         for lane in self._lanes:
             lane.widen(1)
 
@@ -94,6 +101,8 @@ class Jobs(QObject):
         job = Job(request, on_answer, on_report, priority)
         if isinstance(request, Save) and request.by_worker:
             self._saving.submit(job)
+        elif isinstance(request, Find):
+            self._searching.submit(job)
         elif isinstance(request, MeasureLook):
             self._measuring.submit(job)
         else:

@@ -77,7 +77,7 @@ class Thumbnail(OfPicture[Thumb]):
 
 @dataclass(frozen=True)
 class Find(Request[Found]):
-    """Look for pictures in files and folders."""
+    """Look for pictures in files and folders; reports ``Step``."""
 
     needs_model = False
     paths: tuple[Path, ...]

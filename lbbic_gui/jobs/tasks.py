@@ -74,7 +74,7 @@ class Tasks:
             case requests.FindModels():
                 return models.installed()
             case requests.Find(paths):
-                return conversion.find(paths)
+                return conversion.find(paths, report, cancelled)
             case requests.Thumbnail(source):
                 return conversion.thumbnail(source)
             case requests.Open():

@@ -16,7 +16,16 @@ from PySide6.QtCore import QModelIndex, QObject, QTimer, Signal
 from PySide6.QtGui import QImage
 
 from lbbic_gui.jobs.lanes import Job, Jobs
-from lbbic_gui.jobs.messages import THUMBNAIL, Found, Problem, Source, Stopped, Thumb
+from lbbic_gui.jobs.messages import (
+    THUMBNAIL,
+    Found,
+    Problem,
+    Report,
+    Source,
+    Step,
+    Stopped,
+    Thumb,
+)
 from lbbic_gui.jobs.requests import Find, Thumbnail
 from lbbic_gui.state.queue_model import QueueModel
 from lbbic_gui.state.row import Row, State
@@ -39,6 +48,7 @@ class _Addition:
 class Adder(QObject):
     """``added`` carries the first of the new rows, ``noticed`` a summary of what was added."""
 
+    searching = Signal(str)  # a folder, in words; until the next notice
     added = Signal(Row, bool)  # whether it is the only one
     noticed = Signal(str)
 
@@ -46,6 +56,7 @@ class Adder(QObject):
         super().__init__(parent)
         self._queue, self._jobs = queue, jobs
         self._pasted = 0
+        self._searches: list[Job[Found]] = []
         self._additions: deque[_Addition] = deque()
         self._timer = QTimer(self, interval=0)
         self._timer.timeout.connect(self._add_some)
@@ -56,7 +67,12 @@ class Adder(QObject):
 
     def open(self, paths: list[Path]) -> None:
         """Add files, and the pictures in folders."""
-        self._jobs.submit(Find(tuple(paths)), self._on_found)
+        job = self._jobs.submit(Find(tuple(paths)), self._on_found, self._on_report)
+        self._searches = [each for each in self._searches if not each.is_answered] + [job]
+
+    def stop(self) -> None:
+        """Stop searching folders."""
+        self._jobs.cancel(*self._searches)
 
     def paste(self, image: QImage) -> None:
         """Add a picture that has no file."""
@@ -75,6 +91,10 @@ class Adder(QObject):
         if row in self._unseen:
             self._unseen.move_to_end(row, last=False)
 
+    def _on_report(self, report: Report) -> None:
+        if isinstance(report, Step):
+            self.searching.emit(report.stage)
+
     def _on_found(self, answer: Found | Problem | Stopped) -> None:
         match answer:
             case Found(sources):
@@ -82,6 +102,8 @@ class Adder(QObject):
                 self._add(_Addition(deque(pairs), answer))
             case Problem(title, detail):
                 self.noticed.emit(f"{title}: {detail}")
+            case Stopped():
+                self.noticed.emit(tr("Search stopped"))
 
     def _add(self, addition: _Addition) -> None:
         self._additions.append(addition)

@@ -132,7 +132,8 @@ class Session(QObject):
             self.batch.retry(row)
 
     def stop(self) -> None:
-        """Cancel the work for the row on view and the batch."""
+        """Cancel the work for the row on view, the batch, and the search of folders."""
+        self.adder.stop()
         self.batch.stop()
         self.coder.stop(self.row)
         self._leave()

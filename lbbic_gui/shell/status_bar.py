@@ -15,7 +15,7 @@ _NOTICE_MS = 8000
 
 
 class StatusBar(QStatusBar):
-    """Notices disappear after eight seconds; the rest stays."""
+    """Notices disappear after eight seconds, that of a search after it; the rest stays."""
 
     def __init__(
         self, session: Session, tools: PictureTools, parent: QWidget | None = None
@@ -39,6 +39,7 @@ class StatusBar(QStatusBar):
             saver.saved.connect(self._on_saved)
         for worker in (session.networks, tools):
             worker.failed.connect(self._on_failed)
+        session.adder.searching.connect(self._show_search)
         session.networks.loaded.connect(self._show_device)
 
     def notify(self, words: str) -> None:
@@ -47,6 +48,11 @@ class StatusBar(QStatusBar):
         self._notice_end.start()
         if words and not self._session.batch.is_busy:
             announce(self.notice, words)
+
+    def _show_search(self, words: str) -> None:
+        """Show what is searched for as long as that takes."""
+        self.notify(self.tr("{}… Esc stops").format(words))
+        self._notice_end.stop()
 
     def _show_device(self, ready: Ready) -> None:
         """Show where the model runs, and if there is no GPU."""

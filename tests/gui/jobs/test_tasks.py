@@ -33,10 +33,11 @@ def test_a_search_continues_after_unreachable_folders(
     loop.symlink_to(loop)
     locked.chmod(0)
     os.mkfifo(tmp_path / "pipe.png")  # opening it would block for ever
-    found = conversion.find((long, good.parent, locked / "b.png", tmp_path / "pipe.png"))
+    paths = (long, good.parent, locked / "b.png", tmp_path / "pipe.png")
+    found = conversion.find(paths, lambda _: None, lambda: False)
     locked.chmod(0o700)
-    paths = [source.path for _, sources in found.sources for source in sources]
-    assert paths == [long, good, loop, locked / "b.png"]  # rows show which of them cannot be read
+    shown = [source.path for _, sources in found.sources for source in sources]
+    assert shown == [long, good, loop, locked / "b.png"]  # rows show which of them cannot be read
     assert found.unreadable == ("locked",)
     assert found.unsupported == ("pipe.png",)
 

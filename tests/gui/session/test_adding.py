@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from PySide6.QtGui import QDragEnterEvent, QDragMoveEvent, QDropEvent, QImage
 from PySide6.QtWidgets import QApplication
 
 from lbbic_engine import codec, load_picture
+from lbbic_engine.pictures import find
 from lbbic_gui.state.row import State
 
 Draw = Callable[..., Path]
@@ -40,6 +43,29 @@ def test_a_mixed_drop_is_handled_without_a_dialog(user: Any, draw: Draw) -> None
     (folder / "empty").mkdir()
     user.drop(folder / "empty")
     user.wait(lambda: user.window.status.notice.text() == "No pictures found")
+
+
+def test_a_search_of_folders_shows_can_be_stopped_and_keeps_nothing_waiting(
+    user: Any, draw: Draw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notice, is_over = user.window.status.notice, threading.Event()
+
+    def walk_for_ever(folder: Path, **_: object) -> Iterator[tuple[str, list[str], list[str]]]:
+        while not is_over.wait(0.01):
+            yield str(folder), [], []
+
+    user.drop(draw("a.png"), draw("b.png", seed=2))
+    user.wait(lambda: len(user.rows) == 2)
+    monkeypatch.setattr(find, "os", SimpleNamespace(walk=walk_for_ever))
+    (tmp_path / "large").mkdir()
+    user.drop(tmp_path / "large")
+    user.wait(lambda: "Searching" in notice.text())
+    user.window.queue.select(user.rows[1])
+    user.wait(lambda: user.window.session.original is not None)
+    assert "Searching" in notice.text()
+    user.press(Qt.Key.Key_Escape)
+    user.wait(lambda: "stopped" in notice.text())
+    is_over.set()
 
 
 def test_dropped_files_are_copied_so_that_no_file_manager_deletes_them(
