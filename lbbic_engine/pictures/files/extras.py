@@ -18,7 +18,7 @@ class Extras:
     bits: int = 0  # per channel; 0 if unknown
     frames: int = 1
     orientation: int | None = None  # 1 if the decoder applies it; None: that of EXIF or XMP counts
-    text: dict[str, str] = field(default_factory=dict)
+    text: dict[str, list[str]] = field(default_factory=dict)  # a key may have several
     iptc: bytes | None = None  # a block of IPTC datasets
     left_out: list[str] = field(default_factory=list)  # names of what is lost
     developed: str = ""  # what was done to camera raw

@@ -64,7 +64,7 @@ def read_jpeg(image: JpegImagePlugin.JpegImageFile, file: BinaryIO) -> Extras:
     extras.is_damaged = partial(_is_damaged, file)
     comments = [body.rstrip(b"\0") for name, body in image.applist if name == "COM"]
     if any(comments):
-        extras.text["Comment"] = "\n".join(_decode(each) for each in comments)
+        extras.text["Comment"] = [_decode(each) for each in comments]
     return extras
 
 

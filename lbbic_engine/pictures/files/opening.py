@@ -19,6 +19,7 @@ from PIL import (
     Image,
     PngImagePlugin,
     TiffImagePlugin,
+    TiffTags,
     UnidentifiedImageError,
     WebPImagePlugin,
 )
@@ -30,6 +31,7 @@ from lbbic_engine.pictures.files import avif, boxes, extra_formats, jpeg, png, r
 from lbbic_engine.pictures.files.extras import Extras
 from lbbic_engine.pictures.files.limits import check_size
 from lbbic_engine.pictures.find import READABLE_FORMATS
+from lbbic_engine.pictures.metadata import exif as exif_data
 from lbbic_engine.pictures.metadata.iptc import IPTC_RESOURCE, iptc_of
 
 Source = str | os.PathLike[str] | BinaryIO | Image.Image
@@ -41,6 +43,8 @@ _NOT_READ = {
     "SVG": (0, (b"<svg",)),
 }
 _IPTC_TAG, _PHOTOSHOP_TAG = 33723, 34377  # of TIFF
+_ENCODERS = (b"Created by OpenJPEG", b"Kakadu-")  # beginnings of their comments in JPEG 2000
+_MAX_TAGS = 8  # in a notice
 _EXIF_RESOURCE, _XMP_RESOURCE, _RESOLUTION_RESOURCE = 1058, 1060, 1005  # of PSD
 _OWN: dict[str, Any] = {"AVIF": avif.AvifFile, "JPEG": jpeg.JpegFile}
 _BMP_HEADER_BYTES, _EMBEDDED = 14, b"DEBM"
@@ -137,10 +141,13 @@ def _extras_of_open(image: Image.Image) -> Extras:
     extras = Extras(iptc=image.info.get("photoshop", {}).get(IPTC_RESOURCE))
     if isinstance(image, PngImagePlugin.PngImageFile):
         png.read_open(image, extras)
+    elif isinstance(image, TiffImagePlugin.TiffImageFile):
+        _read_tiff(image, extras)
     if image.format == "AVIF":  # Pillow has put the container's orientation into EXIF
         extras.orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-    if isinstance(comment := image.info.get("comment"), bytes):
-        extras.text["Comment"] = comment.decode("latin-1")
+    comment = image.info.get("comment")
+    if isinstance(comment, bytes) and not comment.startswith(_ENCODERS):
+        extras.text["Comment"] = [comment.decode("latin-1")]
     return extras
 
 
@@ -154,8 +161,6 @@ def _extras_of(image: Image.Image, file: BinaryIO) -> Extras:
         extras = _extras_of_open(image)
     if image.format == "JPEG2000":
         boxes.read_jpeg2000(file, image.info, extras)
-    elif image.format == "TIFF":
-        extras.iptc = _iptc_of_tiff(image)
     elif image.format == "PSD":
         _read_psd(image, extras)
     elif image.format in ("ICO", "ICNS"):
@@ -177,10 +182,15 @@ def _profile_of_bmp(file: BinaryIO) -> bytes | None:
     return None
 
 
-def _iptc_of_tiff(image: Any) -> bytes | None:
-    """The tag's raw bytes: some programs declare a wrong type."""
-    data = image.tag_v2._tagdata.get(_IPTC_TAG)
-    return data or iptc_of(image.tag_v2._tagdata.get(_PHOTOSHOP_TAG) or b"")
+def _read_tiff(image: Any, extras: Extras) -> None:
+    """Read IPTC from the tag's raw bytes, for which some programs declare a wrong type."""
+    tags = image.tag_v2._tagdata
+    extras.iptc = tags.get(_IPTC_TAG) or iptc_of(tags.get(_PHOTOSHOP_TAG) or b"")
+    if lost := exif_data.lost_tags(image.tag_v2):
+        names = [TiffTags.lookup(tag).name for tag in lost[:_MAX_TAGS]]
+        shown = [f"{tag} ({name})" for tag, name in zip(lost, names, strict=False)]
+        more = ["others"] * (len(lost) > len(shown))
+        extras.left_out.append(f"the TIFF tags {', '.join([*shown, *more])}")
 
 
 def _read_psd(image: Any, extras: Extras) -> None:

@@ -99,7 +99,7 @@ def _read_open_texts(image: PngImagePlugin.PngImageFile, extras: Extras) -> None
             except ValueError:
                 extras.left_out.append(f"the text {key!r} (damaged)")
         elif not is_metadata(key):
-            extras.text[key] = str(value)
+            extras.text[key] = [str(value)]
     image.info = {**found, **image.info}
 
 
@@ -228,7 +228,7 @@ def _read_text(
     elif key.startswith(_RAW_PROFILE):
         _read_raw_profile(key.removeprefix(_RAW_PROFILE), value, info, extras)
     else:
-        extras.text.setdefault(key, value.decode(encoding, "replace"))
+        extras.text.setdefault(key, []).append(value.decode(encoding, "replace"))
 
 
 def _unpacked(rest: bytes, kind: bytes, limit: int, budget: _Budget) -> tuple[bytes, str]:

@@ -101,7 +101,10 @@ class Metadata:
         """Add IPTC data and texts to the XMP properties."""
         properties, others = iptc.from_iptc(extras.iptc or b"")
         from_text, other_texts = iptc.from_text(extras.text)
-        self.xmp, lost = xmp_data.with_properties(self.xmp, {**from_text, **properties})
+        for name, values in from_text.items():
+            properties[name] = [*properties.get(name, []), *values]
+        distinct = {name: list(dict.fromkeys(values)) for name, values in properties.items()}
+        self.xmp, lost = xmp_data.with_properties(self.xmp, distinct)
         self.left_out += [
             *others,
             *other_texts,

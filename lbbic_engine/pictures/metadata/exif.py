@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
 from PIL import Image
@@ -33,6 +33,13 @@ _PORTABLE_TAGS = (
     *(Base.Artist, Base.HostComputer, Base.Copyright, Base.Rating, Base.RatingPercent),
     *(Base.XPTitle, Base.XPComment, Base.XPAuthor, Base.XPKeywords, Base.XPSubject),
 )
+
+
+_PRIVATE = 32768  # the first tag
+_KEPT_OTHERWISE = {
+    *(IFD.Exif, IFD.GPSInfo, 33723, 34377, 34675),  # IPTC, Photoshop's resources, the profile
+    *(32995, 32996, 32997, 32998, 59932, 59933),  # layout and padding
+}
 
 
 class _Tiff:
@@ -222,6 +229,12 @@ def portable(tags: Image.Exif) -> Image.Exif:
         if entries := tags.get_ifd(directory):
             kept[directory] = entries
     return kept
+
+
+def lost_tags(tags: Iterable[int]) -> list[int]:
+    """The private tags of a TIFF file that neither ``portable`` nor anything else keeps."""
+    kept = _KEPT_OTHERWISE.union(_PORTABLE_TAGS)
+    return sorted(tag for tag in tags if tag >= _PRIVATE and tag not in kept)
 
 
 def _remove_gps(tiff: _Tiff, directory: int) -> None:

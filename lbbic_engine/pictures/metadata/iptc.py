@@ -91,7 +91,7 @@ def from_iptc(data: bytes) -> tuple[Properties, list[str]]:
             others.append(f"IPTC dataset {record}:{number}")
     created = _OF_DATASET[_DATE]
     if created in properties:
-        properties[created] = [_date(properties[created][0], time or "")]
+        properties[created][0] = _date(properties[created][0], time or "")
     if time and "T" not in properties.get(created, [""])[0]:
         others.append(f"IPTC dataset 2:{_TIME}")
     return properties, others
@@ -111,9 +111,9 @@ def _date(day: str, time: str) -> str:
     return f"{text}T{hours}:{minutes}:{seconds}" + (":".join(zone) if zone[0] else "")
 
 
-def from_text(text: dict[str, str]) -> tuple[Properties, list[str]]:
+def from_text(text: dict[str, list[str]]) -> tuple[Properties, list[str]]:
     """Return properties, and the texts that cannot be converted."""
-    properties = {_OF_TEXT[key]: [value] for key, value in text.items() if key in _OF_TEXT}
+    properties = {_OF_TEXT[key]: values for key, values in text.items() if key in _OF_TEXT}
     return properties, [f"the text {key!r}" for key in text if key not in _OF_TEXT]
 
 

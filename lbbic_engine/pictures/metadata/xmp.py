@@ -145,10 +145,11 @@ def _description(properties: Properties) -> str:
 
 def _value(name: str, values: list[str]) -> str:
     kind = _LISTS.get(name)
+    together = "\n".join(values)  # where there is room for one
     if kind is None:
-        return _escaped(values[0])
+        return _escaped(together)
     language = ' xml:lang="x-default"' if kind == "Alt" else ""
-    entries = values[:1] if kind == "Alt" else values
+    entries = [together] if kind == "Alt" else values
     items = "".join(f"<rdf:li{language}>{_escaped(value)}</rdf:li>" for value in entries)
     return f"<rdf:{kind}>{items}</rdf:{kind}>"
 

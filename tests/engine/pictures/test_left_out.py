@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from lbbic_engine.bitstream.bodies import MAX_METADATA_BYTES
 from lbbic_engine.pictures.files import boxes, jxl
@@ -56,6 +57,14 @@ LOSE: dict[str, tuple[Make, list[str]]] = {
     "IPTC without a place in XMP": (
         lambda make: make.jpeg((0xED, make.photoshop(0x0404, make.iptc((200, b"x"))))),
         ["2:200"],
+    ),
+    "positions and private tags of TIFF": (
+        lambda make: make.stored(
+            Image.fromarray(make.colours()),
+            "TIFF",
+            tiffinfo={33550: (1.0, 1.0, 0.0), 42112: "<GDALMetadata/>", 65001: "x"},
+        ),
+        ["the TIFF tags 33550 (ModelPixelScaleTag), 42112 (GDAL_METADATA), 65001 (unknown)"],
     ),
     "clipping paths": (lambda make: make.jpeg((0xED, make.photoshop(2000, b"x"))), ["paths"]),
     "a gain map": (lambda make: make.jpeg((0xE1, GAIN_MAP_XMP)), ["HDR gain map"]),

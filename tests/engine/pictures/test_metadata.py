@@ -232,6 +232,29 @@ SAY_TEXTS: dict[str, tuple[Make, list[str]]] = {
         lambda make: make.stored(Image.fromarray(make.greys()), "GIF", comment=b"hello"),
         ["<exif:UserComment>", ">hello<"],
     ),
+    "comment of JPEG 2000": (
+        lambda make: make.stored(Image.fromarray(make.greys()), "JPEG2000", comment="hello"),
+        ["<exif:UserComment>", ">hello<"],
+    ),
+    "texts of PNG of the same key": (
+        lambda make: make.png(
+            *(make.text("Author", each) for each in (b"One", b"Two", b"One")),
+            *(make.text("Title", each) for each in (b"Title", b"Titel")),
+            *(make.text("Source", each) for each in (b"here", b"there")),
+        ),
+        [
+            "<rdf:li>One</rdf:li><rdf:li>Two</rdf:li></rdf:Seq>",
+            ">Title\nTitel<",
+            ">here\nthere</photoshop:Source>",
+        ],
+    ),
+    "texts and IPTC of PNG": (
+        lambda make: make.png(
+            make.text("Raw profile type iptc", raw_profile("iptc", make.iptc(*IPTC))),
+            make.text("Author", b"Another"),
+        ),
+        ["<rdf:li>Somebody</rdf:li><rdf:li>Another</rdf:li></rdf:Seq>"],
+    ),
     "texts of PNG": (
         lambda make: make.png(
             make.text("Title", b"A <title>"),
@@ -243,7 +266,7 @@ SAY_TEXTS: dict[str, tuple[Make, list[str]]] = {
 }
 
 
-ONLY_IN_FILES = ("IPTC in TIFF", "IPTC in PNG", "comment of JPEG")
+ONLY_IN_FILES = ("comment of JPEG", "texts of PNG of the same key")  # Pillow reports the last
 
 
 @pytest.mark.parametrize("case", SAY_TEXTS)
@@ -292,6 +315,12 @@ def test_an_iptc_time_without_a_day_is_left_out(
 ) -> None:
     datasets = make.iptc(*day, (60, b"102030"))
     assert "2:60" in left_out(load(make.jpeg((0xED, make.photoshop(0x0404, datasets)))))
+
+
+def test_an_encoders_comment_in_jpeg_2000_is_not_kept(make: ModuleType) -> None:
+    data = make.stored(Image.fromarray(make.greys()), "JPEG2000")
+    assert b"Created by OpenJPEG" in data
+    assert load(data).xmp is None
 
 
 def test_new_xmp_properties_are_added_to_existing_ones() -> None:
