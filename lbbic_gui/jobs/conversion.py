@@ -170,7 +170,7 @@ def to_pillow(image: QImage) -> tuple[Image.Image, int]:
     """Convert a pasted picture for Pillow; also return its size as a PNG file."""
     from PIL import Image
 
-    data = _to_png(image)
+    data = to_png(image)
     return Image.open(io.BytesIO(data), formats=["PNG"]), len(data)
 
 
@@ -179,10 +179,11 @@ def content(source: Source) -> Path | bytes:
     if source.path is not None:
         return source.path
     assert source.image is not None
-    return _to_png(source.image)
+    return to_png(source.image)
 
 
-def _to_png(image: QImage) -> bytes:
+def to_png(image: QImage) -> bytes:
+    """The PNG file of an image."""
     buffer = QBuffer()
     buffer.open(QIODevice.OpenModeFlag.WriteOnly)
     image.save(buffer, "PNG")  # type: ignore[call-overload]

@@ -150,12 +150,11 @@ class Save(OfPicture[Saved]):
 
 @dataclass(frozen=True)
 class Export(Request[Saved]):
-    """Decode ``data`` and write a picture; reports ``Step``."""
+    """Decode ``data`` and write a picture, in place of what is there; reports ``Step``."""
 
     data: bytes = field(repr=False)
     target: Path
     device: str
-    policy: str
     partial: bool = False
     like: Path | None = None  # the file it is made of, for its permissions and its date
     keep_date: bool = True

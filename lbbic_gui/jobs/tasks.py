@@ -37,7 +37,7 @@ from lbbic_gui.jobs.work.decoding import (
     measure,
     reporter,
 )
-from lbbic_gui.jobs.work.exporting import export, file_facts, measure_exports, skipped
+from lbbic_gui.jobs.work.exporting import export, file_facts, measure_exports
 from lbbic_gui.jobs.work.workers import Workers, decoding_seconds, encoding_seconds
 from lbbic_gui.style.text import tr
 
@@ -213,7 +213,7 @@ class Tasks:
 
     def _save(self, request: requests.Save, report: OnReport, cancelled: IsCancelled) -> Saved:
         if request.policy == "skip" and os.path.lexists(request.target) and not _is_own(request):
-            return skipped(request.target)
+            return _skipped(request.target)
         point, data, source = None, request.data, request.source
         notices = request.notices
         if data is None and source.is_lbb:
@@ -320,6 +320,12 @@ def _measure_look(request: requests.MeasureLook, cancelled: IsCancelled) -> mess
 
 def _texts(notices: tuple[Notice, ...]) -> tuple[str, ...]:
     return tuple(notice.text for notice in notices)
+
+
+def _skipped(target: Path) -> Saved:
+    """The answer if a file exists and is to be kept."""
+    version = FileVersion.of(target)
+    return Saved(target, None, version.file_bytes if version else 0, skipped="exists")
 
 
 def _is_own(request: requests.Save) -> bool:

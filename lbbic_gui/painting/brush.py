@@ -12,9 +12,10 @@ from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QBuffer, QIODevice, QLineF, QPointF, QRectF, QSizeF, Qt
+from PySide6.QtCore import QLineF, QPointF, QRectF, QSizeF, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPen
 
+from lbbic_gui.jobs.conversion import to_png
 from lbbic_gui.jobs.messages import Pixels
 from lbbic_gui.style.text import tr
 
@@ -111,11 +112,8 @@ def mask_of(levels: Pixels) -> bytes:
     if (levels == NEUTRAL).all():
         return b""
     rows, columns = levels.shape
-    image = QImage(levels.tobytes(), columns, rows, columns, QImage.Format.Format_Grayscale8)
-    buffer = QBuffer()
-    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
-    image.save(buffer, "PNG")  # type: ignore[call-overload]
-    return bytes(buffer.data().data())
+    grey = QImage.Format.Format_Grayscale8
+    return to_png(QImage(levels.tobytes(), columns, rows, columns, grey))
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,6 @@ class PictureTools(QObject):
             data,
             target,
             values.device,
-            "replace",
             row.partial,
             row.source.path,
             values.keep_dates,

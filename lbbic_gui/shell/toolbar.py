@@ -34,7 +34,7 @@ class Toolbar(QToolBar):
         self._modes = [actions[name] for name in ("side", "split", "flip", "difference")]
         self._loupe = actions["loupe"]
         self.addAction(actions["open"])
-        self._separator = self.addSeparator()
+        self.addSeparator()
         for action in self._modes:
             self.addAction(action)
         self.gain = Choice(self.tr("Gain of the difference"))
@@ -63,7 +63,7 @@ class Toolbar(QToolBar):
         self._line.returnPressed.connect(self._on_zoom)
         self._line.editingFinished.connect(lambda: self.show_zoom(canvas.viewport.zoom))
         self.zoom.activated.connect(self._on_zoom)
-        self._zoom_action = self.addWidget(self.zoom)
+        self.addWidget(self.zoom)
         self.addSeparator()
         self.addAction(actions["inspector"])
         self.show_options(canvas.options)

@@ -17,9 +17,6 @@ from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPalette, QPen
 from PySide6.QtWidgets import QApplication, QLabel
 
-THEMES = ("system", "light", "dark")
-UNIT = 8
-
 
 @dataclass(frozen=True)
 class Colours:
@@ -90,7 +87,7 @@ def needs(theme: str) -> bool:
 
 
 def apply(theme: str, application: QApplication) -> None:
-    """Apply a theme of ``THEMES`` to the whole application."""
+    """Apply a theme, "system", "light" or "dark", to the whole application."""
     global _current, _applied
     _applied = theme
     schemes = {"light": Qt.ColorScheme.Light, "dark": Qt.ColorScheme.Dark}

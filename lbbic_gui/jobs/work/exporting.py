@@ -6,8 +6,7 @@ import os
 from pathlib import Path
 
 from lbbic_gui.jobs import requests
-from lbbic_gui.jobs.messages import ExportSize, ExportSizes, FileVersion, Pixels, Saved, Step
-from lbbic_gui.jobs.naming import free_name
+from lbbic_gui.jobs.messages import ExportSize, ExportSizes, Pixels, Saved, Step
 from lbbic_gui.jobs.work.decoding import IsCancelled, OnReport, reporter
 from lbbic_gui.jobs.work.workers import Workers, decoding_seconds
 from lbbic_gui.style.text import tr
@@ -19,12 +18,10 @@ _SAMPLE_PX = 2048  # of a larger picture, its middle is measured
 def export(
     request: requests.Export, workers: Workers, report: OnReport, cancelled: IsCancelled
 ) -> Saved:
-    """Decode a file and write the picture."""
+    """Decode a file and write the picture, in place of what is there."""
     from lbbic_engine import codec
     from lbbic_engine.pictures import formats, write
 
-    if request.policy == "skip" and os.path.lexists(request.target):
-        return skipped(request.target)
     info = codec.read_info(request.data)
     formats.format_for(request.target, info.width, info.height)  # before work is spent on it
     pixels = info.width * info.height
@@ -38,17 +35,15 @@ def export(
             cancelled=cancelled,
         )
     report(Step(tr("Writing"), begin=_WRITING))
-    target = free_name(request.target) if request.policy == "rename" else request.target
     notices = write.save_image(
         picture,
-        target,
-        overwrite=request.policy == "replace",
+        request.target,
+        overwrite=True,
         like=file_facts(request.like),
         keep_date=request.keep_date,
     )
-    return Saved(
-        target, None, target.stat().st_size, notices=tuple(notice.text for notice in notices)
-    )
+    texts = tuple(notice.text for notice in notices)
+    return Saved(request.target, None, request.target.stat().st_size, notices=texts)
 
 
 def measure_exports(
@@ -86,12 +81,6 @@ def _middle(canvas: Pixels) -> Pixels:
     starts = [max(0, side - _SAMPLE_PX) // 2 for side in canvas.shape[:2]]
     rows, columns = (slice(start, start + _SAMPLE_PX) for start in starts)
     return canvas[rows, columns, 2::-1]
-
-
-def skipped(target: Path) -> Saved:
-    """The answer if a file exists and is to be kept."""
-    version = FileVersion.of(target)
-    return Saved(target, None, version.file_bytes if version else 0, skipped="exists")
 
 
 def file_facts(path: Path | None) -> os.stat_result | None:

@@ -188,7 +188,7 @@ def test_an_export_equals_the_command_lines_output(
     coded = answers.ask(requests.Code(picture, 3.0, "cpu"))
     target = tmp_path / "out" / "picture.png"
     target.parent.mkdir()
-    saved = answers.ask(requests.Export(coded.point.data, target, "cpu", "rename"))
+    saved = answers.ask(requests.Export(coded.point.data, target, "cpu"))
     assert np.array_equal(load_picture(saved.path).pixels, decompress(coded.point.data).pixels)
 
 
@@ -198,10 +198,10 @@ def test_exports_report_changes_and_refuse_what_is_impossible(answers: Any, tmp_
     path = tmp_path / "wide.png"
     Image.new("RGBA", (16_384, 1), (9, 9, 9, 9)).save(path)
     data = answers.ask(requests.Code(Source(path.name, path), 1.0, "cpu")).point.data
-    saved = answers.ask(requests.Export(data, tmp_path / "a.jpg", "cpu", "rename"))
+    saved = answers.ask(requests.Export(data, tmp_path / "a.jpg", "cpu"))
     (notice,) = saved.notices
     assert "transparency" in notice
-    problem = answers.ask(requests.Export(data, tmp_path / "a.webp", "cpu", "rename"))
+    problem = answers.ask(requests.Export(data, tmp_path / "a.webp", "cpu"))
     assert "PNG and TIFF can store them" in problem.detail
     assert problem.hint == "Choose another format."
     assert not (tmp_path / "a.webp").exists()
@@ -270,7 +270,7 @@ def test_the_rest_of_a_truncated_file_is_shown(
     left = decompress(cut.read_bytes(), partial=True).pixels
     assert np.array_equal(coded.picture.picture()[..., 2::-1][has_come], left[has_come])
     target = tmp_path / "left.png"
-    saved = answers.ask(requests.Export(cut.read_bytes(), target, "cpu", "rename", partial=True))
+    saved = answers.ask(requests.Export(cut.read_bytes(), target, "cpu", partial=True))
     assert saved.path == target
     cut.write_bytes(data[:80])
     assert answers.ask(dataclasses.replace(request, partial=True)).title == "Nothing is left"
