@@ -22,6 +22,7 @@ _MAX_SHARE = 0.01  # of the file
 # Side and quality in WebP; what is rather blurred than late is the last.
 _TRIALS = ((256, 70), (256, 45), (256, 25), (128, 50), (128, 20), (96, 20), (64, 20))
 _MAX_SIDE = 1024  # of a preview: a larger one is no preview, and may have been made to cost memory
+_MAX_QUICK_SIDE = 512  # of a thumbnail that a small picture, which may be smaller, is enough for
 _MAX_DISTORTION = 0.02  # of a thumbnail's proportions: some have black bars
 
 
@@ -48,10 +49,11 @@ def add_preview(data: bytes, picture: Picture, max_bytes: int | None = None) -> 
 def thumbnail(data: bytes, side: int) -> Image.Image:
     """Return a picture in sRGB that fits into a square, of an ``.lbb`` file; LbbicError.
 
-    A damaged or incomplete file has one, too, unless nothing of it can be shown.
+    Up to 512 pixels, a preview or a thumbnail in EXIF is enough, even if it is smaller. A damaged
+    or incomplete file has one, too, unless nothing of it can be shown.
     """
     container, _ = read_outline(data, partial=True)
-    for image in _small_pictures(container):
+    for image in _small_pictures(container) if side <= _MAX_QUICK_SIDE else ():
         if _fits(image, container):
             break
     else:

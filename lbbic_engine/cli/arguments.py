@@ -100,7 +100,7 @@ def _add_compress(subparsers: Any) -> None:
         type=_path,
         metavar="FILE",
         help="a grey picture, stretched over the picture: white raises the quality by 2 steps, "
-        "black lowers it by 2, medium grey leaves it",
+        "black lowers it by 2, medium grey or transparency leaves it",
     )
     parser.add_argument(
         "--longest-side",
@@ -173,7 +173,8 @@ def _add_thumbnail(subparsers: Any) -> None:
         type=_positive(int),
         default=256,
         metavar="N",
-        help="longer side, in pixels; default: 256",
+        help="longer side at most, in pixels; default: 256; up to 512, a preview or a camera's "
+        "thumbnail in the file is enough, even if it is smaller",
     )
 
 

@@ -62,6 +62,14 @@ def test_the_thumbnail_is_made_from_the_preview(coded: tuple[Picture, bytes]) ->
     assert np.abs(np.asarray(image).astype(int) - np.asarray(small)).mean() < 10
 
 
+def test_a_thumbnail_larger_than_file_managers_show_is_made_from_the_picture(
+    coded: tuple[Picture, bytes],
+) -> None:
+    whole, data = coded
+    assert max(thumbnail(add_preview(data, whole), 512).size) < 512
+    assert max(thumbnail(add_preview(data, whole), 1024).size) == 1024
+
+
 def test_a_preview_that_would_exceed_the_target_is_left_out(coded: tuple[Picture, bytes]) -> None:
     whole, data = coded
     assert add_preview(data, whole, max_bytes=len(data) + 50) == data
