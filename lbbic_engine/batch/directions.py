@@ -264,7 +264,7 @@ class Decoding:
         outputs = [output or Path("picture.png") for _, output in files]
         for data, output in zip(contents, outputs, strict=True):  # before work is spent on it
             container, _ = read_outline(data, partial=self.partial)
-            format_for(output, container.width, container.height)
+            format_for(output, container.width, container.height, grey=container.grey)
         started = perf_counter()
         pictures = codec.decompress_batch(
             contents,

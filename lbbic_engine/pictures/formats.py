@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,9 @@ class FileFormat:
 
 
 _NOTHING: frozenset[str] = frozenset()
+_CODESTREAM: Mapping[str, Any] = {"no_jp2": True}
+_CODESTREAMS = (".j2k", ".j2c", ".jpc")  # of JPEG 2000, without the container of .jp2
+_GREY_ONLY, _NOT_WRITTEN = ".pgm", (".pbm", ".pfm")  # these hold bits and floating-point numbers
 _MAX_PER_METRE = (2**31 - 1) * 0.0254  # as dots per inch
 
 FORMATS = (
@@ -64,10 +67,12 @@ FORMATS = (
 )
 
 
-def format_for(path: str | os.PathLike[str], width: int, height: int) -> FileFormat:
-    """Return the format for a file name; UnwritableImageError if it cannot hold the size."""
-    name = Path(path).name
-    known = Image.registered_extensions().get(Path(path).suffix.lower(), "")
+def format_for(
+    path: str | os.PathLike[str], width: int, height: int, *, grey: bool = True
+) -> FileFormat:
+    """Return the format for a file name; UnwritableImageError if it cannot hold such a picture."""
+    name, suffix = Path(path).name, Path(path).suffix.lower()
+    known = "" if suffix in _NOT_WRITTEN else Image.registered_extensions().get(suffix, "")
     file_format = next((each for each in FORMATS if each.pillow_name == known), None)
     if file_format is None:
         raise UnwritableImageError(
@@ -80,4 +85,8 @@ def format_for(path: str | os.PathLike[str], width: int, height: int) -> FileFor
             f"{width} × {height} pixels are too many for {file_format.name}, whose sides can have "
             f"at most {file_format.max_side}; {' and '.join(others[:2])} can store them.",
         )
-    return file_format
+    if suffix == _GREY_ONLY and not grey:
+        raise UnwritableImageError(
+            f"Cannot write {name}", f"A {suffix} file has no colours; a .ppm file has."
+        )
+    return replace(file_format, options=_CODESTREAM) if suffix in _CODESTREAMS else file_format

@@ -76,7 +76,7 @@ def encode_image(
     the format cannot hold the picture.
     """
     height, width, _ = picture.pixels.shape
-    format_ = format_for(path, width, height)
+    format_ = format_for(path, width, height, grey=picture.grey)
     fitting, notices = _fit(picture, format_)
     file = io.BytesIO()
     try:

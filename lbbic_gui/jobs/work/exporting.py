@@ -23,7 +23,8 @@ def export(
     from lbbic_engine.pictures import formats, write
 
     info = codec.read_info(request.data)
-    formats.format_for(request.target, info.width, info.height)  # before work is spent on it
+    # before work is spent on it
+    formats.format_for(request.target, info.width, info.height, grey=info.grey)
     pixels = info.width * info.height
     with workers.for_tiles(pixels, decoding_seconds(pixels), request.device) as pool:
         picture = codec.decompress(

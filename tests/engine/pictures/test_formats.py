@@ -10,7 +10,7 @@ from lbbic_engine.pictures.formats import format_for
 from lbbic_engine.pictures.picture import Picture
 from lbbic_engine.pictures.profile import SRGB, as_icc
 from lbbic_engine.pictures.read import load_picture
-from lbbic_engine.pictures.write import save_image
+from lbbic_engine.pictures.write import encode_image, save_image
 
 LIMITS = [("jpg", 65_500), ("webp", 16_383), ("avif", 32_768), ("png", 65_535), ("tga", 65_535)]
 
@@ -41,6 +41,23 @@ def test_pictures_too_large_for_a_format_are_refused_with_an_alternative(
 @pytest.mark.parametrize(("extension", "name"), [("webp", "WebP"), ("jp2", "JPEG 2000")])
 def test_the_suffix_determines_the_format(extension: str, name: str) -> None:
     assert format_for(f"a.{extension.upper()}", 1, 1).name == name
+
+
+@pytest.mark.parametrize("extension", ["j2k", "J2C", "jpc", "jp2"])
+def test_jpeg_2000_is_a_codestream_or_in_a_container_by_its_suffix(extension: str) -> None:
+    data, _ = encode_image(Picture(np.zeros((8, 8, 3), np.uint8)), f"a.{extension}")
+    assert data.startswith(b"\xff\x4f\xff\x51") is (extension != "jp2")
+
+
+def test_a_pgm_is_grey_and_a_pbm_is_not_written() -> None:
+    pixels = np.zeros((8, 8, 3), np.uint8)
+    data, _ = encode_image(Picture(pixels, grey=True), "a.pgm")
+    assert data.startswith(b"P5")
+    with pytest.raises(UnwritableImageError, match="has no colours"):
+        encode_image(Picture(pixels), "a.PGM")
+    for name in ("a.pbm", "a.pfm"):
+        with pytest.raises(UnwritableImageError, match="known format"):
+            encode_image(Picture(pixels, grey=True), name)
 
 
 @pytest.mark.parametrize("with_profile", [False, True])
