@@ -14,8 +14,9 @@ SPAN = 2.0  # how much higher the quality is where the mask is white, and lower 
 def read_mask(source: Source) -> NDArray[np.float64]:
     """Return offsets (height, width) of the quality.
 
-    They range from -``SPAN`` where the mask is black to ``SPAN`` where it is white. Raises as
-    ``load_picture``.
+    They range from -``SPAN`` where the mask is black to ``SPAN`` where it is white, and are 0 where
+    it is transparent. Raises as ``load_picture``.
     """
-    grey: NDArray[np.float64] = load_picture(source).pixels.mean(axis=2)
-    return SPAN * (grey / 127.5 - 1)
+    mask = load_picture(source)
+    offsets: NDArray[np.float64] = SPAN * (mask.pixels.mean(axis=2) / 127.5 - 1)
+    return offsets if mask.alpha is None else offsets * (mask.alpha / 255)

@@ -23,6 +23,12 @@ def test_medium_grey_does_not_change_quality(tmp_path: Path) -> None:
     assert np.abs(read_mask(tmp_path / "mask.png")).max() < 1 / 16  # half a step of quality
 
 
+def test_quality_does_not_change_where_the_mask_is_transparent(tmp_path: Path) -> None:
+    pixels = np.array([[[255, 255], [255, 51], [255, 0], [0, 0], [0, 255]]], np.uint8)
+    Image.fromarray(pixels, "LA").save(tmp_path / "mask.png")
+    assert np.allclose(read_mask(tmp_path / "mask.png"), [[SPAN, SPAN / 5, 0, 0, -SPAN]])
+
+
 def test_a_mask_that_is_not_a_picture_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mask.png").write_bytes(b"no")
     with pytest.raises(UnsupportedImageError):
