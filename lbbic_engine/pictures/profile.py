@@ -26,6 +26,7 @@ _D50 = np.array([0.9642, 1.0, 0.8249])
 _BRADFORD = np.array(
     [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
 )
+_MAX_GAMMA = 100  # and its reciprocal the least: no display has such a one
 _CHROMATICITY_STEP = 0.0005  # by which rounding in files may change primaries
 
 Point = tuple[float, float]
@@ -100,7 +101,8 @@ def from_code_points(primaries: int, transfer: int) -> Colours | None:
 
 def from_gamma(gamma: float | None, chromaticities: tuple[float, ...] | None) -> Colours | None:
     """Return the colours of PNG's gAMA and cHRM (x, y of white, red, green, blue), or None."""
-    curve = (1 / gamma,) if gamma else SRGB_CURVE
+    is_sane = gamma is not None and 1 / _MAX_GAMMA <= gamma <= _MAX_GAMMA
+    curve = (1 / gamma,) if gamma and is_sane else SRGB_CURVE
     if chromaticities is None:
         return replace(SRGB, name=f"sRGB with gamma {curve[0]:.2f}", curve=curve)
     white, red, green, blue = zip(chromaticities[::2], chromaticities[1::2], strict=True)

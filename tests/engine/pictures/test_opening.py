@@ -92,6 +92,8 @@ ANCILLARY: dict[str, Callable[[ModuleType], bytes]] = {
     "a wrong checksum": lambda make: make.chunk(b"tEXt", b"a\0b")[:-1] + b"\0",
     "too short a gamma": lambda make: make.chunk(b"gAMA", b"\0"),
     "no gamma": lambda make: make.gama(0),
+    "an impossible gamma": lambda make: make.chunk(b"gAMA", struct.pack(">I", 1)),
+    "a huge gamma": lambda make: make.chunk(b"gAMA", struct.pack(">I", 2**32 - 1)),
     "too short chromaticities": lambda make: make.chunk(b"cHRM", b"\0" * 8),
     "impossible chromaticities": lambda make: make.chrm(*[0.3] * 8),
     "no chromaticities": lambda make: make.chrm(*[0.0] * 8),
@@ -119,6 +121,7 @@ def test_ancillary_data_never_prevents_reading_a_png(make: ModuleType, case: str
         picture = load_picture(io.BytesIO(file))
         np.testing.assert_array_equal(picture.pixels, make.colours())
         assert len(picture.notices) <= 1
+        assert picture.icc is None
     assert before == (PngImagePlugin.MAX_TEXT_CHUNK, PngImagePlugin.MAX_TEXT_MEMORY)
 
 
