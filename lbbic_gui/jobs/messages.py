@@ -280,6 +280,7 @@ class Point:
 
     quality: float
     data: bytes = field(repr=False)  # empty where it was not kept
+    file_bytes: int
     bpp: float
     psnr: float | None  # None where there is no original
     ms_ssim: float | None  # None as well where the picture is too small

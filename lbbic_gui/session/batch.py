@@ -331,8 +331,6 @@ class Batch(QObject):
         row.problem, row.skipped, row.notices = None, answer.skipped, answer.notices
         row.saved_path = None if answer.skipped == "larger" else answer.path
         row.saved_as, row.saved_bytes = saving.result, answer.file_bytes
-        if saving.output.is_lbb:
-            row.result_bytes = answer.file_bytes
         self._rest(row)
         self.row_failed.emit(row)
 

@@ -140,7 +140,6 @@ class Coder(QObject):
             row.thumbnail = small_canvas(coded.picture.picture())
         if isinstance(request, Decode) or request.options == self._networks.options(row):
             row.note(coded.point)
-        row.result_bytes = len(coded.point.data)
         if not self.is_coding(row):
             self._rest(row)
 

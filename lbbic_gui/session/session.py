@@ -190,11 +190,11 @@ class Session(QObject):
     def _rest(self, rows: Sequence[Row]) -> None:
         """Set the states of rows to what they are by the current settings."""
         for row in rows:
-            before = row.state
-            if before not in BUSY:
-                stopped = before is State.STOPPED
+            before = row.state, row.shown_bytes
+            if row.state not in BUSY:
+                stopped = row.state is State.STOPPED
                 row.rest(self.networks.quality(row), self.networks.is_saved(row), stopped=stopped)
-            if row.state is not before:
+            if (row.state, row.shown_bytes) != before:
                 self.queue.touch(row)
 
     def _on_settings(self, values: Preferences) -> None:

@@ -48,7 +48,7 @@ class Row:
     points: dict[float, Point] = field(
         default_factory=dict
     )  # made with the current options, by quality
-    result_bytes: int = 0  # of the .lbb file
+    result_bytes: int = 0  # of the .lbb file at the row's quality, while nothing is done for it
     saved_path: Path | None = None
     saved_as: Result | None = None  # what is saved, or was there already
     saved_bytes: int = 0
@@ -77,13 +77,20 @@ class Row:
     def rest(self, quality: float, is_saved: bool, *, stopped: bool = False) -> None:
         """Set the state that the row has, by the current settings, while nothing is done for it."""
         self.progress = 0.0
+        # of an .lbb file there is one point at most, of a quality of its own
+        point = (
+            next(iter(self.points.values()), None)
+            if self.source.is_lbb
+            else self.points.get(quality)
+        )
+        self.result_bytes = point.file_bytes if point else 0
         if self.savings:
             self.state = State.WAITING
         elif self.problem is not None:
             self.state = State.FAILED
         elif is_saved:
             self.state = State.SKIPPED if self.skipped else State.SAVED
-        elif quality in self.points or (self.source.is_lbb and self.points):
+        elif point is not None:
             self.state = State.CODED
         else:
             self.state = State.STOPPED if stopped else State.NEW
@@ -103,13 +110,13 @@ class Row:
                 if self.skipped == "larger":
                     return tr("Original kept: it is smaller")
                 return tr("Skipped: the file exists")
-            case State.SAVED | State.CODED if self.shown_bytes:
-                return self._result()
+        if self.shown_bytes:
+            return self._result()
         return text.size(self.file_bytes) if self.file_bytes else tr("Added")
 
     def columns(self) -> tuple[str, str, str]:
         """State, size and saving; the last two are empty without a result."""
-        if self.state not in (State.SAVED, State.CODED) or not self.shown_bytes:
+        if not self.shown_bytes:
             return self.status(), "", ""
         if self.source.is_lbb or not self.file_bytes:
             return "", text.size(self.shown_bytes), ""
@@ -119,8 +126,9 @@ class Row:
 
     @property
     def shown_bytes(self) -> int:
-        """The size of the saved file, or of the .lbb file; 0 without either."""
-        return self.saved_bytes if self.state is State.SAVED else self.result_bytes
+        """The size of the saved file, or of the .lbb file; 0 in a state that shows neither."""
+        sizes = {State.SAVED: self.saved_bytes, State.CODED: self.result_bytes}
+        return sizes.get(self.state, 0)
 
     def own_choices(self) -> str:
         """The row's own choices, different from the common ones, in a few words."""
@@ -144,7 +152,7 @@ class Row:
     @property
     def has_grown(self) -> bool:
         """Whether its result is larger than its file."""
-        return self.state in (State.SAVED, State.CODED) and self.shown_bytes > self.file_bytes > 0
+        return self.shown_bytes > self.file_bytes > 0
 
     def _result(self) -> str:
         if self.source.is_lbb or not self.file_bytes:

@@ -115,8 +115,8 @@ def measure(
     height, width, _ = reconstruction.shape
     bpp = 8 * len(data) / (width * height)
     if original is None:
-        return Point(quality, data, bpp, None, None)
+        return Point(quality, data, len(data), bpp, None, None)
     pixels = original.picture.pixels
     psnr, ms_ssim = metrics.psnr(pixels, reconstruction), metrics.ms_ssim(pixels, reconstruction)
     notices = tuple(notice.text for notice in original.picture.notices)
-    return Point(quality, data, bpp, psnr, ms_ssim, original.version, notices)
+    return Point(quality, data, len(data), bpp, psnr, ms_ssim, original.version, notices)

@@ -98,8 +98,9 @@ class Workers:
         direction = _direction(request.quality, request.device, request.options, OutputFormat())
         progress = reporter(report, tr("Encoding"), MEASURING)
         coded = self._code(request.source, direction, progress, cancelled)
-        bpp = 8 * len(coded.data) / (coded.width * coded.height)
-        point = Point(request.quality, coded.data, bpp, coded.psnr, coded.ms_ssim, version)
+        data, pixels = coded.data, coded.width * coded.height
+        bpp = 8 * len(data) / pixels
+        point = Point(request.quality, data, len(data), bpp, coded.psnr, coded.ms_ssim, version)
         return point, _texts(coded)
 
     def convert(

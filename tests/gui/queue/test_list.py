@@ -12,8 +12,10 @@ from PySide6.QtGui import QDrag, QGuiApplication, QImage
 
 from lbbic_engine import codec, load_picture
 from lbbic_gui.desktop import file_dialogs, reveal
+from lbbic_gui.jobs.requests import Code
 from lbbic_gui.queue import destination as destination_module
 from lbbic_gui.state.row import State
+from lbbic_gui.style import text
 
 Draw = Callable[..., Path]
 CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
@@ -91,6 +93,44 @@ def test_a_row_shows_state_size_and_saving(three: Any) -> None:
         assert state == "Saved"
         assert "bytes" in size or "kB" in size
         assert saving.endswith(" %")
+
+
+def test_a_row_shows_the_size_of_its_file_at_the_quality_that_is_set(three: Any) -> None:
+    row = three.window.session.row
+    three.wait_for_result()
+    for quality in (7.0, 3.0):
+        three.window.settings.change(quality=quality)
+        three.wait_for_result(quality)
+    click(three, 1)
+    three.wait_for_result(3.0)
+    sizes = {quality: len(point.data) for quality, point in row.points.items()}
+    assert sizes[7] > sizes[3]
+    queue, repainted = three.window.session.queue, list[int]()
+    queue.dataChanged.connect(lambda first, _: repainted.append(first.row()))
+    for quality in (7.0, 3.0):
+        queue.flush()
+        repainted.clear()
+        three.window.settings.change(quality=quality)
+        queue.flush()
+        assert 0 in repainted
+        assert row.columns()[1] == text.size(sizes[quality])
+        assert row.saving == 1 - sizes[quality] / row.file_bytes
+    three.window.settings.change(quality=5.0)  # coded for the other one only
+    assert row.columns() == (row.status(), "", "")
+    assert (row.shown_bytes, row.saving) == (0, 0)  # by which the list is sorted
+
+
+def test_a_late_result_of_another_quality_does_not_change_a_rows_size(three: Any) -> None:
+    session, row = three.window.session, three.window.session.row
+    first = three.wait_for_result()
+    three.press(Qt.Key.Key_Return, CTRL)
+    three.wait(lambda: {each.state for each in three.rows} == {State.SAVED})
+    three.window.settings.change(quality=2.0)
+    three.wait_for_result(2.0)
+    shown = row.columns()
+    asked = Code(row.source, 4.0, "cpu", session.networks.options(row))
+    session.coder._on_answer(row, asked, session._show, first)  # cancelled too late
+    assert row.columns() == shown
 
 
 def test_the_context_menu_of_a_row_is_complete(three: Any, monkeypatch: pytest.MonkeyPatch) -> None:
