@@ -127,8 +127,9 @@ class Row:
     @property
     def shown_bytes(self) -> int:
         """The size of the saved file, or of the .lbb file; 0 in a state that shows neither."""
-        sizes = {State.SAVED: self.saved_bytes, State.CODED: self.result_bytes}
-        return sizes.get(self.state, 0)
+        if self.state is State.SAVED:
+            return self.saved_bytes
+        return self.result_bytes if self.state is State.CODED else 0
 
     def own_choices(self) -> str:
         """The row's own choices, different from the common ones, in a few words."""
