@@ -27,6 +27,7 @@ class QualityPanel(QWidget):
         self.slider.previewed.connect(self._name_level)
         self.slider.chosen.connect(self.choose)
         self.only_this.clicked.connect(self._on_only_this)
+        session.leaving.connect(self.slider.settle)
         for signal in (session.current_changed, session.coded, session.quality_changed):
             signal.connect(self._show)
         session.points_changed.connect(self._show_coded)
@@ -36,7 +37,9 @@ class QualityPanel(QWidget):
 
     def choose(self, quality: float) -> None:
         """Request a quality for all pictures, or for this one if the box is checked."""
+        self.slider.forget()
         self.chosen.emit(quality, self.only_this.isChecked())
+        self._show()
 
     def _lay_out(self) -> None:
         heading = QHBoxLayout()
@@ -63,12 +66,13 @@ class QualityPanel(QWidget):
         is_picture = row is not None and not row.source.is_lbb
         has_single = self._session.networks.has_single_quality
         self.slider.setEnabled(is_picture and not has_single)
-        self.slider.show_quality(quality)
+        if not self.slider.is_choosing:
+            self.slider.show_quality(quality)
+            self._name_level(quality)
         self.only_this.setChecked(row is not None and row.override is not None)
         self.only_this.setEnabled(is_picture)
         self.only_this.setVisible(not has_single)
         self.single.setVisible(has_single and is_picture)
-        self._name_level(quality)
         self._show_coded()
 
     def _on_only_this(self, is_on: bool) -> None:

@@ -40,6 +40,20 @@ class QualitySlider(QSlider):
     def quality(self) -> float:
         return self.value() / STEP
 
+    @property
+    def is_choosing(self) -> bool:
+        """Whether the hand or the keys have not come to rest yet."""
+        return self.isSliderDown() or self._timer.isActive()
+
+    def settle(self) -> None:
+        """Choose at once what the keys have come to."""
+        if self._timer.isActive():
+            self._choose()
+
+    def forget(self) -> None:
+        """Do not choose what the keys have come to."""
+        self._timer.stop()
+
     def show_quality(self, quality: float) -> None:
         """Set the value without choosing it."""
         self.blockSignals(True)

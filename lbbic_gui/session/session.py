@@ -29,6 +29,7 @@ _PAUSE_MS = 350  # between strokes, before what is painted is coded
 class Session(QObject):
     """See the module's docstring. ``coder`` emits the progress of the coding itself."""
 
+    leaving = Signal()  # another picture is about to be on view
     current_changed = Signal(Row)  # or None
     opened = Signal(Opened)
     coded = Signal(Coded)  # or None: nothing is decoded yet
@@ -70,6 +71,8 @@ class Session(QObject):
         """Put a row on view and start coding it."""
         if row is self.row:
             return
+        if self.row is not None:
+            self.leaving.emit()
         self._leave()
         self.row, self.original, self.result = row, None, None
         self.current_changed.emit(row)

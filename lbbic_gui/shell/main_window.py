@@ -116,6 +116,8 @@ class MainWindow(QMainWindow):
         self.session.queue.rowsRemoved.connect(self._show_empty)
         self.settings.changed.connect(self._apply_settings)
         QGuiApplication.styleHints().colorSchemeChanged.connect(self._apply_theme)
+        for action in self.actions_.values():
+            action.triggered.connect(self.inspector.quality.slider.settle)
         connect_panels(self.inspector, self.queue, self.viewer, self.commands)
         others = {
             "quit": self.close,

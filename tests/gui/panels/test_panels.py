@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from PySide6.QtCore import QPoint, Qt
+from PySide6.QtWidgets import QAbstractSlider
 
 from lbbic_engine.errors import Cancelled
 from lbbic_engine.measure import target_search
@@ -20,11 +21,13 @@ from lbbic_gui.jobs.messages import Baseline
 from lbbic_gui.jobs.requests import CompareAtSize
 from lbbic_gui.jobs.tasks import Tasks
 from lbbic_gui.painting.overlays import Overlay
+from lbbic_gui.state.row import State
 from lbbic_gui.style import text, theme
 
 Draw = Callable[..., Path]
 CTRL = Qt.KeyboardModifier.ControlModifier
 LEFT = Qt.MouseButton.LeftButton
+SINGLE_STEP = QAbstractSlider.SliderAction.SliderSingleStepAdd
 
 
 def test_messages_avoid_terms_of_the_format(user: Any, draw: Draw) -> None:
@@ -64,6 +67,71 @@ def test_the_arrow_keys_step_by_an_eighth(user: Any, draw: Draw) -> None:
     user.wait_for_result(4.0)
     user.press(Qt.Key.Key_Right, widget=user.window.inspector.quality.slider)
     user.wait_for_result(4.125)
+
+
+@pytest.fixture
+def stepped(user: Any, draw: Draw) -> Any:
+    """A user with two pictures who has just pressed a key on the slider, from 4 to 4.125."""
+    user.drop(draw("a.png", 92, 60), draw("b.png", seed=2))
+    user.wait_for_result(4.0)
+    slider = user.window.inspector.quality.slider
+    slider._timer.setInterval(10**8)  # as a pause that has not ended yet
+    user.press(Qt.Key.Key_Right, widget=slider)
+    return user
+
+
+def test_a_result_that_comes_meanwhile_does_not_move_the_slider(user: Any, draw: Draw) -> None:
+    user.drop(draw("a.png"))
+    user.wait_for_result(4.0)
+    quality = user.window.inspector.quality
+    right = QPoint(quality.slider.width() - 11, quality.slider.height() // 2)
+    user.window.commands.choose_quality(2.0, False)
+    user.bot.mousePress(quality.slider, LEFT, pos=right)
+    user.wait_for_result(2.0)
+    assert quality.slider.quality() == 8.0
+    assert quality.level.text().endswith("8")
+    user.bot.mouseRelease(quality.slider, LEFT, pos=right)
+    user.wait_for_result(8.0)
+
+
+def test_a_result_that_comes_between_keys_does_not_move_the_slider(stepped: Any) -> None:
+    quality = stepped.window.inspector.quality
+    stepped.window.session.coded.emit(stepped.window.session.result)
+    assert quality.slider.quality() == 4.125
+    assert quality.level.text().endswith("4.125")
+    stepped.press(Qt.Key.Key_Return, widget=quality.slider)
+    stepped.wait_for_result(4.125)
+    stepped.window.commands.choose_quality(2.0, False)
+    assert quality.slider.quality() == 2.0
+
+
+@pytest.mark.parametrize("is_own", [False, True])
+def test_a_step_is_chosen_for_the_picture_that_it_was_made_on(stepped: Any, is_own: bool) -> None:
+    window, (a, b) = stepped.window, stepped.rows
+    window.inspector.quality.only_this.setChecked(is_own)
+    window.queue.select(b)
+    assert (a.override, b.override) == (4.125 if is_own else None, None)
+    assert window.settings.values.quality == (4.0 if is_own else 4.125)
+    assert window.inspector.quality.slider.quality() == (4.0 if is_own else 4.125)
+
+
+def test_a_step_is_chosen_before_a_command(stepped: Any) -> None:
+    stepped.press(Qt.Key.Key_Return, CTRL)
+    stepped.wait(lambda: {row.state for row in stepped.rows} == {State.SAVED})
+    assert {row.saved_as.quality for row in stepped.rows} == {4.125}
+    stepped.window.inspector.quality.slider.triggerAction(SINGLE_STEP)
+    stepped.press(Qt.Key.Key_Z, CTRL)
+    assert stepped.window.session.quality() == 4.125
+
+
+@pytest.mark.parametrize("picked", [4.0, 6.0])
+def test_another_choice_replaces_a_step(stepped: Any, picked: float) -> None:
+    plot, slider = stepped.window.inspector.plot, stepped.window.inspector.quality.slider
+    plot.picked.emit(picked)
+    assert slider.quality() == picked
+    stepped.wait_for_result(picked)
+    stepped.press(Qt.Key.Key_D)  # a command, before which steps are chosen
+    assert stepped.window.settings.values.quality == picked
 
 
 def test_a_pictures_own_quality_is_marked_and_kept(user: Any, draw: Draw) -> None:
