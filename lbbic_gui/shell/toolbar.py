@@ -60,6 +60,8 @@ class Toolbar(QToolBar):
             self.zoom.addItem(f"{per_cent} %")
         self._line = QLineEdit()
         self.zoom.setLineEdit(self._line)
+        # it would make 800 % of a typed 80; PySide6 declares that it takes no None
+        self.zoom.setCompleter(None)  # type: ignore[arg-type]
         self._line.returnPressed.connect(self._on_zoom)
         self._line.editingFinished.connect(lambda: self.show_zoom(canvas.viewport.zoom))
         self.zoom.activated.connect(self._on_zoom)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QAbstractButton, QApplication, QWidget
 
@@ -153,3 +154,17 @@ def test_space_shows_the_original_wherever_it_has_no_other_use(user: Any, draw: 
     assert not canvas.options.peeking
     user.bot.keyRelease(inspector.quality.only_this, Qt.Key.Key_Space)
     assert inspector.quality.only_this.isChecked()
+
+
+@pytest.mark.parametrize("per_cent", [10, 80])
+def test_a_typed_zoom_is_not_completed(user: Any, draw: Draw, per_cent: int) -> None:
+    """Nor does the list offer 100 % for 10 %."""
+    user.drop(draw("a.png"))
+    user.wait_for_result()
+    zoom = user.window.toolbar.zoom
+    zoom.setFocus()
+    zoom.lineEdit().selectAll()
+    user.bot.keyClicks(zoom.lineEdit(), str(per_cent))
+    user.press(Qt.Key.Key_Return, widget=zoom.lineEdit())
+    assert user.window.viewer.canvas.viewport.zoom == per_cent / 100
+    assert zoom.currentText() == f"{per_cent} %"
