@@ -68,6 +68,7 @@ class ExportDialog(QDialog):
         self.setMinimumWidth(480)
         request = MeasureExports(coded.picture.picture(), tuple(EXPORTS.values()))
         job = jobs.submit(request, self._on_measured, self._on_report)
+        self._is_cancelled = job.cancelled.is_set  # not the job, which has the picture
         self.finished.connect(lambda: jobs.cancel(job))
 
     @property
@@ -84,7 +85,7 @@ class ExportDialog(QDialog):
 
     def _on_measured(self, answer: ExportSizes | Problem | Stopped) -> None:
         """Disable the formats that cannot store the picture."""
-        if isinstance(answer, ExportSizes):
+        if isinstance(answer, ExportSizes) and not self._is_cancelled():
             for suffix in self.formats.keys() - {size.suffix for size in answer.sizes}:
                 self.formats[suffix].setEnabled(False)
                 self._say(suffix, self.tr("cannot store this picture"))

@@ -156,4 +156,5 @@ def _confirm(window: QWidget, title: str, question: str, detail: str, agree: str
     box.setDefaultButton(go_on)
     box.setEscapeButton(go_on)
     box.exec()
+    box.deleteLater()
     return box.clickedButton() is agreed

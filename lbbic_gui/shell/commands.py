@@ -178,8 +178,10 @@ class Commands(QObject):
             self.noticed.emit(self.tr("Not compressed yet with these settings"))
             return
         dialog = ExportDialog(result, self.session.jobs, self._window)
-        if dialog.exec():
-            proposal = self._tools.proposal(row, result.point.quality, dialog.suffix)
+        is_wanted, suffix = dialog.exec(), dialog.suffix
+        dialog.deleteLater()  # or the window would keep it, and it the picture
+        if is_wanted:
+            proposal = self._tools.proposal(row, result.point.quality, suffix)
             target = file_dialogs.choose_export(self._window, proposal)
             if target is not None:
                 self._tools.export(row, result.point.data, target)

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QApplication,
     QComboBox,
+    QDialog,
     QLineEdit,
     QMainWindow,
     QSplitter,
@@ -121,9 +122,9 @@ class MainWindow(QMainWindow):
         connect_panels(self.inspector, self.queue, self.viewer, self.commands)
         others = {
             "quit": self.close,
-            "settings": lambda: SettingsDialog(self.settings, self).exec(),
-            "keys": lambda: KeysDialog(actions.help_pairs(), self).exec(),
-            "about": lambda: AboutDialog(self.session.networks, self).exec(),
+            "settings": lambda: _run(SettingsDialog(self.settings, self)),
+            "keys": lambda: _run(KeysDialog(actions.help_pairs(), self)),
+            "about": lambda: _run(AboutDialog(self.session.networks, self)),
         }
         connect_actions(
             self.actions_, self.commands, self.viewer, self.queue, self.inspector.compare, others
@@ -239,6 +240,11 @@ class MainWindow(QMainWindow):
         self.settings.keep_layout(geometry=self.saveGeometry(), splitter=self.splitter.saveState())
         self.session.jobs.stop()
         event.accept()
+
+
+def _run(dialog: QDialog) -> None:
+    dialog.exec()
+    dialog.deleteLater()  # or the window would keep it
 
 
 def _accept_copy(event: QDropEvent) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
@@ -13,14 +14,16 @@ from PIL import Image
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QMessageBox
+from PySide6.QtWidgets import QApplication, QDialog, QMessageBox
 
 from lbbic_engine import codec, load_picture
 from lbbic_engine.devices import device_failures
 from lbbic_engine.errors import Cancelled, GpuError
 from lbbic_gui import app
 from lbbic_gui.desktop import file_dialogs
+from lbbic_gui.jobs import tasks
 from lbbic_gui.jobs.lanes import Jobs
+from lbbic_gui.jobs.messages import ExportSizes
 from lbbic_gui.painting.overlays import Overlay
 from lbbic_gui.painting.view_options import Mode
 from lbbic_gui.state.row import State
@@ -91,6 +94,38 @@ def answered(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[list[str]]]:
 def work_until_cancelled(*_: object, cancelled: Any, **__: object) -> None:
     cancelled.__self__.wait()
     raise Cancelled
+
+
+def test_closed_dialogs_are_gone(
+    user: Any, draw: Draw, monkeypatch: pytest.MonkeyPatch, answered: list[list[str]]
+) -> None:
+    """With all that they hold on to: an export, the picture; the settings, every change of them."""
+    is_closed, opened = threading.Event(), list[str]()
+
+    def measure(*_: Any) -> ExportSizes:
+        assert is_closed.wait(600)
+        return ExportSizes(())
+
+    def close() -> None:
+        dialog = QApplication.activeModalWidget()
+        if dialog is None:
+            QTimer.singleShot(10, close)
+            return
+        opened.append(dialog.windowTitle())
+        dialog.reject()
+
+    monkeypatch.setattr(tasks, "measure_exports", measure)
+    user.drop(draw("a.png"))
+    user.wait_for_result()
+    for name in ("settings", "keys", "about", "export"):
+        QTimer.singleShot(10, close)
+        user.window.actions_[name].trigger()
+    assert len(set(opened)) == 4
+    user.rows[0].mask = b"in no file"
+    assert not user.window.close()
+    user.wait(lambda: not user.window.findChildren(QDialog))
+    is_closed.set()
+    user.wait(lambda: not user.window.session.jobs.active())
 
 
 @pytest.mark.parametrize("work", ["batch", "export"])
