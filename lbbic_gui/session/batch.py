@@ -260,8 +260,9 @@ class Batch(QObject):
 
     def _is_saved(self, row: Row) -> bool:
         """Whether a row is saved at its quality and with its options, or need not be."""
-        is_wanted = row.skipped == "larger" and not self._settings.values.skip_larger
-        return self._networks.is_saved(row) and not is_wanted
+        values = self._settings.values
+        is_skipped_still = {"larger": values.skip_larger, "exists": values.policy == "skip"}
+        return self._networks.is_saved(row) and is_skipped_still.get(row.skipped, True)
 
     def _is_outdated(self, saving: _Saving) -> bool:
         """Whether *Compress all* would now save a picture differently."""

@@ -179,6 +179,23 @@ def test_smaller_originals_are_kept_on_request(user: Any, tmp_path: Path) -> Non
     assert results(tmp_path) == {"a.lbb"}
 
 
+@pytest.mark.parametrize("policy", ["rename", "replace"])
+def test_skipped_pictures_can_be_saved_once_they_need_not_be_skipped(
+    user: Any, draw: Draw, policy: str
+) -> None:
+    path = draw("a.png")
+    path.with_suffix(".lbb").write_bytes(b"mine")
+    user.window.settings.change(policy="skip")
+    user.drop(path)
+    compress_all(user, expected=State.SKIPPED)
+    assert not user.window.queue.button.isEnabled()
+    user.window.settings.change(policy=policy)
+    assert user.window.queue.button.isEnabled()
+    compress_all(user)
+    assert results(path.parent) == ({"a.lbb"} if policy == "replace" else {"a.lbb", "a (2).lbb"})
+    assert read_info(user.rows[0].saved_path.read_bytes()).quality == 4.0
+
+
 def test_the_location_is_left_out_on_request(user: Any, tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.Make] = "maker"
