@@ -213,7 +213,7 @@ class Session(QObject):
             if is_resized and self.row is not None:
                 self._open(self.row)
             self.code_again()
-        elif self.result is not None and self.result.point.quality != self.quality():
+        elif self.coder.is_busy or values.quality != before.quality:
             self.code_again()
 
     def _on_networks(self) -> None:

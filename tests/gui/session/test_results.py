@@ -133,6 +133,32 @@ def test_a_late_failure_of_an_earlier_reading_is_not_shown(
     assert not user.window.viewer.banner.isVisible()
 
 
+def test_the_first_result_is_of_the_quality_that_was_set_meanwhile(user: Any, draw: Draw) -> None:
+    user.drop(draw("a.png", 320, 240))
+    user.wait(lambda: bool(user.rows) and user.rows[0].state is State.WORKING)
+    user.window.settings.change(quality=7.0)  # as a reset of all settings does
+    user.wait_for_result(7.0)
+    assert not user.window.session.is_stale
+
+
+def test_the_previous_result_returns_if_its_quality_is_set_meanwhile(user: Any, draw: Draw) -> None:
+    session = user.window.session
+    user.drop(draw("a.png", 320, 240))
+    first = user.wait_for_result(4.0)
+    user.window.settings.change(quality=2.0)
+    assert session.is_stale
+    user.window.settings.change(quality=4.0)
+    assert session.result is first
+    assert not session.is_stale
+    assert not session.coder.is_busy
+    user.window.settings.change(quality=2.0)
+    session.stop()
+    user.window.settings.change(theme="dark")  # which starts nothing
+    assert not session.coder.is_busy
+    user.window.settings.change(quality=4.0)
+    assert not session.is_stale
+
+
 def test_changing_the_device_meanwhile_keeps_the_result(user: Any, draw: Draw) -> None:
     user.drop(draw("a.png", 320, 240))
     user.wait(lambda: bool(user.rows) and user.rows[0].state is State.WORKING)
