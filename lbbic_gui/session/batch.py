@@ -89,6 +89,7 @@ class Batch(QObject):
     changed = Signal(Total)
     saved = Signal(Saved)
     row_failed = Signal(Row)  # or it has recovered
+    file_changed = Signal(Row)  # since it was opened
 
     def __init__(
         self,
@@ -218,7 +219,8 @@ class Batch(QObject):
 
     def _begin(self, saving: _Saving) -> None:
         row, quality, values, output = saving.row, saving.quality, saving.values, saving.output
-        row.follow_file()
+        if row.follow_file():
+            self.file_changed.emit(row)
         is_known = output.is_lbb and saving.options == self._networks.options(row)
         point = row.points.get(quality) if is_known else None
         named = output.quality or quality
@@ -327,8 +329,9 @@ class Batch(QObject):
         if answer.point is not None and saving.options == self._networks.options(row):
             known = row.points.get(answer.point.quality)
             # without the file's bytes, of which there may be hundreds
-            if known is None or not known.data:
-                row.note(replace(answer.point, data=b""))
+            is_new = known is None or not known.data
+            if is_new and row.note(replace(answer.point, data=b"")):
+                self.file_changed.emit(row)
         row.problem, row.skipped, row.notices = None, answer.skipped, answer.notices
         row.saved_path = None if answer.skipped == "larger" else answer.path
         row.saved_as, row.saved_bytes = saving.result, answer.file_bytes

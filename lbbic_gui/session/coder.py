@@ -39,6 +39,7 @@ class Coder(QObject):
     front = Signal(Front)
     progressed = Signal(str, float)
     row_failed = Signal(Row)  # or it has recovered
+    file_changed = Signal(Row)  # since it was opened
     ended = Signal()  # it is free, or at work on something else
 
     def __init__(
@@ -138,8 +139,9 @@ class Coder(QObject):
         """Store the result with the row."""
         if row.source.is_lbb:
             row.thumbnail = small_canvas(coded.picture.picture())
-        if isinstance(request, Decode) or request.options == self._networks.options(row):
-            row.note(coded.point)
+        is_wanted = isinstance(request, Decode) or request.options == self._networks.options(row)
+        if is_wanted and row.note(coded.point):
+            self.file_changed.emit(row)
         if not self.is_coding(row):
             self._rest(row)
 

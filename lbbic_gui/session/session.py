@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from PySide6.QtCore import QModelIndex, QObject, QTimer, Signal
+from PySide6.QtCore import QModelIndex, QObject, Qt, QTimer, Signal
 
 from lbbic_gui.jobs.lanes import Job, Jobs
 from lbbic_gui.jobs.messages import Coded, EncodeOptions, Opened, Point, Problem, Stopped
@@ -61,6 +61,9 @@ class Session(QObject):
         self.networks.changed.connect(self._on_networks)
         for worker in (self.coder, self.batch):
             worker.row_failed.connect(self._on_row_failed)
+            # once they are done with what they are at
+            queued = Qt.ConnectionType.QueuedConnection
+            worker.file_changed.connect(self._on_file_changed, queued)
         self.batch.row_failed.connect(self._on_row_saved)
         self.queue.rowsInserted.connect(self._on_inserted)
         self.queue.removed.connect(self._on_removed)
@@ -145,7 +148,8 @@ class Session(QObject):
     def note_point(self, row: Row, point: Point, options: EncodeOptions) -> None:
         """Keep a file made of a row, if it is still wanted."""
         if options == self.networks.options(row):
-            row.note(point)
+            if row.note(point):
+                self._on_file_changed(row)
             if row is self.row:
                 self.points_changed.emit()
 
@@ -222,6 +226,14 @@ class Session(QObject):
         if self.coder.is_busy:
             self.code_again()
         self.batch.resume()
+
+    def _on_file_changed(self, row: Row) -> None:
+        """Look at a picture's file again; show what is in it, if the picture is on view."""
+        self.adder.look_again(row)
+        if row is self.row:
+            self._open(row)
+            if not self.coder.is_coding(row):
+                self._preview(row)
 
     def _on_row_failed(self, row: Row) -> None:
         if row is self.row:

@@ -58,12 +58,17 @@ class Row:
     savings: int = 0  # that the batch has still to do
     partial: bool = False  # what is left of a damaged file is shown
 
-    def note(self, point: Point) -> None:
-        """Keep a file made of the picture; drop those of another version of it."""
+    def note(self, point: Point) -> bool:
+        """Keep a file made of the picture; return whether those before were of another version.
+
+        Those are dropped.
+        """
+        has_changed = self.version not in (None, point.version)
         if point.version != self.version:
             self.points.clear()
             self.version = point.version
         self.points[point.quality] = point
+        return has_changed
 
     def follow_file(self) -> bool:
         """Drop results if the file has changed; return whether it has."""

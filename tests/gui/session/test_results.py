@@ -190,6 +190,35 @@ def test_compress_all_notices_replaced_files(user: Any, draw: Draw) -> None:
     assert user.rows[0].saved_path.read_bytes() == compress(load_picture(a), 4).data
 
 
+@pytest.mark.parametrize("by", ["compress all", "a point of the plot"])
+@pytest.mark.parametrize("is_on_view", [True, False])
+def test_work_on_an_edited_file_shows_what_is_in_it_now(
+    user: Any, draw: Draw, by: str, is_on_view: bool
+) -> None:
+    path = draw("a.png", 160, 120)
+    user.drop(path, draw("b.png"))
+    before = user.wait_for_result()
+    draw("new.png", 200, 100, seed=3).replace(path)
+    session, canvas = user.window.session, user.window.viewer.canvas
+    row = user.rows[0]
+    if by == "compress all":
+        user.press(Qt.Key.Key_Return, CTRL)
+    else:
+        user.window.tools.compress_only(6.0)
+    if not is_on_view:
+        user.window.queue.select(user.rows[1])
+    user.wait(lambda: row.file_bytes == path.stat().st_size)
+    assert (row.width, row.height) == (200, 100)
+    user.wait(lambda: not (session.batch.is_busy or session.coder.is_busy or session.is_stale))
+    if is_on_view:
+        user.wait(lambda: canvas.original.shape == (100, 200, 4))
+        user.wait(lambda: canvas.result.shape == (100, 200, 4))
+        assert session.result is not before
+        assert row.points[4.0].version == FileVersion.of(path)
+    else:
+        assert canvas.original.shape == (16, 24, 4)
+
+
 def test_a_file_is_decoded_only_once(user: Any, draw: Draw, decodings: list[bytes]) -> None:
     from lbbic_engine import compress, load_picture
 
