@@ -48,7 +48,7 @@ class Canvas(PictureView):
         at = event.position()
         before, self.cursor_at = self.cursor_at, at
         if self._dragging == "split":
-            self.set_options(split=min(max(at.x() / max(self.width(), 1), 0.0), 1.0))
+            self.choose_split(min(max(at.x() / max(self.width(), 1), 0.0), 1.0))
         elif self._pressed is not None:
             if not self._dragging and (at - self._pressed).manhattanLength() < 4:
                 return
@@ -71,7 +71,7 @@ class Canvas(PictureView):
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         if self.is_on_handle(event.position()):
-            self.set_options(split=0.5)
+            self.choose_split(0.5)
 
     def leaveEvent(self, event: QEvent) -> None:
         self.cursor_at = None

@@ -18,7 +18,12 @@ from lbbic_gui.jobs.messages import Front
 SECONDS = 1.2
 _SLIDE_MS = 450
 _FRAME_MS = 16
-_SKIPPING = (QEvent.Type.KeyPress, QEvent.Type.MouseButtonPress, QEvent.Type.Wheel)
+_SKIPPING = (
+    QEvent.Type.KeyPress,
+    QEvent.Type.ShortcutOverride,  # of the keys of actions, which never come as KeyPress
+    QEvent.Type.MouseButtonPress,
+    QEvent.Type.Wheel,
+)
 
 
 class FirstDecode(QObject):
@@ -39,11 +44,12 @@ class FirstDecode(QObject):
         self._slide.valueChanged.connect(lambda split: self.split.emit(split))
         self._slide.finished.connect(self._stop_watching)
         self.is_running = False
+        self._is_split_chosen = False
 
     def begin(self, split: float) -> None:
         """Show the decoded picture over the whole view; end with the handle at ``split``."""
         self.stop()
-        self.is_running = True
+        self.is_running, self._is_split_chosen = True, False
         self._slide.setEndValue(split)
         self._began = time.monotonic()
         self._timer.start()
@@ -62,7 +68,7 @@ class FirstDecode(QObject):
     def stop(self) -> None:
         """Drop the remaining blocks, because another picture is on view."""
         is_sliding = self._slide.state() is QVariantAnimation.State.Running
-        if self.is_running or is_sliding:
+        if (self.is_running or is_sliding) and not self._is_split_chosen:
             self.split.emit(self._slide.endValue())
         self._timer.stop()
         self._slide.stop()
@@ -70,6 +76,13 @@ class FirstDecode(QObject):
         self._at_end = None
         self.is_running = False
         self._stop_watching()
+
+    def keep_split(self) -> None:
+        """Leave the handle where the user has put it, also once all blocks are on view."""
+        self._is_split_chosen = True
+        if self._slide.state() is QVariantAnimation.State.Running:
+            self._slide.stop()
+            self._stop_watching()
 
     def skip(self) -> None:
         """Show all blocks, and the handle in the middle."""
@@ -94,7 +107,10 @@ class FirstDecode(QObject):
             self._timer.stop()
             self.is_running = False
             at_end()
-            self._slide.start()
+            if self._is_split_chosen:
+                self._stop_watching()
+            else:
+                self._slide.start()
 
     def _stop_watching(self) -> None:
         if application := QApplication.instance():

@@ -26,6 +26,7 @@ class PictureView(QWidget):
 
     zoomed = Signal(float)
     options_changed = Signal(ViewOptions)
+    split_chosen = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -170,8 +171,13 @@ class PictureView(QWidget):
         if self.options.mode is Mode.FLIP:
             self.set_options(flipped=split >= 0.5)
             return
-        self.set_options(split=split)
+        self.choose_split(split)
         self.set_mode(Mode.SPLIT)
+
+    def choose_split(self, split: float) -> None:
+        """Put the split, a share of the width, where the user wants it."""
+        self.set_options(split=split)
+        self.split_chosen.emit()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         with QPainter(self) as painter:

@@ -78,6 +78,7 @@ class Viewer(QWidget):
         session.coder.front.connect(self._on_front)
         session.coder.ended.connect(self._on_ended)
         self.first_decode.front.connect(self.canvas.add_front)
+        self.canvas.split_chosen.connect(self.first_decode.keep_split)
         self.first_decode.split.connect(lambda split: self.canvas.set_options(split=split))
         session.coded.connect(self._on_coded)
         session.stale.connect(self._on_stale)
