@@ -80,7 +80,7 @@ class PictureTools(QObject):
         if row is not None:
             options = self._session.networks.options(row)
             request = FindTarget(row.source, target, device, options)
-            take = partial(self._on_target, row, options)
+            take = partial(self._on_target, row, request)
             self._keep(self._session.jobs.submit(request, take, self._on_report))
 
     def compare(self, codecs: Iterable[str] = CODECS) -> None:
@@ -208,10 +208,13 @@ class PictureTools(QObject):
             self._look = None
 
     def _on_look(self, key: bytes, answer: Look | Problem | Stopped) -> None:
+        if isinstance(answer, Look):
+            self._looks[key] = answer.score
+        if self._look is None or key != self._measured:
+            return  # it was cancelled too late
         match answer:
-            case Look(score):
+            case Look():
                 self._look = None
-                self._looks[key] = score
                 self._measure_look()
             case Problem():
                 self._look = None
@@ -236,12 +239,12 @@ class PictureTools(QObject):
             case Problem():
                 self._fail(row.source.name, answer)
 
-    def _on_target(
-        self, row: Row, options: EncodeOptions, answer: Point | Problem | Stopped
-    ) -> None:
+    def _on_target(self, row: Row, request: FindTarget, answer: Point | Problem | Stopped) -> None:
         self.progressed.emit("", 1.0)
+        options = request.options
         self._on_point(row, options, answer)
-        if not isinstance(answer, Point):
+        is_stopped = not any(job.request is request for job in self._jobs)
+        if is_stopped or not isinstance(answer, Point):
             return
         if options != self._session.networks.options(row):
             self.noticed.emit(tr("The settings have changed meanwhile: look for the target again"))

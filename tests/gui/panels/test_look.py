@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,23 @@ def test_another_quality_cancels_a_measurement(measure: Measure, user: Any, draw
     user.wait(lambda: measure.cancelled == 1)
     measure.go_on.set()
     user.wait(lambda: "high" in figure.text())
+
+
+def test_a_measurement_that_ends_although_cancelled_does_not_start_another(
+    measure: Measure, user: Any, draw: Draw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    to_the_end = partial(measure, cancelled=lambda: False)
+    monkeypatch.setattr(ssimulacra2, "ssimulacra2", lambda *pair: to_the_end(*pair[:2]))
+    measure.go_on.clear()
+    user.drop(draw("a.png", 60, 40))
+    user.wait_for_result()
+    user.wait(lambda: len(measure.threads) == 1)
+    user.window.commands.choose_quality(6.0, False)
+    user.wait_for_result(6.0)
+    measure.go_on.set()
+    user.wait(lambda: not user.window.session.jobs.active())
+    assert len(measure.threads) == 2
+    assert user.window.tools.look == 71.26
 
 
 def test_hidden_measures_are_not_computed(measure: Measure, user: Any, draw: Draw) -> None:

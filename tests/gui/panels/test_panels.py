@@ -17,7 +17,8 @@ from PySide6.QtWidgets import QAbstractSlider
 
 from lbbic_engine.errors import Cancelled
 from lbbic_engine.measure import target_search
-from lbbic_gui.jobs.messages import Baseline
+from lbbic_gui.jobs import tasks
+from lbbic_gui.jobs.messages import Baseline, Target
 from lbbic_gui.jobs.requests import CompareAtSize
 from lbbic_gui.jobs.tasks import Tasks
 from lbbic_gui.painting.overlays import Overlay
@@ -208,6 +209,28 @@ def test_a_target_size_sets_the_quality_or_reports_the_possible(user: Any, draw:
     target.unit.setCurrentText("dB")
     user.bot.mouseClick(target.button, LEFT)
     assert not user.window.viewer.banner.isVisible(), "it is about the target before"
+
+
+def test_a_target_found_although_stopped_is_not_applied(
+    user: Any, draw: Draw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_found, is_stopped, measure = threading.Event(), threading.Event(), tasks.measure
+
+    def measure_late(*arguments: Any) -> Any:
+        is_found.set()
+        assert is_stopped.wait(600)
+        return measure(*arguments)
+
+    user.drop(draw("a.png", 92, 60))
+    user.wait_for_result()
+    monkeypatch.setattr(tasks, "measure", measure_late)
+    user.window.tools.find_target(Target("bytes", 4000))
+    user.wait(is_found.is_set)
+    user.press(Qt.Key.Key_Escape)
+    is_stopped.set()
+    user.wait(lambda: not user.window.session.jobs.active())
+    assert user.rows[0].override is None
+    assert "Found" not in user.window.status.notice.text()
 
 
 def test_a_target_found_with_earlier_options_is_not_applied(
