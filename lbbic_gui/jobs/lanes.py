@@ -2,10 +2,9 @@
 
 One thread owns the model, one does what needs no model, one searches folders, which can be large,
 and one measures how pictures look, which takes seconds; while a batch is saved, further threads
-wait for worker processes. What a job does is
-in ``tasks``. Jobs wait on the window's side and are handed over one at a time, so that waiting ones
-can be dropped without a lock. Reports and answers go to the callbacks given to ``submit``, called
-in the window's thread.
+wait for worker processes. What a job does is in ``tasks``. Jobs wait on the window's side and are
+handed over one at a time, so that waiting ones can be dropped without a lock. Reports and answers
+go to the callbacks given to ``submit``, called in the window's thread.
 """
 
 from __future__ import annotations
@@ -95,8 +94,9 @@ class Jobs(QObject):
     ) -> Job[A]:
         """Queue a request; return its job, by which it can be cancelled.
 
-        ``on_answer`` is called once, for a cancelled job with ``Stopped``; ``on_report`` before
-        that and never once the job is cancelled. Both in the window's thread.
+        ``on_answer`` is called once, for a cancelled job with ``Stopped``, unless it had ended by
+        then; ``on_report`` before that and never once the job is cancelled. Both in the window's
+        thread.
         """
         job = Job(request, on_answer, on_report, priority)
         if isinstance(request, Save) and request.by_worker:
