@@ -119,6 +119,8 @@ class Encoding:
         from lbbic_engine.pictures.metadata.strip import resize, strip
         from lbbic_engine.pictures.read import load_picture
 
+        if isinstance(content, Path) and content.is_fifo():
+            content = content.read_bytes()  # it has no size before, and can be read only once
         size = _size(content)  # first: a missing file is then reported as such
         picture = load_picture(_source(content))
         return size, resize(strip(picture, self.strip), self.longest_side)

@@ -6,6 +6,7 @@ standard output, one line or JSON object per file; errors, notices and progress 
 
 from __future__ import annotations
 
+import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator
@@ -257,8 +258,9 @@ def _open(job: Job) -> Content:
 
 
 def _content(path: Path) -> Content:
-    """A pipe's bytes, which can be read only once and by this process, or the path."""
-    return path.read_bytes() if path.is_fifo() else path
+    """The bytes of a pipe that only this process has, as that of ``<(COMMAND)``, or the path."""
+    is_own = os.path.realpath(path).startswith(("/dev/fd/", "/proc/"))
+    return path.read_bytes() if is_own and path.is_fifo() else path
 
 
 def _explained(error: Exception | None, content: Content, direction: Direction) -> Exception:
@@ -280,6 +282,8 @@ def _with_hint(error: CorruptDataError, content: Content) -> CorruptDataError:
     """Add that ``--partial`` may help, unless the header or every stream is unreadable."""
     from lbbic_engine.bitstream.container import read_outline
 
+    if isinstance(content, Path) and not content.is_file():
+        return error  # a pipe, which cannot be read again
     with suppress(LbbicError, OSError):
         data = content if isinstance(content, bytes) else content.read_bytes()
         container, _ = read_outline(data, partial=True)
