@@ -41,10 +41,10 @@ def test_small_pictures_are_measured_completely_and_large_ones_in_samples() -> N
 def test_a_better_look_needs_a_higher_quality(
     tiny: None, photograph: NDArray[np.uint8], name: str
 ) -> None:
-    picture, options = Picture(photograph), {"device": "cpu", "effort": "fast", "tune": "psnr"}
+    how = {"device": "cpu", "weights": "photo", "effort": "fast", "tune": "psnr"}
     low, high = (
         same_look.convert_alike(
-            picture, f"a.{name}", name, quality, weights="photo", **options
+            Picture(photograph), f"a.{name}", name, quality, refine=True, **how
         ).quality
         for quality in (1, 8)
     )
