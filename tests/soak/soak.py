@@ -128,7 +128,8 @@ def code(path: Path, target: Path, number: int) -> None:
         list(codec.decode_progressively(data))
     elif choice == 2:
         codec.decompress_region(data, 0, 0, 1, 1)
-        codec.decompress(data[:-5], partial=True)
+        with suppress(LbbicError):  # nothing is left of a short file
+            codec.decompress(data[:-5], partial=True)
     else:
         with suppress(LbbicError):
             codec.decompress(data[:-5])

@@ -49,10 +49,11 @@ def integer_tensors(network: BlockNetwork, moments: Moments) -> dict[str, Tensor
         *,
         offset: Tensor,
         latents: int = 0,
+        bits: int = 53,
     ) -> None:
         digits = slice(layer.weight.shape[1] - latents, None)
         weights[name], bias, multiplier = integer_layer(
-            name, layer, moments[layer], unit, offset, digits
+            name, layer, moments[layer], unit, offset, digits, bits=bits
         )
         tensors[f"{name}.bias"], tensors[f"{name}.multiplier"] = bias, multiplier
 
@@ -90,7 +91,8 @@ def integer_tensors(network: BlockNetwork, moments: Moments) -> dict[str, Tensor
         latents=config.latents,
     )
     add("synthesis_2", network.synthesis_2, offset=activation(hidden))
-    add("synthesis_3", network.synthesis_3, PIXEL_UNIT, offset=activation(hidden))
+    # Leaves room for two more terms, of ``_synthesis_linear`` and ``_prediction``.
+    add("synthesis_3", network.synthesis_3, PIXEL_UNIT, offset=activation(hidden), bits=52)
 
     # Stacks of matrices that share their input.
     high, low, tensors["prediction_bias"] = _prediction(network, moments[network.context_1])
@@ -179,11 +181,14 @@ def integer_layer(
     offset: Tensor,
     digits: slice | Tensor = NO_DIGITS,
     limb: int = 1,
+    *,
+    bits: int = 53,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Integer weight (float tensor), bias (57, outputs) and multiplier ((57,) outputs).
 
     Inputs ``digits`` have two; the last columns of the weight are those of their low ones. With a
-    ``limb`` other than 1 weights are to be cut into limbs of that base.
+    ``limb`` other than 1 weights are to be cut into limbs of that base. Products have at most so
+    many ``bits``.
     """
     scaled = layer.weight.double() * layer.input_step.double()
     bias_bound = BIAS_BOUND * limb
@@ -216,8 +221,8 @@ def integer_layer(
     largest = weight.abs().sum(dim=1) * bound + integer_bias.abs()
     if largest.max() >= 2**31:
         raise BoundError(f"{name}: a sum does not fit in 32 bits")
-    if (largest * multiplier).max() >= 2**52:
-        raise BoundError(f"{name}: a product does not fit in 52 bits")
+    if (largest * multiplier).max() >= 2**bits:
+        raise BoundError(f"{name}: a product does not fit in {bits} bits")
     if layer.rectified:
         multiplier = multiplier[0]
     return weight.float(), integer_bias.to(torch.int32), multiplier.to(torch.int64)
