@@ -192,6 +192,7 @@ def photograph(folder: Path, theme: str, scale: str, workshop: Path) -> None:
     camera.wait(lambda: canvas.options.badge and not window.viewer.pill.isHidden())
     camera.shoot("previous")
     window.commands.choose_quality(4.0, False)
+    camera.wait(lambda: not window.session.is_stale)
     camera.shoot_modal("save", window.commands.save)
     camera.shoot_modal("export", window.commands.export)
     bad = workshop / "holiday 2019.png"
