@@ -30,6 +30,8 @@ from lbbic_engine.parallel.run import WORKER_BYTES, Task, run
 from lbbic_engine.pictures.picture import Picture
 from lbbic_engine.resources import FOLDER
 
+PATIENCE_S = 600  # what takes longer hangs, on a busy machine too
+
 
 @pytest.fixture
 def pool() -> Iterator[WorkerPool]:
@@ -205,7 +207,7 @@ def slow_start(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Event, Event]]
             is_first = not begun.is_set()
             begun.set()
             if is_first:
-                go_on.wait(timeout=60)
+                go_on.wait(timeout=PATIENCE_S)
             super().__init__()
 
     monkeypatch.setattr(pool_module, "_Process", _SlowProcess)
@@ -218,7 +220,7 @@ def test_no_other_task_waits_for_a_process_to_start(slow_start: tuple[Event, Eve
     with WorkerPool(2) as pool:
         starting = pool.submit(operator.add, 1, 2)
         begun.wait()
-        assert pool.submit(operator.add, 2, 2).result(timeout=60) == 4
+        assert pool.submit(operator.add, 2, 2).result(timeout=PATIENCE_S) == 4
         go_on.set()
         assert starting.result() == 3
 
@@ -251,7 +253,7 @@ def test_a_process_may_die_before_it_takes_its_pipe(kept_ends: None, argument: o
             time.sleep(0.01)
         pool.stop(future)
         with pytest.raises(WorkerDied):
-            future.result(timeout=60)
+            future.result(timeout=PATIENCE_S)
         pool.terminate()
     finally:
         pool.shutdown(wait=False)
@@ -264,7 +266,7 @@ def test_a_task_can_be_stopped_while_its_process_starts(slow_start: tuple[Event,
         begun.wait()
         stopping = Thread(target=pool.stop, args=[starting])
         stopping.start()
-        stopping.join(timeout=60)
+        stopping.join(timeout=PATIENCE_S)
         go_on.set()
         with pytest.raises(WorkerDied):
             starting.result()
